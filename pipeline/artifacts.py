@@ -1,0 +1,327 @@
+"""Every artifact of the pipeline: its name, its columns, types and shapes, and what must hold.
+
+This is the only module that reads or writes them. Writing is atomic (a temporary name, then a move) and deterministic
+(same content, same bytes: Parquet sorted by a unique key, safetensors with one metadata key, JSON with rounded
+numbers). Reading checks everything again, since a damaged cache object of the right size comes back without a word.
+
+Artifacts of one data set live in ``artifacts/<dataset>/``, figures in ``metrics/`` and ``plots/``; every method takes the
+data set's name and the workspace's root.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Array = np.ndarray[Any, Any]
+HERE = Path()
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes private files; artifacts get the permissions any new file would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class _Artifact:
+    """``{dataset}`` in the path stands for the data set's name."""
+
+    path: str
+
+    def at(self, dataset: str, root: Path = HERE) -> Path:
+        return root / self.path.format(dataset=dataset)
+
+    def _existing(self, dataset: str, root: Path) -> Path:
+        path = self.at(dataset, root)
+        if not path.is_file():
+            raise InputError(f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back")
+        return path
+
+
+@dataclass(frozen=True)
+class Table(_Artifact):
+    """A Parquet table, one row per key.
+
+    Attributes:
+        columns: name to type; no nulls, no NaN, unless named in ``nullable``.
+        key: columns that identify a row; rows are stored in their order.
+        more: further columns of any type are allowed (items carry whatever text columns their source has).
+    """
+
+    columns: Mapping[str, type[pl.DataType]] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    nullable: frozenset[str] = frozenset()
+    more: bool = False
+    not_empty: bool = True
+
+    def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
+        path = self.at(dataset, root)
+        names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
+        ordered = frame.select(names).sort(self.key, maintain_order=True).rechunk()
+        self._check(ordered, path)
+        buffer = io.BytesIO()
+        ordered.write_parquet(buffer, compression="zstd", statistics=True)
+        _write_bytes(path, buffer.getvalue())
+
+    def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
+        path = self._existing(dataset, root)
+        try:
+            frame = pl.read_parquet(path.read_bytes())
+        except Exception as error:  # polars has no common base class for what a damaged file can raise
+            raise InputError(f"{path}: not a readable Parquet file: {_flat(error)}") from None
+        self._check(frame, path)
+        return frame
+
+    def _check(self, frame: pl.DataFrame, path: Path) -> None:
+        for name, dtype in self.columns.items():
+            if name not in frame.columns:
+                raise InputError(f"{path}: column {name}: not found; expected columns: {', '.join(self.columns)}")
+            if frame.schema[name] != dtype:
+                raise InputError(f"{path}: column {name}: found type {frame.schema[name]}, expected {dtype.__name__}")
+            if name not in self.nullable:
+                _no_missing(frame[name], path)
+        if not self.more and len(frame.columns) != len(self.columns):
+            unknown = [name for name in frame.columns if name not in self.columns]
+            raise InputError(f"{path}: column {unknown[0]}: unknown; expected columns: {', '.join(self.columns)}")
+        if self.not_empty and frame.is_empty():
+            raise InputError(f"{path}: found no rows, expected at least one")
+        if self.key and frame.select(self.key).is_duplicated().any():
+            raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
+
+
+def _no_missing(column: pl.Series, path: Path) -> None:
+    bad = column.is_null()
+    if column.dtype.is_float():
+        bad = bad | column.is_nan() | column.is_infinite()
+    if bad.any():
+        raise InputError(f"{path}: column {column.name}, row {bad.arg_true()[0]}: found {column[int(bad.arg_true()[0])]}, expected a value")
+
+
+@dataclass(frozen=True)
+class Tensors(_Artifact):
+    """A safetensors file of named arrays.
+
+    Attributes:
+        dimensions: name to number of dimensions; ``None`` allows any names and shapes (a model's weights).
+    """
+
+    dimensions: Mapping[str, int] | None = None
+
+    def write(self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None) -> None:
+        """``about`` is kept beside the arrays as one JSON string: with two metadata keys the byte order is random."""
+        from safetensors.numpy import save
+
+        path = self.at(dataset, root)
+        kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+        self._check(kept, path)
+        _write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
+
+    def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = self._existing(dataset, root)
+        try:
+            arrays = load(path.read_bytes())
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
+        self._check(arrays, path)
+        return arrays
+
+    def about(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
+        from safetensors import safe_open
+
+        with safe_open(self._existing(dataset, root), framework="numpy") as file:
+            return dict(json.loads(file.metadata()["about"]))
+
+    def _check(self, arrays: Mapping[str, Array], path: Path) -> None:
+        for name, dimensions in (self.dimensions or {}).items():
+            if name not in arrays:
+                raise InputError(f"{path}: tensor {name}: not found; expected: {', '.join(self.dimensions or {})}")
+            if arrays[name].ndim != dimensions:
+                raise InputError(f"{path}: tensor {name}: found {arrays[name].ndim} dimensions, expected {dimensions}")
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                where = [int(position) for position in np.argwhere(~np.isfinite(array))[0]]
+                raise InputError(f"{path}: tensor {name}, position {where}: found {array[tuple(where)]}, expected a finite number")
+
+
+@dataclass(frozen=True)
+class Numbers(_Artifact):
+    """A small nested JSON of numbers, rounded so that noise in the last digits is not a change."""
+
+    digits: int = 6
+
+    def write(self, content: Mapping[str, Any], dataset: str, root: Path = HERE) -> None:
+        text = json.dumps(self._rounded(content, self.at(dataset, root)), indent=2, allow_nan=False)
+        _write_bytes(self.at(dataset, root), (text + "\n").encode())
+
+    def read(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
+        path = self._existing(dataset, root)
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: not a readable JSON file of numbers: {_flat(error)}") from None
+
+    def _rounded(self, content: Any, path: Path) -> Any:
+        if isinstance(content, Mapping):
+            return {str(key): self._rounded(value, path) for key, value in content.items()}
+        if isinstance(content, bool | int | np.integer):
+            return int(content)
+        number = round(float(content), self.digits)
+        if not np.isfinite(number):
+            raise InputError(f"{path}: found {number}, expected finite numbers only")
+        return number
+
+
+@dataclass(frozen=True)
+class Curve(_Artifact):
+    """A TSV with one row per step (epoch, S_m), which `dvc plots` draws."""
+
+    columns: tuple[str, ...] = ()
+
+    def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
+        text = frame.select(self.columns).write_csv(separator="\t", float_precision=6)
+        _write_bytes(self.at(dataset, root), text.encode())
+
+    def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
+        return pl.read_csv(self._existing(dataset, root), separator="\t")
+
+
+@dataclass(frozen=True)
+class Text(_Artifact):
+    """A text file: an SVG plot, a note."""
+
+    def write(self, content: str, dataset: str = "", root: Path = HERE) -> None:
+        _write_bytes(self.at(dataset, root), content.encode())
+
+    def read(self, dataset: str = "", root: Path = HERE) -> str:
+        return self._existing(dataset, root).read_text(encoding="utf-8")
+
+
+def _flat(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+# validate
+PARAMETERS_CHECKED = Text("artifacts/params.checked")
+
+# fetch: the four tidy tables, whatever their source; ids are strings
+SOURCE_INTERACTIONS = Table(
+    "artifacts/{dataset}/source/interactions.parquet",
+    {"user_id": pl.String, "item_id": pl.String, "rating": pl.Float32, "like": pl.Boolean, "timestamp": pl.Float64},
+    key=("user_id", "item_id"),
+    nullable=frozenset({"rating", "like", "timestamp"}),
+)
+SOURCE_ITEMS = Table("artifacts/{dataset}/source/items.parquet", {"item_id": pl.String}, key=("item_id",), more=True)
+SOURCE_KG = Table(
+    "artifacts/{dataset}/source/kg.parquet",
+    {"head": pl.String, "relation": pl.String, "tail": pl.String},
+    key=("head", "relation", "tail"),
+)
+SOURCE_ITEM_ENTITIES = Table(
+    "artifacts/{dataset}/source/item_entities.parquet",
+    {"item_id": pl.String, "entity_id": pl.String},
+    key=("item_id", "entity_id"),
+)
+
+# prepare: dense indices (item, user: 0-based), splits, sampled candidates
+ITEMS = Table(
+    "artifacts/{dataset}/dataset/items.parquet", {"item": pl.Int32, "item_id": pl.String}, key=("item",), more=True
+)
+USERS = Table("artifacts/{dataset}/dataset/users.parquet", {"user": pl.Int32, "user_id": pl.String}, key=("user",))
+INTERACTIONS = Table(
+    "artifacts/{dataset}/dataset/interactions.parquet",
+    {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String},
+    key=("user", "item"),
+    nullable=frozenset({"rating"}),
+)
+UNRATED_CANDIDATES = Table(
+    "artifacts/{dataset}/dataset/unrated_candidates.parquet",
+    {"user": pl.Int32, "item": pl.Int32, "split": pl.String},
+    key=("user", "item"),
+)
+
+# embed_text: one row per item; a row of zeros is an item without text
+TEXT_VECTORS = Tensors("artifacts/{dataset}/text/vectors.safetensors", {"vectors": 2})
+
+# build_graph: each edge once, source < target, with the number of shared entities
+EDGES = Table(
+    "artifacts/{dataset}/graph/edges.parquet",
+    {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
+    key=("source", "target"),
+)
+THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
+THRESHOLDS_PLOT = Text("plots/{dataset}/thresholds.svg")
+GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")
+
+# init_sdne
+INITIAL_VECTORS = Tensors("artifacts/{dataset}/structure/initial.safetensors", {"vectors": 2})
+INITIAL_CURVE = Curve("plots/{dataset}/init_sdne.tsv", ("epoch", "loss", "second_order", "first_order", "l2"))
+INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/init_sdne.json")
+
+# train_gat
+STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/structure/vectors.safetensors", {"vectors": 2})
+GAT_WEIGHTS = Tensors("artifacts/{dataset}/structure/gat_weights.safetensors")
+GAT_CURVE = Curve("plots/{dataset}/train_gat.tsv", ("epoch", "loss", "held_out_auc"))
+GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/train_gat.json")
+
+# train_users
+MODEL = Tensors("artifacts/{dataset}/users/model.safetensors")
+USERS_CURVE = Curve(
+    "plots/{dataset}/train_users.tsv",
+    ("epoch", "loss", "ctr_user_auc", "impression_ndcg@10", "ranking_ndcg@10"),
+)
+USERS_CURVE_PLOT = Text("plots/{dataset}/train_users.svg")
+
+# evaluate
+METRICS = Numbers("metrics/{dataset}.json")
+INTERVALS = Table(
+    "artifacts/{dataset}/evaluation/intervals.parquet",
+    {
+        "system": pl.String,
+        "protocol": pl.String,
+        "metric": pl.String,
+        "value": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "users": pl.Int32,
+    },
+    key=("system", "protocol", "metric"),
+    nullable=frozenset({"low", "high"}),
+)
+PER_USER = Table(
+    "artifacts/{dataset}/evaluation/per_user.parquet",
+    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "user": pl.Int32, "value": pl.Float64},
+    key=("system", "protocol", "metric", "user"),
+)
+CHOSEN_BASELINES = Table(
+    "artifacts/{dataset}/evaluation/chosen_baselines.parquet",
+    {"system": pl.String, "setting": pl.String, "validation": pl.Float64, "chosen": pl.Boolean},
+    key=("system", "setting"),
+)

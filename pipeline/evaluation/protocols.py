@@ -1,0 +1,180 @@
+"""The three protocols: which candidates a system ranks, and by which metrics it is read.
+
+| protocol | candidates | metrics |
+|---|---|---|
+| ctr | likes of the split against as many sampled items the user never rated | auc, user_auc, accuracy, f1 |
+| impression | what the user rated in the split: likes against dislikes | auc, user_auc, mrr, ndcg@5, ndcg@10 |
+| ranking | the catalogue without what the user rated in earlier splits | ndcg@5, ndcg@10, recall@10, recall@20, hit@10, coverage@10 |
+
+Published figures are comparable within a protocol only, so no figure goes without its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pipeline.dataset import Dataset, Pairs, blocks
+from pipeline.errors import InputError
+from pipeline.evaluation import metrics
+from pipeline.evaluation.ranks import Standing, standing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Cells of the users x items score matrix held at once, whatever the catalogue's size.
+BLOCK_CELLS = 4_000_000
+# Splits whose ratings a user is known by when a split is ranked; they are no candidates.
+EARLIER = {"valid": ("train",), "test": ("train", "valid")}
+
+
+class Scorer(Protocol):
+    """Anything that scores all items for some users, from the training split alone."""
+
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(users, items), finite."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScoredPairs:
+    """Pairs with a label and a score: a protocol with explicit candidates."""
+
+    users: NDArray[np.int64]
+    labels: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PerUser:
+    """Values of one metric for the users that have one."""
+
+    users: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean()) if len(self.values) else float("nan")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a system did on one split.
+
+    Attributes:
+        ctr: scored candidates; impression likewise.
+        per_user: (protocol, metric) to its values.
+        coverage: coverage@10, the share of all items that stand in the first ten of any user.
+    """
+
+    ctr: ScoredPairs
+    impression: ScoredPairs
+    per_user: dict[tuple[str, str], PerUser]
+    coverage: float
+
+    def value(self, name: str) -> float:
+        """A figure by its dotted name, e.g. ``ranking.ndcg@10``: the mean over users."""
+        protocol, metric = name.split(".")
+        return self.per_user[protocol, metric].mean
+
+
+def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
+    """Score a split under all three protocols, in blocks of users.
+
+    Args:
+        split: `valid` or `test`.
+
+    Raises:
+        InputError: the system gives a score that is not finite.
+    """
+    liked, disliked, unrated = data.liked(split), data.disliked(split), data.unrated(split)
+    out = {name: np.empty(len(pairs)) for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))}
+    likes, earlier = data.matrix(liked), data.matrix(data.rated(EARLIER[split]))
+    places = {name: _by_user(pairs, data.users) for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))}
+    ranked: list[Standing] = []
+    recommended = np.zeros(data.items, dtype=bool)
+    for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
+        scores = scorer.score(users)
+        if not np.isfinite(scores).all():
+            raise InputError(f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?")
+        for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated)):
+            chosen = places[name][users[0]], places[name][users[-1] + 1]
+            where = slice(*chosen)
+            out[name][where] = scores[pairs.users[where] - users[0], pairs.items[where]]
+        candidates = np.ones(scores.shape, dtype=bool)
+        candidates[earlier[users].nonzero()] = False
+        row, column = likes[users].nonzero()
+        have, position = np.unique(row, return_inverse=True)
+        if len(have):
+            ranked.append(_shifted(standing(scores[have], candidates[have], position.astype(np.int64), column.astype(np.int64)), int(users[0]), have))
+            recommended |= _among_first_ten(scores[have], candidates[have])
+    ctr = _labelled(liked, out["liked"], unrated, out["unrated"])
+    impression = _labelled(liked, out["liked"], disliked, out["disliked"])
+    per_user = _ctr_metrics(ctr) | _impression_metrics(impression, data.users) | _ranking_metrics(ranked)
+    return Evaluated(ctr, impression, per_user, float(recommended.mean()))
+
+
+def _among_first_ten(scores: NDArray[np.float32], candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which items stand in the first ten of any user, (items,)."""
+    masked = np.where(candidates, scores, -np.inf)
+    top = np.argpartition(-masked, min(10, masked.shape[1]) - 1, axis=1)[:, :10]
+    chosen = np.take_along_axis(candidates, top, axis=1)
+    return np.bincount(top[chosen], minlength=masked.shape[1]).astype(bool)
+
+
+def _by_user(pairs: Pairs, users: int) -> NDArray[np.int64]:
+    """Where each user's pairs start, (users + 1,); pairs are sorted by user."""
+    return np.searchsorted(pairs.users, np.arange(users + 1))
+
+
+def _shifted(ranks: Standing, first: int, have: NDArray[np.int64]) -> Standing:
+    """The same standing with users by their own index."""
+    return Standing(have[ranks.user] + first, ranks.above, ranks.tied, ranks.users)
+
+
+def _labelled(positives: Pairs, positive: NDArray[Any], negatives: Pairs, negative: NDArray[Any]) -> ScoredPairs:
+    labels = np.r_[np.ones(len(positives), dtype=bool), np.zeros(len(negatives), dtype=bool)]
+    return ScoredPairs(np.r_[positives.users, negatives.users], labels, np.r_[positive, negative])
+
+
+def _ctr_metrics(pairs: ScoredPairs) -> dict[tuple[str, str], PerUser]:
+    return {("ctr", "user_auc"): PerUser(*metrics.auc_per_user(pairs.users, pairs.scores, pairs.labels))}
+
+
+def _impression_metrics(pairs: ScoredPairs, users: int) -> dict[tuple[str, str], PerUser]:
+    found = {("impression", "user_auc"): PerUser(*metrics.auc_per_user(pairs.users, pairs.scores, pairs.labels))}
+    both = found["impression", "user_auc"].users
+    # Only users with both kinds are ranked: all likes first would be perfect whatever the score.
+    kept = np.isin(pairs.users, both)
+    user, labels, scores = np.searchsorted(both, pairs.users[kept]), pairs.labels[kept], pairs.scores[kept]
+    order = np.argsort(user, kind="stable")
+    user, labels, scores = user[order], labels[order], scores[order]
+    starts = np.searchsorted(user, np.arange(len(both) + 1))
+    column = np.arange(len(user)) - starts[user]
+    width = int(np.diff(starts).max(initial=1))
+    table, present = np.zeros((len(both), width)), np.zeros((len(both), width), dtype=bool)
+    table[user, column], present[user, column] = scores, True
+    ranks = standing(table, present, user[labels], column[labels])
+    values = {"mrr": metrics.reciprocal_rank(ranks), "ndcg@5": metrics.ndcg(ranks, 5), "ndcg@10": metrics.ndcg(ranks, 10)}
+    return found | {("impression", name): PerUser(both, value) for name, value in values.items()}
+
+
+def _ranking_metrics(blocks_of_users: list[Standing]) -> dict[tuple[str, str], PerUser]:
+    user = np.concatenate([part.user for part in blocks_of_users])
+    users, position = np.unique(user, return_inverse=True)
+    ranks = Standing(
+        position.astype(np.int64),
+        np.concatenate([part.above for part in blocks_of_users]),
+        np.concatenate([part.tied for part in blocks_of_users]),
+        len(users),
+    )
+    values = {
+        "ndcg@5": metrics.ndcg(ranks, 5),
+        "ndcg@10": metrics.ndcg(ranks, 10),
+        "recall@10": metrics.recall(ranks, 10),
+        "recall@20": metrics.recall(ranks, 20),
+        "hit@10": metrics.hit(ranks, 10),
+    }
+    return {("ranking", name): PerUser(users, value) for name, value in values.items()}

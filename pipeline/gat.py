@@ -1,0 +1,127 @@
+"""Graph attention over the item graph (method 4; Veličković et al., ICLR 2018), trained by link reconstruction.
+
+    alpha_ij = softmax_j( LeakyReLU( a^T [W p_i || W p_j] ) ),  j over the neighbours of i and i itself
+    layer 1, K heads concatenated:  p'_i  = ||_k ELU( sum_j alpha_ij^k W^k p_j )
+    layer 2, K heads averaged:      p''_i = ELU( 1/K sum_k sum_j alpha_ij^k W^k p'_j )
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.random_streams import torch_seed
+from pipeline.vector_health import collapse_warning, effective_rank
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+
+class GatConfig(Config):
+    heads: int = Field(ge=1, le=64, description="Attention heads of both layers")
+    hidden_width: int = Field(ge=1, le=4096, description="Width of layer 1 per head; its heads are concatenated")
+    output_width: int = Field(ge=1, le=4096, description="Width of p'', the structural vector; layer 2's heads are averaged")
+    dropout: float = Field(ge=0, lt=1, description="On layer inputs, in training")
+    negative_slope: float = Field(ge=0, lt=1, description="Of the LeakyReLU")
+    learning_rate: float = Field(gt=0, le=1)
+    held_out_edges: float = Field(gt=0, lt=0.5, description="Fraction of edges kept back for early stopping")
+    epochs: int = Field(ge=1, description="At most this many")
+    patience: int = Field(ge=1, description="Epochs without a better held-out AUC before stopping")
+
+
+@dataclass(frozen=True)
+class TrainedGat:
+    """
+    Attributes:
+        vectors: p'', (M, output_width), over all edges.
+        weights: the two layers' parameters by name.
+        history: epoch, loss, held_out_auc.
+    """
+
+    vectors: NDArray[np.float32]
+    weights: dict[str, NDArray[np.float32]]
+    history: list[dict[str, float]]
+    figures: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
+
+
+def build_gat(input_width: int, config: GatConfig) -> torch.nn.Module:
+    """The two-layer encoder, called as ``encoder(vectors, edge_index)``.
+
+    No biases, as the equations have none; an isolated item attends to itself by its self loop.
+    """
+    import torch
+    from torch.nn.functional import dropout, elu
+    from torch_geometric.nn import GATConv
+
+    class TwoLayerGat(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            shared = {"heads": config.heads, "negative_slope": config.negative_slope, "bias": False}
+            self.first = GATConv(input_width, config.hidden_width, concat=True, **shared)
+            self.second = GATConv(config.heads * config.hidden_width, config.output_width, concat=False, **shared)
+
+        def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+            vectors = dropout(vectors, config.dropout, self.training)
+            vectors = elu(self.first(vectors, edge_index))
+            vectors = dropout(vectors, config.dropout, self.training)
+            return elu(self.second(vectors, edge_index))
+
+    return TwoLayerGat()
+
+
+def train_gat(vectors: NDArray[np.float32], edge_index: NDArray[np.int64], config: GatConfig, seed: int, device: torch.device | str = "cpu") -> TrainedGat:
+    """Train the encoder to reconstruct the item graph, stop early on held-out edges, encode the whole graph.
+
+    Args:
+        vectors: P, the initial vectors, (M, width).
+        edge_index: both directions of each edge, (2, 2 * edges).
+
+    Raises:
+        InputError: fewer than two edges, so that none can be held out.
+    """
+    import torch
+    from torch_geometric.data import Data
+    from torch_geometric.nn import GAE
+    from torch_geometric.transforms import RandomLinkSplit
+
+    if edge_index.shape[1] < 4:
+        raise InputError(f"item graph: found {edge_index.shape[1] // 2} edges, expected at least 2 to hold one out; a lower s_m gives more")
+    torch.manual_seed(torch_seed(seed, "gat"))
+    fraction = max(config.held_out_edges, 2.0 / edge_index.shape[1])
+    data = Data(x=torch.from_numpy(vectors), edge_index=torch.from_numpy(edge_index))
+    split = RandomLinkSplit(num_val=fraction, num_test=0.0, is_undirected=True, add_negative_train_samples=False, split_labels=True)
+    train, held_out, _ = split(data.to(device))
+    model = GAE(build_gat(vectors.shape[1], config)).to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    history: list[dict[str, float]] = []
+    best_auc, best_epoch, best = -1.0, 0, {}
+    for epoch in range(1, config.epochs + 1):
+        model.train()
+        optimiser.zero_grad(set_to_none=True)
+        loss = model.recon_loss(model.encode(train.x, train.edge_index), train.edge_index)
+        loss.backward()
+        optimiser.step()
+        model.eval()
+        with torch.inference_mode():
+            codes = model.encode(train.x, train.edge_index)
+            auc = float(model.test(codes, held_out.pos_edge_label_index, held_out.neg_edge_label_index)[0])
+        history.append({"epoch": epoch, "loss": float(loss.detach()), "held_out_auc": auc})
+        if auc > best_auc:
+            best_auc, best_epoch = auc, epoch
+            best = {name: value.detach().clone() for name, value in model.encoder.state_dict().items()}
+        if epoch - best_epoch >= config.patience:
+            break
+    model.encoder.load_state_dict(best)
+    model.eval()
+    with torch.inference_mode():
+        structural = model.encode(data.x.to(device), data.edge_index.to(device)).cpu().numpy()
+    figures = {"held_out_auc": best_auc, "best_epoch": best_epoch, "epochs": len(history), "effective_rank": effective_rank(structural)}
+    weights = {name: value.cpu().numpy() for name, value in best.items()}
+    return TrainedGat(structural, weights, history, figures, collapse_warning(structural, "train_gat"))

@@ -1,0 +1,196 @@
+"""From the knowledge graph to the item graph (method 2).
+
+N_i is the set of entities that share a triple with item i's entity, in either direction. Items i != j are joined when
+|N_i ∩ N_j| > S_m: E = { {i, j} : |N_i ∩ N_j| > S_m }. The graph has no weights and no self loops; each edge is stored
+once, source < target, with its overlap beside it for analysis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+# Rows of A @ A.T that are held at once; the product of 2,048 rows of a hub-heavy graph is some tens of megabytes.
+BLOCK = 2048
+ISOLATED_WARNING = 0.3
+DENSITY_WARNING = 0.1
+
+
+class ItemGraphConfig(Config):
+    s_m: int = Field(ge=0, description="Items are joined when they share more than this many entities")
+    leave_out_relations: list[str] = Field(description="Relations of the knowledge graph that do not count")
+
+
+@dataclass(frozen=True)
+class ItemGraph:
+    """
+    Attributes:
+        edges: source, target, overlap; source < target.
+        thresholds: s_m, edges, density, isolated_items for every S_m from 0 to the largest overlap.
+        items: number of nodes, isolated ones included.
+    """
+
+    edges: pl.DataFrame
+    thresholds: pl.DataFrame
+    items: int
+
+    @property
+    def density(self) -> float:
+        return len(self.edges) / _pairs(self.items)
+
+    @property
+    def isolated_items(self) -> int:
+        joined = np.union1d(self.edges["source"].to_numpy(), self.edges["target"].to_numpy())
+        return self.items - len(joined)
+
+    def warnings(self, s_m: int) -> list[str]:
+        """What a user should look at before trusting the graph."""
+        found = []
+        if self.isolated_items > ISOLATED_WARNING * self.items:
+            share = self.isolated_items / self.items
+            found.append(f"s_m {s_m}: {share:.0%} of the items are isolated (more than {ISOLATED_WARNING:.0%}); a lower s_m joins more")
+        if self.density > DENSITY_WARNING:
+            found.append(f"s_m {s_m}: {self.density:.1%} of all pairs are edges (more than {DENSITY_WARNING:.0%}); a higher s_m keeps fewer")
+        return found
+
+
+def build_item_graph(kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig) -> ItemGraph:
+    """The item graph and the table by which one chooses S_m.
+
+    Args:
+        kg: head, relation, tail.
+        item_entities: item_id, entity_id; an item with several entities has the neighbours of all.
+        items: item (0-based), item_id.
+
+    Raises:
+        InputError: an unknown relation, no item with a neighbour, or an S_m that leaves no edge.
+    """
+    incidence = neighbour_incidence(kg, item_entities, items, config.leave_out_relations)
+    if incidence.nnz == 0:
+        raise InputError("kg: found no triple about any linked item; do item_entities and kg name entities alike?")
+    edges, thresholds = overlap_join(incidence, config.s_m)
+    if edges.is_empty():
+        largest = int(thresholds["s_m"].max())  # type: ignore[arg-type]
+        raise InputError(f"s_m: found {config.s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}")
+    return ItemGraph(edges, thresholds, len(items))
+
+
+def neighbour_incidence(
+    kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, leave_out_relations: Sequence[str] = ()
+) -> csr_matrix:
+    """Items x entities, 1 where the entity is in N_i. A triple from an entity to itself says nothing about sharing.
+
+    Raises:
+        InputError: a relation to leave out does not occur.
+    """
+    from scipy.sparse import csr_matrix
+
+    relations = kg["relation"].unique().sort().to_list()
+    for relation in leave_out_relations:
+        if relation not in relations:
+            raise InputError(f"leave_out_relations: found {relation!r}, expected some of: {', '.join(relations)}")
+    triples = kg.filter(~pl.col("relation").is_in(list(leave_out_relations)) & (pl.col("head") != pl.col("tail")))
+    both = pl.concat(
+        [
+            triples.select(entity_id="head", neighbour="tail"),
+            triples.select(entity_id="tail", neighbour="head"),
+        ]
+    ).unique(maintain_order=True)
+    linked = item_entities.join(items.select("item", "item_id"), on="item_id", how="inner", maintain_order="left")
+    pairs = linked.join(both, on="entity_id", how="inner").select("item", "neighbour").unique().sort("item", "neighbour")
+    columns = pairs["neighbour"].rank("dense").to_numpy().astype(np.int64) - 1
+    rows = pairs["item"].to_numpy()
+    width = int(columns.max()) + 1 if len(columns) else 0
+    return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(items), width))
+
+
+def overlap_join(incidence: csr_matrix, s_m: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All pairs with an overlap above ``s_m``, and what every other threshold would give.
+
+    The product A A^T holds every overlap; it is taken in blocks of rows, and of each block only what lies right of the
+    diagonal and passes the threshold is kept, so that memory follows the edges and not the items squared.
+
+    Args:
+        incidence: (M, entities) 0/1.
+
+    Returns:
+        edges (source, target, overlap), and (s_m, edges, density, isolated_items) from 0 to the largest overlap.
+    """
+    count = incidence.shape[0]
+    kept: list[pl.DataFrame] = []
+    histogram = np.zeros(1, dtype=np.int64)
+    most_shared = np.zeros(count, dtype=np.int64)
+    for source, target, overlap in _overlaps(incidence):
+        histogram = _added(histogram, np.bincount(overlap))
+        np.maximum.at(most_shared, source, overlap)
+        np.maximum.at(most_shared, target, overlap)
+        passes = overlap > s_m
+        kept.append(pl.DataFrame({"source": source[passes], "target": target[passes], "overlap": overlap[passes]}))
+    edges = pl.concat(kept).select(pl.all().cast(pl.Int32)).sort("source", "target")
+    return edges, _threshold_table(histogram, most_shared)
+
+
+def _overlaps(incidence: csr_matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    count = incidence.shape[0]
+    for start in range(0, count, BLOCK):
+        rows = incidence[start : start + BLOCK]
+        product = (rows @ incidence[start:].T).tocoo()
+        upper = product.col > product.row
+        yield (
+            product.row[upper].astype(np.int64) + start,
+            product.col[upper].astype(np.int64) + start,
+            product.data[upper].astype(np.int64),
+        )
+
+
+def _added(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    total = np.zeros(max(len(left), len(right)), dtype=np.int64)
+    total[: len(left)] += left
+    total[: len(right)] += right
+    return total
+
+
+def _threshold_table(histogram: NDArray[np.int64], most_shared: NDArray[np.int64]) -> pl.DataFrame:
+    """``histogram[k]`` pairs share exactly k entities; an item is isolated at S_m when it shares at most S_m with any."""
+    edges = histogram.sum() - np.cumsum(histogram)
+    isolated = np.cumsum(np.bincount(most_shared, minlength=len(histogram)))
+    # Pairs that share nothing are not in the histogram, so edges at S_m = 0 need no correction for them.
+    return pl.DataFrame(
+        {
+            "s_m": np.arange(len(histogram)),
+            "edges": edges,
+            "density": edges / _pairs(len(most_shared)),
+            "isolated_items": isolated,
+        }
+    )
+
+
+def _pairs(items: int) -> int:
+    return max(items * (items - 1) // 2, 1)
+
+
+def adjacency(edges: pl.DataFrame, items: int) -> csr_matrix:
+    """The symmetric 0/1 adjacency matrix, (items, items)."""
+    from scipy.sparse import csr_matrix
+
+    source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
+    ones = np.ones(2 * len(source), dtype=np.float32)
+    return csr_matrix((ones, (np.r_[source, target], np.r_[target, source])), shape=(items, items))
+
+
+def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
+    """Both directions of every edge, (2, 2 * edges): PyTorch Geometric's form of an undirected graph."""
+    source, target = edges["source"].to_numpy().astype(np.int64), edges["target"].to_numpy().astype(np.int64)
+    return np.stack([np.r_[source, target], np.r_[target, source]])

@@ -1,0 +1,40 @@
+"""Settings of a run as a whole: the seed that governs all, and where to compute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class SeedConfig(Config):
+    seed: int = Field(ge=0, lt=2**31, description="Governs splits, sampling, initial weights and dropout")
+
+
+class DeviceConfig(Config):
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: the GPU where there is one")
+
+
+class RunConfig(SeedConfig, DeviceConfig):
+    """Both."""
+
+
+def torch_device(choice: str) -> torch.device:
+    """The device that a `device` setting means on this machine.
+
+    Raises:
+        InputError: `cuda` was asked for and there is none.
+    """
+    import torch
+
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: found cuda, but PyTorch sees no CUDA device here; expected cpu or auto")
+    if choice == "auto":
+        choice = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(choice)

@@ -1,0 +1,76 @@
+"""A folder in RecBole's atomic file format: NAME.inter, NAME.item, NAME.kg, NAME.link.
+
+Tab-separated, with a header of ``name:type`` fields; quotes are ordinary characters. ``.item`` may be missing: the items
+are then those of the interactions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.sources.delimited import read_delimited, renamed
+from pipeline.sources.tidy import RawTable, TidyTables, tidy
+
+TYPES = ("token", "token_seq", "float", "float_seq")
+OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
+
+
+class AtomicSource(Config):
+    type: Literal["atomic"]
+    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    rename: dict[str, str] = Field(default_factory=dict, description="Column names in the files to names the pipeline knows")
+
+    def read(self) -> TidyTables:
+        """Read and check the folder.
+
+        Raises:
+            InputError: a file is missing, its header is not ``name:type``, or a table does not pass the checks.
+        """
+        folder = Path(self.path)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there")
+        names = OUR_NAMES | self.rename
+        interactions, kg, links = (_table(_find(folder, ending), names) for ending in (".inter", ".kg", ".link"))
+        described = list(folder.glob("*.item"))
+        items = _table(_find(folder, ".item"), names) if described else _items_of(interactions)
+        return tidy(interactions, items, kg, links, links_may_name_unknown_items=True)
+
+
+def atomic_table(content: bytes, file: str, names: dict[str, str] | None = None) -> RawTable:
+    """One atomic file as a table with plain column names.
+
+    Raises:
+        InputError: a header field has no known type.
+    """
+    table = read_delimited(content, file, "\t", quoted=False)
+    plain = {}
+    for name in table.frame.columns:
+        column, colon, kind = name.rpartition(":")
+        if not colon or kind not in TYPES:
+            raise InputError(f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}")
+        plain[name] = column
+    return renamed(RawTable(table.frame.rename(plain), file, table.first_row), names or OUR_NAMES)
+
+
+def _table(path: Path, names: dict[str, str]) -> RawTable:
+    return atomic_table(path.read_bytes(), str(path), names)
+
+
+def _find(folder: Path, ending: str) -> Path:
+    found = sorted(folder.glob(f"*{ending}"))
+    if len(found) != 1:
+        what = ", ".join(path.name for path in found) or "none"
+        raise InputError(f"{folder}: *{ending}: found {what}, expected exactly one such file")
+    return found[0]
+
+
+def _items_of(interactions: RawTable) -> RawTable:
+    if "item_id" not in interactions.frame.columns:
+        return RawTable(pl.DataFrame({"item_id": []}, schema={"item_id": pl.String}), interactions.file)
+    return RawTable(interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file)

@@ -1,0 +1,41 @@
+"""A folder with the four tidy tables, each as Parquet, CSV or TSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.sources.delimited import read_table, renamed
+from pipeline.sources.tidy import TidyTables, tidy
+
+NAMES = ("interactions", "items", "kg", "item_entities")
+ENDINGS = (".parquet", ".csv", ".tsv")
+
+
+class TablesSource(Config):
+    type: Literal["tables"]
+    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    rename: dict[str, str] = Field(default_factory=dict, description="Column names in the files to names the pipeline knows")
+
+    def read(self) -> TidyTables:
+        """Read and check the folder's four tables.
+
+        Raises:
+            InputError: a table is missing, there twice under two endings, or does not pass the checks.
+        """
+        folder = Path(self.path)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
+        return tidy(*(renamed(read_table(_find(folder, name)), self.rename) for name in NAMES))
+
+
+def _find(folder: Path, name: str) -> Path:
+    found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
+    if len(found) != 1:
+        what = " and ".join(path.name for path in found) or "nothing"
+        raise InputError(f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}")
+    return found[0]

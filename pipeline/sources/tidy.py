@@ -1,0 +1,185 @@
+"""The four tidy tables that every source gives, and the checks that all of them pass.
+
+| table | columns |
+|---|---|
+| interactions | user_id, item_id, and rating or like, optionally timestamp |
+| items | item_id and any text columns |
+| kg | head, relation, tail |
+| item_entities | item_id, entity_id |
+
+A source hands over frames as it read them, each with the file it came from and how its rows are counted there; the
+checks here name both when something is wrong. Ids become strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A frame as read, and where: ``first_row`` is what the file's own counting calls the frame's first row."""
+
+    frame: pl.DataFrame
+    file: str
+    first_row: int = 0
+
+    def row(self, index: int) -> str:
+        return f"row {index + self.first_row}" if self.first_row == 0 else f"line {index + self.first_row}"
+
+
+@dataclass(frozen=True)
+class TidyTables:
+    """Checked tables with columns of the types that `pipeline.artifacts` stores, and remarks a reader should see."""
+
+    interactions: pl.DataFrame
+    items: pl.DataFrame
+    kg: pl.DataFrame
+    item_entities: pl.DataFrame
+    remarks: list[str] = field(default_factory=list)
+
+
+def tidy(
+    interactions: RawTable,
+    items: RawTable,
+    kg: RawTable,
+    item_entities: RawTable,
+    *,
+    links_may_name_unknown_items: bool = False,
+) -> TidyTables:
+    """Check the four tables and bring them to their stored types.
+
+    Args:
+        links_may_name_unknown_items: leave such links out and say how many, instead of refusing the table. RecBole's
+            link files cover every item that its publisher knew, not only those of the data set.
+
+    Raises:
+        InputError: missing column, wrong type, missing value, NaN, repeated row, unknown item, empty table.
+    """
+    remarks: list[str] = []
+    tidy_items = _items(items)
+    known = set(tidy_items["item_id"])
+    tidy_interactions = _interactions(interactions)
+    _no_unknown_items(tidy_interactions, known, interactions, items)
+    tidy_kg = _ids(kg, ("head", "relation", "tail"))
+    _not_empty(tidy_kg, kg)
+    distinct = tidy_kg.unique(maintain_order=True)
+    if len(distinct) < len(tidy_kg):
+        remarks.append(f"{kg.file}: {len(tidy_kg) - len(distinct)} repeated triples count once (a graph is a set of triples)")
+    links = _ids(item_entities, ("item_id", "entity_id"))
+    _not_empty(links, item_entities)
+    _no_repeats(links, ("item_id", "entity_id"), item_entities)
+    if links_may_name_unknown_items:
+        kept = links.filter(pl.col("item_id").is_in(list(known)))
+        if len(kept) < len(links):
+            remarks.append(f"{item_entities.file}: {len(links) - len(kept)} links of items that the data set lacks are left out")
+        links = kept
+        _not_empty(links, item_entities)
+    else:
+        _no_unknown_items(links, known, item_entities, items)
+    return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks)
+
+
+def _interactions(table: RawTable) -> pl.DataFrame:
+    frame = _ids(table, ("user_id", "item_id"))
+    _not_empty(frame, table)
+    raw = table.frame
+    values = [name for name in ("rating", "like") if name in raw.columns]
+    if len(values) != 1:
+        found = "both" if values else "neither"
+        raise InputError(f"{table.file}: columns rating, like: found {found}, expected exactly one of them")
+    columns = {
+        "rating": _numbers(table, "rating").cast(pl.Float32) if values == ["rating"] else pl.Series([None], dtype=pl.Float32),
+        "like": _likes(table) if values == ["like"] else pl.Series([None], dtype=pl.Boolean),
+        "timestamp": _numbers(table, "timestamp") if "timestamp" in raw.columns else pl.Series([None], dtype=pl.Float64),
+    }
+    frame = frame.with_columns([(series if len(series) == len(frame) else series.new_from_index(0, len(frame))).alias(name) for name, series in columns.items()])
+    _no_repeats(frame, ("user_id", "item_id"), table)
+    return frame
+
+
+def _items(table: RawTable) -> pl.DataFrame:
+    frame = _ids(table, ("item_id",))
+    _not_empty(frame, table)
+    _no_repeats(frame, ("item_id",), table)
+    # "item" is the name of the dense index that later stages add.
+    taken = [name for name in table.frame.columns if name == "item"]
+    if taken:
+        raise InputError(f"{table.file}: column item: the name is reserved for the dense index; rename the column")
+    return table.frame.with_columns(frame["item_id"])
+
+
+def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
+    """The named columns as strings: ids may be numbers or texts in a file, and must be there in every row."""
+    columns = []
+    for name in names:
+        if name not in table.frame.columns:
+            found = ", ".join(table.frame.columns) or "none"
+            raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
+        column = table.frame[name]
+        if column.dtype.is_float() or column.dtype.is_nested() or column.dtype == pl.Boolean:
+            raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected integers or strings")
+        text = column.cast(pl.String)
+        missing = text.is_null() | (text.str.strip_chars() == "")
+        if missing.any():
+            raise InputError(f"{table.file}: column {name}, {table.row(_first(missing))}: found no value, expected an id")
+        columns.append(text)
+    return pl.DataFrame(columns)
+
+
+def _numbers(table: RawTable, name: str) -> pl.Series:
+    column = table.frame[name]
+    if column.dtype.is_temporal() and name == "timestamp":
+        column = column.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
+    numbers = column.cast(pl.Float64, strict=False)
+    bad = numbers.is_null() | numbers.is_nan() | numbers.is_infinite()
+    if bad.any():
+        index = _first(bad)
+        found = column[index]
+        raise InputError(f"{table.file}: column {name}, {table.row(index)}: found {found!r}, expected a number")
+    return numbers
+
+
+def _likes(table: RawTable) -> pl.Series:
+    column = table.frame["like"]
+    if column.dtype == pl.Boolean and not column.has_nulls():
+        return column
+    numbers = column.cast(pl.Float64, strict=False)
+    if column.dtype == pl.String:
+        words = column.str.to_lowercase()
+        numbers = numbers.fill_null(words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64))
+    bad = numbers.is_null() | ~numbers.is_in([0.0, 1.0])
+    if bad.any():
+        index = _first(bad)
+        raise InputError(f"{table.file}: column like, {table.row(index)}: found {column[index]!r}, expected 0, 1, true or false")
+    return numbers == 1.0
+
+
+def _not_empty(frame: pl.DataFrame, table: RawTable) -> None:
+    if frame.is_empty():
+        raise InputError(f"{table.file}: found no rows, expected at least one")
+
+
+def _no_repeats(frame: pl.DataFrame, key: Sequence[str], table: RawTable) -> None:
+    repeated = ~frame.select(pl.struct(key).is_first_distinct().alias("first"))["first"]
+    if repeated.any():
+        index = _first(repeated)
+        values = ", ".join(f"{name} {frame[name][index]}" for name in key)
+        raise InputError(f"{table.file}: {table.row(index)}: found {values} a second time, expected it once")
+
+
+def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, items: RawTable) -> None:
+    unknown = ~frame["item_id"].is_in(list(known))
+    if unknown.any():
+        index = _first(unknown)
+        item = frame["item_id"][index]
+        raise InputError(f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}")
+
+
+def _first(mask: pl.Series) -> int:
+    return int(mask.arg_true()[0])

@@ -1,0 +1,119 @@
+"""The structural vectors that the GAT starts from: SDNE, or a neighbourhood embedding of karateclub in its place."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.errors import InputError
+from pipeline.random_streams import stream
+from pipeline.sdne import SDNE, SdneConfig
+from pipeline.vector_health import collapse_warning, effective_rank, link_auc, sampled_non_edges
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+# Pairs on which the reconstruction AUC is measured: enough for a standard error below .002.
+AUC_PAIRS = 50_000
+
+
+class StructureConfig(SdneConfig):
+    method: str = Field(min_length=1, description="sdne, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk")
+    dimensions: int = Field(ge=1, le=4096, description="Width of the vectors")
+    karateclub_options: dict[str, int | float | str] = Field(description="Arguments for the karateclub class; sdne ignores them")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """
+    Attributes:
+        vectors: (M, width).
+        history: one row per epoch, empty for karateclub's methods.
+        figures: reconstruction AUC, effective rank, and others.
+        warnings: what to look at before trusting the vectors.
+    """
+
+    vectors: NDArray[np.float32]
+    history: list[dict[str, float]]
+    figures: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
+
+
+def embed_graph(adjacency: csr_matrix, config: StructureConfig, seed: int, device: str = "cpu") -> Embedded:
+    """Embed the item graph with the method that the settings name.
+
+    Raises:
+        InputError: an unknown method or option.
+    """
+    edges, others = _auc_pairs(adjacency, seed)
+    if config.method == "sdne":
+        names = SdneConfig.model_fields
+        model = SDNE(dimensions=config.dimensions, seed=seed, device=device, **{name: getattr(config, name) for name in names})
+        model.fit_adjacency(adjacency)
+        vectors = model.get_embedding()
+        history = model.history
+        auc = link_auc(model.reconstruct(adjacency, *edges), model.reconstruct(adjacency, *others))
+    else:
+        vectors, history = karateclub_embedding(adjacency, config, seed), []
+        auc = link_auc(_inner_products(vectors, edges), _inner_products(vectors, others))
+    figures = {"reconstruction_auc": auc, "effective_rank": effective_rank(vectors), "width": vectors.shape[1]}
+    if history:
+        figures["final_loss"] = history[-1]["loss"]
+    return Embedded(vectors, history, figures, collapse_warning(vectors, f"init_sdne ({config.method})"))
+
+
+def karateclub_embedding(adjacency: csr_matrix, config: StructureConfig, seed: int) -> NDArray[np.float32]:
+    """Vectors by a karateclub class. karateclub is GPLv3: it is imported here only, when it is asked for.
+
+    Raises:
+        InputError: no such class, no such argument, or karateclub is not installed.
+    """
+    import networkx as nx
+
+    try:
+        from karateclub.node_embedding import neighbourhood
+    except ImportError as error:
+        raise InputError(
+            f"method: found {config.method}, but karateclub cannot be imported ({error}); expected sdne, or "
+            "`pip install --no-deps karateclub==1.3.3` in this environment"
+        ) from None
+    known = sorted(name for name, kind in vars(neighbourhood).items() if inspect.isclass(kind))
+    if config.method not in known:
+        raise InputError(f"method: found {config.method!r}, expected sdne or one of karateclub's: {', '.join(known)}")
+    kind = getattr(neighbourhood, config.method)
+    arguments: dict[str, Any] = {"dimensions": config.dimensions, "seed": seed}
+    accepted = inspect.signature(kind).parameters
+    for name in config.karateclub_options:
+        if name not in accepted:
+            raise InputError(f"karateclub_options: found {name!r}, expected arguments of {config.method}: {', '.join(accepted)}")
+    # More than one worker makes word2vec's result depend on the scheduler.
+    arguments |= {"workers": 1} if "workers" in accepted else {}
+    model = kind(**({name: value for name, value in arguments.items() if name in accepted} | config.karateclub_options))
+    graph = nx.from_scipy_sparse_array(adjacency)
+    try:
+        model.fit(graph)
+    except (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError, RuntimeError, np.linalg.LinAlgError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"method: {config.method} fails on this graph ({type(error).__name__}: {reason}); expected another method or other options") from None
+    vectors = np.asarray(model.get_embedding(), dtype=np.float32)
+    if not np.isfinite(vectors).all():
+        raise InputError(f"method: {config.method} gives vectors that are not finite on this graph; expected another method or other options")
+    return vectors
+
+
+def _auc_pairs(adjacency: csr_matrix, seed: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+    sources, targets = (part.astype(np.int64) for part in adjacency.nonzero())
+    random = stream(seed, "reconstruction")
+    if len(sources) > AUC_PAIRS:
+        chosen = np.sort(random.choice(len(sources), AUC_PAIRS, replace=False))
+        sources, targets = sources[chosen], targets[chosen]
+    return (sources, targets), sampled_non_edges(adjacency, len(sources), random)
+
+
+def _inner_products(vectors: NDArray[np.float32], pairs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.float32]:
+    return np.einsum("nd,nd->n", vectors[pairs[0]], vectors[pairs[1]])

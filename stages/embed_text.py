@@ -1,0 +1,28 @@
+"""Encode every item's text with a frozen BERT."""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.run_settings import DeviceConfig, torch_device
+from pipeline.text import TextConfig, TextEncoder, TextTemplateConfig
+from pipeline.text_template import item_texts
+from stages.stage import Reads, Settings, run_stage, say, warn
+
+READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, profile=TextConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    items = artifacts.ITEMS.read(dataset)
+    texts = item_texts(items, settings.dataset(TextTemplateConfig).text_template)
+    config = settings.profile(TextConfig)
+    encoder = TextEncoder(config, torch_device(settings.run(DeviceConfig).device))
+    vectors = encoder.encode(texts, progress=True)
+    artifacts.TEXT_VECTORS.write({"vectors": vectors}, dataset)
+    say(dataset, "embed_text", f"{len(texts)} items, {len(set(texts))} different texts, for example {texts[0]!r}; vectors {encoder.width} wide")
+    without = texts.count("")
+    if without:
+        warn(dataset, "embed_text", [f"{without} of {len(texts)} items have no text; they are known by the graph alone"])
+
+
+if __name__ == "__main__":
+    run_stage("embed_text", READS, main)

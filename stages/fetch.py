@@ -1,0 +1,25 @@
+"""Get the data set from its source and store it as four tidy tables."""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.sources import SourceConfig
+from stages.stage import Reads, Settings, run_stage, say
+
+READS = Reads(dataset=SourceConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    tables = settings.dataset(SourceConfig).source.read()
+    artifacts.SOURCE_INTERACTIONS.write(tables.interactions, dataset)
+    artifacts.SOURCE_ITEMS.write(tables.items, dataset)
+    artifacts.SOURCE_KG.write(tables.kg, dataset)
+    artifacts.SOURCE_ITEM_ENTITIES.write(tables.item_entities, dataset)
+    for remark in tables.remarks:
+        say(dataset, "fetch", remark)
+    counts = f"{len(tables.interactions)} interactions, {len(tables.items)} items, {len(tables.kg)} triples"
+    say(dataset, "fetch", f"{counts}, {len(tables.item_entities)} links of items to entities")
+
+
+if __name__ == "__main__":
+    run_stage("fetch", READS, main)

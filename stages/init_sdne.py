@@ -1,0 +1,31 @@
+"""Initial structural vectors of the items: SDNE, or an embedding of karateclub in its place."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline import artifacts
+from pipeline.item_graph import adjacency
+from pipeline.run_settings import RunConfig, torch_device
+from pipeline.structure import StructureConfig, embed_graph
+from stages.stage import Reads, Settings, run_stage, say, warn
+
+READS = Reads(run=RunConfig, profile=StructureConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    run, config = settings.run(RunConfig), settings.profile(StructureConfig)
+    graph = adjacency(artifacts.EDGES.read(dataset), len(artifacts.ITEMS.read(dataset)))
+    embedded = embed_graph(graph, config, run.seed, torch_device(run.device))
+    artifacts.INITIAL_VECTORS.write({"vectors": embedded.vectors}, dataset)
+    # karateclub's methods have no epochs: their curve is a header without rows.
+    curve = pl.DataFrame(embedded.history, schema=list(artifacts.INITIAL_CURVE.columns))
+    artifacts.INITIAL_CURVE.write(curve, dataset)
+    artifacts.INITIAL_FIGURES.write(embedded.figures, dataset)
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in embedded.figures.items())
+    say(dataset, "init_sdne", f"{config.method}: {shown}")
+    warn(dataset, "init_sdne", embedded.warnings)
+
+
+if __name__ == "__main__":
+    run_stage("init_sdne", READS, main)

@@ -1,0 +1,102 @@
+"""What all stages share: the command line, one-line errors, timing, and settings cut to what a stage declares."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from pipeline.config import Config, look_up, read_yaml, validated
+from pipeline.errors import InputError
+
+PARAMS = Path("params.yaml")
+TIMINGS = Path(".timings")
+USER_MISTAKE = 2
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The settings a stage reads, and so exactly those that dvc.yaml lists for it (a test compares).
+
+    Attributes:
+        run: top-level keys.
+        dataset: keys of `datasets.<key>`.
+        profile: keys of the section of `profiles.<profile>` that has the stage's name.
+    """
+
+    run: type[Config] | None = None
+    dataset: type[Config] | None = None
+    profile: type[Config] | None = None
+
+
+class Settings:
+    """Settings of one stage for one data set, checked when they are asked for."""
+
+    def __init__(self, stage: str, dataset: str, reads: Reads, path: Path = PARAMS) -> None:
+        self._values = read_yaml(path)
+        self._where = str(path)
+        look_up(self._values, ("datasets", dataset), self._where)
+        self._stage, self._dataset, self._reads = stage, dataset, reads
+
+    def run(self, model: type[ConfigT]) -> ConfigT:
+        return self._section((), model, self._reads.run)
+
+    def dataset(self, model: type[ConfigT]) -> ConfigT:
+        return self._section(("datasets", self._dataset), model, self._reads.dataset)
+
+    def profile(self, model: type[ConfigT]) -> ConfigT:
+        name = look_up(self._values, ("datasets", self._dataset, "profile"), self._where)
+        return self._section(("profiles", name, self._stage), model, self._reads.profile)
+
+    def _section(self, keys: tuple[str, ...], model: type[ConfigT], declared: type[Config] | None) -> ConfigT:
+        assert model is declared, f"stage {self._stage} reads {model.__name__} without declaring it"
+        values = look_up(self._values, keys, self._where)
+        # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
+        mine = {name: values[name] for name in model.model_fields if name in values} if keys[:1] != ("profiles",) else values
+        return validated(model, mine, f"{self._where}: {''.join(f'{key}.' for key in keys)}")
+
+
+def run_stage(name: str, reads: Reads, body: Callable[[str, Settings], None]) -> None:
+    """Run a stage from the command line: ``python -m stages.NAME --dataset KEY``."""
+
+    def command(dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]) -> None:
+        guarded(lambda: timed(name, dataset, lambda: body(dataset, Settings(name, dataset, reads))))
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(help=sys.modules[body.__module__].__doc__)(command)
+    app()
+
+
+def guarded(action: Callable[[], Any]) -> None:
+    """Run an action; a user's mistake becomes one line on stderr and exit code 2."""
+    try:
+        action()
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE) from None
+
+
+def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
+    """Run an action and say what it took; the seconds are kept (outside DVC) for the summary of a run."""
+    start = time.monotonic()
+    action()
+    seconds = time.monotonic() - start
+    print(f"[{dataset}] {name}: done in {seconds:.1f} s", flush=True)
+    TIMINGS.mkdir(exist_ok=True)
+    (TIMINGS / f"{dataset}.{name}").write_text(f"{seconds:.2f}\n")
+
+
+def say(dataset: str, name: str, text: str) -> None:
+    print(f"[{dataset}] {name}: {text}", flush=True)
+
+
+def warn(dataset: str, name: str, warnings: list[str]) -> None:
+    for text in warnings:
+        print(f"[{dataset}] {name}: warning: {text}", file=sys.stderr, flush=True)

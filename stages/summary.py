@@ -1,0 +1,24 @@
+"""What a run took, stage by stage, and where its figures are. Not a DVC stage: `make repro` calls it at the end."""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.evaluation.suite import table
+from stages.stage import PARAMS, TIMINGS, guarded
+
+STAGES = ("fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
+
+
+def main() -> None:
+    from pipeline.config import look_up, read_yaml
+
+    for dataset in look_up(read_yaml(PARAMS), ("datasets",), str(PARAMS)):
+        print(f"\n{dataset}: {artifacts.METRICS.at(dataset)}\n")
+        print(table(artifacts.METRICS.read(dataset), artifacts.INTERVALS.read(dataset)))
+        seconds = {name: float(path.read_text()) for name in STAGES if (path := TIMINGS / f"{dataset}.{name}").is_file()}
+        if seconds:
+            print("\nseconds when last run: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()) + f"; together {sum(seconds.values()):.1f}")
+
+
+if __name__ == "__main__":
+    guarded(main)

@@ -1,0 +1,37 @@
+"""Train the two-layer graph attention network by link reconstruction and write the structural vectors."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline import artifacts
+from pipeline.gat import GatConfig, train_gat
+from pipeline.item_graph import edge_index
+from pipeline.run_settings import RunConfig, torch_device
+from stages.stage import Reads, Settings, run_stage, say, warn
+
+READS = Reads(run=RunConfig, profile=GatConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    run, config = settings.run(RunConfig), settings.profile(GatConfig)
+    initial = artifacts.INITIAL_VECTORS.read(dataset)["vectors"]
+    edges = edge_index(artifacts.EDGES.read(dataset))
+    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device))
+    artifacts.STRUCTURE_VECTORS.write({"vectors": trained.vectors}, dataset)
+    about = config.model_dump()
+    artifacts.GAT_WEIGHTS.write(trained.weights, dataset, about=about)
+    artifacts.GAT_CURVE.write(pl.DataFrame(trained.history), dataset)
+    artifacts.GAT_FIGURES.write(trained.figures, dataset)
+    figures = trained.figures
+    say(
+        dataset,
+        "train_gat",
+        f"held-out AUC {figures['held_out_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
+        f"effective rank {figures['effective_rank']:.1f}",
+    )
+    warn(dataset, "train_gat", trained.warnings)
+
+
+if __name__ == "__main__":
+    run_stage("train_gat", READS, main)
