@@ -59,7 +59,9 @@ class _Artifact:
     def _existing(self, dataset: str, root: Path) -> Path:
         path = self.at(dataset, root)
         if not path.is_file():
-            raise InputError(f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back")
+            raise InputError(
+                f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back"
+            )
         return path
 
 
@@ -119,7 +121,9 @@ def _no_missing(column: pl.Series, path: Path) -> None:
     if column.dtype.is_float():
         bad = bad | column.is_nan() | column.is_infinite()
     if bad.any():
-        raise InputError(f"{path}: column {column.name}, row {bad.arg_true()[0]}: found {column[int(bad.arg_true()[0])]}, expected a value")
+        raise InputError(
+            f"{path}: column {column.name}, row {bad.arg_true()[0]}: found {column[int(bad.arg_true()[0])]}, expected a value"
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,9 @@ class Tensors(_Artifact):
 
     dimensions: Mapping[str, int] | None = None
 
-    def write(self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None) -> None:
+    def write(
+        self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None
+    ) -> None:
         """``about`` is kept beside the arrays as one JSON string: with two metadata keys the byte order is random."""
         from safetensors.numpy import save
 
@@ -168,7 +174,9 @@ class Tensors(_Artifact):
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 where = [int(position) for position in np.argwhere(~np.isfinite(array))[0]]
-                raise InputError(f"{path}: tensor {name}, position {where}: found {array[tuple(where)]}, expected a finite number")
+                raise InputError(
+                    f"{path}: tensor {name}, position {where}: found {array[tuple(where)]}, expected a finite number"
+                )
 
 
 @dataclass(frozen=True)

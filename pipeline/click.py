@@ -28,7 +28,15 @@ class TwoViewClick(nn.Module):
         self.weights = nn.Parameter(torch.ones(2))
         self.scale = width**-0.5
 
-    def forward(self, items: torch.Tensor, likes: Histories, dislikes: Histories, *, leave_one_out: bool = False, drop: float = 0.0) -> torch.Tensor:
+    def forward(
+        self,
+        items: torch.Tensor,
+        likes: Histories,
+        dislikes: Histories,
+        *,
+        leave_one_out: bool = False,
+        drop: float = 0.0,
+    ) -> torch.Tensor:
         """Scores of every item for some users.
 
         Args:

@@ -27,7 +27,9 @@ SPLITS = ("train", "valid", "test")
 
 
 class DatasetConfig(Config):
-    like_threshold: float | None = Field(description="A rating at or above it is a like; null where the table has `like`")
+    like_threshold: float | None = Field(
+        description="A rating at or above it is a like; null where the table has `like`"
+    )
     min_user_interactions: int = Field(ge=1, description="Users with fewer are left out")
     min_item_interactions: int = Field(ge=0, description="Items with fewer are left out; 0 keeps items nobody rated")
     linked_items_only: bool = Field(description="Leave out items without an entity in the knowledge graph")
@@ -39,7 +41,9 @@ class DatasetConfig(Config):
     @model_validator(mode="after")
     def _fractions_are_a_whole(self) -> DatasetConfig:
         if min(self.split_fractions) <= 0 or abs(sum(self.split_fractions) - 1) > 1e-9:
-            raise ValueError(f"split_fractions: found {self.split_fractions}, expected three positive numbers that add up to 1")
+            raise ValueError(
+                f"split_fractions: found {self.split_fractions}, expected three positive numbers that add up to 1"
+            )
         return self
 
 
@@ -72,12 +76,16 @@ def prepare(
     rated = with_likes(interactions, config.like_threshold)
     if config.linked_items_only:
         linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list())
-        remarks.append(f"{int((~linked).sum())} of {len(items)} items have no entity and are left out (linked_items_only)")
+        remarks.append(
+            f"{int((~linked).sum())} of {len(items)} items have no entity and are left out (linked_items_only)"
+        )
         items = items.filter(linked)
         rated = rated.filter(pl.col("item_id").is_in(items["item_id"].to_list()))
     rated, items = _with_enough_interactions(rated, items, config, remarks)
     if rated.is_empty():
-        raise InputError("interactions: found none left after the filters; lower min_user_interactions or min_item_interactions")
+        raise InputError(
+            "interactions: found none left after the filters; lower min_user_interactions or min_item_interactions"
+        )
 
     items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
     rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left")
@@ -87,20 +95,32 @@ def prepare(
     users = _in_natural_order(split.select(pl.col("user_id").unique()), "user_id")
     kept = users.filter(pl.col("user_id").is_in(trained))
     if kept.is_empty():
-        raise InputError("interactions: found no user with a like in training; lower like_threshold or enlarge the training fraction")
+        raise InputError(
+            "interactions: found no user with a like in training; lower like_threshold or enlarge the training fraction"
+        )
     if len(kept) < len(users):
         remarks.append(f"{len(users) - len(kept)} of {len(users)} users have no like in training and are dropped")
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
-    table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split").sort("user", "item")
+    table = (
+        split.join(kept, on="user_id", how="inner")
+        .select("user", "item", "like", "rating", "split")
+        .sort("user", "item")
+    )
     for part in SPLITS:
         likes = table.filter((pl.col("split") == part) & pl.col("like"))
         if likes.is_empty():
-            raise InputError(f"interactions: found no like in the {part} split; the data set is too small for split_fractions {config.split_fractions}")
+            raise InputError(
+                f"interactions: found no like in the {part} split; the data set is too small for split_fractions {config.split_fractions}"
+            )
     candidates, short = _sample_unrated(table, len(items), seed)
     if short:
-        remarks.append(f"{short} likes of users who rated almost everything have no unrated item to stand against in `ctr`")
-    likes = int(table["like"].sum())
-    remarks.append(f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {likes} likes, {len(table) - likes} dislikes")
+        remarks.append(
+            f"{short} likes of users who rated almost everything have no unrated item to stand against in `ctr`"
+        )
+    liked = int(table["like"].sum())
+    remarks.append(
+        f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
+    )
     return Prepared(items, kept.select("user", "user_id"), table, candidates, remarks)
 
 
@@ -112,14 +132,20 @@ def with_likes(interactions: pl.DataFrame, threshold: float | None) -> pl.DataFr
     """
     if interactions["rating"].null_count() == 0:
         if threshold is None:
-            raise InputError("like_threshold: found null, but the interactions have ratings; expected the lowest rating that is a like")
-        low, high = interactions["rating"].min(), interactions["rating"].max()
+            raise InputError(
+                "like_threshold: found null, but the interactions have ratings; expected the lowest rating that is a like"
+            )
+        low, high = interactions.select(low=pl.col("rating").min(), high=pl.col("rating").max()).row(0)
         rated = interactions.with_columns(like=pl.col("rating") >= threshold)
         if not rated["like"].any():
-            raise InputError(f"like_threshold: found {threshold:g}, which no rating reaches; expected a number from {low} to {high}")
+            raise InputError(
+                f"like_threshold: found {threshold:g}, which no rating reaches; expected a number from {low} to {high}"
+            )
         return rated
     if threshold is not None:
-        raise InputError(f"like_threshold: found {threshold:g}, but the interactions have a like column and no ratings; expected null")
+        raise InputError(
+            f"like_threshold: found {threshold:g}, but the interactions have a like column and no ratings; expected null"
+        )
     if not interactions["like"].any():
         raise InputError("interactions: column like: found no likes, expected some")
     return interactions
@@ -136,7 +162,9 @@ def _with_enough_interactions(
         if len(rated) == size:
             break
     if size < before:
-        remarks.append(f"{before - size} of {before} interactions belong to users or items with too few and are left out")
+        remarks.append(
+            f"{before - size} of {before} interactions belong to users or items with too few and are left out"
+        )
     if config.min_item_interactions:
         kept = items["item_id"].is_in(rated["item_id"].unique().to_list())
         if not kept.all():
@@ -159,13 +187,16 @@ def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFram
         total = np.full(count, count)
     else:
         if rated["timestamp"].has_nulls():
-            raise InputError(f"split: found {config.split}, but the interactions have no timestamp column; expected random")
+            raise InputError(
+                f"split: found {config.split}, but the interactions have no timestamp column; expected random"
+            )
         if config.split == "temporal":
             ordered = rated.select(pl.struct("timestamp", "user_id", "item").rank("ordinal").cast(pl.Int64) - 1)
             place, total = ordered.to_series().to_numpy(), np.full(count, count)
         else:
             ranks = rated.select(
-                place=pl.struct("timestamp", "item").rank("ordinal").over("user_id").cast(pl.Int64) - 1, total=pl.len().over("user_id")
+                place=pl.struct("timestamp", "item").rank("ordinal").over("user_id").cast(pl.Int64) - 1,
+                total=pl.len().over("user_id"),
             )
             place, total = ranks["place"].to_numpy(), ranks["total"].to_numpy()
     # Whole-number cuts: a fraction of .6 + .2 is not exactly .8 in floating point.
@@ -194,7 +225,8 @@ def _sample_unrated(table: pl.DataFrame, items: int, seed: int) -> tuple[pl.Data
         drawn.append(chosen)
         splits += ["valid"] * cut + ["test"] * (len(chosen) - cut)
     frame = pl.DataFrame(
-        {"user": users, "item": np.concatenate(drawn), "split": splits}, schema={"user": pl.Int32, "item": pl.Int32, "split": pl.String}
+        {"user": users, "item": np.concatenate(drawn), "split": splits},
+        schema={"user": pl.Int32, "item": pl.Int32, "split": pl.String},
     )
     return frame, short
 
@@ -227,7 +259,9 @@ class Dataset:
         for name, limit in (("user", users), ("item", items)):
             largest = int(interactions[name].max() or 0)  # type: ignore[arg-type]
             if largest >= limit:
-                raise InputError(f"interactions: column {name}: found index {largest}, expected less than {limit}; run `dvc repro`")
+                raise InputError(
+                    f"interactions: column {name}: found index {largest}, expected less than {limit}; run `dvc repro`"
+                )
         self.users, self.items = users, items
         self._interactions, self._candidates = interactions, unrated_candidates
 

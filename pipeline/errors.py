@@ -7,7 +7,3 @@ class InputError(ValueError):
     The message is one line that says what and where: file, column, row or key, what was found and what was expected.
     Stages print it to stderr and exit with code 2, without a traceback.
     """
-
-
-class MissingExtra(InputError):
-    """An optional package is needed for what was asked, and is not installed."""

@@ -1,8 +1,8 @@
 """Graph attention over the item graph (method 4; Veličković et al., ICLR 2018), trained by link reconstruction.
 
-    alpha_ij = softmax_j( LeakyReLU( a^T [W p_i || W p_j] ) ),  j over the neighbours of i and i itself
-    layer 1, K heads concatenated:  p'_i  = ||_k ELU( sum_j alpha_ij^k W^k p_j )
-    layer 2, K heads averaged:      p''_i = ELU( 1/K sum_k sum_j alpha_ij^k W^k p'_j )
+alpha_ij = softmax_j( LeakyReLU( a^T [W p_i || W p_j] ) ),  j over the neighbours of i and i itself
+layer 1, K heads concatenated:  p'_i  = ||_k ELU( sum_j alpha_ij^k W^k p_j )
+layer 2, K heads averaged:      p''_i = ELU( 1/K sum_k sum_j alpha_ij^k W^k p'_j )
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class GatConfig(Config):
     heads: int = Field(ge=1, le=64, description="Attention heads of both layers")
     hidden_width: int = Field(ge=1, le=4096, description="Width of layer 1 per head; its heads are concatenated")
-    output_width: int = Field(ge=1, le=4096, description="Width of p'', the structural vector; layer 2's heads are averaged")
+    output_width: int = Field(
+        ge=1, le=4096, description="Width of p'', the structural vector; layer 2's heads are averaged"
+    )
     dropout: float = Field(ge=0, lt=1, description="On layer inputs, in training")
     negative_slope: float = Field(ge=0, lt=1, description="Of the LeakyReLU")
     learning_rate: float = Field(gt=0, le=1)
@@ -76,7 +78,13 @@ def build_gat(input_width: int, config: GatConfig) -> torch.nn.Module:
     return TwoLayerGat()
 
 
-def train_gat(vectors: NDArray[np.float32], edge_index: NDArray[np.int64], config: GatConfig, seed: int, device: torch.device | str = "cpu") -> TrainedGat:
+def train_gat(
+    vectors: NDArray[np.float32],
+    edge_index: NDArray[np.int64],
+    config: GatConfig,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> TrainedGat:
     """Train the encoder to reconstruct the item graph, stop early on held-out edges, encode the whole graph.
 
     Args:
@@ -92,11 +100,15 @@ def train_gat(vectors: NDArray[np.float32], edge_index: NDArray[np.int64], confi
     from torch_geometric.transforms import RandomLinkSplit
 
     if edge_index.shape[1] < 4:
-        raise InputError(f"item graph: found {edge_index.shape[1] // 2} edges, expected at least 2 to hold one out; a lower s_m gives more")
+        raise InputError(
+            f"item graph: found {edge_index.shape[1] // 2} edges, expected at least 2 to hold one out; a lower s_m gives more"
+        )
     torch.manual_seed(torch_seed(seed, "gat"))
     fraction = max(config.held_out_edges, 2.0 / edge_index.shape[1])
     data = Data(x=torch.from_numpy(vectors), edge_index=torch.from_numpy(edge_index))
-    split = RandomLinkSplit(num_val=fraction, num_test=0.0, is_undirected=True, add_negative_train_samples=False, split_labels=True)
+    split = RandomLinkSplit(
+        num_val=fraction, num_test=0.0, is_undirected=True, add_negative_train_samples=False, split_labels=True
+    )
     train, held_out, _ = split(data.to(device))
     model = GAE(build_gat(vectors.shape[1], config)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
@@ -122,6 +134,11 @@ def train_gat(vectors: NDArray[np.float32], edge_index: NDArray[np.int64], confi
     model.eval()
     with torch.inference_mode():
         structural = model.encode(data.x.to(device), data.edge_index.to(device)).cpu().numpy()
-    figures = {"held_out_auc": best_auc, "best_epoch": best_epoch, "epochs": len(history), "effective_rank": effective_rank(structural)}
+    figures = {
+        "held_out_auc": best_auc,
+        "best_epoch": best_epoch,
+        "epochs": len(history),
+        "effective_rank": effective_rank(structural),
+    }
     weights = {name: value.cpu().numpy() for name, value in best.items()}
     return TrainedGat(structural, weights, history, figures, collapse_warning(structural, "train_gat"))

@@ -69,7 +69,10 @@ class Chunk:
 
 
 def histories(
-    matrix: csr_matrix, users: NDArray[np.int64], device: torch.device | str, sample: tuple[int, np.random.Generator] | None = None
+    matrix: csr_matrix,
+    users: NDArray[np.int64],
+    device: torch.device | str,
+    sample: tuple[int, np.random.Generator] | None = None,
 ) -> Histories:
     """The items of some rows of a users x items matrix.
 
@@ -89,7 +92,9 @@ def histories(
     return Histories(torch.from_numpy(items).to(device), torch.from_numpy(user).to(device), lengths)
 
 
-def batches_of_similar_length(lengths: NDArray[np.int64], size: int, random: np.random.Generator) -> list[NDArray[np.int64]]:
+def batches_of_similar_length(
+    lengths: NDArray[np.int64], size: int, random: np.random.Generator
+) -> list[NDArray[np.int64]]:
     """All users in batches of at most ``size``, neighbours in length together, in random order.
 
     Random batches are two thirds padding. Lengths are jittered by up to a fifth, so that not the same users meet in every epoch.

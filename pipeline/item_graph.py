@@ -60,13 +60,19 @@ class ItemGraph:
         found = []
         if self.isolated_items > ISOLATED_WARNING * self.items:
             share = self.isolated_items / self.items
-            found.append(f"s_m {s_m}: {share:.0%} of the items are isolated (more than {ISOLATED_WARNING:.0%}); a lower s_m joins more")
+            found.append(
+                f"s_m {s_m}: {share:.0%} of the items are isolated (more than {ISOLATED_WARNING:.0%}); a lower s_m joins more"
+            )
         if self.density > DENSITY_WARNING:
-            found.append(f"s_m {s_m}: {self.density:.1%} of all pairs are edges (more than {DENSITY_WARNING:.0%}); a higher s_m keeps fewer")
+            found.append(
+                f"s_m {s_m}: {self.density:.1%} of all pairs are edges (more than {DENSITY_WARNING:.0%}); a higher s_m keeps fewer"
+            )
         return found
 
 
-def build_item_graph(kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig) -> ItemGraph:
+def build_item_graph(
+    kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig
+) -> ItemGraph:
     """The item graph and the table by which one chooses S_m.
 
     Args:
@@ -83,7 +89,9 @@ def build_item_graph(kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.Da
     edges, thresholds = overlap_join(incidence, config.s_m)
     if edges.is_empty():
         largest = int(thresholds["s_m"].max())  # type: ignore[arg-type]
-        raise InputError(f"s_m: found {config.s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}")
+        raise InputError(
+            f"s_m: found {config.s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}"
+        )
     return ItemGraph(edges, thresholds, len(items))
 
 
@@ -109,7 +117,9 @@ def neighbour_incidence(
         ]
     ).unique(maintain_order=True)
     linked = item_entities.join(items.select("item", "item_id"), on="item_id", how="inner", maintain_order="left")
-    pairs = linked.join(both, on="entity_id", how="inner").select("item", "neighbour").unique().sort("item", "neighbour")
+    pairs = (
+        linked.join(both, on="entity_id", how="inner").select("item", "neighbour").unique().sort("item", "neighbour")
+    )
     columns = pairs["neighbour"].rank("dense").to_numpy().astype(np.int64) - 1
     rows = pairs["item"].to_numpy()
     width = int(columns.max()) + 1 if len(columns) else 0

@@ -1,7 +1,7 @@
 """Item vectors: the semantic and the structural modality, fused (method 1 and 5).
 
-    s = W t'_1 + b
-    concat:  r = s || p''          average:  r = (s + p'') / 2
+s = W t'_1 + b
+concat:  r = s || p''          average:  r = (s + p'') / 2
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class FinetunedItemEncoder(ItemEncoder):
 
 
 def fuse(text: torch.Tensor, structure: torch.Tensor, fusion: Fusion) -> torch.Tensor:
-    """r from s and p'' (method 5).
+    """R from s and p'' (method 5).
 
     Args:
         text: s, (M, d_h).

@@ -19,7 +19,13 @@ class Negatives(NamedTuple):
 
 
 def sample_negatives(
-    kind: str, liked: torch.Tensor, disliked: torch.Tensor, user: torch.Tensor, number: int, disliked_share: float, generator: torch.Generator
+    kind: str,
+    liked: torch.Tensor,
+    disliked: torch.Tensor,
+    user: torch.Tensor,
+    number: int,
+    disliked_share: float,
+    generator: torch.Generator,
 ) -> Negatives:
     """Draw negatives uniformly, with replacement.
 

@@ -57,7 +57,9 @@ class Profile(Config):
 class Parameters(RunConfig):
     """All of ``params.yaml``."""
 
-    dataset_defaults: dict[str, object] = Field(description="Values that data sets share by a YAML merge key; read by no stage")
+    dataset_defaults: dict[str, object] = Field(
+        description="Values that data sets share by a YAML merge key; read by no stage"
+    )
     datasets: dict[str, DatasetEntry] = Field(min_length=1)
     profiles: dict[str, Profile] = Field(min_length=1)
 
@@ -65,9 +67,13 @@ class Parameters(RunConfig):
     def _names_fit(self) -> Parameters:
         for name, entry in self.datasets.items():
             if not name or not all(character.isalnum() or character in "-_" for character in name):
-                raise ValueError(f"datasets: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)")
+                raise ValueError(
+                    f"datasets: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
+                )
             if entry.profile not in self.profiles:
-                raise ValueError(f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}")
+                raise ValueError(
+                    f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}"
+                )
         return self
 
 

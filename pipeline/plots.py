@@ -25,7 +25,9 @@ def thresholds_plot(thresholds: pl.DataFrame, s_m: int, items: int) -> str:
     return _svg(figure)
 
 
-def _bands(axes: Any, thresholds: pl.DataFrame, column: str, whole: float, good: tuple[float, float], label: str, s_m: int) -> None:
+def _bands(
+    axes: Any, thresholds: pl.DataFrame, column: str, whole: float, good: tuple[float, float], label: str, s_m: int
+) -> None:
     shown = thresholds.filter(pl.col("edges") > 0)
     axes.axhspan(*good, color="tab:green", alpha=0.12, linewidth=0)
     axes.plot(shown["s_m"], shown[column] / whole, marker="o", markersize=3)

@@ -14,6 +14,7 @@ edges whose both ends are in it; the sums are scaled to the whole graph, so that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 
 class SdneConfig(Config):
-    hidden_widths: list[int] = Field(description="Layers between the adjacency row and the code; the decoder mirrors them")
-    activation: str = Field(pattern="^(tanh|sigmoid|relu)$", description="tanh; sigmoid collapses (every cosine near 1)")
+    hidden_widths: list[int] = Field(
+        description="Layers between the adjacency row and the code; the decoder mirrors them"
+    )
+    activation: str = Field(
+        pattern="^(tanh|sigmoid|relu)$", description="tanh; sigmoid collapses (every cosine near 1)"
+    )
     alpha: float = Field(ge=0, description="Weight of the first-order term")
     beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
     nu: float = Field(ge=0, description="Weight of the L2 term")
@@ -46,6 +51,20 @@ class Losses(NamedTuple):
     second_order: torch.Tensor
     first_order: torch.Tensor
     l2: torch.Tensor
+
+
+class Autoencoder(NamedTuple):
+    """Encoder M -> hidden -> code, and decoder back."""
+
+    encoder: torch.nn.Sequential
+    decoder: torch.nn.Sequential
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        return [*self.encoder.parameters(), *self.decoder.parameters()]
+
+    def weights(self) -> list[torch.nn.Parameter]:
+        """The weight matrices, without the biases."""
+        return [parameter for parameter in self.parameters() if parameter.dim() == 2]
 
 
 class SDNE:
@@ -78,7 +97,7 @@ class SDNE:
         batch_size: int = 256,
         epochs: int = 60,
         seed: int = 42,
-        device: str = "cpu",
+        device: torch.device | str = "cpu",
     ) -> None:
         self.dimensions = dimensions
         self.hidden_widths = tuple(hidden_widths)
@@ -115,7 +134,9 @@ class SDNE:
 
         torch.manual_seed(torch_seed(self.seed, "sdne"))
         count = adjacency.shape[0]
-        network = build_autoencoder(count, self.hidden_widths, self.dimensions, self.activation).to(self.device)
+        network = build_autoencoder(count, self.hidden_widths, self.dimensions, self.activation)
+        for half in network:
+            half.to(self.device)
         optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
         adjacency.sort_indices()
         self.history = []
@@ -137,11 +158,20 @@ class SDNE:
             second_order, first_order, l2_term = (float(value) / count for value in sums)
             total = second_order + self.alpha * first_order + self.nu * l2_term
             self.history.append(
-                {"epoch": epoch + 1, "loss": total, "second_order": second_order, "first_order": first_order, "l2": l2_term}
+                {
+                    "epoch": epoch + 1,
+                    "loss": total,
+                    "second_order": second_order,
+                    "first_order": first_order,
+                    "l2": l2_term,
+                }
             )
         self._network = network
         with torch.inference_mode():
-            parts = [network.encoder(_dense_rows(adjacency, batch).to(self.device)).cpu().numpy() for batch in self._batches(count)]
+            parts = [
+                network.encoder(_dense_rows(adjacency, batch).to(self.device)).cpu().numpy()
+                for batch in self._batches(count)
+            ]
         self._embedding = np.concatenate(parts)
 
     def get_embedding(self) -> NDArray[np.float32]:
@@ -154,7 +184,9 @@ class SDNE:
             raise ValueError("fit the model before asking for its embedding")
         return self._embedding
 
-    def reconstruct(self, adjacency: csr_matrix, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+    def reconstruct(
+        self, adjacency: csr_matrix, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         """The entries x^_ij of the reconstruction for pairs (i, j), rows densified a batch at a time.
 
         Args:
@@ -179,26 +211,27 @@ class SDNE:
         return [np.arange(start, min(start + self.batch_size, count)) for start in range(0, count, self.batch_size)]
 
 
-def sdne_losses(network: torch.nn.Module, rows: torch.Tensor, among: torch.Tensor, beta: float) -> Losses:
+def sdne_losses(network: Autoencoder, rows: torch.Tensor, among: torch.Tensor, beta: float) -> Losses:
     """The three terms of the loss over a batch of nodes.
 
     Args:
         rows: (batch, M), their adjacency rows.
         among: (batch, batch), adjacency among the nodes of the batch.
     """
+    import torch
+
     codes = network.encoder(rows)
     error = (network.decoder(codes) - rows) * (1 + (beta - 1) * rows)
     # sum over edges of ||y_i - y_j||^2 = sum_i deg_i ||y_i||^2 - sum_ij a_ij y_i.y_j: the Laplacian's quadratic form,
     # with each edge once.
     degrees = among.sum(dim=1)
     first = (degrees * codes.square().sum(dim=1)).sum() - (codes * (among @ codes)).sum()
-    l2 = sum(layer.weight.square().sum() for layer in network.modules() if hasattr(layer, "weight")) / 2
+    l2 = torch.stack([weight.square().sum() for weight in network.weights()]).sum() / 2
     return Losses(error.square().sum(), first, l2)
 
 
-def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int, activation: str) -> torch.nn.ModuleDict:
+def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int, activation: str) -> Autoencoder:
     """Encoder M -> hidden -> code and its mirror image, every layer with the activation, the code included."""
-    import torch
     from torch import nn
 
     function = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[activation]
@@ -206,12 +239,11 @@ def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int,
 
     def layers(sizes: Sequence[int]) -> nn.Sequential:
         parts: list[nn.Module] = []
-        for left, right in zip(sizes[:-1], sizes[1:], strict=True):
+        for left, right in pairwise(sizes):
             parts += [nn.Linear(left, right), function()]
         return nn.Sequential(*parts)
 
-    network = torch.nn.ModuleDict({"encoder": layers(widths), "decoder": layers(widths[::-1])})
-    return network
+    return Autoencoder(layers(widths), layers(widths[::-1]))
 
 
 def _dense_rows(adjacency: csr_matrix, rows: NDArray[np.int64]) -> torch.Tensor:

@@ -15,6 +15,7 @@ from pipeline.sdne import SDNE, SdneConfig
 from pipeline.vector_health import collapse_warning, effective_rank, link_auc, sampled_non_edges
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -23,9 +24,13 @@ AUC_PAIRS = 50_000
 
 
 class StructureConfig(SdneConfig):
-    method: str = Field(min_length=1, description="sdne, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk")
+    method: str = Field(
+        min_length=1, description="sdne, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk"
+    )
     dimensions: int = Field(ge=1, le=4096, description="Width of the vectors")
-    karateclub_options: dict[str, int | float | str] = Field(description="Arguments for the karateclub class; sdne ignores them")
+    karateclub_options: dict[str, int | float | str] = Field(
+        description="Arguments for the karateclub class; sdne ignores them"
+    )
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class Embedded:
     warnings: list[str] = field(default_factory=list)
 
 
-def embed_graph(adjacency: csr_matrix, config: StructureConfig, seed: int, device: str = "cpu") -> Embedded:
+def embed_graph(
+    adjacency: csr_matrix, config: StructureConfig, seed: int, device: torch.device | str = "cpu"
+) -> Embedded:
     """Embed the item graph with the method that the settings name.
 
     Raises:
@@ -53,7 +60,9 @@ def embed_graph(adjacency: csr_matrix, config: StructureConfig, seed: int, devic
     edges, others = _auc_pairs(adjacency, seed)
     if config.method == "sdne":
         names = SdneConfig.model_fields
-        model = SDNE(dimensions=config.dimensions, seed=seed, device=device, **{name: getattr(config, name) for name in names})
+        model = SDNE(
+            dimensions=config.dimensions, seed=seed, device=device, **{name: getattr(config, name) for name in names}
+        )
         model.fit_adjacency(adjacency)
         vectors = model.get_embedding()
         history = model.history
@@ -90,19 +99,34 @@ def karateclub_embedding(adjacency: csr_matrix, config: StructureConfig, seed: i
     accepted = inspect.signature(kind).parameters
     for name in config.karateclub_options:
         if name not in accepted:
-            raise InputError(f"karateclub_options: found {name!r}, expected arguments of {config.method}: {', '.join(accepted)}")
+            raise InputError(
+                f"karateclub_options: found {name!r}, expected arguments of {config.method}: {', '.join(accepted)}"
+            )
     # More than one worker makes word2vec's result depend on the scheduler.
     arguments |= {"workers": 1} if "workers" in accepted else {}
     model = kind(**({name: value for name, value in arguments.items() if name in accepted} | config.karateclub_options))
     graph = nx.from_scipy_sparse_array(adjacency)
     try:
         model.fit(graph)
-    except (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError, RuntimeError, np.linalg.LinAlgError) as error:
+    except (
+        ValueError,
+        ArithmeticError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        np.linalg.LinAlgError,
+    ) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"method: {config.method} fails on this graph ({type(error).__name__}: {reason}); expected another method or other options") from None
+        raise InputError(
+            f"method: {config.method} fails on this graph ({type(error).__name__}: {reason}); expected another method or other options"
+        ) from None
     vectors = np.asarray(model.get_embedding(), dtype=np.float32)
     if not np.isfinite(vectors).all():
-        raise InputError(f"method: {config.method} gives vectors that are not finite on this graph; expected another method or other options")
+        raise InputError(
+            f"method: {config.method} gives vectors that are not finite on this graph; expected another method or other options"
+        )
     return vectors
 
 
@@ -115,5 +139,8 @@ def _auc_pairs(adjacency: csr_matrix, seed: int) -> tuple[tuple[NDArray[np.int64
     return (sources, targets), sampled_non_edges(adjacency, len(sources), random)
 
 
-def _inner_products(vectors: NDArray[np.float32], pairs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.float32]:
-    return np.einsum("nd,nd->n", vectors[pairs[0]], vectors[pairs[1]])
+def _inner_products(
+    vectors: NDArray[np.float32], pairs: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.float32]:
+    products: NDArray[np.float32] = np.einsum("nd,nd->n", vectors[pairs[0]], vectors[pairs[1]])
+    return products

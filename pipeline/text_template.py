@@ -30,9 +30,13 @@ def template_fields(template: str) -> list[str]:
     names = [name for _, name, _, _ in parts if name is not None]
     for _, name, form, conversion in parts:
         if name is not None and (not name or form or conversion or not name.replace(" ", "_").isidentifier()):
-            raise InputError(f"text_template: found {template!r}; expected plain column names in braces, such as {{title}}")
+            raise InputError(
+                f"text_template: found {template!r}; expected plain column names in braces, such as {{title}}"
+            )
     if not names:
-        raise InputError(f"text_template: found {template!r} without a field; expected at least one column name in braces")
+        raise InputError(
+            f"text_template: found {template!r} without a field; expected at least one column name in braces"
+        )
     return names
 
 

@@ -28,18 +28,24 @@ VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
 
 
 class TrainingConfig(Config):
-    fusion: Literal["concat", "average"] = Field(description="concat: s || p''; average: (s + p'')/2, which needs equal widths")
+    fusion: Literal["concat", "average"] = Field(
+        description="concat: s || p''; average: (s + p'')/2, which needs equal widths"
+    )
     text_width: int = Field(ge=1, le=4096, description="d_h, the width of the projected text vector s")
     heads: int = Field(ge=1, le=64, description="Attention heads of each view; must divide the item vector's width")
     finetune_gat: bool = Field(description="Go on training the GAT with the click loss, instead of taking p'' as it is")
-    negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(description="all: softmax over the whole catalogue")
+    negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
+        description="all: softmax over the whole catalogue"
+    )
     negatives_per_like: int = Field(ge=1, le=10_000, description="R; not used by `all`")
     disliked_share: float = Field(ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes")
     dropout: float = Field(ge=0, lt=1, description="On item vectors")
     learning_rate: float = Field(gt=0, le=1)
     weight_decay: float = Field(ge=0, le=1)
     batch_users: int = Field(ge=1, description="Users per step; small batches overfit")
-    max_history: int = Field(ge=2, description="Longer histories are cut to a fresh random sample in every training step")
+    max_history: int = Field(
+        ge=2, description="Longer histories are cut to a fresh random sample in every training step"
+    )
     epochs: int = Field(ge=1, description="At most this many; the learning rate falls linearly over them")
     patience: int = Field(ge=1, description="Epochs without a better validation figure before stopping")
     early_stopping_by: Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"] = Field(
@@ -106,7 +112,9 @@ class TrainedModel:
     device: torch.device | str = "cpu"
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.float32]], heads: int, data: Dataset, device: torch.device | str = "cpu") -> TrainedModel:
+    def from_arrays(
+        cls, arrays: dict[str, NDArray[np.float32]], heads: int, data: Dataset, device: torch.device | str = "cpu"
+    ) -> TrainedModel:
         """
         Args:
             arrays: MODEL's tensors.
@@ -120,16 +128,26 @@ class TrainedModel:
 
         items = arrays.get("items", np.zeros((0, 0), dtype=np.float32))
         if items.shape[0] != data.items:
-            raise InputError(f"users/model: tensor items: found {items.shape[0]} rows, expected {data.items}; run `dvc repro`")
+            raise InputError(
+                f"users/model: tensor items: found {items.shape[0]} rows, expected {data.items}; run `dvc repro`"
+            )
         click = TwoViewClick(items.shape[1], heads)
-        click.load_state_dict({name.removeprefix("click."): torch.from_numpy(array) for name, array in arrays.items() if name.startswith("click.")})
+        click.load_state_dict(
+            {
+                name.removeprefix("click."): torch.from_numpy(array)
+                for name, array in arrays.items()
+                if name.startswith("click.")
+            }
+        )
         return cls(click.to(device).eval(), torch.from_numpy(items).to(device), data, device)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         return score_users(self.click, self.items, self.data, users, self.device)
 
 
-def score_users(click: TwoViewClick, items: torch.Tensor, data: Dataset, users: NDArray[np.int64], device: torch.device | str) -> NDArray[np.float32]:
+def score_users(
+    click: TwoViewClick, items: torch.Tensor, data: Dataset, users: NDArray[np.int64], device: torch.device | str
+) -> NDArray[np.float32]:
     """Scores of every item by whole training histories, (users, M)."""
     import torch
 
@@ -149,7 +167,9 @@ class UserTrainer:
         data: the data set; only its training and validation splits are touched.
     """
 
-    def __init__(self, inputs: ItemInputs, data: Dataset, config: TrainingConfig, seed: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, inputs: ItemInputs, data: Dataset, config: TrainingConfig, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
         import torch
 
         from pipeline.click import TwoViewClick
@@ -158,7 +178,9 @@ class UserTrainer:
         torch.manual_seed(torch_seed(seed, "users"))
         self.items: ItemEncoder = build_item_encoder(inputs, config).to(device)
         if self.items.width % config.heads:
-            raise InputError(f"heads: found {config.heads}, expected a divisor of the item vector's width {self.items.width}")
+            raise InputError(
+                f"heads: found {config.heads}, expected a divisor of the item vector's width {self.items.width}"
+            )
         self.click = TwoViewClick(self.items.width, config.heads).to(device)
         self.parameters = [*self.items.parameters(), *self.click.parameters()]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -166,7 +188,9 @@ class UserTrainer:
         self.best: dict[str, torch.Tensor] = {}
         self.best_value, self.best_epoch = -np.inf, 0
 
-    def run(self, checkpoint: Path | None = None, report: Callable[[dict[str, float]], None] = lambda row: None) -> Trained:
+    def run(
+        self, checkpoint: Path | None = None, report: Callable[[dict[str, float]], None] = lambda row: None
+    ) -> Trained:
         """Train until early stopping.
 
         Args:
@@ -205,12 +229,14 @@ class UserTrainer:
             self._set_learning_rate(epoch - 1 + step / len(batches), len(batches))
             loss, positives = self._loss(users, random, generator)
             self.optimiser.zero_grad(set_to_none=True)
-            (loss / max(positives, 1)).backward()
+            torch.autograd.backward(loss / max(positives, 1))
             self.optimiser.step()
             total += float(loss.detach())
         row = {"epoch": epoch, "loss": total / self.data.train_likes.nnz} | self._validate()
         if not all(np.isfinite(value) for value in row.values()):
-            raise InputError(f"train_users: found a loss of {row['loss']} in epoch {epoch}; expected a finite one; a lower learning_rate helps")
+            raise InputError(
+                f"train_users: found a loss of {row['loss']} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
+            )
         self.history.append(row)
         return row
 
@@ -221,7 +247,9 @@ class UserTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
-    def _loss(self, users: NDArray[np.int64], random: np.random.Generator, generator: torch.Generator) -> tuple[torch.Tensor, int]:
+    def _loss(
+        self, users: NDArray[np.int64], random: np.random.Generator, generator: torch.Generator
+    ) -> tuple[torch.Tensor, int]:
         """Loss summed over the users' likes, and how many they are."""
         import torch
 
@@ -239,7 +267,13 @@ class UserTrainer:
         else:
             disliked = torch.from_numpy(self.data.train_dislikes[users].toarray() > 0).to(self.device)
             negatives = sample_negatives(
-                config.negatives, liked, disliked, likes.user, config.negatives_per_like, config.disliked_share, generator
+                config.negatives,
+                liked,
+                disliked,
+                likes.user,
+                config.negatives_per_like,
+                config.disliked_share,
+                generator,
             )
             loss = click_loss(scores, likes, negatives.items, negatives.counts)
         return loss, len(likes.items)
@@ -258,8 +292,8 @@ class UserTrainer:
         chosen = figures[self.config.early_stopping_by]
         if np.isnan(chosen):
             raise InputError(
-                f"early_stopping_by: found {self.config.early_stopping_by}, but no user of the validation split has both a like and a dislike; "
-                "expected ranking.ndcg@10 or ctr.user_auc"
+                f"early_stopping_by: found {self.config.early_stopping_by}, which needs users with both a like and a dislike "
+                "in validation, and there are none; expected ranking.ndcg@10 or ctr.user_auc"
             )
         if chosen > self.best_value:
             self.best_value, self.best_epoch = chosen, len(self.history) + 1
@@ -309,10 +343,13 @@ def build_item_encoder(inputs: ItemInputs, config: TrainingConfig) -> ItemEncode
     from pipeline.items import FinetunedItemEncoder, ItemEncoder, standardised
 
     if len(inputs.text) != len(inputs.structure):
-        raise InputError(f"item vectors: found {len(inputs.text)} by text and {len(inputs.structure)} by structure; run `dvc repro`")
+        raise InputError(
+            f"item vectors: found {len(inputs.text)} by text and {len(inputs.structure)} by structure; run `dvc repro`"
+        )
     if config.fusion == "average" and config.text_width != inputs.structure.shape[1]:
         raise InputError(
-            f"fusion: average fusion needs equal widths, found text_width {config.text_width} and structural vectors {inputs.structure.shape[1]} wide"
+            f"fusion: average fusion needs equal widths, found text_width {config.text_width} "
+            f"and structural vectors {inputs.structure.shape[1]} wide"
         )
     text = torch.from_numpy(standardised(inputs.text))
     if not config.finetune_gat:
@@ -322,4 +359,6 @@ def build_item_encoder(inputs: ItemInputs, config: TrainingConfig) -> ItemEncode
     gat = inputs.gat.build(inputs.gat.initial.shape[1])
     gat.load_state_dict({name: torch.from_numpy(array) for name, array in inputs.gat.weights.items()})
     initial, edges = torch.from_numpy(inputs.gat.initial), torch.from_numpy(inputs.gat.edge_index)
-    return FinetunedItemEncoder(text, torch.from_numpy(inputs.structure), config.text_width, config.fusion, gat, initial, edges)
+    return FinetunedItemEncoder(
+        text, torch.from_numpy(inputs.structure), config.text_width, config.fusion, gat, initial, edges
+    )

@@ -36,7 +36,9 @@ def collapse_warning(vectors: NDArray[np.floating[Any]], what: str) -> list[str]
     rank = effective_rank(vectors)
     if rank >= COLLAPSE_RANK:
         return []
-    return [f"{what}: effective rank {rank:.2f} (below {COLLAPSE_RANK:g}): the vectors have collapsed, every item looks alike"]
+    return [
+        f"{what}: effective rank {rank:.2f} (below {COLLAPSE_RANK:g}): the vectors have collapsed, every item looks alike"
+    ]
 
 
 def link_auc(edge_scores: NDArray[np.floating[Any]], other_scores: NDArray[np.floating[Any]]) -> float:
@@ -47,7 +49,9 @@ def link_auc(edge_scores: NDArray[np.floating[Any]], other_scores: NDArray[np.fl
     return float(roc_auc_score(labels, np.r_[edge_scores, other_scores]))
 
 
-def sampled_non_edges(adjacency: csr_matrix, count: int, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def sampled_non_edges(
+    adjacency: csr_matrix, count: int, random: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Up to ``count`` ordered pairs of different nodes without an edge; fewer (at least one) in a graph that is nearly complete."""
     nodes = adjacency.shape[0]
     sources, targets = random.integers(nodes, size=(2, 4 * count + 64))

@@ -13,14 +13,21 @@ READS = Reads(dataset=ItemGraphConfig)
 def main(dataset: str, settings: Settings) -> None:
     config = settings.dataset(ItemGraphConfig)
     graph = build_item_graph(
-        artifacts.SOURCE_KG.read(dataset), artifacts.SOURCE_ITEM_ENTITIES.read(dataset), artifacts.ITEMS.read(dataset), config
+        artifacts.SOURCE_KG.read(dataset),
+        artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
+        artifacts.ITEMS.read(dataset),
+        config,
     )
     artifacts.EDGES.write(graph.edges, dataset)
     artifacts.THRESHOLDS.write(graph.thresholds, dataset)
     artifacts.THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     artifacts.GRAPH_FIGURES.write(figures, dataset)
-    say(dataset, "build_graph", f"s_m {config.s_m}: {len(graph.edges)} edges, density {graph.density:.2%}, {graph.isolated_items} of {graph.items} items isolated")
+    say(
+        dataset,
+        "build_graph",
+        f"s_m {config.s_m}: {len(graph.edges)} edges, density {graph.density:.2%}, {graph.isolated_items} of {graph.items} items isolated",
+    )
     warn(dataset, "build_graph", graph.warnings(config.s_m))
 
 

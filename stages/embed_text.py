@@ -18,10 +18,16 @@ def main(dataset: str, settings: Settings) -> None:
     encoder = TextEncoder(config, torch_device(settings.run(DeviceConfig).device))
     vectors = encoder.encode(texts, progress=True)
     artifacts.TEXT_VECTORS.write({"vectors": vectors}, dataset)
-    say(dataset, "embed_text", f"{len(texts)} items, {len(set(texts))} different texts, for example {texts[0]!r}; vectors {encoder.width} wide")
+    say(
+        dataset,
+        "embed_text",
+        f"{len(texts)} items, {len(set(texts))} different texts, for example {texts[0]!r}; vectors {encoder.width} wide",
+    )
     without = texts.count("")
     if without:
-        warn(dataset, "embed_text", [f"{without} of {len(texts)} items have no text; they are known by the graph alone"])
+        warn(
+            dataset, "embed_text", [f"{without} of {len(texts)} items have no text; they are known by the graph alone"]
+        )
 
 
 if __name__ == "__main__":

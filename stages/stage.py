@@ -59,7 +59,11 @@ class Settings:
         assert model is declared, f"stage {self._stage} reads {model.__name__} without declaring it"
         values = look_up(self._values, keys, self._where)
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
-        mine = {name: values[name] for name in model.model_fields if name in values} if keys[:1] != ("profiles",) else values
+        mine = (
+            {name: values[name] for name in model.model_fields if name in values}
+            if keys[:1] != ("profiles",)
+            else values
+        )
         return validated(model, mine, f"{self._where}: {''.join(f'{key}.' for key in keys)}")
 
 

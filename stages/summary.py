@@ -15,9 +15,15 @@ def main() -> None:
     for dataset in look_up(read_yaml(PARAMS), ("datasets",), str(PARAMS)):
         print(f"\n{dataset}: {artifacts.METRICS.at(dataset)}\n")
         print(table(artifacts.METRICS.read(dataset), artifacts.INTERVALS.read(dataset)))
-        seconds = {name: float(path.read_text()) for name in STAGES if (path := TIMINGS / f"{dataset}.{name}").is_file()}
+        seconds = {
+            name: float(path.read_text()) for name in STAGES if (path := TIMINGS / f"{dataset}.{name}").is_file()
+        }
         if seconds:
-            print("\nseconds when last run: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()) + f"; together {sum(seconds.values()):.1f}")
+            print(
+                "\nseconds when last run: "
+                + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+                + f"; together {sum(seconds.values()):.1f}"
+            )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ INPUTS = (
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.profile(TrainingConfig)
     items, users = artifacts.ITEMS.read(dataset), artifacts.USERS.read(dataset)
-    data = Dataset(artifacts.INTERACTIONS.read(dataset), artifacts.UNRATED_CANDIDATES.read(dataset), len(users), len(items))
+    data = Dataset(
+        artifacts.INTERACTIONS.read(dataset), artifacts.UNRATED_CANDIDATES.read(dataset), len(users), len(items)
+    )
     trainer = UserTrainer(read_inputs(dataset, config), data, config, run.seed, torch_device(run.device))
     checkpoint = CHECKPOINTS / dataset / f"train_users-{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():

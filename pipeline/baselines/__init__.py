@@ -30,7 +30,9 @@ class BaselineConfig(Config):
     item_mean_damping: float = Field(ge=0, description="Ratings of the global mean that every item starts with")
     item_knn_neighbours: list[int] = Field(min_length=1)
     ease_l2: list[float] = Field(min_length=1)
-    ease_max_items: int = Field(ge=1, description="EASE inverts an items x items matrix; beyond this many rated items it is left out")
+    ease_max_items: int = Field(
+        ge=1, description="EASE inverts an items x items matrix; beyond this many rated items it is left out"
+    )
     als_factors: list[int] = Field(min_length=1)
     als_regularization: list[float] = Field(min_length=1)
     als_alpha: list[float] = Field(min_length=1, description="Weight of an observed like")
@@ -61,14 +63,18 @@ def candidates(config: BaselineConfig, seed: int, data: Dataset) -> dict[str, di
     few_enough = int((data.train_likes.getnnz(axis=0) > 0).sum()) <= config.ease_max_items
     return {
         "popularity": {"": Popularity.fit},
-        "item-mean": {f"damping {config.item_mean_damping:g}": lambda data: ItemMean.fit(data, config.item_mean_damping)},
+        "item-mean": {
+            f"damping {config.item_mean_damping:g}": lambda data: ItemMean.fit(data, config.item_mean_damping)
+        },
         "item-knn": {f"neighbours {k}": _bind(ItemKnn.fit, k) for k in config.item_knn_neighbours},
         "ease": {f"l2 {l2:g}": _bind(Ease.fit, l2) for l2 in config.ease_l2} if few_enough else {},
         "als": {
             f"factors {factors}, regularization {regularization:g}, alpha {alpha:g}": _bind(
                 ImplicitAls.fit, factors, regularization, alpha, config.als_iterations, seed
             )
-            for factors, regularization, alpha in product(config.als_factors, config.als_regularization, config.als_alpha)
+            for factors, regularization, alpha in product(
+                config.als_factors, config.als_regularization, config.als_alpha
+            )
         },
     }
 

@@ -18,7 +18,9 @@ class ImplicitAls:
         self.item_factors = items
 
     @classmethod
-    def fit(cls, data: Dataset, factors: int, regularization: float, alpha: float, iterations: int, seed: int) -> ImplicitAls:
+    def fit(
+        cls, data: Dataset, factors: int, regularization: float, alpha: float, iterations: int, seed: int
+    ) -> ImplicitAls:
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 

@@ -45,7 +45,9 @@ def pooled_auc_figure(pairs: ScoredPairs, samples: int, random: np.random.Genera
     return _figure(auc_of_sorted(groups, labels), _resampled(resampled, len(names), samples, random), len(names))
 
 
-def threshold_figures(pairs: ScoredPairs, threshold: float, samples: int, random: np.random.Generator) -> dict[str, Figure]:
+def threshold_figures(
+    pairs: ScoredPairs, threshold: float, samples: int, random: np.random.Generator
+) -> dict[str, Figure]:
     """Accuracy and F1 of calling every pair at or above the threshold a like."""
     names, place = np.unique(pairs.users, return_inverse=True)
     called = pairs.scores >= threshold
@@ -82,9 +84,13 @@ def best_threshold(pairs: ScoredPairs) -> float:
     return float((scores[best - 1] + scores[best]) / 2)
 
 
-def _resampled(metric: Callable[[NDArray[np.float64]], float], users: int, samples: int, random: np.random.Generator) -> NDArray[np.float64]:
+def _resampled(
+    metric: Callable[[NDArray[np.float64]], float], users: int, samples: int, random: np.random.Generator
+) -> NDArray[np.float64]:
     """The metric for bootstrap samples, each given as how often every user was drawn."""
-    return np.array([metric(np.bincount(random.integers(users, size=users), minlength=users).astype(float)) for _ in range(samples)])
+    return np.array(
+        [metric(np.bincount(random.integers(users, size=users), minlength=users).astype(float)) for _ in range(samples)]
+    )
 
 
 def _figure(value: float, resampled: NDArray[np.float64], users: int) -> Figure:

@@ -11,6 +11,7 @@ from pipeline.evaluation.ranks import Standing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 def ndcg(ranks: Standing, k: int) -> NDArray[np.float64]:
     """NDCG@k with binary relevance, (users,): sum of 1/log2(place + 1) over relevant items in the first k, over its best value.
 
@@ -19,7 +20,8 @@ def ndcg(ranks: Standing, k: int) -> NDArray[np.float64]:
     discounts = 1 / np.log2(np.arange(2, k + 2))
     cumulative = np.r_[0.0, np.cumsum(discounts)]
     gains = (cumulative[np.minimum(ranks.above + ranks.tied, k)] - cumulative[np.minimum(ranks.above, k)]) / ranks.tied
-    return _sums(ranks, gains) / cumulative[np.minimum(ranks.relevant, k)]
+    best: NDArray[np.float64] = cumulative[np.minimum(ranks.relevant, k)]
+    return _sums(ranks, gains) / best
 
 
 def recall(ranks: Standing, k: int) -> NDArray[np.float64]:
@@ -64,14 +66,16 @@ def _none_among(size: int, members: int, places: int) -> float:
 
 
 def _chance_within(ranks: Standing, k: int) -> NDArray[np.float64]:
-    return np.clip((k - ranks.above) / ranks.tied, 0.0, 1.0)
+    return np.asarray(np.clip((k - ranks.above) / ranks.tied, 0.0, 1.0), dtype=np.float64)
 
 
 def _sums(ranks: Standing, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.bincount(ranks.user, weights=values, minlength=ranks.users)
+    return np.bincount(ranks.user, weights=values, minlength=ranks.users).astype(np.float64)
 
 
-def auc(scores: NDArray[np.floating[Any]], labels: NDArray[np.bool_], weights: NDArray[np.float64] | None = None) -> float:
+def auc(
+    scores: NDArray[np.floating[Any]], labels: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
+) -> float:
     """Probability that a positive scores above a negative, ties counting half; NaN without both kinds.
 
     Args:
@@ -86,7 +90,9 @@ def tie_groups(ordered: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
 
 
-def auc_of_sorted(groups: NDArray[np.int64], labels: NDArray[np.bool_], weights: NDArray[np.float64] | None = None) -> float:
+def auc_of_sorted(
+    groups: NDArray[np.int64], labels: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
+) -> float:
     """AUC of pairs sorted by score, `groups` as from `tie_groups`: cheap to repeat with other weights."""
     ones = np.ones(len(labels)) if weights is None else weights
     positives = np.add.reduceat(ones * labels, groups)

@@ -90,15 +90,22 @@ def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
         InputError: the system gives a score that is not finite.
     """
     liked, disliked, unrated = data.liked(split), data.disliked(split), data.unrated(split)
-    out = {name: np.empty(len(pairs)) for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))}
+    out = {
+        name: np.empty(len(pairs)) for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))
+    }
     likes, earlier = data.matrix(liked), data.matrix(data.rated(EARLIER[split]))
-    places = {name: _by_user(pairs, data.users) for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))}
+    places = {
+        name: _by_user(pairs, data.users)
+        for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))
+    }
     ranked: list[Standing] = []
     recommended = np.zeros(data.items, dtype=bool)
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
         scores = scorer.score(users)
         if not np.isfinite(scores).all():
-            raise InputError(f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?")
+            raise InputError(
+                f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?"
+            )
         for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated)):
             chosen = places[name][users[0]], places[name][users[-1] + 1]
             where = slice(*chosen)
@@ -108,7 +115,13 @@ def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
         row, column = likes[users].nonzero()
         have, position = np.unique(row, return_inverse=True)
         if len(have):
-            ranked.append(_shifted(standing(scores[have], candidates[have], position.astype(np.int64), column.astype(np.int64)), int(users[0]), have))
+            ranked.append(
+                _shifted(
+                    standing(scores[have], candidates[have], position.astype(np.int64), column.astype(np.int64)),
+                    int(users[0]),
+                    have,
+                )
+            )
             recommended |= _among_first_ten(scores[have], candidates[have])
     ctr = _labelled(liked, out["liked"], unrated, out["unrated"])
     impression = _labelled(liked, out["liked"], disliked, out["disliked"])
@@ -157,7 +170,11 @@ def _impression_metrics(pairs: ScoredPairs, users: int) -> dict[tuple[str, str],
     table, present = np.zeros((len(both), width)), np.zeros((len(both), width), dtype=bool)
     table[user, column], present[user, column] = scores, True
     ranks = standing(table, present, user[labels], column[labels])
-    values = {"mrr": metrics.reciprocal_rank(ranks), "ndcg@5": metrics.ndcg(ranks, 5), "ndcg@10": metrics.ndcg(ranks, 10)}
+    values = {
+        "mrr": metrics.reciprocal_rank(ranks),
+        "ndcg@5": metrics.ndcg(ranks, 5),
+        "ndcg@10": metrics.ndcg(ranks, 10),
+    }
     return found | {("impression", name): PerUser(both, value) for name, value in values.items()}
 
 

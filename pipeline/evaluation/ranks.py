@@ -37,7 +37,9 @@ class Standing:
         return np.bincount(self.user, minlength=self.users)
 
 
-def standing(scores: NDArray[np.floating[Any]], candidates: NDArray[np.bool_], user: NDArray[np.int64], column: NDArray[np.int64]) -> Standing:
+def standing(
+    scores: NDArray[np.floating[Any]], candidates: NDArray[np.bool_], user: NDArray[np.int64], column: NDArray[np.int64]
+) -> Standing:
     """
     Args:
         scores: (users, columns), finite at candidates.

@@ -18,7 +18,19 @@ from pipeline.random_streams import stream
 
 MODEL = "crmman"
 PROTOCOLS = ("ctr", "impression", "ranking")
-METRICS = ("auc", "user_auc", "accuracy", "f1", "mrr", "ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10")
+METRICS = (
+    "auc",
+    "user_auc",
+    "accuracy",
+    "f1",
+    "mrr",
+    "ndcg@5",
+    "ndcg@10",
+    "recall@10",
+    "recall@20",
+    "hit@10",
+    "coverage@10",
+)
 
 
 class EvaluationConfig(BaselineConfig):
@@ -48,7 +60,9 @@ class Evaluation:
 
     def intervals(self) -> pl.DataFrame:
         """system, protocol, metric, value, low, high, users."""
-        rows = [{"system": s, "protocol": p, "metric": m, **figure._asdict()} for (s, p, m), figure in self.figures.items()]
+        rows = [
+            {"system": s, "protocol": p, "metric": m, **figure._asdict()} for (s, p, m), figure in self.figures.items()
+        ]
         return pl.DataFrame(rows, schema_overrides={"users": pl.Int32, "low": pl.Float64, "high": pl.Float64})
 
     def all_per_user(self) -> pl.DataFrame:
@@ -58,7 +72,9 @@ class Evaluation:
         return pl.DataFrame([vars(tried) for tried in self.tried])
 
 
-def evaluate_all(model: Scorer, data: Dataset, config: EvaluationConfig, seed: int, report: Callable[[str], None] = lambda line: None) -> Evaluation:
+def evaluate_all(
+    model: Scorer, data: Dataset, config: EvaluationConfig, seed: int, report: Callable[[str], None] = lambda line: None
+) -> Evaluation:
     """The model beside the baselines, on the test split.
 
     Everything that is chosen, the thresholds of accuracy and the settings of the baselines, is chosen on validation.
@@ -69,7 +85,9 @@ def evaluate_all(model: Scorer, data: Dataset, config: EvaluationConfig, seed: i
     for chosen, tried in choose(data, config, seed):
         if chosen is None:
             rated = int((data.train_likes.getnnz(axis=0) > 0).sum())
-            result.remarks.append(f"ease is left out: {rated} items with a like, more than ease_max_items {config.ease_max_items}")
+            result.remarks.append(
+                f"ease is left out: {rated} items with a like, more than ease_max_items {config.ease_max_items}"
+            )
             continue
         _add(result, chosen, data, config, seed)
         result.tried += tried
@@ -84,7 +102,9 @@ def _add(result: Evaluation, chosen: Chosen, data: Dataset, config: EvaluationCo
     for (protocol, metric), values in tested.per_user.items():
         names = {"system": chosen.system, "protocol": protocol, "metric": metric}
         frame = pl.DataFrame({"user": values.users.astype(np.int32), "value": values.values})
-        result.per_user.append(frame.select(*(pl.lit(value).alias(name) for name, value in names.items()), "user", "value"))
+        result.per_user.append(
+            frame.select(*(pl.lit(value).alias(name) for name, value in names.items()), "user", "value")
+        )
 
 
 def _figures(tested: Evaluated, validated: Evaluated, samples: int, seed: int) -> dict[tuple[str, str], Figure]:
@@ -113,10 +133,15 @@ def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFra
     }
     lines: list[str] = []
     for protocol in PROTOCOLS:
-        shown = [metric for metric in METRICS if any(metric in systems.get(protocol, {}) for systems in metrics.values())]
+        shown = [
+            metric for metric in METRICS if any(metric in systems.get(protocol, {}) for systems in metrics.values())
+        ]
         lines += ["", f"{protocol:<12}" + "".join(f"{metric:>15}" for metric in shown)]
         for system, protocols in metrics.items():
-            cells = [_cell(protocols.get(protocol, {}), metric, half.get((system, protocol, metric)), metrics, protocol) for metric in shown]
+            cells = [
+                _cell(protocols.get(protocol, {}), metric, half.get((system, protocol, metric)), metrics, protocol)
+                for metric in shown
+            ]
             lines.append(f"{system:<12}" + "".join(f"{cell:>15}" for cell in cells))
     lines += ["", "* best of its column; ± half of the 95% interval (bootstrap over users)"]
     return "\n".join(lines[1:])
@@ -135,7 +160,11 @@ def warnings(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     """Where a baseline beats the model, said plainly."""
     found = []
     for protocol, metric in (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10")):
-        values = {system: protocols[protocol][metric] for system, protocols in metrics.items() if metric in protocols.get(protocol, {})}
+        values = {
+            system: protocols[protocol][metric]
+            for system, protocols in metrics.items()
+            if metric in protocols.get(protocol, {})
+        }
         better = [system for system, value in _sorted(values.items()) if value > values.get(MODEL, np.inf)]
         if better:
             found.append(f"{protocol} {metric}: {', '.join(better)} above {MODEL}")

@@ -24,7 +24,9 @@ OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 class AtomicSource(Config):
     type: Literal["atomic"]
     path: str = Field(min_length=1, description="The folder; DVC watches it")
-    rename: dict[str, str] = Field(default_factory=dict, description="Column names in the files to names the pipeline knows")
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="Column names in the files to names the pipeline knows"
+    )
 
     def read(self) -> TidyTables:
         """Read and check the folder.
@@ -34,7 +36,9 @@ class AtomicSource(Config):
         """
         folder = Path(self.path)
         if not folder.is_dir():
-            raise InputError(f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there")
+            raise InputError(
+                f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"
+            )
         names = OUR_NAMES | self.rename
         interactions, kg, links = (_table(_find(folder, ending), names) for ending in (".inter", ".kg", ".link"))
         described = list(folder.glob("*.item"))
@@ -53,7 +57,9 @@ def atomic_table(content: bytes, file: str, names: dict[str, str] | None = None)
     for name in table.frame.columns:
         column, colon, kind = name.rpartition(":")
         if not colon or kind not in TYPES:
-            raise InputError(f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}")
+            raise InputError(
+                f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
+            )
         plain[name] = column
     return renamed(RawTable(table.frame.rename(plain), file, table.first_row), names or OUR_NAMES)
 
@@ -73,4 +79,6 @@ def _find(folder: Path, ending: str) -> Path:
 def _items_of(interactions: RawTable) -> RawTable:
     if "item_id" not in interactions.frame.columns:
         return RawTable(pl.DataFrame({"item_id": []}, schema={"item_id": pl.String}), interactions.file)
-    return RawTable(interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file)
+    return RawTable(
+        interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file
+    )

@@ -30,9 +30,7 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -
     if not quoted:
         _check_field_counts(text, file, separator)
     try:
-        frame = pl.read_csv(
-            text.encode(), separator=separator, quote_char='"' if quoted else None, infer_schema=False
-        )
+        frame = pl.read_csv(text.encode(), separator=separator, quote_char='"' if quoted else None, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file}: not a readable table: {' '.join(str(error).split())[:160]}") from None
     return RawTable(frame, file, first_row=2)
@@ -43,7 +41,9 @@ def _check_field_counts(text: str, file: str, separator: str) -> None:
     expected = lines[0].count(separator) + 1
     for number, line in enumerate(lines[1:], start=2):
         if line and line.count(separator) + 1 != expected:
-            raise InputError(f"{file}: line {number}: found {line.count(separator) + 1} fields, expected {expected} as in the header")
+            raise InputError(
+                f"{file}: line {number}: found {line.count(separator) + 1} fields, expected {expected} as in the header"
+            )
 
 
 def read_table(path: Path) -> RawTable:

@@ -41,7 +41,10 @@ class RecboleWheelSource(Config):
         with tempfile.TemporaryDirectory() as folder:
             wheel = fetch_wheel(self.version, self.sha256, Path(folder))
             with zipfile.ZipFile(wheel) as archive:
-                tables = {ending: atomic_table(_member(archive, ending), f"{wheel.name}:ml-100k{ending}") for ending in (".inter", ".item", ".kg")}
+                tables = {
+                    ending: atomic_table(_member(archive, ending), f"{wheel.name}:ml-100k{ending}")
+                    for ending in (".inter", ".item", ".kg")
+                }
         links = Path(self.path)
         if not links.is_file():
             raise InputError(f"{links}: file not found; expected the item-to-entity table of MovieLens-100K")
@@ -54,12 +57,25 @@ def fetch_wheel(version: str, sha256: str, folder: Path) -> Path:
     Raises:
         InputError: pip fails (its last line is quoted), or the checksum is another one.
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), f"recbole=={version}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(folder),
+        f"recbole=={version}",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = sorted(folder.glob("recbole-*.whl"))
     if result.returncode or not wheels:
         lines = [line for line in result.stderr.splitlines() if line.strip() and "WARNING" not in line]
-        raise InputError(f"recbole=={version}: pip could not fetch the wheel: {lines[-1] if lines else 'no reason given'}")
+        raise InputError(
+            f"recbole=={version}: pip could not fetch the wheel: {lines[-1] if lines else 'no reason given'}"
+        )
     found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
     if found != sha256:
         raise InputError(f"{wheels[0].name}: found sha256 {found}, expected {sha256}")

@@ -19,7 +19,9 @@ ENDINGS = (".parquet", ".csv", ".tsv")
 class TablesSource(Config):
     type: Literal["tables"]
     path: str = Field(min_length=1, description="The folder; DVC watches it")
-    rename: dict[str, str] = Field(default_factory=dict, description="Column names in the files to names the pipeline knows")
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="Column names in the files to names the pipeline knows"
+    )
 
     def read(self) -> TidyTables:
         """Read and check the folder's four tables.
@@ -37,5 +39,7 @@ def _find(folder: Path, name: str) -> Path:
     found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"
-        raise InputError(f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}")
+        raise InputError(
+            f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}"
+        )
     return found[0]

@@ -70,14 +70,18 @@ def tidy(
     _not_empty(tidy_kg, kg)
     distinct = tidy_kg.unique(maintain_order=True)
     if len(distinct) < len(tidy_kg):
-        remarks.append(f"{kg.file}: {len(tidy_kg) - len(distinct)} repeated triples count once (a graph is a set of triples)")
+        remarks.append(
+            f"{kg.file}: {len(tidy_kg) - len(distinct)} repeated triples count once (a graph is a set of triples)"
+        )
     links = _ids(item_entities, ("item_id", "entity_id"))
     _not_empty(links, item_entities)
     _no_repeats(links, ("item_id", "entity_id"), item_entities)
     if links_may_name_unknown_items:
         kept = links.filter(pl.col("item_id").is_in(list(known)))
         if len(kept) < len(links):
-            remarks.append(f"{item_entities.file}: {len(links) - len(kept)} links of items that the data set lacks are left out")
+            remarks.append(
+                f"{item_entities.file}: {len(links) - len(kept)} links of items that the data set lacks are left out"
+            )
         links = kept
         _not_empty(links, item_entities)
     else:
@@ -94,11 +98,20 @@ def _interactions(table: RawTable) -> pl.DataFrame:
         found = "both" if values else "neither"
         raise InputError(f"{table.file}: columns rating, like: found {found}, expected exactly one of them")
     columns = {
-        "rating": _numbers(table, "rating").cast(pl.Float32) if values == ["rating"] else pl.Series([None], dtype=pl.Float32),
+        "rating": _numbers(table, "rating").cast(pl.Float32)
+        if values == ["rating"]
+        else pl.Series([None], dtype=pl.Float32),
         "like": _likes(table) if values == ["like"] else pl.Series([None], dtype=pl.Boolean),
-        "timestamp": _numbers(table, "timestamp") if "timestamp" in raw.columns else pl.Series([None], dtype=pl.Float64),
+        "timestamp": _numbers(table, "timestamp")
+        if "timestamp" in raw.columns
+        else pl.Series([None], dtype=pl.Float64),
     }
-    frame = frame.with_columns([(series if len(series) == len(frame) else series.new_from_index(0, len(frame))).alias(name) for name, series in columns.items()])
+    frame = frame.with_columns(
+        [
+            (series if len(series) == len(frame) else series.new_from_index(0, len(frame))).alias(name)
+            for name, series in columns.items()
+        ]
+    )
     _no_repeats(frame, ("user_id", "item_id"), table)
     return frame
 
@@ -127,7 +140,9 @@ def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
         text = column.cast(pl.String)
         missing = text.is_null() | (text.str.strip_chars() == "")
         if missing.any():
-            raise InputError(f"{table.file}: column {name}, {table.row(_first(missing))}: found no value, expected an id")
+            raise InputError(
+                f"{table.file}: column {name}, {table.row(_first(missing))}: found no value, expected an id"
+            )
         columns.append(text)
     return pl.DataFrame(columns)
 
@@ -152,11 +167,15 @@ def _likes(table: RawTable) -> pl.Series:
     numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
         words = column.str.to_lowercase()
-        numbers = numbers.fill_null(words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64))
+        numbers = numbers.fill_null(
+            words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
+        )
     bad = numbers.is_null() | ~numbers.is_in([0.0, 1.0])
     if bad.any():
         index = _first(bad)
-        raise InputError(f"{table.file}: column like, {table.row(index)}: found {column[index]!r}, expected 0, 1, true or false")
+        raise InputError(
+            f"{table.file}: column like, {table.row(index)}: found {column[index]!r}, expected 0, 1, true or false"
+        )
     return numbers == 1.0
 
 
@@ -178,7 +197,9 @@ def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, ite
     if unknown.any():
         index = _first(unknown)
         item = frame["item_id"][index]
-        raise InputError(f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}")
+        raise InputError(
+            f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}"
+        )
 
 
 def _first(mask: pl.Series) -> int:

@@ -1,0 +1,42 @@
+"""Which modules of this repository a module imports, found in the source: no import hides in a function."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("pipeline", "stages")
+
+
+def closure(module: str) -> set[str]:
+    """Files of all modules that importing ``module`` can reach, as paths from the repository's root; empty files left out."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        path = _file(waiting.pop())
+        if path is None or str(path) in found:
+            continue
+        found.add(str(path))
+        waiting += _imports(ROOT / path)
+        waiting += [".".join(path.parts[:depth]) for depth in range(1, len(path.parts))]
+    return {path for path in found if (ROOT / path).stat().st_size}
+
+
+def _file(module: str) -> Path | None:
+    path = Path(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if (ROOT / candidate).is_file():
+            return candidate
+    return None
+
+
+def _imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name for name in names if name.split(".")[0] in PACKAGES]
