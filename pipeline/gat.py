@@ -95,6 +95,7 @@ def train_gat(
         InputError: fewer than two edges, so that none can be held out.
     """
     import torch
+    from torch_geometric import seed_everything
     from torch_geometric.data import Data
     from torch_geometric.nn import GAE
     from torch_geometric.transforms import RandomLinkSplit
@@ -103,7 +104,8 @@ def train_gat(
         raise InputError(
             f"item graph: found {edge_index.shape[1] // 2} edges, expected at least 2 to hold one out; a lower s_m gives more"
         )
-    torch.manual_seed(torch_seed(seed, "gat"))
+    # Not torch.manual_seed alone: PyTorch Geometric's negative sampling draws from Python's own generator.
+    seed_everything(torch_seed(seed, "gat"))
     fraction = max(config.held_out_edges, 2.0 / edge_index.shape[1])
     data = Data(x=torch.from_numpy(vectors), edge_index=torch.from_numpy(edge_index))
     split = RandomLinkSplit(

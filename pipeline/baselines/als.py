@@ -24,11 +24,13 @@ class ImplicitAls:
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
-        model = AlternatingLeastSquares(
-            factors=factors, regularization=regularization, alpha=alpha, iterations=iterations, random_state=seed
-        )
-        # implicit runs threads of its own; BLAS threads beside them only get in the way.
+        # implicit runs threads of its own; BLAS threads beside them only get in the way, and it warns of them when made.
         with threadpool_limits(1, "blas"):
+            # implicit runs threads of its own; BLAS threads beside them only get in the way.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=factors, regularization=regularization, alpha=alpha, iterations=iterations, random_state=seed
+            )
             model.fit(data.train_likes, show_progress=False)
         return cls(model.user_factors, model.item_factors)
 

