@@ -94,7 +94,8 @@ class Table(_Artifact):
         path = self._existing(dataset, root)
         try:
             frame = pl.read_parquet(path.read_bytes())
-        except Exception as error:  # polars has no common base class for what a damaged file can raise
+        # polars has no common base class for what a damaged file can raise
+        except (Exception, pl.exceptions.PanicException) as error:
             raise InputError(f"{path}: not a readable Parquet file: {_flat(error)}") from None
         self._check(frame, path)
         return frame
@@ -128,7 +129,7 @@ def _no_missing(column: pl.Series, path: Path) -> None:
 
 @dataclass(frozen=True)
 class Tensors(_Artifact):
-    """A safetensors file of named arrays.
+    """A safetensors file of named float32 arrays.
 
     Attributes:
         dimensions: name to number of dimensions; ``None`` allows any names and shapes (a model's weights).
@@ -160,10 +161,14 @@ class Tensors(_Artifact):
         return arrays
 
     def about(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        with safe_open(self._existing(dataset, root), framework="numpy") as file:
-            return dict(json.loads(file.metadata()["about"]))
+        path = self._existing(dataset, root)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return dict(json.loads(file.metadata()["about"]))
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
 
     def _check(self, arrays: Mapping[str, Array], path: Path) -> None:
         for name, dimensions in (self.dimensions or {}).items():
@@ -172,7 +177,9 @@ class Tensors(_Artifact):
             if arrays[name].ndim != dimensions:
                 raise InputError(f"{path}: tensor {name}: found {arrays[name].ndim} dimensions, expected {dimensions}")
         for name, array in arrays.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
+            if array.dtype != np.float32:
+                raise InputError(f"{path}: tensor {name}: found type {array.dtype}, expected float32")
+            if not np.isfinite(array).all():
                 where = [int(position) for position in np.argwhere(~np.isfinite(array))[0]]
                 raise InputError(
                     f"{path}: tensor {name}, position {where}: found {array[tuple(where)]}, expected a finite number"
@@ -192,16 +199,21 @@ class Numbers(_Artifact):
     def read(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
         path = self._existing(dataset, root)
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise TypeError(f"found {type(content).__name__}, expected an object")
+            self._rounded(content, path)
         except (ValueError, TypeError) as error:
             raise InputError(f"{path}: not a readable JSON file of numbers: {_flat(error)}") from None
+        return content
 
     def _rounded(self, content: Any, path: Path) -> Any:
         if isinstance(content, Mapping):
             return {str(key): self._rounded(value, path) for key, value in content.items()}
         if isinstance(content, bool | int | np.integer):
             return int(content)
-        number = round(float(content), self.digits)
+        # Adding zero makes -0.0 a plain zero.
+        number = round(float(content), self.digits) + 0.0
         if not np.isfinite(number):
             raise InputError(f"{path}: found {number}, expected finite numbers only")
         return number
@@ -218,7 +230,13 @@ class Curve(_Artifact):
         _write_bytes(self.at(dataset, root), text.encode())
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
-        return pl.read_csv(self._existing(dataset, root), separator="\t")
+        path = self._existing(dataset, root)
+        try:
+            return pl.read_csv(path.read_bytes(), separator="\t").select(self.columns)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise InputError(
+                f"{path}: not a readable table with the columns {', '.join(self.columns)}: {_flat(error)}"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except MarkedYAMLError as error:
@@ -44,7 +46,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: found {type(content).__name__}, expected a mapping of keys to values")
+        found = "nothing" if content is None else _value(content)
+        raise InputError(f"{path}: found {found}, expected a mapping of keys to values")
     return content
 
 
@@ -60,7 +63,7 @@ def validated(model: type[ConfigT], values: Any, where: str) -> ConfigT:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InputError(_one_line(error, model, values, where)) from None
+        raise InputError(_one_line(error, model, where)) from None
 
 
 def look_up(values: Mapping[str, Any], keys: tuple[str, ...], where: str) -> Any:
@@ -79,55 +82,95 @@ def look_up(values: Mapping[str, Any], keys: tuple[str, ...], where: str) -> Any
     return found
 
 
-def _one_line(error: ValidationError, model: type[BaseModel], values: Any, where: str) -> str:
+def _one_line(error: ValidationError, model: type[BaseModel], where: str) -> str:
     problems = error.errors(include_url=False)
     problem = problems[0]
-    location = [str(part) for part in problem["loc"]]
+    location, models = _followed(model, problem["loc"])
     if problem["type"] == "value_error":
-        text = f"{'.'.join(location)}: " if location else ""
-        text += str(problem["ctx"]["error"])
+        # A rule's message starts with the key it is about.
+        text = str(problem["ctx"]["error"])
+        if location and text.startswith(f"{location[-1]}: "):
+            location = location[:-1]
+        text = ".".join([*location, text])
     else:
-        text = f"{'.'.join(location)}: found {_shown(problem)}, expected {_expected(problem, model)}"
+        if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            location = [*location, problem["ctx"]["discriminator"].strip("'")]
+        text = f"{'.'.join(location)}: found {_shown(problem)}, expected {_expected(problem, models)}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{where}{text}{more}"
 
 
 def _shown(problem: Any) -> str:
-    if problem["type"] == "missing":
+    if problem["type"] in ("missing", "union_tag_not_found"):
         return "nothing"
     if problem["type"] == "extra_forbidden":
         return "an unknown key"
-    value = problem["input"]
+    if problem["type"] == "union_tag_invalid":
+        return repr(problem["ctx"]["tag"])
+    return _value(problem["input"])
+
+
+def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     return "null" if value is None else repr(value)
 
 
-def _expected(problem: Any, model: type[BaseModel]) -> str:
-    if problem["type"] == "missing":
+def _expected(problem: Any, models: list[type[BaseModel]]) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "missing":
         return "this key"
-    if problem["type"] == "extra_forbidden":
-        known = sorted(_fields_at(model, problem["loc"][:-1]))
+    if kind == "extra_forbidden":
+        known = sorted({name for candidate in models for name in candidate.model_fields})
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"one of: {', '.join(known)}{hint}"
+    if kind == "union_tag_invalid":
+        return f"one of: {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return "this key"
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return "a mapping"
+    if kind == "invalid_key":
+        return "a string as key"
+    if kind in ("too_short", "too_long"):
+        limit = context.get("min_length", context.get("max_length"))
+        return f"{'at least' if kind == 'too_short' else 'at most'} {limit} {'entry' if limit == 1 else 'entries'}"
+    if kind == "string_pattern_mismatch":
+        return f"a string that matches {context['pattern']}"
     message: str = problem["msg"]
-    for prefix in ("Input should be ", "Value should be ", "List should have "):
-        if message.startswith(prefix):
-            return message.removeprefix(prefix)
+    for prefix in ("Input should be ", "Value should be "):
+        message = message.removeprefix(prefix)
     return message[0].lower() + message[1:]
 
 
-def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
-    """Names allowed at a location, following nested models; a mapping's keys and a union's tags are stepped over."""
+def _followed(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[list[str], list[type[BaseModel]]]:
+    """A location in the file's own keys, and the models whose fields are allowed around its last one.
+
+    Pydantic puts the tag of a union into the location, where the file has none: it picks one of the models instead.
+    """
+    keys: list[str] = []
+    around: list[type[BaseModel]] = [model]
     models: list[type[BaseModel]] = [model]
     for part in location:
-        inner: list[type[BaseModel]] = []
-        for candidate in models:
-            field = candidate.model_fields.get(str(part))
-            inner += _models_in(field.annotation) if field else [candidate]
-        models = inner
-    return {name for candidate in models for name in candidate.model_fields}
+        if part == "[key]":  # pydantic's word for a key that is itself wrong
+            continue
+        tagged = [candidate for candidate in models if len(models) > 1 and _has_tag(candidate, part)]
+        if tagged:
+            models = tagged
+            continue
+        keys.append(str(part))
+        around = models
+        annotations = [
+            candidate.model_fields[part].annotation for candidate in models if part in candidate.model_fields
+        ]
+        # Below a mapping's own keys the models stay what they are.
+        models = [inner for annotation in annotations for inner in _models_in(annotation)] if annotations else models
+    return keys, around
+
+
+def _has_tag(model: type[BaseModel], tag: Any) -> bool:
+    return any(tag in getattr(field.annotation, "__args__", ()) for field in model.model_fields.values())
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -256,12 +256,13 @@ class Dataset:
         Raises:
             InputError: an index is out of range, which means that artifacts of different runs were mixed.
         """
-        for name, limit in (("user", users), ("item", items)):
-            largest = int(interactions[name].max() or 0)  # type: ignore[arg-type]
-            if largest >= limit:
-                raise InputError(
-                    f"interactions: column {name}: found index {largest}, expected less than {limit}; run `dvc repro`"
-                )
+        for table, frame in (("interactions", interactions), ("unrated_candidates", unrated_candidates)):
+            for name, limit in (("user", users), ("item", items)):
+                largest = int(frame[name].max() or 0)  # type: ignore[arg-type]
+                if largest >= limit:
+                    raise InputError(
+                        f"{table}: column {name}: found index {largest}, expected less than {limit}; run `dvc repro`"
+                    )
         self.users, self.items = users, items
         self._interactions, self._candidates = interactions, unrated_candidates
 

@@ -9,12 +9,18 @@ import polars as pl
 
 from pipeline.errors import InputError
 
-# Stands for a missing field while the text around it is tidied; it cannot occur in text.
-GAP = "\0"
+# While what stands around missing fields is tidied, one character stands for a missing field and one for a present
+# one, so that no text of an item is ever touched.
+GAP, TEXT = "\0", "\1"
+_SEPARATORS = r"[,;:.|/\-–—]"
+_SEPARATED = rf"\s*{_SEPARATORS}*\s*"
+_LABEL = re.compile(r"\w[\w\s'&/-]*:?\s*\0")
 _BRACKETED_GAP = re.compile(r"\s*(?:\(\s*\0\s*\)|\[\s*\0\s*\]|\{\s*\0\s*\}|<\s*\0\s*>|\"\s*\0\s*\"|'\s*\0\s*')")
-_LEADING_GAP = re.compile(r"^[\s\0]*\0\s*[,;:.|/\-–—]*\s*")
-_TRAILING_GAP = re.compile(r"\s*[,;:|/\-–—]*\s*\0\s*[.,;:|/\-–—]*\s*$")
-_INNER_GAP = re.compile(r"\s*\0[,;:.|/\-–—]*(?=\s|$|\0)|\0")
+_GAPS_IN_A_ROW = re.compile(rf"\0(?:{_SEPARATED}\0)+")
+_LEADING_GAP = re.compile(rf"(^|[(\[{{<])\s*\0{_SEPARATED}")
+# A full stop before the gap ends the text before it and stays.
+_TRAILING_GAP = re.compile(rf"\s*[,;:|/\-–—]*\s*\0{_SEPARATED}($|[)\]}}>])")
+_INNER_GAP = re.compile(rf"({_SEPARATED})\0({_SEPARATED})")
 
 
 def template_fields(template: str) -> list[str]:
@@ -41,26 +47,47 @@ def template_fields(template: str) -> list[str]:
 
 
 def render(template: str, values: dict[str, str]) -> str:
-    """Fill a template; an empty value goes, with the brackets and separators that were there for its sake.
+    """Fill a template; an empty value goes, with the words, brackets and separators that were there for its sake.
 
     >>> render("{title} ({year}). {genres}", {"title": "Heat", "year": "", "genres": "Crime"})
     'Heat. Crime'
+    >>> render("{title} by {author}", {"title": "Emma", "author": ""})
+    'Emma'
     """
     fields = template_fields(template)
-    if not any(values[name].strip() for name in fields):
+    texts = [values[name].strip() for name in fields]
+    if not any(texts):
         return ""
-    text = template.format_map({name: values[name].strip().replace(GAP, "") or GAP for name in fields})
-    if GAP not in text:
-        return text.strip()
-    text = _BRACKETED_GAP.sub(GAP, text)
+    if all(texts):
+        return template.format_map(dict(zip(fields, texts, strict=True))).strip()
+    marks = {name: TEXT if text else GAP for name, text in zip(fields, texts, strict=True)}
+    around = _without_gaps(template.replace(GAP, "").replace(TEXT, "").format_map(marks))
+    present = (text for text in texts if text)
+    return re.sub(rf"{TEXT}(?:\.(?!\S))?", lambda found: _ended(next(present), found[0][1:]), around)
+
+
+def _without_gaps(text: str) -> str:
+    text = _LABEL.sub(GAP, text)
     before = None
     while before != text:
         before = text
-        text = _LEADING_GAP.sub("", text)
-        text = _TRAILING_GAP.sub("", text)
-    # "A, \0, C": the separator behind the gap goes with it; "A \0. C": the full stop ends A.
-    text = re.sub(r"(?<=[\w\)\]])\s*\0+(?=[.])", "", text)
-    return _INNER_GAP.sub("", text).strip()
+        text = _BRACKETED_GAP.sub(GAP, _GAPS_IN_A_ROW.sub(GAP, text))
+    text = _LEADING_GAP.sub(r"\1", text)
+    text = _TRAILING_GAP.sub(r"\1", text)
+    return _INNER_GAP.sub(_one_separator, text).strip()
+
+
+def _one_separator(found: re.Match[str]) -> str:
+    r"""Of the separators on both sides of a gap, one stays: "A, \0, C" is "A, C"."""
+    left, right = found[1], found[2]
+    if left.strip() or not right:
+        return left
+    return right if right.strip() or not left else left
+
+
+def _ended(text: str, stop: str) -> str:
+    """A text that ends a sentence itself ("Mother!") takes no further full stop."""
+    return text if text.endswith((".", "!", "?", "…")) else text + stop
 
 
 def item_texts(items: pl.DataFrame, template: str) -> list[str]:

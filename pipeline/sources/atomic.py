@@ -61,7 +61,7 @@ def atomic_table(content: bytes, file: str, names: dict[str, str] | None = None)
                 f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
             )
         plain[name] = column
-    return renamed(RawTable(table.frame.rename(plain), file, table.first_row), names or OUR_NAMES)
+    return renamed(renamed(table, plain), OUR_NAMES if names is None else names)
 
 
 def _table(path: Path, names: dict[str, str]) -> RawTable:
@@ -78,7 +78,7 @@ def _find(folder: Path, ending: str) -> Path:
 
 def _items_of(interactions: RawTable) -> RawTable:
     if "item_id" not in interactions.frame.columns:
-        return RawTable(pl.DataFrame({"item_id": []}, schema={"item_id": pl.String}), interactions.file)
+        return interactions
     return RawTable(
         interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file
     )

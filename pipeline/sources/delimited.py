@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from pipeline.errors import InputError
 from pipeline.sources.tidy import RawTable
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -> RawTable:
@@ -18,32 +23,55 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -
         quoted: fields may be wrapped in double quotes (CSV), or a quote is a character like any other (RecBole's files).
 
     Raises:
-        InputError: not UTF-8, no header, or a line with another number of fields than the header.
+        InputError: not UTF-8, no header, a column twice, or a line with another number of fields than the header.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(f"{file}: line {line}: not UTF-8 text; expected the file in UTF-8") from None
+    text = text.rstrip("\r\n")
     if not text.strip():
         raise InputError(f"{file}: found an empty file, expected a header line")
-    if not quoted:
-        _check_field_counts(text, file, separator)
+    lines = _check_fields(_quoted(text, file, separator) if quoted else _plain(text, separator), file)
     try:
         frame = pl.read_csv(text.encode(), separator=separator, quote_char='"' if quoted else None, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file}: not a readable table: {' '.join(str(error).split())[:160]}") from None
-    return RawTable(frame, file, first_row=2)
+    return RawTable(frame, file, first_row=2, lines=lines)
 
 
-def _check_field_counts(text: str, file: str, separator: str) -> None:
-    lines = text.splitlines()
-    expected = lines[0].count(separator) + 1
-    for number, line in enumerate(lines[1:], start=2):
-        if line and line.count(separator) + 1 != expected:
+def _plain(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    # Not splitlines(): it also splits at characters that may stand in a title.
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield number, line.removesuffix("\r").split(separator)
+
+
+def _quoted(text: str, file: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    start = 1
+    try:
+        for fields in rows:
+            yield start, fields or [""]
+            start = rows.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{file}: line {start}: not a readable table: {error}") from None
+
+
+def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]:
+    """The line that each row starts on; an empty list where row and line go together."""
+    _, header = next(rows)
+    for name in header:
+        if header.count(name) > 1:
+            raise InputError(f"{file}: line 1: found column {name} twice, expected it once")
+    lines = []
+    for number, fields in rows:
+        if len(fields) != len(header):
             raise InputError(
-                f"{file}: line {number}: found {line.count(separator) + 1} fields, expected {expected} as in the header"
+                f"{file}: line {number}: found {len(fields)} fields, expected {len(header)} as in the header"
             )
+        lines.append(number)
+    return lines if lines and lines[-1] != len(lines) + 1 else []
 
 
 def read_table(path: Path) -> RawTable:
@@ -55,10 +83,11 @@ def read_table(path: Path) -> RawTable:
     if path.suffix == ".parquet":
         try:
             return RawTable(pl.read_parquet(path.read_bytes()), str(path))
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise InputError(f"{path}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
-    separator = {".csv": ",", ".tsv": "\t"}[path.suffix]
-    return read_delimited(path.read_bytes(), str(path), separator, quoted=True)
+    if path.suffix not in SEPARATORS:
+        raise InputError(f"{path}: found the ending {path.suffix!r}, expected one of .parquet, {', '.join(SEPARATORS)}")
+    return read_delimited(path.read_bytes(), str(path), SEPARATORS[path.suffix], quoted=True)
 
 
 def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:
@@ -72,4 +101,4 @@ def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:
     for name in result:
         if result.count(name) > 1:
             raise InputError(f"{table.file}: column {name}: found twice after renaming, expected once")
-    return RawTable(table.frame.rename(names), table.file, table.first_row)
+    return replace(table, frame=table.frame.rename(names))

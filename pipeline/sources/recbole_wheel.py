@@ -63,6 +63,7 @@ def fetch_wheel(version: str, sha256: str, folder: Path) -> Path:
         "pip",
         "download",
         "--quiet",
+        "--disable-pip-version-check",
         "--no-deps",
         "--only-binary=:all:",
         "--dest",

@@ -20,17 +20,28 @@ import polars as pl
 
 from pipeline.errors import InputError
 
+# Null is the type of a column without a single value.
+TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+
 
 @dataclass(frozen=True)
 class RawTable:
-    """A frame as read, and where: ``first_row`` is what the file's own counting calls the frame's first row."""
+    """A frame as read, and where.
+
+    Attributes:
+        first_row: what the file's own counting calls the frame's first row.
+        lines: the line that each row starts on, where rows of several lines make it differ from that counting.
+    """
 
     frame: pl.DataFrame
     file: str
     first_row: int = 0
+    lines: Sequence[int] = ()
 
     def row(self, index: int) -> str:
-        return f"row {index + self.first_row}" if self.first_row == 0 else f"line {index + self.first_row}"
+        if self.first_row == 0:
+            return f"row {index}"
+        return f"line {self.lines[index] if self.lines else index + self.first_row}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,8 @@ def tidy(
                 f"{item_entities.file}: {len(links) - len(kept)} links of items that the data set lacks are left out"
             )
         links = kept
-        _not_empty(links, item_entities)
+        if links.is_empty():
+            raise InputError(f"{item_entities.file}: found no link of the items in {items.file}, expected at least one")
     else:
         _no_unknown_items(links, known, item_entities, items)
     return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks)
@@ -98,11 +110,11 @@ def _interactions(table: RawTable) -> pl.DataFrame:
         found = "both" if values else "neither"
         raise InputError(f"{table.file}: columns rating, like: found {found}, expected exactly one of them")
     columns = {
-        "rating": _numbers(table, "rating").cast(pl.Float32)
+        "rating": _numbers(table, "rating", pl.Float32)
         if values == ["rating"]
         else pl.Series([None], dtype=pl.Float32),
         "like": _likes(table) if values == ["like"] else pl.Series([None], dtype=pl.Boolean),
-        "timestamp": _numbers(table, "timestamp")
+        "timestamp": _numbers(table, "timestamp", pl.Float64)
         if "timestamp" in raw.columns
         else pl.Series([None], dtype=pl.Float64),
     }
@@ -135,7 +147,7 @@ def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
             found = ", ".join(table.frame.columns) or "none"
             raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
         column = table.frame[name]
-        if column.dtype.is_float() or column.dtype.is_nested() or column.dtype == pl.Boolean:
+        if not (column.dtype.is_integer() or column.dtype in TEXT_TYPES):
             raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected integers or strings")
         text = column.cast(pl.String)
         missing = text.is_null() | (text.str.strip_chars() == "")
@@ -147,16 +159,19 @@ def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _numbers(table: RawTable, name: str) -> pl.Series:
+def _numbers(table: RawTable, name: str, dtype: type[pl.Float32] | type[pl.Float64]) -> pl.Series:
     column = table.frame[name]
-    if column.dtype.is_temporal() and name == "timestamp":
+    if column.dtype in (pl.Date, pl.Datetime) and name == "timestamp":
         column = column.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
-    numbers = column.cast(pl.Float64, strict=False)
+    if not (column.dtype.is_numeric() or column.dtype in TEXT_TYPES):
+        raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected numbers")
+    numbers = column.cast(pl.Float64, strict=False).cast(dtype)
     bad = numbers.is_null() | numbers.is_nan() | numbers.is_infinite()
     if bad.any():
         index = _first(bad)
-        found = column[index]
-        raise InputError(f"{table.file}: column {name}, {table.row(index)}: found {found!r}, expected a number")
+        raise InputError(
+            f"{table.file}: column {name}, {table.row(index)}: found {_shown(column[index])}, expected a number"
+        )
     return numbers
 
 
@@ -164,6 +179,8 @@ def _likes(table: RawTable) -> pl.Series:
     column = table.frame["like"]
     if column.dtype == pl.Boolean and not column.has_nulls():
         return column
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean or column.dtype in TEXT_TYPES):
+        raise InputError(f"{table.file}: column like: found type {column.dtype}, expected 0, 1, true or false")
     numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
         words = column.str.to_lowercase()
@@ -174,7 +191,7 @@ def _likes(table: RawTable) -> pl.Series:
     if bad.any():
         index = _first(bad)
         raise InputError(
-            f"{table.file}: column like, {table.row(index)}: found {column[index]!r}, expected 0, 1, true or false"
+            f"{table.file}: column like, {table.row(index)}: found {_shown(column[index])}, expected 0, 1, true or false"
         )
     return numbers == 1.0
 
@@ -200,6 +217,10 @@ def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, ite
         raise InputError(
             f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}"
         )
+
+
+def _shown(value: object) -> str:
+    return "no value" if value is None else repr(value)
 
 
 def _first(mask: pl.Series) -> int:
