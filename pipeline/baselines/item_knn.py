@@ -28,15 +28,11 @@ class ItemKnn:
         """
         from implicit.nearest_neighbours import CosineRecommender
         from implicit.utils import ParameterWarning
-        from implicit.utils import ParameterWarning
 
         # implicit counts the item as its own nearest neighbour.
         model = CosineRecommender(K=neighbours + 1)
         with warnings.catch_warnings():
             # It makes a COO matrix of the likes for itself and then warns that this is not CSR.
-            warnings.simplefilter("ignore", ParameterWarning)
-            with warnings.catch_warnings():
-            # implicit warns of a conversion that it asks of itself.
             warnings.simplefilter("ignore", ParameterWarning)
             model.fit(data.train_likes, show_progress=False)
         return cls(model.similarity, data.train_likes)
