@@ -26,8 +26,6 @@ class ImplicitAls:
 
         # implicit runs threads of its own; BLAS threads beside them only get in the way, and it warns of them when made.
         with threadpool_limits(1, "blas"):
-            # implicit runs threads of its own; BLAS threads beside them only get in the way.
-        with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=factors, regularization=regularization, alpha=alpha, iterations=iterations, random_state=seed
             )
