@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isnan
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,6 +17,7 @@ from pipeline.baselines.item_mean import ItemMean
 from pipeline.baselines.popularity import Popularity
 from pipeline.config import Config
 from pipeline.dataset import Dataset
+from pipeline.errors import InputError
 from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
 
 Fit = Callable[[Dataset], Scorer]
@@ -28,15 +31,19 @@ class BaselineConfig(Config):
         description="Validation figure by which each baseline's setting is chosen",
     )
     item_mean_damping: float = Field(ge=0, description="Ratings of the global mean that every item starts with")
-    item_knn_neighbours: list[int] = Field(min_length=1)
-    ease_l2: list[float] = Field(min_length=1)
+    item_knn_neighbours: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="Similar items that count for an item"
+    )
+    ease_l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
     ease_max_items: int = Field(
         ge=1, description="EASE inverts an items x items matrix; beyond this many rated items it is left out"
     )
-    als_factors: list[int] = Field(min_length=1)
-    als_regularization: list[float] = Field(min_length=1)
-    als_alpha: list[float] = Field(min_length=1, description="Weight of an observed like")
-    als_iterations: int = Field(ge=1)
+    als_factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the factors")
+    als_regularization: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1, description="Penalty on the squared factors"
+    )
+    als_alpha: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Weight of an observed like")
+    als_iterations: int = Field(ge=1, description="Rounds over users and items")
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,11 @@ def candidates(config: BaselineConfig, seed: int, data: Dataset) -> dict[str, di
 
 
 def choose(data: Dataset, config: BaselineConfig, seed: int) -> Iterator[tuple[Chosen | None, Sequence[Tried]]]:
-    """Fit each baseline with each setting, and keep the best on validation; None for a baseline left out."""
+    """Fit each baseline with each setting, and keep the best on validation; None for a baseline left out.
+
+    Raises:
+        InputError: the data have no user that `baselines_chosen_by` could be computed for.
+    """
     for system, settings in candidates(config, seed, data).items():
         best: Chosen | None = None
         best_setting, tried = "", {}
@@ -88,6 +99,11 @@ def choose(data: Dataset, config: BaselineConfig, seed: int) -> Iterator[tuple[C
             scorer = fit(data)
             evaluated = evaluate_split(scorer, data, "valid")
             tried[setting] = evaluated.value(config.baselines_chosen_by)
+            if isnan(tried[setting]):
+                raise InputError(
+                    f"baselines_chosen_by: found {config.baselines_chosen_by}, which no user of the validation split has "
+                    "the candidates for; expected a figure of ranking"
+                )
             if best is None or tried[setting] > tried[best_setting]:
                 best, best_setting = Chosen(system, scorer, evaluated), setting
         yield best, [Tried(system, setting, value, setting == best_setting) for setting, value in tried.items()]

@@ -111,7 +111,8 @@ def _figures(tested: Evaluated, validated: Evaluated, samples: int, seed: int) -
     """Figures in the order of PROTOCOLS and METRICS. Every system meets the same resampled users."""
     found: dict[tuple[str, str], Figure] = {}
     for protocol, pairs in (("ctr", tested.ctr), ("impression", tested.impression)):
-        found[protocol, "auc"] = pooled_auc_figure(pairs, samples, stream(seed, f"bootstrap {protocol}"))
+        if pairs.labels.any() and not pairs.labels.all():
+            found[protocol, "auc"] = pooled_auc_figure(pairs, samples, stream(seed, f"bootstrap {protocol}"))
     threshold = best_threshold(validated.ctr)
     for metric, figure in threshold_figures(tested.ctr, threshold, samples, stream(seed, "bootstrap ctr")).items():
         found["ctr", metric] = figure
@@ -136,6 +137,8 @@ def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFra
         shown = [
             metric for metric in METRICS if any(metric in systems.get(protocol, {}) for systems in metrics.values())
         ]
+        if not shown:
+            continue
         lines += ["", f"{protocol:<12}" + "".join(f"{metric:>15}" for metric in shown)]
         for system, protocols in metrics.items():
             cells = [

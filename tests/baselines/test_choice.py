@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.baselines import BaselineConfig, Tried, candidates, choose
+from pipeline.baselines.als import ImplicitAls
+from pipeline.baselines.ease import Ease
+from pipeline.baselines.item_knn import ItemKnn
+from pipeline.baselines.item_mean import ItemMean
+from pipeline.config import validated
+from pipeline.dataset import Dataset
+from pipeline.errors import InputError
+from pipeline.evaluation.protocols import evaluate_split
+from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_rows, unrated_rows
+
+USERS, ITEMS = 20, 30
+SETTINGS: dict[str, Any] = {
+    "baselines_chosen_by": "ranking.ndcg@10",
+    "item_mean_damping": 2.0,
+    "item_knn_neighbours": [1, 3, 20],
+    "ease_l2": [0.5, 20.0, 5000.0],
+    "ease_max_items": 100,
+    "als_factors": [1, 3],
+    "als_regularization": [0.1, 5.0],
+    "als_alpha": [2.0],
+    "als_iterations": 2,
+}
+
+
+def config(**changes: Any) -> BaselineConfig:
+    return BaselineConfig.model_validate(SETTINGS | changes)
+
+
+def tried_of(data: Dataset, settings: BaselineConfig, seed: int = 0) -> list[Tried]:
+    return [one for _, tried in choose(data, settings, seed) for one in tried]
+
+
+def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen() -> None:
+    data, settings = planted_dataset(), config()
+    grids = {
+        "item-knn": [ItemKnn.fit(data, neighbours) for neighbours in (1, 3, 20)],
+        "ease": [Ease.fit(data, l2) for l2 in (0.5, 20.0, 5000.0)],
+        "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7) for f in (1, 3) for r in (0.1, 5.0)],
+    }
+    found = {chosen.system: (chosen, tried) for chosen, tried in choose(data, settings, 7) if chosen is not None}
+    assert list(found) == ["popularity", "item-mean", "item-knn", "ease", "als"]
+    for system, scorers in grids.items():
+        chosen, tried = found[system]
+        values = [evaluate_split(scorer, data, "valid").value("ranking.ndcg@10") for scorer in scorers]
+        assert [one.validation for one in tried] == values
+        best = values.index(max(values))
+        assert [one.chosen for one in tried] == [place == best for place in range(len(values))]
+        users = np.arange(data.users)
+        np.testing.assert_array_equal(chosen.scorer.score(users), scorers[best].score(users))
+        assert chosen.on_validation.value("ranking.ndcg@10") == values[best]
+    np.testing.assert_array_equal(
+        found["item-mean"][0].scorer.score(np.array([0])), ItemMean.fit(data, 2.0).score(np.array([0]))
+    )
+
+
+def test_the_choice_follows_the_figure_that_is_named() -> None:
+    data = planted_dataset(seed=2)
+    by = {name: tried_of(data, config(baselines_chosen_by=name)) for name in ("ranking.ndcg@10", "ctr.user_auc")}
+    picked = {name: [one.setting for one in tried if one.chosen] for name, tried in by.items()}
+    for name, tried in by.items():
+        for system in {one.system for one in tried}:
+            assert max(t.validation for t in tried if t.system == system) in [
+                t.validation for t in tried if t.system == system and t.chosen
+            ], name
+    assert picked["ranking.ndcg@10"] != picked["ctr.user_auc"]
+
+
+def test_what_the_test_split_holds_changes_no_choice() -> None:
+    rows = random_rows(USERS, ITEMS, 0.5, 0)
+    drawn = unrated_rows(rows, USERS, ITEMS, 0)
+    clean, other = (tried_of(dataset(part, drawn, USERS, ITEMS), config()) for part in (rows, poisoned(rows, {"test"})))
+    assert clean == other
+
+
+def test_fits_do_not_see_validation_or_test() -> None:
+    rows = random_rows(USERS, ITEMS, 0.5, 0)
+    clean, other = (dataset(part, [], USERS, ITEMS) for part in (rows, poisoned(rows, {"valid", "test"})))
+    assert clean.liked("valid").items.tolist() != other.liked("valid").items.tolist()
+    users = np.arange(USERS)
+    for system, settings in candidates(config(), 0, clean).items():
+        for setting, fit in settings.items():
+            np.testing.assert_array_equal(fit(clean).score(users), fit(other).score(users), err_msg=system + setting)
+
+
+@pytest.mark.parametrize(("most", "runs"), [(60, True), (59, False)])
+def test_ease_is_left_out_beyond_its_number_of_liked_items(most, runs) -> None:
+    data = planted_dataset()
+    assert (data.train_likes.getnnz(axis=0) > 0).sum() == 60
+    found = {system: len(settings) for system, settings in candidates(config(ease_max_items=most), 0, data).items()}
+    assert found == {"popularity": 1, "item-mean": 1, "item-knn": 3, "ease": 3 if runs else 0, "als": 4}
+
+
+def test_a_figure_that_validation_does_not_have_is_refused() -> None:
+    rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.3, 0)]
+    data = dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS)
+    with pytest.raises(InputError, match=r"baselines_chosen_by: found impression\.ndcg@10, which no user of the valid"):
+        tried_of(data, config(baselines_chosen_by="impression.ndcg@10"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("item_knn_neighbours", [20, 0], r"item_knn_neighbours\.1: found 0, expected greater than or equal to 1"),
+        ("item_knn_neighbours", [], r"item_knn_neighbours: found \[\]"),
+        ("ease_l2", [0.0], r"ease_l2\.0: found 0\.0, expected greater than 0"),
+        ("als_factors", [0], r"als_factors\.0: found 0"),
+        ("als_regularization", [-0.1], r"als_regularization\.0: found -0\.1"),
+        ("als_alpha", [1.0, 0.0], r"als_alpha\.1: found 0\.0"),
+        ("als_iterations", 0, r"als_iterations: found 0"),
+        ("item_mean_damping", -1.0, r"item_mean_damping: found -1\.0"),
+        ("ease_max_items", 0, r"ease_max_items: found 0"),
+        ("baselines_chosen_by", "ranking.mrr", r"baselines_chosen_by: found 'ranking\.mrr'"),
+        ("baselines_chosen_by", "ctr.auc", r"baselines_chosen_by: found 'ctr\.auc'"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_named(key, value, named) -> None:
+    with pytest.raises(InputError, match=f"^params: {named}"):
+        validated(BaselineConfig, SETTINGS | {key: value}, "params: ")

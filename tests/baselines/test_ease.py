@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.baselines.ease import Ease
+from pipeline.dataset import Dataset
+from tests.evaluation.worlds import dataset, random_rows
+
+USERS, ITEMS = 30, 20
+UNLIKED = (3, 19)
+
+
+def data_with_unliked_items() -> Dataset:
+    rows = random_rows(USERS, ITEMS, 0.5, 0)
+    return dataset([row for row in rows if row["item"] not in UNLIKED or not row["like"]], [], USERS, ITEMS)
+
+
+@pytest.mark.parametrize("l2", [1.0, 50.0])
+def test_it_is_the_closed_form_over_all_items_those_without_a_like_included(l2) -> None:
+    data = data_with_unliked_items()
+    likes = data.train_likes.toarray().astype(np.float64)
+    inverse = np.linalg.inv(likes.T @ likes + l2 * np.eye(ITEMS))
+    weights = np.array(
+        [[0.0 if i == j else -inverse[i, j] / inverse[j, j] for j in range(ITEMS)] for i in range(ITEMS)]
+    )
+    users = np.array([0, 29, 4])
+    np.testing.assert_allclose(Ease.fit(data, l2).score(users), likes[users] @ weights, atol=1e-5)
+    assert not likes[:, UNLIKED].any()
+
+
+def test_no_other_weights_with_a_zero_diagonal_fit_better() -> None:
+    data, l2 = data_with_unliked_items(), 20.0
+    model = Ease.fit(data, l2)
+    likes = data.train_likes.toarray().astype(np.float64)[:, model.liked]
+    weights = model.weights.astype(np.float64)
+
+    def loss(weights: np.ndarray) -> float:
+        return float(((likes - likes @ weights) ** 2).sum() + l2 * (weights**2).sum())
+
+    np.testing.assert_array_equal(np.diag(weights), 0.0)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        step = random.normal(size=weights.shape) * 1e-2
+        np.fill_diagonal(step, 0.0)
+        assert loss(weights) < loss(weights + step)
+    gradient = likes.T @ (likes @ weights - likes) + l2 * weights
+    np.fill_diagonal(gradient, 0.0)
+    np.testing.assert_allclose(gradient, 0.0, atol=1e-3)
