@@ -31,7 +31,7 @@ class GatConfig(Config):
     )
     dropout: float = Field(ge=0, lt=1, description="On layer inputs, in training")
     negative_slope: float = Field(ge=0, lt=1, description="Of the LeakyReLU")
-    learning_rate: float = Field(gt=0, le=1)
+    learning_rate: float = Field(gt=0, le=1, description="Of Adam")
     held_out_edges: float = Field(gt=0, lt=0.5, description="Fraction of edges kept back for early stopping")
     epochs: int = Field(ge=1, description="At most this many")
     patience: int = Field(ge=1, description="Epochs without a better held-out AUC before stopping")

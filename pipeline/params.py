@@ -60,8 +60,8 @@ class Parameters(RunConfig):
     dataset_defaults: dict[str, object] = Field(
         description="Values that data sets share by a YAML merge key; read by no stage"
     )
-    datasets: dict[str, DatasetEntry] = Field(min_length=1)
-    profiles: dict[str, Profile] = Field(min_length=1)
+    datasets: dict[str, DatasetEntry] = Field(min_length=1, description="Each runs through the pipeline by itself")
+    profiles: dict[str, Profile] = Field(min_length=1, description="Sets of model settings; a data set names one")
 
     @model_validator(mode="after")
     def _names_fit(self) -> Parameters:

@@ -40,9 +40,9 @@ class SdneConfig(Config):
     alpha: float = Field(ge=0, description="Weight of the first-order term")
     beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
     nu: float = Field(ge=0, description="Weight of the L2 term")
-    learning_rate: float = Field(gt=0, le=1)
+    learning_rate: float = Field(gt=0, le=1, description="Of Adam")
     batch_size: int = Field(ge=1, description="Adjacency rows densified at a time")
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="Passes over all rows")
 
 
 class Losses(NamedTuple):

@@ -22,7 +22,7 @@ OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 
 
 class AtomicSource(Config):
-    type: Literal["atomic"]
+    type: Literal["atomic"] = Field(description="A folder in RecBole's atomic file format")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
     rename: dict[str, str] = Field(
         default_factory=dict, description="Column names in the files to names the pipeline knows"

@@ -17,7 +17,7 @@ ENDINGS = (".parquet", ".csv", ".tsv")
 
 
 class TablesSource(Config):
-    type: Literal["tables"]
+    type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
     rename: dict[str, str] = Field(
         default_factory=dict, description="Column names in the files to names the pipeline knows"

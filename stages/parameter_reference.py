@@ -1,0 +1,93 @@
+"""Print docs/parameters.md: every setting with its type, its range and its meaning, out of the models that check it.
+
+Not a DVC stage. Run `python -m stages.parameter_reference > docs/parameters.md` after a change; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.dataset import DatasetConfig
+from pipeline.item_graph import ItemGraphConfig
+from pipeline.params import Parameters, Profile
+from pipeline.run_settings import RunConfig
+from pipeline.sources.atomic import AtomicSource
+from pipeline.sources.recbole_wheel import RecboleWheelSource
+from pipeline.sources.tables import TablesSource
+from pipeline.text import TextTemplateConfig
+
+HEAD = """# Parameters
+
+Every key of `params.yaml`. Made by `python -m stages.parameter_reference` from the models that check the file: a key that is
+not here is refused, and so is a value out of its range, in one line and before anything runs.
+"""
+BOUNDS = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
+    "pattern": "like `{}`",
+}
+
+
+def reference() -> str:
+    parts = [HEAD]
+    parts += _section(
+        "Top level",
+        "",
+        RunConfig,
+        "Beside `dataset_defaults`, `datasets` and `profiles`, which the sections below describe.",
+    )
+    parts += _section(
+        "Data sets",
+        "datasets.NAME.",
+        TextTemplateConfig,
+        "One entry for each data set. What several share stands in `dataset_defaults` and is taken over by the merge key `<<: *dataset`.",
+    )
+    parts += _rows("datasets.NAME.", DatasetConfig)
+    parts += _rows("datasets.NAME.", ItemGraphConfig)
+    parts += ["| `datasets.NAME.profile` | text | Name of the entry of `profiles` that this data set runs with |"]
+    for source in (RecboleWheelSource, AtomicSource, TablesSource):
+        kind = source.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
+        parts += _section(f"Source `{kind}`", "datasets.NAME.source.", source, "")
+    for stage, field in Profile.model_fields.items():
+        assert isinstance(field.annotation, type)
+        parts += _section(f"Stage `{stage}`", f"profiles.NAME.{stage}.", field.annotation, "")
+    assert set(Parameters.model_fields) - set(RunConfig.model_fields) == {"dataset_defaults", "datasets", "profiles"}
+    return "\n".join(parts) + "\n"
+
+
+def _section(title: str, prefix: str, model: type[Config], note: str) -> list[str]:
+    lines = [f"\n## {title}\n"]
+    if note:
+        lines.append(f"{note}\n")
+    return [*lines, "| key | values | meaning |", "|---|---|---|", *_rows(prefix, model)]
+
+
+def _rows(prefix: str, model: type[Config]) -> list[str]:
+    schema = model.model_json_schema()["properties"]
+    return [
+        f"| `{prefix}{name}` | {_values(field)} | {field.get('description', '').replace('|', '/')} |"
+        for name, field in schema.items()
+    ]
+
+
+def _values(field: dict[str, Any]) -> str:
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " or ".join(_values(option) for option in field["anyOf"])
+    kinds = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false", "null": "null"}
+    if field.get("type") == "array":
+        return f"list of: {_values(field['items'])}"
+    if field.get("type") == "object":
+        return "mapping"
+    bounds = [text.format(field[name]).replace("|", "\\|") for name, text in BOUNDS.items() if name in field]
+    return ", ".join([kinds[field["type"]], *bounds])
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
