@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.config import validated
+from pipeline.errors import InputError
+from pipeline.run_settings import RunConfig, torch_device
+
+
+def test_a_run_has_a_seed_and_a_device() -> None:
+    assert validated(RunConfig, {"seed": 0, "device": "cpu"}, "").model_dump() == {"seed": 0, "device": "cpu"}
+
+
+def test_cpu_is_the_cpu_and_auto_is_a_gpu_where_there_is_one() -> None:
+    import torch
+
+    assert torch_device("cpu").type == "cpu"
+    assert torch_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_cuda_without_a_gpu_is_a_mistake_in_one_line() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        assert torch_device("cuda").type == "cuda"
+        return
+    with pytest.raises(InputError, match=r"^device: found cuda, .*no CUDA device here; expected cpu or auto$"):
+        torch_device("cuda")
