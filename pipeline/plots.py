@@ -12,28 +12,33 @@ if TYPE_CHECKING:
 
 
 def thresholds_plot(thresholds: pl.DataFrame, s_m: int, items: int) -> str:
-    """Edges, and the share of isolated items, for every S_m; the chosen one marked. By this one chooses S_m.
+    """Edges, density and isolated items for every S_m, the chosen one marked: by this one chooses S_m.
+
+    The green bands are where a graph is usually good: 1-10% of all pairs are edges, less than 30% of the items isolated.
 
     Args:
         thresholds: s_m, edges, density, isolated_items.
     """
-    figure = _figure(7.5, 3.4)
-    left, right = figure.subplots(1, 2)
-    _bands(left, thresholds, "density", 1.0, (0.01, 0.1), "share of item pairs that are edges", s_m)
-    left.set_yscale("log")
-    _bands(right, thresholds, "isolated_items", items, (0.0, 0.3), "share of items without an edge", s_m)
+    figure = _figure(9, 2.8)
+    panels = figure.subplots(1, 3)
+    shown = thresholds.filter(pl.col("edges") > 0)
+    isolated = shown.with_columns(share=pl.col("isolated_items") / items)
+    _panel(panels[0], shown, "edges", "edges", s_m)
+    panels[0].set_yscale("log")
+    _panel(panels[1], shown, "density", "density: share of pairs that are edges", s_m)
+    panels[1].axhspan(0.01, 0.1, color="tab:green", alpha=0.12, linewidth=0)
+    panels[1].set_yscale("log")
+    _panel(panels[2], isolated, "share", "share of items that are isolated", s_m)
+    panels[2].axhspan(0, 0.3, color="tab:green", alpha=0.12, linewidth=0)
     return _svg(figure)
 
 
-def _bands(
-    axes: Any, thresholds: pl.DataFrame, column: str, whole: float, good: tuple[float, float], label: str, s_m: int
-) -> None:
-    shown = thresholds.filter(pl.col("edges") > 0)
-    axes.axhspan(*good, color="tab:green", alpha=0.12, linewidth=0)
-    axes.plot(shown["s_m"], shown[column] / whole, marker="o", markersize=3)
+def _panel(axes: Any, table: pl.DataFrame, column: str, label: str, s_m: int) -> None:
+    axes.plot(table["s_m"], table[column], marker="o", markersize=3)
     axes.axvline(s_m, color="tab:red", linewidth=1)
-    axes.set_xlabel(f"S_m (chosen: {s_m})")
-    axes.set_title(label, fontsize=9)
+    axes.set_xlabel(f"S_m (chosen: {s_m})", fontsize=8)
+    axes.set_title(label, fontsize=8)
+    axes.tick_params(labelsize=7)
 
 
 def learning_curve_plot(curve: pl.DataFrame, best_epoch: int) -> str:
