@@ -6,6 +6,7 @@ trained with the users and lives in `pipeline.items`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKAGED = "packaged-minilm"
+HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 class TextTemplateConfig(Config):
@@ -59,12 +61,14 @@ class TextEncoder:
         self.config = config
         self.device = device
         self.tokenizer, self.model = _load(config.encoder)
-        self.model.eval().requires_grad_(False).to(device)
+        self.model.eval().requires_grad_(False).float().to(device)
+        # RoBERTa has two positions more than tokens it can read; its tokenizer knows.
         limit = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
-        self.max_tokens = min(config.max_tokens, limit)
-        if self.tokenizer.cls_token_id is None:
+        self.max_tokens = min(config.max_tokens, limit, self.tokenizer.model_max_length)
+        self.tokenizer.padding_side = "right"
+        if self.tokenizer.cls_token_id is None or self.tokenizer("a")["input_ids"][0] != self.tokenizer.cls_token_id:
             raise InputError(
-                f"encoder: found {config.encoder}, whose tokenizer has no [CLS] token; expected a BERT-family encoder"
+                f"encoder: found {config.encoder}, whose tokenizer puts no [CLS] first; expected a BERT-family encoder"
             )
 
     @property
@@ -134,18 +138,66 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def _load(encoder: str) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    source: str | Path = packaged_model() if encoder == PACKAGED else encoder
+    source = packaged_model() if encoder == PACKAGED else Path(encoder)
+    if source.is_dir():
+        if not (source / "config.json").is_file():
+            raise InputError(
+                f"encoder: found the folder {encoder!r} without a config.json; expected a saved transformers model"
+            )
+        return _from_pretrained(encoder, source, local_files_only=True)
     try:
-        return AutoTokenizer.from_pretrained(source), AutoModel.from_pretrained(source)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        # What the hub's cache holds needs no network.
+        return _from_pretrained(encoder, encoder, local_files_only=True)
+    except InputError:
+        _require_hub(encoder)
+        return _from_pretrained(encoder, encoder, local_files_only=False)
+
+
+def _from_pretrained(encoder: str, source: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from transformers import AutoModel, AutoTokenizer
+
+    kinds = (AutoTokenizer, AutoModel)
+    try:
+        tokenizer, model = (kind.from_pretrained(source, local_files_only=local_files_only) for kind in kinds)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+    ) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(
             f"encoder: found {encoder!r}, which cannot be loaded; expected {PACKAGED}, a model folder or a hub id: {reason}"
+        ) from None
+    return tokenizer, model
+
+
+def _require_hub(encoder: str) -> None:
+    """Ask once, since the hub's client would go on asking for most of a minute."""
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    from huggingface_hub.constants import ENDPOINT
+
+    expected = f"expected {PACKAGED}, a folder with a model, or a hub id"
+    if not HUB_ID.fullmatch(encoder):
+        raise InputError(f"encoder: found {encoder!r}, which is no folder and cannot be a hub id; {expected}")
+    try:
+        urlopen(Request(ENDPOINT, method="HEAD"), timeout=10).close()
+    except HTTPError:
+        pass  # an answer, if not a friendly one
+    except (OSError, ValueError):
+        raise InputError(
+            f"encoder: found {encoder!r}, which is no folder and not in the hub's cache, and {ENDPOINT} cannot be reached; {expected}"
         ) from None
 
 
