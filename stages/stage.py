@@ -73,6 +73,19 @@ def run_stage(name: str, reads: Reads, body: Callable[[str, Settings], None]) ->
     def command(dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]) -> None:
         guarded(lambda: timed(name, dataset, lambda: body(dataset, Settings(name, dataset, reads))))
 
+    _run(command, body)
+
+
+def run_tool(body: Callable[[], None]) -> None:
+    """Run what concerns all data sets at once: ``python -m stages.NAME``."""
+
+    def command() -> None:
+        guarded(body)
+
+    _run(command, body)
+
+
+def _run(command: Callable[..., None], body: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=sys.modules[body.__module__].__doc__)(command)
     app()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline import artifacts
 from pipeline.evaluation.suite import table
-from stages.stage import PARAMS, TIMINGS, guarded
+from stages.stage import PARAMS, TIMINGS, run_tool
 
 STAGES = ("fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
 
@@ -27,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_tool(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.artifacts import PARAMETERS_CHECKED
 from pipeline.params import read_parameters
-from stages.stage import PARAMS, guarded
+from stages.stage import PARAMS, run_tool
 
 
 def main() -> None:
@@ -14,4 +14,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_tool(main)

@@ -1,0 +1,154 @@
+"""A user's mistake: exit code 2, one line on stderr, and not a file touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline import artifacts
+from tests.stages.conftest import Finished
+from tests.stages.workspace import KEY, Result, Workspace, assert_a_mistake_in_one_line, result_of
+
+
+def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -> None:
+    for stage, result in finished.workspace.run_all(["fetch", "train_users", "evaluate"], dataset="smal").items():
+        assert_a_mistake_in_one_line(result, "params.yaml: datasets.smal: key not found", f"one of: {KEY}")
+        assert result.out == "", stage
+    assert finished.workspace.files() == finished.files
+
+
+def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> None:
+    first_read = {
+        "prepare": artifacts.SOURCE_INTERACTIONS,
+        "embed_text": artifacts.ITEMS,
+        "build_graph": artifacts.SOURCE_KG,
+        "init_sdne": artifacts.EDGES,
+        "train_gat": artifacts.INITIAL_VECTORS,
+        "train_users": artifacts.ITEMS,
+        "evaluate": artifacts.ITEMS,
+    }
+    results = fresh.run_all(first_read)
+    for stage, artifact in first_read.items():
+        assert_a_mistake_in_one_line(results[stage], f"{artifact.at(KEY)}: artifact not found", "`dvc repro`")
+    assert fresh.files() == {}
+
+
+def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_replaced(
+    finished: Finished, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    changes: dict[str, tuple[tuple[str, ...], Any, str]] = {
+        "fetch": (("datasets", KEY, "source", "type"), "wheel", "datasets.small.source.type: found 'wheel'"),
+        "prepare": (("datasets", KEY, "split_fractions"), [0.6, 0.2, 0.3], "split_fractions: found [0.6, 0.2, 0.3]"),
+        "embed_text": (("profiles", "fast", "embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
+        "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
+        "init_sdne": (("profiles", "fast", "init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
+        "train_gat": (("profiles", "fast", "train_gat", "heads"), 0, "train_gat.heads: found 0"),
+        "train_users": (("profiles", "fast", "train_users", "fusion"), "sum", "train_users.fusion: found 'sum'"),
+        "evaluate": (("profiles", "fast", "evaluate", "bootstrap_samples"), 2.5, "bootstrap_samples: found 2.5"),
+    }
+
+    def change(values: dict[str, Any]) -> None:
+        for keys, value, _ in changes.values():
+            section = values
+            for key in keys[:-1]:
+                section = section[key]
+            section[keys[-1]] = value
+
+    copy.change_params(change)
+    results = copy.run_all(["validate", *changes])
+    for stage, (_, _, message) in changes.items():
+        assert_a_mistake_in_one_line(results[stage], "params.yaml: ", message)
+    assert_a_mistake_in_one_line(results["validate"], "params.yaml: ", "more)")
+    assert copy.files() == finished.files
+
+
+def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["profiles"]["fast"]["evaluate"].update(ease_l2="none"))
+    assert copy.run("prepare").code == 0
+    assert copy.files() == finished.files
+
+
+def test_cuda_where_there_is_none_is_said_in_one_line(finished: Finished, tmp_path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values.update(device="cuda"))
+    for result in copy.run_all(["embed_text", "train_users"]).values():
+        assert_a_mistake_in_one_line(result, "device: found cuda", "expected cpu or auto")
+    assert copy.files() == finished.files
+
+
+def _blank(column: str, row: int, value: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    index = pl.int_range(pl.len())
+    return lambda frame: frame.with_columns(pl.when(index == row).then(pl.lit(value)).otherwise(column).alias(column))
+
+
+TABLES: dict[str, tuple[str, Callable[[pl.DataFrame], pl.DataFrame], tuple[str, ...]]] = {
+    "missing column": ("kg", lambda f: f.drop("tail"), ("tables/kg.csv: column tail: not found",)),
+    "not a number": (
+        "interactions",
+        _blank("rating", 0, "nan"),
+        ("tables/interactions.csv: column rating, line 2: found", "expected a number"),
+    ),
+    "repeated interaction": (
+        "interactions",
+        lambda f: pl.concat([f, f[:1]]),
+        ("tables/interactions.csv: line 1098: found user_id u0, item_id", "a second time"),
+    ),
+    "unknown item": (
+        "interactions",
+        _blank("item_id", 9, "i999"),
+        ("tables/interactions.csv: column item_id, line 11: found item 'i999'", "tables/items.csv"),
+    ),
+}
+
+
+def test_a_bad_table_is_named_by_file_column_and_line_and_the_stored_ones_stay(finished: Finished, tmp_path) -> None:
+    copies = {name: finished.workspace.copy(tmp_path / str(number)) for number, name in enumerate(TABLES)}
+    for name, (table, change, _) in TABLES.items():
+        copies[name].change_table(table, change)
+    running = {name: copy.start("fetch", "--dataset", KEY) for name, copy in copies.items()}
+    for name, (_, _, parts) in TABLES.items():
+        assert_a_mistake_in_one_line(result_of(running[name]), *parts)
+        assert copies[name].files() == finished.files
+
+
+def test_a_threshold_that_no_rating_reaches_leaves_the_prepared_data_as_they_are(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["datasets"][KEY].update(like_threshold=6))
+    assert_a_mistake_in_one_line(copy.run("prepare"), "like_threshold: found 6, which no rating reaches", "1.0 to 5.0")
+    assert copy.files() == finished.files
+
+
+def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_encoded(
+    finished: Finished, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["datasets"][KEY].update(text_template="{titel}"))
+    assert_a_mistake_in_one_line(copy.run("embed_text"), "text_template", "titel")
+    assert copy.files() == finished.files
+
+
+def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    for artifact in (artifacts.SOURCE_KG, artifacts.INITIAL_VECTORS, artifacts.USERS):
+        path = artifact.at(KEY, copy.root)
+        path.write_bytes(path.read_bytes()[:-40])
+    before = copy.files()
+    named = {
+        "build_graph": artifacts.SOURCE_KG,
+        "train_gat": artifacts.INITIAL_VECTORS,
+        "train_users": artifacts.USERS,
+        "evaluate": artifacts.USERS,
+    }
+    results: dict[str, Result] = copy.run_all(named)
+    for stage, artifact in named.items():
+        assert_a_mistake_in_one_line(results[stage], f"{artifact.at(KEY)}: not a readable")
+    assert copy.files() == before

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.stages.conftest import Finished
+from tests.stages.workspace import KEY, assert_a_mistake_in_one_line, result_of
+
+Params = dict[str, Any]
+# A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
+WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
+    "top": (lambda p: p.update(sead=1), "params.yaml: sead: found an unknown key"),
+    "data set": (
+        lambda p: p["datasets"][KEY].update(like_treshold=4),
+        f"datasets.{KEY}.like_treshold: found an unknown",
+    ),
+    "source": (lambda p: p["datasets"][KEY]["source"].update(folder="x"), "folder: found an unknown key"),
+    "setting": (
+        lambda p: p["profiles"]["fast"]["train_users"].update(head=4),
+        "profiles.fast.train_users.head: found an unknown key",
+    ),
+    "missing": (lambda p: p["profiles"]["fast"]["evaluate"].pop("als_alpha"), "evaluate.als_alpha: found nothing"),
+    "widths": (
+        lambda p: p["profiles"]["fast"]["train_users"].update(fusion="average", text_width=32),
+        "average fusion needs equal widths, found train_users.text_width 32 and train_gat.output_width 64",
+    ),
+    "grid": (
+        lambda p: p["profiles"]["fast"]["evaluate"].update(item_knn_neighbours=[20, -1]),
+        "evaluate.item_knn_neighbours.1: found -1",
+    ),
+}
+
+
+def test_a_wrong_key_or_value_anywhere_is_one_line_and_leaves_artifacts_alone(finished: Finished, tmp_path) -> None:
+    copies = {name: finished.workspace.copy(tmp_path / name) for name in WRONG}
+    for name, (change, _) in WRONG.items():
+        copies[name].change_params(change)
+    running = {name: copy.start("validate") for name, copy in copies.items()}
+    for name, (_, message) in WRONG.items():
+        assert_a_mistake_in_one_line(result_of(running[name]), "params.yaml: ", message)
+        assert copies[name].files() == finished.files
+
+
+def test_a_file_that_is_no_yaml_or_not_there_is_one_line(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    path = copy.root / "params.yaml"
+    path.write_text(path.read_text() + "\nseed: [1\n")
+    assert_a_mistake_in_one_line(copy.run("validate"), "params.yaml:", "not valid YAML")
+    path.unlink()
+    assert_a_mistake_in_one_line(copy.run("validate"), "params.yaml: file not found")
+    assert copy.files() == finished.files
+
+
+def test_a_good_file_leaves_a_mark_that_does_not_change_with_the_values(finished: Finished, tmp_path) -> None:
+    assert finished.results["validate"].code == 0
+    copy = finished.workspace.copy(tmp_path / "copy", artifacts=False)
+    copy.change_params(lambda values: values.update(seed=7))
+    assert copy.run("validate").code == 0
+    mark = "artifacts/params.checked"
+    assert copy.files() == {mark: finished.files[mark]}

@@ -1,0 +1,150 @@
+"""A small workspace outside the repository, and its stages run as DVC runs them: each in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "small"
+STAGES = ("fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
+USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with params.yaml and a source's tables; artifacts come into it as stages run."""
+
+    root: Path
+
+    def start(self, stage: str, *arguments: str) -> subprocess.Popen[str]:
+        # One thread each: tests run several stages beside each other.
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-m", f"stages.{stage}", *arguments],
+            cwd=self.root,
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, stage: str, dataset: str = KEY) -> Result:
+        return self.run_all([stage], dataset)[stage]
+
+    def run_all(self, stages: Iterable[str], dataset: str = KEY) -> dict[str, Result]:
+        """Stages beside each other; only for stages that do not need each other's output."""
+        running = {stage: self.start(stage, *(("--dataset", dataset) if stage in STAGES else ())) for stage in stages}
+        return {stage: result_of(process) for stage, process in running.items()}
+
+    def copy(self, root: Path, *, artifacts: bool = True) -> Workspace:
+        left_out = None if artifacts else shutil.ignore_patterns("artifacts", "metrics", "plots")
+        shutil.copytree(self.root, root, ignore=left_out)
+        return Workspace(root)
+
+    def change_params(self, change: Callable[[dict[str, Any]], object]) -> None:
+        yaml, path = YAML(typ="safe"), self.root / "params.yaml"
+        values = yaml.load(path.read_text())
+        change(values)
+        with path.open("w") as file:
+            yaml.dump(values, file)
+
+    def change_table(self, name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        path = self.root / "tables" / f"{name}.csv"
+        change(pl.read_csv(path, infer_schema=False)).write_csv(path)
+
+    def files(self) -> dict[str, str]:
+        """Every file that stages wrote, timings aside, with a digest of its bytes."""
+        folders = [self.root / name for name in ("artifacts", "metrics", "plots", ".checkpoints")]
+        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)
+        }
+
+
+def result_of(process: subprocess.Popen[str]) -> Result:
+    out, err = process.communicate()
+    return Result(process.returncode, out, err)
+
+
+def assert_a_mistake_in_one_line(result: Result, *parts: str) -> None:
+    """Exit code 2 and one line on stderr that says what is wrong; nothing else."""
+    assert result.code == 2, result
+    assert result.err.startswith("error: "), result.err
+    assert result.err.count("\n") == 1, result.err
+    assert result.err.endswith("\n")
+    for part in parts:
+        assert part in result.err
+
+
+def make_workspace(root: Path) -> Workspace:
+    """Params of the repository cut to one small data set with the fast profile, and its tables as CSV."""
+    workspace = Workspace(root)
+    (root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+
+    def small(values: dict[str, Any]) -> None:
+        source = {"type": "tables", "path": "tables"}
+        entry = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1, "profile": "fast"}
+        values["datasets"] = {KEY: values["dataset_defaults"] | entry}
+        values["device"] = "cpu"
+        fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
+        fast["fast"]["train_users"] |= {"batch_users": 8, "epochs": 40, "patience": 40}
+        fast["fast"]["evaluate"] |= {"bootstrap_samples": 20, "item_knn_neighbours": [5, 20]}
+
+    workspace.change_params(small)
+    (root / "tables").mkdir()
+    for name, frame in planted_tables().items():
+        frame.write_csv(root / "tables" / f"{name}.csv")
+    return workspace
+
+
+def planted_tables() -> dict[str, pl.DataFrame]:
+    """Users with a favourite genre that they rate high and others low; a graph of genres, actors and directors."""
+    random = np.random.default_rng(0)
+    genre = [GENRES[item % len(GENRES)] for item in range(ITEMS)]
+    ratings = []
+    for user in range(USERS):
+        for item in np.flatnonzero(random.random(ITEMS) < 0.45):
+            favourite = genre[item] == GENRES[user % len(GENRES)]
+            rating = random.choice([4, 5] if favourite else [1, 2, 3, 4])
+            ratings.append({"user_id": f"u{user}", "item_id": f"i{item}", "rating": int(rating)})
+    triples = []
+    for item in range(ITEMS):
+        triples.append((f"m{item}", "genre", genre[item]))
+        triples.append((f"director {genre[item]} {random.integers(3)}", "directed", f"m{item}"))
+        triples += [(f"m{item}", "starring", f"actor {genre[item]} {a}") for a in random.choice(5, 2, replace=False)]
+    # The last item has a title alone: no entity links it to the graph.
+    linked = range(ITEMS - 1)
+    return {
+        "interactions": pl.DataFrame(ratings),
+        "items": pl.DataFrame(
+            {
+                "item_id": [f"i{item}" for item in range(ITEMS)],
+                "title": [f"Film number {item}" for item in range(ITEMS)],
+                "genre": genre,
+            }
+        ),
+        "kg": pl.DataFrame(triples, schema=["head", "relation", "tail"], orient="row"),
+        "item_entities": pl.DataFrame(
+            {"item_id": [f"i{item}" for item in linked], "entity_id": [f"m{item}" for item in linked]}
+        ),
+    }
