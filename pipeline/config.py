@@ -84,7 +84,8 @@ def look_up(values: Mapping[str, Any], keys: tuple[str, ...], where: str) -> Any
 
 def _one_line(error: ValidationError, model: type[BaseModel], where: str) -> str:
     problems = error.errors(include_url=False)
-    problem = problems[0]
+    # A misspelt key is two problems, one key unknown and one missing: the unknown one says where to look.
+    problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
     location, models = _followed(model, problem["loc"])
     if problem["type"] == "value_error":
         # A rule's message starts with the key it is about.
