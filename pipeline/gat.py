@@ -106,20 +106,30 @@ def train_gat(
         )
     # Not torch.manual_seed alone: PyTorch Geometric's negative sampling draws from Python's own generator.
     seed_everything(torch_seed(seed, "gat"))
-    fraction = max(config.held_out_edges, 2.0 / edge_index.shape[1])
+    held_out_count = max(1, int(config.held_out_edges * (edge_index.shape[1] // 2)))
     data = Data(x=torch.from_numpy(vectors), edge_index=torch.from_numpy(edge_index))
     split = RandomLinkSplit(
-        num_val=fraction, num_test=0.0, is_undirected=True, add_negative_train_samples=False, split_labels=True
+        num_val=held_out_count, num_test=0, is_undirected=True, add_negative_train_samples=False, split_labels=True
     )
     train, held_out, _ = split(data.to(device))
+    if not held_out.neg_edge_label_index.shape[1]:
+        raise InputError(
+            "item graph: found an edge between every two items, expected some without; a higher s_m keeps fewer"
+        )
     model = GAE(build_gat(vectors.shape[1], config)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
     for epoch in range(1, config.epochs + 1):
+        # Anew in each epoch: what a library draws when it is first imported must not shift the negatives.
+        seed_everything(torch_seed(seed, "gat", epoch))
         model.train()
         optimiser.zero_grad(set_to_none=True)
         loss = model.recon_loss(model.encode(train.x, train.edge_index), train.edge_index)
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"train_gat: found a loss of {float(loss.detach())} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
+            )
         loss.backward()
         optimiser.step()
         model.eval()

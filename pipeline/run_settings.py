@@ -26,13 +26,19 @@ class RunConfig(SeedConfig, DeviceConfig):
 
 
 def torch_device(choice: str) -> torch.device:
-    """The device that a `device` setting means on this machine.
+    """The device that a `device` setting means on this machine, with PyTorch set to give the same numbers every time.
+
+    Left to itself, PyTorch adds up gathered gradients in whatever order its threads come by. Where an operation has no
+    deterministic form (some on CUDA), PyTorch warns.
 
     Raises:
         InputError: `cuda` was asked for and there is none.
     """
     import torch
 
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Costs time and guards against reading memory that was never written, which no operation here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if choice == "cuda" and not torch.cuda.is_available():
         raise InputError("device: found cuda, but PyTorch sees no CUDA device here; expected cpu or auto")
     if choice == "auto":
