@@ -104,7 +104,9 @@ def values_of(evaluated: Evaluated) -> dict[tuple[str, str], dict[int, float]]:
 
 
 @both_splits
-@pytest.mark.parametrize(("items", "density", "seed"), [(ITEMS, 0.5, 0), (ITEMS, 0.2, 1), (11, 0.7, 2)])
+@pytest.mark.parametrize(
+    ("items", "density", "seed"), [(ITEMS, 0.5, 0), (ITEMS, 0.2, 1), (11, 0.7, 2), (5000, 0.004, 3)]
+)
 def test_candidates_and_metrics_are_those_that_sets_give(split, earlier, items, density, seed) -> None:
     rows = random_rows(USERS, items, density, seed)
     drawn = unrated_rows(rows, USERS, items, seed)
@@ -123,6 +125,13 @@ def test_candidates_and_metrics_are_those_that_sets_give(split, earlier, items, 
         assert len(triples) == len(set(triples))
         assert set(triples) == slow.pairs(other)
     assert evaluated.coverage == pytest.approx(slow.coverage())
+
+
+def test_what_a_user_knows_does_not_fill_up_a_short_first_ten() -> None:
+    rows = [{"user": 0, "item": item, "like": True, "rating": 5, "split": "train"} for item in range(8)]
+    rows.append({"user": 0, "item": 9, "like": True, "rating": 5, "split": "test"})
+    # Items 8 to 11 are left to recommend, four of twelve.
+    assert evaluate_split(without_ties(1, 12, 0), dataset(rows, [], 1, 12), "test").coverage == pytest.approx(4 / 12)
 
 
 def test_users_without_a_test_like_or_without_both_kinds_are_left_out_where_they_cannot_count() -> None:
