@@ -80,9 +80,7 @@ def _without_gaps(text: str) -> str:
 def _one_separator(found: re.Match[str]) -> str:
     r"""Of the separators on both sides of a gap, one stays: "A, \0, C" is "A, C"."""
     left, right = found[1], found[2]
-    if left.strip() or not right:
-        return left
-    return right if right.strip() or not left else left
+    return next((separator for separator in (left, right) if separator.strip()), left or right)
 
 
 def _ended(text: str, stop: str) -> str:

@@ -201,6 +201,15 @@ def test_damaged_parquet_files_are_refused_wherever_they_were_cut(tmp_path: Path
     assert "not a readable Parquet file" in refusal(lambda: SCORES.read("d", tmp_path))
 
 
+def test_a_damaged_schema_inside_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    SCORES.write(FRAME, "d", tmp_path)
+    path = SCORES.at("d", tmp_path)
+    content = path.read_bytes()
+    start = content.index(b"ARROW:schema") + 30
+    path.write_bytes(content[:start] + b"!" * 20 + content[start + 20 :])
+    assert refusal(lambda: SCORES.read("d", tmp_path)).startswith(f"{path}: not a readable Parquet file: ")
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

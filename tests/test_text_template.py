@@ -77,6 +77,8 @@ TEXTS = st.text(st.sampled_from("aZé9 .,;:|/-–()[]{}<>\"'!?…\0\1\n\\"), max
         ("{title} by {author}, {year}", "author", "Heat, 1995"),
         ("{title} by {author}", "author", "Heat"),
         ("{title} ({title})", "title", ""),
+        ("{title}, a film", "title", ""),
+        ("{title}\0 \1({year})", "year", "Heat"),
     ],
 )
 def test_missing_fields_take_their_brackets_words_and_separators_along(

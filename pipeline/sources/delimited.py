@@ -48,7 +48,7 @@ def _plain(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted(text: str, file: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     start = 1
     try:
         for fields in rows:

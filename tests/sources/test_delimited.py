@@ -41,6 +41,7 @@ def test_separators_quotes_and_line_ends_may_stand_in_quotes() -> None:
 def test_a_byte_order_mark_windows_line_ends_and_blank_last_lines_are_no_trouble() -> None:
     expected = {"a": ["1", "3"], "b": ["2", "4"]}
     assert csv(b"\xef\xbb\xbfa,b\r\n1,2\r\n3,4\r\n\r\n") == expected
+    assert csv(b'\xef\xbb\xbf"a,b",c\n1,2\n') == {"a,b": ["1"], "c": ["2"]}
     assert csv(b"a,b\n1,2\n3,4") == expected
     assert plain(b"\xef\xbb\xbfa\tb\r\n1\t2\r\n3\t4\r\n\r\n") == expected
 
@@ -79,8 +80,9 @@ def test_lines_with_fields_too_few_or_too_many_are_named(quoted: bool) -> None:
 
 @pytest.mark.parametrize("quoted", [True, False])
 def test_a_column_may_be_there_once(quoted: bool) -> None:
-    content = b"a,b,a\n1,2,3\n".replace(b",", b"," if quoted else b"\t")
-    assert refused(content, quoted=quoted) == "f: line 1: found column a twice, expected it once"
+    for end in (b"\n", b"\r\n"):
+        content = b"a,b,a\n1,2,3\n".replace(b",", b"," if quoted else b"\t").replace(b"\n", end)
+        assert refused(content, quoted=quoted) == "f: line 1: found column a twice, expected it once"
 
 
 def test_a_quote_that_is_not_closed_is_named_by_the_line_it_starts_on() -> None:
