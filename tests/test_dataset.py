@@ -166,12 +166,6 @@ def test_the_order_of_input_rows_makes_no_difference(order: random.Random, split
     assert second.users.equals(first.users)
 
 
-def test_many_users_get_the_same_candidates_every_time() -> None:
-    interactions = world(users=600, items=10)
-    first = prepared(interactions, items_of(10)).unrated_candidates
-    assert all(prepared(interactions, items_of(10)).unrated_candidates.equals(first) for _ in range(2))
-
-
 def test_the_seed_decides_the_random_split() -> None:
     first, again, other = (prepared(world(), seed=seed).interactions["split"].to_list() for seed in (1, 1, 2))
     assert first == again

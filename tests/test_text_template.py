@@ -77,6 +77,7 @@ TEXTS = st.text(st.sampled_from("aZé9 .,;:|/-–()[]{}<>\"'!?…\0\1\n\\"), max
         ("{title} by {author}, {year}", "author", "Heat, 1995"),
         ("{title} by {author}", "author", "Heat"),
         ("{title} ({title})", "title", ""),
+        ("{title}{year} {genres}", "year", "Heat Crime"),
         ("{title}, a film", "title", ""),
         ("{title}\0 \1({year})", "year", "Heat"),
     ],
