@@ -1,0 +1,78 @@
+"""Ragged histories, chunks and batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from pipeline.histories import batches_of_similar_length, histories
+
+SETS = [[0, 3], [], [1, 2, 4, 5], [2]]
+
+
+def matrix(sets: list[list[int]] = SETS, width: int = 6) -> csr_matrix:
+    dense = np.zeros((len(sets), width), dtype=np.float32)
+    for row, items in enumerate(sets):
+        dense[row, items] = 1
+    return csr_matrix(dense)
+
+
+def test_histories_are_the_rows_in_the_order_asked_for() -> None:
+    found = histories(matrix(), np.array([2, 0, 1]), "cpu")
+    assert found.items.tolist() == [1, 2, 4, 5, 0, 3]
+    assert found.user.tolist() == [0, 0, 0, 0, 1, 1]
+    assert found.lengths.tolist() == [4, 2, 0]
+
+
+def test_long_histories_are_cut_to_a_random_sample_and_short_ones_stay_whole() -> None:
+    seen = set()
+    for seed in range(30):
+        found = histories(matrix(), np.arange(4), "cpu", (2, np.random.default_rng(seed)))
+        assert found.lengths.tolist() == [2, 0, 2, 1]
+        items = found.items.tolist()
+        assert set(items[:2]) == {0, 3}
+        assert set(items[2:4]) < {1, 2, 4, 5}
+        assert items[4:] == [2]
+        assert found.user.tolist() == [0, 0, 2, 2, 3]
+        seen.add(frozenset(items[2:4]))
+    assert len(seen) == 6
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(sets=st.lists(st.lists(st.integers(0, 8), max_size=7, unique=True), max_size=8), cells=st.integers(1, 80))
+def test_chunks_hold_every_entry_once_within_their_bound(sets: list[list[int]], cells: int) -> None:
+    found = histories(matrix([sorted(one) for one in sets], 9), np.arange(len(sets)), "cpu") if sets else None
+    if found is None:
+        return
+    met: dict[int, list[int]] = {}
+    entries: list[int] = []
+    for chunk in found.chunks(cells):
+        users, length = chunk.present.shape
+        assert users == 1 or users * length**2 <= cells
+        assert torch.equal(found.items[chunk.entries], chunk.items[chunk.present])
+        entries += chunk.entries.tolist()
+        for row, user in enumerate(chunk.users.tolist()):
+            met[user] = chunk.items[row][chunk.present[row]].tolist()
+    assert met == {user: sorted(one) for user, one in enumerate(sets) if one}
+    assert sorted(entries) == list(range(len(found.items)))
+
+
+def test_batches_hold_every_user_once_and_neighbours_in_length_together() -> None:
+    lengths = np.random.default_rng(0).integers(1, 200, 500)
+    batches = batches_of_similar_length(lengths, 50, np.random.default_rng(1))
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    assert max(map(len, batches)) == 50
+    padding = sum(lengths[batch].max() * len(batch) for batch in batches) / lengths.sum()
+    random = np.random.default_rng(2).permutation(500).reshape(10, 50)
+    at_random = sum(lengths[batch].max() * len(batch) for batch in random) / lengths.sum()
+    assert padding < 1.4 < 1.7 < at_random
+
+
+def test_the_order_of_batches_follows_the_generator() -> None:
+    lengths = np.arange(40)
+    first, again, other = (batches_of_similar_length(lengths, 10, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))

@@ -1,0 +1,201 @@
+"""A view against the written equations, and leave-one-out against leaving items out one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import users
+from pipeline.histories import Histories
+from pipeline.users import View, attend
+
+WIDTH, HEADS, ITEMS = 6, 2, 15
+sets_of_items = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=6, unique=True), min_size=1, max_size=5)
+
+
+def ragged(sets: Sequence[Sequence[int]]) -> Histories:
+    items = [item for one in sets for item in one]
+    user = [position for position, one in enumerate(sets) for _ in one]
+    return Histories(
+        torch.tensor(items, dtype=torch.int64),
+        torch.tensor(user, dtype=torch.int64),
+        np.array([len(one) for one in sets]),
+    )
+
+
+@pytest.fixture
+def view() -> View:
+    torch.manual_seed(3)
+    made = View(WIDTH, HEADS).double()
+    # Far from where it starts: with identities a wrong order of V and W^O would not show.
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.8)
+    return made
+
+
+@pytest.fixture
+def items() -> torch.Tensor:
+    return torch.randn(ITEMS, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+
+def slow_user(view: View, items: torch.Tensor, chosen: Sequence[int]) -> list[float]:
+    """A user vector u of one set by the equations of the method, with loops over heads, rows and columns."""
+    if not chosen:
+        return [0.0] * WIDTH
+    rows = items[list(chosen)].detach()
+    per_head = WIDTH // HEADS
+    heads = []
+    for head in range(HEADS):
+        part = slice(head * per_head, (head + 1) * per_head)
+        query, key, value = (rows @ matrix[:, part].detach() for matrix in (view.query, view.key, view.value))
+        outputs = []
+        for i in range(len(chosen)):
+            logits = [float(query[i] @ key[j]) / math.sqrt(per_head) for j in range(len(chosen))]
+            exponentials = [math.exp(logit - max(logits)) for logit in logits]
+            outputs.append(sum(e / sum(exponentials) * value[j] for j, e in enumerate(exponentials)))
+        heads.append(torch.stack(outputs))
+    return ((torch.cat(heads, dim=1) @ view.output.detach()).mean(dim=0)).tolist()
+
+
+def user_vectors(view: View, items: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+    """The user vectors u from the pooled heads: W^O applied."""
+    return pooled @ view.output
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(sets=sets_of_items)
+def test_a_view_is_the_written_attention_averaged_over_rows(sets: list[list[int]]) -> None:
+    torch.manual_seed(1)
+    view = View(WIDTH, HEADS).double()
+    for parameter in view.parameters():
+        torch.nn.init.normal_(parameter, std=0.8)
+    items = torch.randn(ITEMS, WIDTH, dtype=torch.float64)
+    found = user_vectors(view, items, view(view.project(items), ragged(sets)).whole)
+    for row, chosen in zip(found.tolist(), sets, strict=True):
+        assert row == pytest.approx(slow_user(view, items, chosen), abs=1e-10)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(sets=sets_of_items)
+def test_leaving_each_item_out_in_one_pass_is_leaving_them_out_one_by_one(sets: list[list[int]]) -> None:
+    torch.manual_seed(2)
+    view = View(WIDTH, HEADS).double()
+    for parameter in view.parameters():
+        torch.nn.init.normal_(parameter, std=0.8)
+    items = torch.randn(ITEMS, WIDTH, dtype=torch.float64)
+    pooled = view(view.project(items), ragged(sets), leave_one_out=True)
+    assert pooled.without is not None
+    found = user_vectors(view, items, pooled.without).tolist()
+    expected = [
+        slow_user(view, items, [other for other in chosen if other != item]) for chosen in sets for item in chosen
+    ]
+    assert len(found) == len(expected)
+    for row, slow in zip(found, expected, strict=True):
+        assert row == pytest.approx(slow, abs=1e-8)
+
+
+def test_in_single_precision_long_histories_stay_within_a_hundred_thousandth(view: View) -> None:
+    items = torch.randn(300, WIDTH, dtype=torch.float64)
+    chosen = list(range(200))
+    single = view.float()
+    pooled = single(single.project(items.float()), ragged([chosen]), leave_one_out=True)
+    assert pooled.without is not None
+    double = view.double()
+    for j in (0, 57, 199):
+        rest = double(double.project(items), ragged([[other for other in chosen if other != j]])).whole[0]
+        assert pooled.without[j].tolist() == pytest.approx(rest.tolist(), abs=1e-5)
+
+
+def test_an_empty_view_is_the_zero_vector(view: View, items: torch.Tensor) -> None:
+    pooled = view(view.project(items), ragged([[], [1, 2], []]), leave_one_out=True)
+    assert pooled.whole[0].tolist() == [0.0] * WIDTH
+    assert pooled.whole[2].tolist() == [0.0] * WIDTH
+    assert pooled.whole[1].abs().sum() > 0
+    alone = view(view.project(items), ragged([[], []]), leave_one_out=True)
+    assert alone.whole.abs().sum() == 0
+    assert alone.without is not None
+    assert alone.without.shape == (0, WIDTH)
+
+
+def test_a_view_without_its_only_item_is_the_zero_vector(view: View, items: torch.Tensor) -> None:
+    pooled = view(view.project(items), ragged([[4]]), leave_one_out=True)
+    assert pooled.without is not None
+    assert pooled.without.abs().sum() == 0
+    assert pooled.whole.abs().sum() > 0
+
+
+def test_empty_views_and_single_items_have_finite_gradients(view: View, items: torch.Tensor) -> None:
+    items.requires_grad_()
+    pooled = view(view.project(items), ragged([[], [4], [1, 2]]), leave_one_out=True)
+    assert pooled.without is not None
+    (pooled.whole.square().sum() + pooled.without.square().sum()).backward()
+    assert items.grad is not None
+    assert torch.isfinite(items.grad).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in view.parameters() if parameter.grad is not None)
+
+
+def test_a_history_is_a_set_without_an_order(view: View, items: torch.Tensor) -> None:
+    forwards = view(view.project(items), ragged([[1, 5, 9, 12]])).whole
+    backwards = view(view.project(items), ragged([[12, 9, 5, 1]])).whole
+    assert torch.allclose(forwards, backwards)
+
+
+def test_chunks_of_users_do_not_change_what_comes_out(
+    view: View, items: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = ragged([[1, 2, 3, 4, 5], [6], [], [7, 8], [9, 10, 11], [2, 4]])
+    at_once = view(view.project(items), history, leave_one_out=True)
+    monkeypatch.setattr(users, "CHUNK_CELLS", 1)
+    one_by_one = view(view.project(items), history, leave_one_out=True)
+    assert torch.allclose(at_once.whole, one_by_one.whole)
+    assert at_once.without is not None
+    assert one_by_one.without is not None
+    assert torch.allclose(at_once.without, one_by_one.without)
+
+
+def test_padding_gets_no_weight_and_gives_none() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, HEADS, 5, 3, dtype=torch.float64) for _ in range(3))
+    present = torch.tensor([[True, True, True, False, False]])
+    padded, without = attend(query, key, value, present, leave_one_out=True)
+    bare, bare_without = attend(query[:, :, :3], key[:, :, :3], value[:, :, :3], present[:, :3], leave_one_out=True)
+    assert torch.allclose(padded, bare)
+    assert without is not None
+    assert bare_without is not None
+    assert torch.allclose(without[:, :3], bare_without)
+    assert without[:, 3:].abs().sum() == 0
+
+
+def test_the_gradient_is_that_of_the_function() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 1, 3, 2, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    present = torch.tensor([[True, True, True], [True, True, False]])
+
+    def both(*parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        whole, without = attend(*parts, present, leave_one_out=True)
+        assert without is not None
+        return whole, without
+
+    assert torch.autograd.gradcheck(both, (query, key, value))
+
+
+def test_candidates_seen_by_the_pooled_heads_score_like_the_user_vector(view: View, items: torch.Tensor) -> None:
+    pooled = view(view.project(items), ragged([[1, 2, 3]])).whole
+    assert torch.allclose(pooled @ view.towards(items).T, user_vectors(view, items, pooled) @ items.T)
+
+
+def test_a_new_view_starts_as_the_mean_of_its_items_seen_through_nothing() -> None:
+    view = View(WIDTH, HEADS)
+    assert torch.equal(view.value.detach(), torch.eye(WIDTH))
+    assert torch.equal(view.output.detach(), torch.eye(WIDTH))
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(ValueError, match="4 heads do not divide the width 6"):
+        View(6, 4)
