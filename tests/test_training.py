@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from pipeline.baselines.popularity import Popularity
+from pipeline.click import click_loss_over_catalogue
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.evaluation.protocols import evaluate_split
 from pipeline.gat import GatConfig, build_gat, train_gat
+from pipeline.histories import histories
 from pipeline.training import GatInputs, ItemInputs, Trained, TrainedModel, TrainingConfig, UserTrainer
 
 USERS, ITEMS = 60, 40
@@ -232,3 +235,42 @@ def test_a_model_of_other_items_is_refused(inputs: ItemInputs, data: Dataset) ->
     arrays["items"] = arrays["items"][1:]
     with pytest.raises(InputError, match="found 39 rows, expected 40"):
         TrainedModel.from_arrays(arrays, 2, data)
+
+
+def test_in_the_loss_every_like_is_scored_by_the_user_without_it(inputs: ItemInputs, data: Dataset) -> None:
+    trainer = UserTrainer(inputs, data, config(dropout=0.0, max_history=ITEMS), 7)
+    users = np.arange(USERS)
+    loss, positives = trainer._loss(users, np.random.default_rng(0), torch.Generator())
+    items, likes, dislikes = (
+        trainer.items(),
+        *(histories(m, users, "cpu") for m in (data.train_likes, data.train_dislikes)),
+    )
+    liked = torch.from_numpy(data.train_likes.toarray() > 0)
+    without, with_all = (trainer.click(items, likes, dislikes, leave_one_out=each) for each in (True, False))
+    assert positives == data.train_likes.nnz
+    assert float(loss.detach()) == pytest.approx(float(click_loss_over_catalogue(without, likes, liked).detach()))
+    # Left in its own history a like is easier to find: the loss would look better than it is.
+    assert float(loss.detach()) > float(click_loss_over_catalogue(with_all, likes, liked).detach()) + 1
+
+
+def test_histories_longer_than_the_largest_are_cut_in_training(inputs: ItemInputs, data: Dataset) -> None:
+    trainer = UserTrainer(inputs, data, config(max_history=3), 7)
+    _, positives = trainer._loss(np.arange(USERS), np.random.default_rng(0), torch.Generator())
+    lengths = np.diff(data.train_likes.indptr)
+    assert positives == np.minimum(lengths, 3).sum() < lengths.sum()
+
+
+@pytest.mark.parametrize("where", ["items", "gat"])
+def test_dropout_is_drawn_anew_in_every_epoch(inputs: ItemInputs, data: Dataset, where: str) -> None:
+    assert inputs.gat is not None
+    gat_config = inputs.gat.build.keywords["config"].model_copy(update={"dropout": 0.5 if where == "gat" else 0.0})  # type: ignore[attr-defined]
+    gat = GatInputs(
+        inputs.gat.initial, inputs.gat.edge_index, inputs.gat.weights, partial(build_gat, config=gat_config)
+    )
+    changes = {"learning_rate": 1e-12, "epochs": 2, "finetune_gat": True, "max_history": ITEMS}
+    made = ItemInputs(inputs.text, inputs.structure, gat)
+    dropped = train(made, data, dropout=0.5 if where == "items" else 0.0, **changes).history
+    assert dropped[0]["loss"] != pytest.approx(dropped[1]["loss"], rel=1e-4)
+    if where == "items":
+        still = train(made, data, dropout=0.0, **changes).history
+        assert still[0]["loss"] == pytest.approx(still[1]["loss"], rel=1e-5)
