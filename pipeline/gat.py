@@ -112,7 +112,7 @@ def train_gat(
         num_val=held_out_count, num_test=0, is_undirected=True, add_negative_train_samples=False, split_labels=True
     )
     train, held_out, _ = split(data.to(device))
-    if not held_out.neg_edge_label_index.shape[1]:
+    if "neg_edge_label_index" not in held_out or not held_out.neg_edge_label_index.shape[1]:
         raise InputError(
             "item graph: found an edge between every two items, expected some without; a higher s_m keeps fewer"
         )

@@ -89,6 +89,10 @@ def build_item_graph(
     edges, thresholds = overlap_join(incidence, config.s_m)
     if edges.is_empty():
         largest = int(thresholds["s_m"].max())  # type: ignore[arg-type]
+        if largest == 0:
+            raise InputError(
+                "kg: found no two items that share an entity, expected some: the item graph would have no edge"
+            )
         raise InputError(
             f"s_m: found {config.s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}"
         )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +68,10 @@ def embed_graph(
         )
         model.fit_adjacency(adjacency)
         vectors = model.get_embedding()
+        if not np.isfinite(vectors).all():
+            raise InputError(
+                "init_sdne: found vectors that are not finite, expected finite ones; a lower learning_rate helps"
+            )
         history = model.history
         auc = link_auc(model.reconstruct(adjacency, *edges), model.reconstruct(adjacency, *others))
     else:
@@ -103,11 +110,15 @@ def karateclub_embedding(adjacency: csr_matrix, config: StructureConfig, seed: i
                 f"karateclub_options: found {name!r}, expected arguments of {config.method}: {', '.join(accepted)}"
             )
     # More than one worker makes word2vec's result depend on the scheduler.
-    arguments |= {"workers": 1} if "workers" in accepted else {}
+    arguments |= {"workers": 1, "verbose": False}
+    # LINE takes edges // mini_batch_size steps an epoch, which is none on a small graph.
+    arguments |= {"mini_batch_size": max(2, min(128, adjacency.nnz // 2))}
     model = kind(**({name: value for name, value in arguments.items() if name in accepted} | config.karateclub_options))
+    _check_diffusion(model, adjacency, config.method)
     graph = nx.from_scipy_sparse_array(adjacency)
     try:
-        model.fit(graph)
+        with _seeded_arpack(seed):
+            model.fit(graph)
     except (
         ValueError,
         ArithmeticError,
@@ -128,6 +139,35 @@ def karateclub_embedding(adjacency: csr_matrix, config: StructureConfig, seed: i
             f"method: {config.method} gives vectors that are not finite on this graph; expected another method or other options"
         )
     return vectors
+
+
+def _check_diffusion(model: Any, adjacency: csr_matrix, method: str) -> None:
+    """Diff2Vec spreads from every node until it has met ``diffusion_cover`` others, for ever where there are fewer."""
+    from scipy.sparse.csgraph import connected_components
+
+    cover = getattr(model, "diffusion_cover", 0)
+    smallest = int(np.bincount(connected_components(adjacency, directed=False)[1]).min())
+    if isinstance(cover, int | float) and cover > smallest:
+        raise InputError(
+            f"method: {method} needs diffusion_cover ({cover}) connected items around every item, found a component of {smallest}; "
+            "expected another method, a lower diffusion_cover in karateclub_options, or a lower s_m"
+        )
+
+
+@contextmanager
+def _seeded_arpack(seed: int) -> Iterator[None]:
+    """Seed scipy's sparse eigensolvers within: they draw from a generator of their own, which karateclub knows nothing of."""
+    from scipy.sparse import linalg
+
+    solvers = {name: getattr(linalg, name) for name in ("eigsh", "svds")}
+    try:
+        for name, solver in solvers.items():
+            if "rng" in inspect.signature(solver).parameters:
+                setattr(linalg, name, partial(solver, rng=stream(seed, "arpack")))
+        yield
+    finally:
+        for name, solver in solvers.items():
+            setattr(linalg, name, solver)
 
 
 def _auc_pairs(adjacency: csr_matrix, seed: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:

@@ -40,7 +40,9 @@ class TrainingConfig(Config):
     negatives_per_like: int = Field(ge=1, le=10_000, description="R; not used by `all`")
     disliked_share: float = Field(ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes")
     dropout: float = Field(ge=0, lt=1, description="On item vectors")
-    learning_rate: float = Field(gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth")
+    learning_rate: float = Field(
+        gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
+    )
     weight_decay: float = Field(ge=0, le=1, description="Of AdamW")
     batch_users: int = Field(ge=1, description="Users per step; small batches overfit")
     max_history: int = Field(

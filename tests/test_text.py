@@ -28,6 +28,8 @@ from pipeline import text
 from pipeline.errors import InputError
 from pipeline.text import PACKAGED, TextConfig, TextEncoder, batches_by_length, packaged_model, pool
 
+torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
+
 TEXTS = [
     "Alien (1979). Horror, Sci-Fi",
     "A very long title that goes on for a good many words and then for some more (1994). Drama",
