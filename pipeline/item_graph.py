@@ -29,7 +29,7 @@ DENSITY_WARNING = 0.1
 
 
 class ItemGraphConfig(Config):
-    s_m: int = Field(ge=0, description="Items are joined when they share more than this many entities")
+    s_m: int = Field(ge=0, le=1_000_000, description="Items are joined when they share more than this many entities")
     leave_out_relations: list[str] = Field(description="Relations of the knowledge graph that do not count")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class SdneConfig(Config):
-    hidden_widths: list[int] = Field(
+    hidden_widths: list[Annotated[int, Field(ge=1)]] = Field(
         description="Layers between the adjacency row and the code; the decoder mirrors them"
     )
     activation: str = Field(
@@ -42,7 +42,10 @@ class SdneConfig(Config):
     nu: float = Field(ge=0, description="Weight of the L2 term")
     learning_rate: float = Field(gt=0, le=1, description="Of Adam")
     batch_size: int = Field(ge=1, description="Adjacency rows densified at a time")
-    epochs: int = Field(ge=1, description="Passes over all rows")
+    epochs: int = Field(ge=1, description="At most this many passes over all rows")
+    tolerance: float = Field(
+        ge=0, lt=1, description="Stop when a pass lowers the loss by less than this share; 0: never"
+    )
 
 
 class Losses(NamedTuple):
@@ -96,6 +99,7 @@ class SDNE:
         learning_rate: float = 1e-3,
         batch_size: int = 256,
         epochs: int = 60,
+        tolerance: float = 0.0,
         seed: int = 42,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -108,6 +112,7 @@ class SDNE:
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.epochs = epochs
+        self.tolerance = tolerance
         self.seed = seed
         self.device = device
         self._embedding: NDArray[np.float32] | None = None
@@ -137,7 +142,7 @@ class SDNE:
         network = build_autoencoder(count, self.hidden_widths, self.dimensions, self.activation)
         for half in network:
             half.to(self.device)
-        optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
+        optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         adjacency.sort_indices()
         self.history = []
         for epoch in range(self.epochs):
@@ -166,6 +171,9 @@ class SDNE:
                     "l2": l2_term,
                 }
             )
+            # The more items, the more steps a pass has, and the fewer passes it takes.
+            if epoch and total > self.history[-2]["loss"] * (1 - self.tolerance) and self.tolerance:
+                break
         self._network = network
         with torch.inference_mode():
             parts = [
