@@ -147,7 +147,7 @@ def test_an_option_of_the_wrong_type_is_one_line(graph: csr_matrix) -> None:
 
 def test_sdne_gets_its_settings_and_reports_its_course(graph: csr_matrix) -> None:
     embedded = embed_graph(graph, config("sdne"), seed=3)
-    direct = SDNE(4, (8,), "tanh", 0.01, 10.0, 1e-4, 0.01, 64, 5, 3)
+    direct = SDNE(4, (8,), "tanh", 0.01, 10.0, 1e-4, 0.01, 64, 5, 0.0, 3)
     direct.fit_adjacency(graph)
     np.testing.assert_array_equal(embedded.vectors, direct.get_embedding())
     assert embedded.history == direct.history
