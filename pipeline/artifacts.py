@@ -72,6 +72,7 @@ class Table(_Artifact):
     Attributes:
         columns: name to type; no nulls, no NaN, unless named in ``nullable``.
         key: columns that identify a row; rows are stored in their order.
+        holds: what must be true of every row, said in words to the expression that tells.
         more: further columns of any type are allowed (items carry whatever text columns their source has).
     """
 
@@ -80,6 +81,7 @@ class Table(_Artifact):
     nullable: frozenset[str] = frozenset()
     more: bool = False
     not_empty: bool = True
+    holds: Mapping[str, pl.Expr] = field(default_factory=dict)
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
         path = self.at(dataset, root)
@@ -113,6 +115,10 @@ class Table(_Artifact):
             raise InputError(f"{path}: column {unknown[0]}: unknown; expected columns: {', '.join(self.columns)}")
         if self.not_empty and frame.is_empty():
             raise InputError(f"{path}: found no rows, expected at least one")
+        for words, holds in self.holds.items():
+            broken = frame.select((~holds).alias("broken"))["broken"].arg_true()
+            if len(broken):
+                raise InputError(f"{path}: row {broken[0]}: found {frame.row(broken[0])}, expected {words}")
         if self.key and frame.select(self.key).is_duplicated().any():
             raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
 
@@ -257,6 +263,9 @@ def _flat(error: BaseException) -> str:
 # validate
 PARAMETERS_CHECKED = Text("artifacts/params.checked")
 
+# check_tables
+TABLES_CHECKED = Text("artifacts/{dataset}/tables.checked")
+
 # fetch: the four tidy tables, whatever their source; ids are strings
 SOURCE_INTERACTIONS = Table(
     "artifacts/{dataset}/source/interactions.parquet",
@@ -286,11 +295,19 @@ INTERACTIONS = Table(
     {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String},
     key=("user", "item"),
     nullable=frozenset({"rating"}),
+    holds={
+        "split train, valid or test": pl.col("split").is_in(["train", "valid", "test"]),
+        "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
+    },
 )
 UNRATED_CANDIDATES = Table(
     "artifacts/{dataset}/dataset/unrated_candidates.parquet",
     {"user": pl.Int32, "item": pl.Int32, "split": pl.String},
     key=("user", "item"),
+    holds={
+        "split valid or test": pl.col("split").is_in(["valid", "test"]),
+        "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
+    },
 )
 
 # embed_text: one row per item; a row of zeros is an item without text
@@ -301,6 +318,10 @@ EDGES = Table(
     "artifacts/{dataset}/graph/edges.parquet",
     {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
     key=("source", "target"),
+    holds={
+        "0 <= source < target": (pl.col("source") >= 0) & (pl.col("source") < pl.col("target")),
+        "an overlap of at least 1": pl.col("overlap") >= 1,
+    },
 )
 THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
 THRESHOLDS_PLOT = Text("plots/{dataset}/thresholds.svg")

@@ -110,9 +110,16 @@ def prepare(
         likes = table.filter((pl.col("split") == part) & pl.col("like"))
         if likes.is_empty():
             raise InputError(
-                f"interactions: found no like in the {part} split; the data set is too small for split_fractions {config.split_fractions}"
+                f"interactions: found no like in the {part} split of users who have one in training; expected some: "
+                f"the data set is too small for split_fractions {config.split_fractions}, or its users are too new for split {config.split}"
             )
     candidates, short = _sample_unrated(table, len(items), seed)
+    for part in SPLITS[1:]:
+        if candidates.filter(pl.col("split") == part).is_empty():
+            raise InputError(
+                f"interactions: found no item left unrated by the users with a like in the {part} split, expected some: "
+                "the ctr protocol needs items that a user never rated"
+            )
     if short:
         remarks.append(
             f"{short} likes of users who rated almost everything have no unrated item to stand against in `ctr`"
@@ -258,10 +265,10 @@ class Dataset:
         """
         for table, frame in (("interactions", interactions), ("unrated_candidates", unrated_candidates)):
             for name, limit in (("user", users), ("item", items)):
-                largest = int(frame[name].max() or 0)  # type: ignore[arg-type]
-                if largest >= limit:
+                outside = frame.filter((pl.col(name) < 0) | (pl.col(name) >= limit))
+                if len(outside):
                     raise InputError(
-                        f"{table}: column {name}: found index {largest}, expected less than {limit}; run `dvc repro`"
+                        f"{table}: column {name}: found index {outside[name][0]}, expected 0 to {limit - 1}; run `dvc repro`"
                     )
         self.users, self.items = users, items
         self._interactions, self._candidates = interactions, unrated_candidates

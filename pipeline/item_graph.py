@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-# Rows of A @ A.T that are held at once; the product of 2,048 rows of a hub-heavy graph is some tens of megabytes.
-BLOCK = 2048
+# Cells of A @ A.T that are held at once: where hubs make it dense, a block is some hundreds of megabytes at the most.
+BLOCK_CELLS = 10_000_000
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
 
@@ -81,22 +81,31 @@ def build_item_graph(
         items: item (0-based), item_id.
 
     Raises:
-        InputError: an unknown relation, no item with a neighbour, or an S_m that leaves no edge.
+        InputError: an unknown relation, or no item with a neighbour.
     """
     incidence = neighbour_incidence(kg, item_entities, items, config.leave_out_relations)
     if incidence.nnz == 0:
         raise InputError("kg: found no triple about any linked item; do item_entities and kg name entities alike?")
     edges, thresholds = overlap_join(incidence, config.s_m)
-    if edges.is_empty():
-        largest = int(thresholds["s_m"].max())  # type: ignore[arg-type]
-        if largest == 0:
-            raise InputError(
-                "kg: found no two items that share an entity, expected some: the item graph would have no edge"
-            )
-        raise InputError(
-            f"s_m: found {config.s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}"
-        )
     return ItemGraph(edges, thresholds, len(items))
+
+
+def refuse_without_edges(graph: ItemGraph, s_m: int) -> None:
+    """Stop at a graph without an edge, once its table of thresholds is written: that is what shows a better S_m.
+
+    Raises:
+        InputError: the graph has no edge; the line names the largest overlap.
+    """
+    if len(graph.edges):
+        return
+    largest = int(graph.thresholds["s_m"].max())  # type: ignore[arg-type]
+    if largest == 0:
+        raise InputError(
+            "kg: found no two items that share an entity, expected some: the item graph would have no edge"
+        )
+    raise InputError(
+        f"s_m: found {s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}"
+    )
 
 
 def neighbour_incidence(
@@ -158,8 +167,9 @@ def overlap_join(incidence: csr_matrix, s_m: int) -> tuple[pl.DataFrame, pl.Data
 
 def _overlaps(incidence: csr_matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     count = incidence.shape[0]
-    for start in range(0, count, BLOCK):
-        rows = incidence[start : start + BLOCK]
+    size = max(BLOCK_CELLS // max(count, 1), 1)
+    for start in range(0, count, size):
+        rows = incidence[start : start + size]
         product = (rows @ incidence[start:].T).tocoo()
         upper = product.col > product.row
         yield (

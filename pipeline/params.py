@@ -58,7 +58,7 @@ class Parameters(RunConfig):
     """All of ``params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
-        description="Values that data sets share by a YAML merge key; read by no stage"
+        default_factory=dict, description="Values that data sets share by a YAML merge key; read by no stage"
     )
     datasets: dict[str, DatasetEntry] = Field(min_length=1, description="Each runs through the pipeline by itself")
     profiles: dict[str, Profile] = Field(min_length=1, description="Sets of model settings; a data set names one")

@@ -152,9 +152,9 @@ class SDNE:
                 batch = order[start : start + self.batch_size]
                 rows = _dense_rows(adjacency, batch).to(self.device)
                 losses = sdne_losses(network, rows, rows[:, batch], self.beta)
-                # Rows are sampled once, edges need both their ends: hence the different scales to the whole graph.
-                whole, share = count / len(batch), (count / len(batch)) ** 2
-                second, first, l2 = losses.second_order * whole, losses.first_order * share, losses.l2
+                # A row is in the batch with one chance, an edge with that of both its ends.
+                whole, pairs = count / len(batch), count * (count - 1) / max(len(batch) * (len(batch) - 1), 1)
+                second, first, l2 = losses.second_order * whole, losses.first_order * pairs, losses.l2
                 loss = (second + self.alpha * first + self.nu * l2) / count
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()

@@ -27,14 +27,15 @@ HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 class TextTemplateConfig(Config):
-    text_template: str = Field(
-        description="The text BERT reads, item columns in braces; missing ones are left out cleanly"
+    text_template: str | None = Field(
+        description="The text BERT reads, item columns in braces, missing ones left out cleanly; null: items have no text"
     )
 
     @field_validator("text_template")
     @classmethod
-    def _is_a_template(cls, value: str) -> str:
-        template_fields(value)
+    def _is_a_template(cls, value: str | None) -> str | None:
+        if value is not None:
+            template_fields(value)
         return value
 
 

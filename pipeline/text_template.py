@@ -88,12 +88,14 @@ def _ended(text: str, stop: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else text + stop
 
 
-def item_texts(items: pl.DataFrame, template: str) -> list[str]:
-    """One text per row of ``items``; an empty one where every field is missing.
+def item_texts(items: pl.DataFrame, template: str | None) -> list[str]:
+    """One text per row of ``items``; an empty one where every field is missing, or where there is no template.
 
     Raises:
-        InputError: the template names a column that the items lack.
+        InputError: the template names a column that the items lack, or one that is no text.
     """
+    if template is None:
+        return [""] * len(items)
     fields = template_fields(template)
     for name in fields:
         if name not in items.columns:
@@ -104,6 +106,11 @@ def item_texts(items: pl.DataFrame, template: str) -> list[str]:
 
 
 def _as_text(column: pl.Series) -> list[str]:
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
+    if inner in (pl.Binary, pl.Struct, pl.Object) or inner.is_nested():
+        raise InputError(
+            f"text_template: column {column.name}: found type {column.dtype}, expected text, numbers, dates or lists of these"
+        )
     if isinstance(column.dtype, pl.List):
         column = column.list.eval(pl.element().cast(pl.String)).list.join(", ")
     elif column.dtype.is_float():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -97,7 +97,6 @@ class Trained:
     arrays: dict[str, NDArray[np.float32]]
     history: list[dict[str, float]]
     best_epoch: int
-    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,13 +133,14 @@ class TrainedModel:
                 f"users/model: tensor items: found {items.shape[0]} rows, expected {data.items}; run `dvc repro`"
             )
         click = TwoViewClick(items.shape[1], heads)
-        click.load_state_dict(
-            {
-                name.removeprefix("click."): torch.from_numpy(array)
-                for name, array in arrays.items()
-                if name.startswith("click.")
-            }
-        )
+        weights = {name.removeprefix("click."): array for name, array in arrays.items() if name.startswith("click.")}
+        try:
+            click.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise InputError(
+                f"users/model: found weights of another model, expected those of this one: {reason}"
+            ) from None
         return cls(click.to(device).eval(), torch.from_numpy(items).to(device), data, device)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -176,6 +176,8 @@ class UserTrainer:
 
         from pipeline.click import TwoViewClick
 
+        if config.negatives == "disliked" and not data.train_dislikes.nnz:
+            raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
         self.data, self.config, self.seed, self.device = data, config, seed, device
         torch.manual_seed(torch_seed(seed, "users"))
         self.items: ItemEncoder = build_item_encoder(inputs, config).to(device)
@@ -203,8 +205,7 @@ class UserTrainer:
         Raises:
             InputError: the loss is not finite.
         """
-        if checkpoint is not None and checkpoint.is_file():
-            self._resume(checkpoint)
+        if checkpoint is not None and checkpoint.is_file() and self._resume(checkpoint):
             for row in self.history:
                 report(row)
         while len(self.history) < self.config.epochs and len(self.history) - self.best_epoch < self.config.patience:
@@ -225,7 +226,7 @@ class UserTrainer:
         generator = torch.Generator(device=self.device).manual_seed(torch_seed(self.seed, "negatives", epoch))
         lengths = np.diff(self.data.train_likes.indptr)
         batches = batches_of_similar_length(lengths, self.config.batch_users, random)
-        total = 0.0
+        total, trained_on = 0.0, 0
         self.items.train()
         for step, users in enumerate(batches):
             self._set_learning_rate(epoch - 1 + step / len(batches), len(batches))
@@ -234,7 +235,8 @@ class UserTrainer:
             torch.autograd.backward(loss / max(positives, 1))
             self.optimiser.step()
             total += float(loss.detach())
-        row = {"epoch": epoch, "loss": total / self.data.train_likes.nnz} | self._validate()
+            trained_on += positives
+        row = {"epoch": epoch, "loss": total / max(trained_on, 1)} | self._validate()
         if not all(np.isfinite(value) for value in row.values()):
             raise InputError(
                 f"train_users: found a loss of {row['loss']} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
@@ -252,7 +254,7 @@ class UserTrainer:
     def _loss(
         self, users: NDArray[np.int64], random: np.random.Generator, generator: torch.Generator
     ) -> tuple[torch.Tensor, int]:
-        """Loss summed over the users' likes, and how many they are."""
+        """Loss summed over the users' likes, and how many of them have a negative to stand against."""
         import torch
 
         from pipeline.click import click_loss, click_loss_over_catalogue
@@ -278,6 +280,7 @@ class UserTrainer:
                 generator,
             )
             loss = click_loss(scores, likes, negatives.items, negatives.counts)
+            return loss, int(negatives.counts.any(dim=1).sum())
         return loss, len(likes.items)
 
     def _validate(self) -> dict[str, float]:
@@ -294,8 +297,8 @@ class UserTrainer:
         chosen = figures[self.config.early_stopping_by]
         if np.isnan(chosen):
             raise InputError(
-                f"early_stopping_by: found {self.config.early_stopping_by}, which needs users with both a like and a dislike "
-                "in validation, and there are none; expected ranking.ndcg@10 or ctr.user_auc"
+                f"early_stopping_by: found {self.config.early_stopping_by}, for which no user has both kinds of candidates "
+                "in validation (likes and dislikes, or for ctr likes and unrated items); expected another figure"
             )
         if chosen > self.best_value:
             self.best_value, self.best_epoch = chosen, len(self.history) + 1
@@ -323,15 +326,23 @@ class UserTrainer:
         torch.save(state, temporary)
         os.replace(temporary, path)
 
-    def _resume(self, path: Path) -> None:
+    def _resume(self, path: Path) -> bool:
+        """Take up the state that a stopped run left; a damaged one is removed, and training starts from the beginning."""
+        import pickle
+
         import torch
 
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+            path.unlink()
+            return False
         self.items.load_state_dict(state["items"])
         self.click.load_state_dict(state["click"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.history = state["best"], state["history"]
         self.best_value, self.best_epoch = state["best_value"], state["best_epoch"]
+        return True
 
 
 def build_item_encoder(inputs: ItemInputs, config: TrainingConfig) -> ItemEncoder:

@@ -16,8 +16,8 @@ from pipeline.histories import Histories
 
 # Added to the logits of padding: large enough for a weight of exactly zero, finite so that empty histories give no NaN.
 MASKED = -1e9
-# 1 - P_ij stays above this: at 1 the i-th row would attend to nothing but the item left out.
-LEAST_REMAINDER = 1e-6
+# Above this weight 1 - P_ij has lost digits, and the i-th row's softmax without item j is taken directly.
+SHARP = 0.99
 # Attention weights (users x heads x length x length) of a chunk: about the size of a core's cache, and a bound on memory.
 CHUNK_CELLS = 500_000
 
@@ -127,7 +127,8 @@ def attend(
 
         u^(-j) = 1/(L-1) sum_{i != j} (O_i - P_ij V_j) / (1 - P_ij)
 
-    since leaving item j out rescales every other row of the softmax. With G_ij = 1/(1 - P_ij), G_jj = 0:
+    since leaving item j out rescales every other row of the softmax (rows that attend to hardly anything but j lose digits
+    that way and are done again without j). With G_ij = 1/(1 - P_ij), G_jj = 0:
 
         U^(-.) = ( G^T O - diag(colsum(P o G)) V ) / (L-1)
 
@@ -150,8 +151,29 @@ def attend(
     if not leave_one_out:
         return whole, None
     others = rows * (1 - torch.eye(length, dtype=weights.dtype, device=weights.device))
-    rescale = others / (1 - weights).clamp(min=LEAST_REMAINDER)
+    sharp = (weights > SHARP) & (others > 0)
+    rescale = (others / (1 - weights).clamp(min=1 - SHARP)).masked_fill(sharp, 0.0)
     taken_out = (weights * rescale).sum(dim=2).unsqueeze(-1) * value
-    without = (rescale.transpose(2, 3) @ (weights @ value) - taken_out) / (sizes - 1).clamp(min=1)
+    without = rescale.transpose(2, 3) @ (weights @ value) - taken_out
+    if bool(sharp.any()):
+        without = without + _rows_without_their_peak(logits.masked_fill(padding, MASKED), value, sharp)
+    without = without / (sizes - 1).clamp(min=1)
     without = without * rows
     return whole, without.transpose(1, 2).reshape(users, length, heads * width)
+
+
+def _rows_without_their_peak(logits: torch.Tensor, value: torch.Tensor, sharp: torch.Tensor) -> torch.Tensor:
+    """What rows i add to u^(-j) where P_ij is close to 1, each by a softmax over its other items.
+
+    Args:
+        logits: (users, heads, length, length), padding masked.
+        value: (users, heads, length, width per head).
+        sharp: (users, heads, length, length), True at such (i, j): at most one j for each i.
+
+    Returns:
+        (users, heads, length, width per head), summed over i for each j.
+    """
+    user, head, row, column = sharp.nonzero(as_tuple=True)
+    left = logits[user, head, row].scatter(1, column.unsqueeze(1), MASKED).softmax(dim=1)
+    outputs = (left.unsqueeze(1) @ value[user, head]).squeeze(1)
+    return torch.zeros_like(value).index_put((user, head, column), outputs, accumulate=True)

@@ -2,10 +2,10 @@
 
 import os
 
-# Idle OpenMP threads that spin take the cores from those that work: 14 s of GAT became 1 s on two busy cores.
+# Idle OpenMP threads that spin take the cores from those that work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What cuBLAS needs for results that are the same every time.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-# The hub is asked only for a hub id; nothing of the default pipeline may wait for a network.
+# The tokenizer's threads would warn of every process that is started beside them.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline import artifacts
-from pipeline.item_graph import ItemGraphConfig, build_item_graph
+from pipeline.item_graph import ItemGraphConfig, build_item_graph, refuse_without_edges
 from pipeline.plots import thresholds_plot
 from stages.stage import Reads, Settings, run_stage, say, warn
 
@@ -18,9 +18,10 @@ def main(dataset: str, settings: Settings) -> None:
         artifacts.ITEMS.read(dataset),
         config,
     )
-    artifacts.EDGES.write(graph.edges, dataset)
     artifacts.THRESHOLDS.write(graph.thresholds, dataset)
     artifacts.THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
+    refuse_without_edges(graph, config.s_m)
+    artifacts.EDGES.write(graph.edges, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     artifacts.GRAPH_FIGURES.write(figures, dataset)
     say(

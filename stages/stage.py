@@ -52,7 +52,7 @@ class Settings:
         return self._section(("datasets", self._dataset), model, self._reads.dataset)
 
     def profile(self, model: type[ConfigT]) -> ConfigT:
-        name = look_up(self._values, ("datasets", self._dataset, "profile"), self._where)
+        name = str(look_up(self._values, ("datasets", self._dataset, "profile"), self._where))
         return self._section(("profiles", name, self._stage), model, self._reads.profile)
 
     def _section(self, keys: tuple[str, ...], model: type[ConfigT], declared: type[Config] | None) -> ConfigT:

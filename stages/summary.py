@@ -6,7 +6,17 @@ from pipeline import artifacts
 from pipeline.evaluation.suite import table
 from stages.stage import PARAMS, TIMINGS, run_tool
 
-STAGES = ("fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
+STAGES = (
+    "check_tables",
+    "fetch",
+    "prepare",
+    "embed_text",
+    "build_graph",
+    "init_sdne",
+    "train_gat",
+    "train_users",
+    "evaluate",
+)
 
 
 def main() -> None:

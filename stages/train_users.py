@@ -49,7 +49,9 @@ def main(dataset: str, settings: Settings) -> None:
     curve = pl.DataFrame(trained.history)
     artifacts.USERS_CURVE.write(curve, dataset)
     artifacts.USERS_CURVE_PLOT.write(learning_curve_plot(curve, trained.best_epoch), dataset)
-    checkpoint.unlink(missing_ok=True)
+    # Of runs that were stopped and never taken up again, too: with other settings they are of no use.
+    for left in checkpoint.parent.glob("train_users-*"):
+        left.unlink(missing_ok=True)
     best = trained.history[trained.best_epoch - 1]
     weights = trained.arrays["click.weights"]
     say(

@@ -285,3 +285,27 @@ def test_every_table_has_a_key_among_its_columns() -> None:
         assert table.key
         assert set(table.key) <= set(table.columns)
         assert not set(table.key) & table.nullable
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "overlap", "expected"),
+    [
+        (3, 1, 2, "0 <= source < target"),
+        (2, 2, 2, "0 <= source < target"),
+        (-1, 2, 2, "0 <= source < target"),
+        (0, 1, 0, "an overlap"),
+    ],
+)
+def test_an_edge_that_cannot_be_is_refused_when_written_and_when_read(
+    tmp_path: Path, source: int, target: int, overlap: int, expected: str
+) -> None:
+    frame = pl.DataFrame(
+        {"source": [source], "target": [target], "overlap": [overlap]}, schema=dict(artifacts.EDGES.columns)
+    )
+    with pytest.raises(InputError, match=rf"edges.parquet: row 0: found .*, expected {expected}"):
+        artifacts.EDGES.write(frame, "small", tmp_path)
+    path = artifacts.EDGES.at("small", tmp_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(path)
+    with pytest.raises(InputError, match=rf"expected {expected}"):
+        artifacts.EDGES.read("small", tmp_path)

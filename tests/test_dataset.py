@@ -276,7 +276,10 @@ def test_no_user_with_a_like_in_training_is_a_mistake() -> None:
 @pytest.mark.parametrize(("liked", "part"), [((0, 9), "valid"), ((0, 7), "test")])
 def test_a_split_without_a_like_is_a_mistake(liked: tuple[int, int], part: str) -> None:
     rows = [("u", str(item), 5.0 if item in liked else 1.0, None, float(item)) for item in range(10)]
-    with pytest.raises(InputError, match=rf"^interactions: found no like in the {part} split; .*\[0\.6, 0\.2, 0\.2\]$"):
+    with pytest.raises(
+        InputError,
+        match=rf"^interactions: found no like in the {part} split of users .* \[0\.6, 0\.2, 0\.2\]",
+    ):
         prepared(pl.DataFrame(rows, schema=SCHEMA, orient="row"), split="temporal")
 
 
@@ -326,8 +329,11 @@ def test_filters_go_on_until_every_user_and_item_left_has_enough(
         return
     if len(left) < 5:
         return
-    result = prepared(interactions, **filters)
     catalogue = {item for _, item in left} if items_need else set(range(30))
+    if Counter(user for user, _ in left).most_common(1)[0][1] == len(catalogue):
+        # Somebody rated all that is left: the ctr protocol may have no candidates, which is a mistake of its own.
+        return
+    result = prepared(interactions, **filters)
     assert set(result.items["item_id"]) == {str(item) for item in catalogue}
     trained = set(result.users["user_id"])
     found = set(with_ids(result).select("user_id", "item_id").iter_rows())
@@ -461,7 +467,7 @@ def test_artifacts_of_different_runs_do_not_go_together(
     limit = users if column == "user" else items
     with pytest.raises(
         InputError,
-        match=rf"^{table}: column {column}: found index {index}, expected less than {limit}; run `dvc repro`$",
+        match=rf"^{table}: column {column}: found index {index}, expected 0 to {limit - 1}; run `dvc repro`$",
     ):
         Dataset(interactions, candidates, users, items)
 

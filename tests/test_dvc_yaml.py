@@ -14,7 +14,17 @@ from pipeline.config import read_yaml
 from stages.stage import Reads
 from tests.imports import ROOT, closure
 
-STAGES = ("fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
+STAGES = (
+    "check_tables",
+    "fetch",
+    "prepare",
+    "embed_text",
+    "build_graph",
+    "init_sdne",
+    "train_gat",
+    "train_users",
+    "evaluate",
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +89,19 @@ def test_a_stage_lists_exactly_the_artifacts_it_writes(stages: dict[str, Any], s
     assert set(listed) == uses(stage, "write")
 
 
-@pytest.mark.parametrize("stage", STAGES[1:])
+@pytest.mark.parametrize("stage", STAGES[2:])
 def test_a_stage_lists_exactly_the_artifacts_it_reads(stages: dict[str, Any], stage: str) -> None:
     listed = {path for path in names(stages[stage]["do"]["deps"]) if not path.endswith(".py")}
     assert listed == uses(stage, "read", "about") - uses(stage, "write")
 
 
-def test_the_whole_parameter_file_is_checked_before_any_data_set_is_fetched(stages: dict[str, Any]) -> None:
+def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched(stages: dict[str, Any]) -> None:
     assert stages["validate"]["outs"] == [artifacts.PARAMETERS_CHECKED.path]
-    assert artifacts.PARAMETERS_CHECKED.path in stages["fetch"]["do"]["deps"]
+    assert artifacts.PARAMETERS_CHECKED.path in stages["check_tables"]["do"]["deps"]
+    assert artifacts.TABLES_CHECKED.path.format(dataset="${key}") in stages["fetch"]["do"]["deps"]
     assert "params.yaml" in stages["validate"]["deps"]
+    for stage in ("check_tables", "fetch"):
+        assert "${item.source.path}" in stages[stage]["do"]["deps"]
 
 
 def test_figures_and_plots_are_committed_and_not_cached(stages: dict[str, Any]) -> None:

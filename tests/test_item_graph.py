@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from pipeline import item_graph
 from pipeline.errors import InputError
-from pipeline.item_graph import ItemGraph, ItemGraphConfig, adjacency, build_item_graph, edge_index
+from pipeline.item_graph import (
+    ItemGraph,
+    ItemGraphConfig,
+    adjacency,
+    build_item_graph,
+    edge_index,
+    refuse_without_edges,
+)
 
 ENTITIES = [f"m.{number}" for number in range(7)]
 ITEMS = 6
@@ -75,9 +82,9 @@ def test_edges_and_thresholds_are_those_of_python_sets(
     shared = overlaps(sets)
     expected = [(left, right, count) for (left, right), count in sorted(shared.items()) if count > s_m]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(item_graph, "BLOCK", block)
-        if not expected:
-            with pytest.raises(InputError):
+        patch.setattr(item_graph, "BLOCK_CELLS", block)
+        if not any(sets.values() if isinstance(sets, dict) else sets):
+            with pytest.raises(InputError, match="found no triple about any linked item"):
                 build(triples, links, s_m, left_out)
             return
         graph = build(triples, links, s_m, left_out)
@@ -89,7 +96,8 @@ def test_edges_and_thresholds_are_those_of_python_sets(
         isolated = ITEMS - len({item for pair in joined for item in pair})
         table.append((threshold, len(joined), len(joined) / (ITEMS * (ITEMS - 1) / 2), isolated))
     assert rows(graph.thresholds) == table
-    assert (len(graph.edges), graph.density, graph.isolated_items) == table[s_m][1:]
+    chosen = table[s_m][1:] if s_m < len(table) else (0, 0.0, ITEMS)
+    assert (len(graph.edges), graph.density, graph.isolated_items) == chosen
 
 
 # Items 0 and 1 share x, y and z; item 2 shares x with both; item 3 has no entity.
@@ -103,8 +111,7 @@ FACTS: Triples = [
 
 def test_the_threshold_is_strict() -> None:
     assert rows(build(FACTS, FILMS, 2, items=4).edges) == [(0, 1, 3)]
-    with pytest.raises(InputError):
-        build(FACTS, FILMS, 3, items=4)
+    assert rows(build(FACTS, FILMS, 3, items=4).edges) == []
 
 
 def test_both_directions_of_a_triple_count() -> None:
@@ -154,12 +161,12 @@ def test_an_s_m_that_leaves_no_edge_names_the_largest_overlap() -> None:
     with pytest.raises(
         InputError, match=r"^s_m: found 3, which leaves no edge: .* more than 3 entities; expected less than 3$"
     ):
-        build(FACTS, FILMS, 3, items=4)
+        refuse_without_edges(build(FACTS, FILMS, 3, items=4), 3)
 
 
 def test_a_graph_without_any_shared_entity_is_not_blamed_on_s_m() -> None:
     with pytest.raises(InputError, match=r"^kg: found no two items that share an entity"):
-        build([("a", "genre", "x"), ("b", "genre", "y")], [(0, "a"), (1, "b")], 0)
+        refuse_without_edges(build([("a", "genre", "x"), ("b", "genre", "y")], [(0, "a"), (1, "b")], 0), 0)
 
 
 def test_an_unknown_relation_names_those_that_exist() -> None:

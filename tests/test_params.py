@@ -51,7 +51,7 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
         assert mistake((*PROFILE, *keys), ...) == "nothing, expected this key"
     for key in VALUES["datasets"]["ml-100k"]:
         assert mistake((*DATASET, key), ...) == "nothing, expected this key"
-    for key in VALUES:
+    for key in VALUES.keys() - {"dataset_defaults"}:
         assert mistake((key,), ...) == "nothing, expected this key"
 
 

@@ -274,3 +274,15 @@ def test_dropout_is_drawn_anew_in_every_epoch(inputs: ItemInputs, data: Dataset,
     if where == "items":
         still = train(made, data, dropout=0.0, **changes).history
         assert still[0]["loss"] == pytest.approx(still[1]["loss"], rel=1e-5)
+
+
+def test_a_damaged_checkpoint_is_not_taken_up(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "state.pt"
+    checkpoint.write_bytes(b"PK damaged")
+    assert same(train(inputs, data, checkpoint=checkpoint), train(inputs, data))
+
+
+def test_disliked_negatives_without_any_dislike_are_a_mistake(inputs: ItemInputs) -> None:
+    liked = dataset(interactions().with_columns(like=pl.lit(True)))
+    with pytest.raises(InputError, match=r"^negatives: found disliked, but the training split has no dislike"):
+        train(inputs, liked, negatives="disliked")

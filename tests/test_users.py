@@ -112,6 +112,21 @@ def test_in_single_precision_long_histories_stay_within_a_hundred_thousandth(vie
         assert pooled.without[j].tolist() == pytest.approx(rest.tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize("sharpness", [1.0, 6.0, 14.0, 60.0])
+@pytest.mark.parametrize("length", [2, 6])
+def test_however_sharp_the_attention_leaving_out_is_exact_in_single_precision(sharpness: float, length: int) -> None:
+    torch.manual_seed(8)
+    query, key, value = (torch.randn(3, HEADS, length, 3, dtype=torch.float64) for _ in range(3))
+    query = query * sharpness
+    present = torch.ones(3, length, dtype=torch.bool)
+    _, found = attend(query.float(), key.float(), value.float(), present, leave_one_out=True)
+    assert found is not None
+    for j in range(length):
+        rest = [other for other in range(length) if other != j]
+        slow, _ = attend(query[:, :, rest], key[:, :, rest], value[:, :, rest], present[:, rest])
+        assert torch.allclose(found[:, j].double(), slow, atol=1e-4)
+
+
 def test_an_empty_view_is_the_zero_vector(view: View, items: torch.Tensor) -> None:
     pooled = view(view.project(items), ragged([[], [1, 2], []]), leave_one_out=True)
     assert pooled.whole[0].tolist() == [0.0] * WIDTH

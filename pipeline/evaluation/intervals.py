@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVELS = (2.5, 97.5)
+POOLED_SAMPLES = 200
 
 
 class Figure(NamedTuple):
@@ -33,7 +34,10 @@ def mean_figure(values: PerUser, samples: int, random: np.random.Generator) -> F
 
 
 def pooled_auc_figure(pairs: ScoredPairs, samples: int, random: np.random.Generator) -> Figure:
-    """Interval of the AUC over all pairs: whole users are drawn, with all their pairs."""
+    """Interval of the AUC over all pairs: whole users are drawn, with all their pairs.
+
+    Every sample goes over all pairs, so there are at most `POOLED_SAMPLES` of them.
+    """
     order = np.argsort(pairs.scores, kind="stable")
     groups, labels = tie_groups(pairs.scores[order]), pairs.labels[order]
     names, place = np.unique(pairs.users, return_inverse=True)
@@ -42,7 +46,11 @@ def pooled_auc_figure(pairs: ScoredPairs, samples: int, random: np.random.Genera
     def resampled(times: NDArray[np.float64]) -> float:
         return auc_of_sorted(groups, labels, times[place])
 
-    return _figure(auc_of_sorted(groups, labels), _resampled(resampled, len(names), samples, random), len(names))
+    return _figure(
+        auc_of_sorted(groups, labels),
+        _resampled(resampled, len(names), min(samples, POOLED_SAMPLES), random),
+        len(names),
+    )
 
 
 def threshold_figures(

@@ -99,7 +99,7 @@ def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
         for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))
     }
     ranked: list[Standing] = []
-    recommended = np.zeros(data.items, dtype=bool)
+    never_recommended = np.ones(data.items)
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
         scores = scorer.score(users)
         if not np.isfinite(scores).all():
@@ -122,19 +122,26 @@ def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
                     have,
                 )
             )
-            recommended |= _among_first_ten(scores[have], candidates[have])
+            never_recommended *= _chance_of_no_first_ten(scores[have], candidates[have])
     ctr = _labelled(liked, out["liked"], unrated, out["unrated"])
     impression = _labelled(liked, out["liked"], disliked, out["disliked"])
-    per_user = _ctr_metrics(ctr) | _impression_metrics(impression, data.users) | _ranking_metrics(ranked)
-    return Evaluated(ctr, impression, per_user, float(recommended.mean()))
+    per_user = _ctr_metrics(ctr) | _impression_metrics(impression) | _ranking_metrics(ranked)
+    return Evaluated(ctr, impression, per_user, float(1 - never_recommended.mean()))
 
 
-def _among_first_ten(scores: NDArray[np.float32], candidates: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which items stand in the first ten of any user, (items,)."""
+def _chance_of_no_first_ten(scores: NDArray[np.float32], candidates: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Probability that an item stands in nobody's first ten, (items,), tied items taking their places in random order."""
     masked = np.where(candidates, scores, -np.inf)
-    top = np.argpartition(-masked, min(10, masked.shape[1]) - 1, axis=1)[:, :10]
-    chosen = np.take_along_axis(candidates, top, axis=1)
-    return np.bincount(top[chosen], minlength=masked.shape[1]).astype(bool)
+    places = min(10, masked.shape[1])
+    last = -np.partition(-masked, places - 1, axis=1)[:, places - 1 : places]
+    certain = candidates & (masked > last)
+    tied = candidates & (masked == last)
+    free = places - certain.sum(axis=1, keepdims=True)
+    chance = np.where(
+        certain, 1.0, np.where(tied, np.minimum(free / np.maximum(tied.sum(axis=1, keepdims=True), 1), 1.0), 0.0)
+    )
+    missed: NDArray[np.float64] = np.prod(1 - chance, axis=0)
+    return missed
 
 
 def _by_user(pairs: Pairs, users: int) -> NDArray[np.int64]:
@@ -156,7 +163,7 @@ def _ctr_metrics(pairs: ScoredPairs) -> dict[tuple[str, str], PerUser]:
     return {("ctr", "user_auc"): PerUser(*metrics.auc_per_user(pairs.users, pairs.scores, pairs.labels))}
 
 
-def _impression_metrics(pairs: ScoredPairs, users: int) -> dict[tuple[str, str], PerUser]:
+def _impression_metrics(pairs: ScoredPairs) -> dict[tuple[str, str], PerUser]:
     found = {("impression", "user_auc"): PerUser(*metrics.auc_per_user(pairs.users, pairs.scores, pairs.labels))}
     both = found["impression", "user_auc"].users
     # Only users with both kinds are ranked: all likes first would be perfect whatever the score.

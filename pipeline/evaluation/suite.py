@@ -121,7 +121,7 @@ def _figures(tested: Evaluated, validated: Evaluated, samples: int, seed: int) -
             found[protocol, metric] = mean_figure(values, samples, stream(seed, f"bootstrap {protocol}"))
     users = len(tested.per_user["ranking", "ndcg@10"].users)
     found["ranking", "coverage@10"] = Figure(tested.coverage, None, None, users)
-    order = {(protocol, metric): 0 for protocol in PROTOCOLS for metric in METRICS}
+    order = [(protocol, metric) for protocol in PROTOCOLS for metric in METRICS]
     return {key: found[key] for key in order if key in found and np.isfinite(found[key].value)}
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.sources.delimited import read_delimited, renamed
+from pipeline.sources.delimited import all_renamed, read_delimited, renamed
 from pipeline.sources.tidy import RawTable, TidyTables, tidy
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -39,15 +39,17 @@ class AtomicSource(Config):
             raise InputError(
                 f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"
             )
-        names = OUR_NAMES | self.rename
-        interactions, kg, links = (_table(_find(folder, ending), names) for ending in (".inter", ".kg", ".link"))
-        described = list(folder.glob("*.item"))
-        items = _table(_find(folder, ".item"), names) if described else _items_of(interactions)
-        return tidy(interactions, items, kg, links, links_may_name_unknown_items=True)
+        described = [".item"] if any(folder.glob("*.item")) else []
+        paths = [_find(folder, ending) for ending in (".inter", ".kg", ".link", *described)]
+        tables = [atomic_table(path.read_bytes(), str(path)) for path in paths]
+        interactions, kg, links, *items = all_renamed(tables, self.rename)
+        return tidy(
+            interactions, items[0] if items else _items_of(interactions), kg, links, links_may_name_unknown_items=True
+        )
 
 
-def atomic_table(content: bytes, file: str, names: dict[str, str] | None = None) -> RawTable:
-    """One atomic file as a table with plain column names.
+def atomic_table(content: bytes, file: str) -> RawTable:
+    """One atomic file as a table with plain column names, the knowledge graph's under our names.
 
     Raises:
         InputError: a header field has no known type.
@@ -61,15 +63,11 @@ def atomic_table(content: bytes, file: str, names: dict[str, str] | None = None)
                 f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
             )
         plain[name] = column
-    return renamed(renamed(table, plain), OUR_NAMES if names is None else names)
-
-
-def _table(path: Path, names: dict[str, str]) -> RawTable:
-    return atomic_table(path.read_bytes(), str(path), names)
+    return renamed(renamed(table, plain), OUR_NAMES)
 
 
 def _find(folder: Path, ending: str) -> Path:
-    found = sorted(folder.glob(f"*{ending}"))
+    found = sorted(path for path in folder.glob(f"*{ending}") if path.is_file())
     if len(found) != 1:
         what = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{folder}: *{ending}: found {what}, expected exactly one such file")

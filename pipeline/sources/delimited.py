@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,3 +102,18 @@ def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:
         if result.count(name) > 1:
             raise InputError(f"{table.file}: column {name}: found twice after renaming, expected once")
     return replace(table, frame=table.frame.rename(names))
+
+
+def all_renamed(tables: Sequence[RawTable], columns: Mapping[str, str]) -> list[RawTable]:
+    """The tables of a source with their columns under our names.
+
+    Raises:
+        InputError: a name to rename is in none of the tables.
+    """
+    known = {name for table in tables for name in table.frame.columns}
+    for name in columns:
+        if name not in known:
+            raise InputError(
+                f"source.rename: found {name!r}, expected some of the files' columns: {', '.join(sorted(known))}"
+            )
+    return [renamed(table, columns) for table in tables]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.sources.delimited import read_table, renamed
+from pipeline.sources.delimited import all_renamed, read_table
 from pipeline.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
@@ -32,7 +32,8 @@ class TablesSource(Config):
         folder = Path(self.path)
         if not folder.is_dir():
             raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        return tidy(*(renamed(read_table(_find(folder, name)), self.rename) for name in NAMES))
+        interactions, items, kg, links = all_renamed([read_table(_find(folder, name)) for name in NAMES], self.rename)
+        return tidy(interactions, items, kg, links)
 
 
 def _find(folder: Path, name: str) -> Path:

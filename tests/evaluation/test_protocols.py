@@ -264,3 +264,11 @@ def test_the_worlds_of_these_tests_hold_the_users_they_speak_of() -> None:
     assert 2 in test_likes - set(data.disliked("test").users.tolist())
     rated = pl.DataFrame({"user": data.rated(("train", "valid", "test")).users}).group_by("user").len()["len"]
     assert rated.max() < ITEMS
+
+
+def test_a_constant_score_covers_the_catalogue_like_random_lists() -> None:
+    scores, candidates = np.zeros((3, 40), dtype=np.float32), np.ones((3, 40), dtype=bool)
+    candidates[0, :20] = False
+    missed = protocols._chance_of_no_first_ten(scores, candidates)
+    assert missed[:20] == pytest.approx([(1 - 10 / 40) ** 2] * 20)
+    assert missed[20:] == pytest.approx([(1 - 10 / 20) * (1 - 10 / 40) ** 2] * 20)

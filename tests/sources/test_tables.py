@@ -93,3 +93,11 @@ def test_links_of_unknown_items_are_a_mistake(tmp_path: Path) -> None:
     links = TABLES["item_entities"].with_columns(item_id=pl.Series([10, 99]))
     with pytest.raises(InputError, match=r"/item_entities\.tsv: column item_id, line 3: found item '99'"):
         source(folder_of(tmp_path, ".tsv", item_entities=links)).read()
+
+
+def test_a_name_to_rename_that_no_file_has_is_a_mistake(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "data", ".csv")
+    with pytest.raises(
+        InputError, match=r"^source.rename: found 'titel', expected some of the files' columns: .*title"
+    ):
+        source(folder, titel="name").read()
