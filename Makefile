@@ -12,8 +12,8 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .PHONY: repro test lint setup clean
 
 repro: setup
-	@$(RUN) dvc repro
-	@$(RUN) python -m stages.summary
+	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.summary \
+		&& echo "dvc repro, everything included: $$(($$(date +%s) - start)) s"
 
 test: setup
 	@$(RUN) python -m pytest

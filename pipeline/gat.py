@@ -84,12 +84,15 @@ def train_gat(
     config: GatConfig,
     seed: int,
     device: torch.device | str = "cpu",
+    *,
+    progress: bool = False,
 ) -> TrainedGat:
     """Train the encoder to reconstruct the item graph, stop early on held-out edges, encode the whole graph.
 
     Args:
         vectors: P, the initial vectors, (M, width).
         edge_index: both directions of each edge, (2, 2 * edges).
+        progress: show a bar with epochs per second on stderr.
 
     Raises:
         InputError: fewer than two edges, so that none can be held out.
@@ -99,6 +102,7 @@ def train_gat(
     from torch_geometric.data import Data
     from torch_geometric.nn import GAE
     from torch_geometric.transforms import RandomLinkSplit
+    from tqdm import tqdm
 
     if edge_index.shape[1] < 4:
         raise InputError(
@@ -120,7 +124,7 @@ def train_gat(
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
-    for epoch in range(1, config.epochs + 1):
+    for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=not progress):
         # Anew in each epoch: what a library draws when it is first imported must not shift the negatives.
         seed_everything(torch_seed(seed, "gat", epoch))
         model.train()

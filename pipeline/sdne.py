@@ -79,6 +79,7 @@ class SDNE:
         dimensions: width of the code.
         seed: governs weights and batches.
         device: where to train.
+        progress: show a bar with epochs per second on stderr.
         Others: see `SdneConfig`.
 
     Example:
@@ -102,6 +103,7 @@ class SDNE:
         tolerance: float = 0.0,
         seed: int = 42,
         device: torch.device | str = "cpu",
+        progress: bool = False,
     ) -> None:
         self.dimensions = dimensions
         self.hidden_widths = tuple(hidden_widths)
@@ -115,6 +117,7 @@ class SDNE:
         self.tolerance = tolerance
         self.seed = seed
         self.device = device
+        self.progress = progress
         self._embedding: NDArray[np.float32] | None = None
         self.history: list[dict[str, float]] = []
 
@@ -136,6 +139,7 @@ class SDNE:
     def fit_adjacency(self, adjacency: csr_matrix) -> None:
         """Fit to a symmetric 0/1 adjacency matrix without self loops, (M, M)."""
         import torch
+        from tqdm import tqdm
 
         torch.manual_seed(torch_seed(self.seed, "sdne"))
         count = adjacency.shape[0]
@@ -145,7 +149,7 @@ class SDNE:
         optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         adjacency.sort_indices()
         self.history = []
-        for epoch in range(self.epochs):
+        for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=not self.progress):
             order = stream(self.seed, "sdne", epoch).permutation(count)
             sums = np.zeros(3)
             for start in range(0, count, self.batch_size):

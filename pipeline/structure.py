@@ -81,7 +81,12 @@ class Embedded:
 
 
 def embed_graph(
-    adjacency: csr_matrix, config: StructureConfig, seed: int, device: torch.device | str = "cpu"
+    adjacency: csr_matrix,
+    config: StructureConfig,
+    seed: int,
+    device: torch.device | str = "cpu",
+    *,
+    progress: bool = False,
 ) -> Embedded:
     """Embed the item graph with the method that the settings name.
 
@@ -92,7 +97,11 @@ def embed_graph(
     if config.method == "sdne":
         names = SdneConfig.model_fields
         model = SDNE(
-            dimensions=config.dimensions, seed=seed, device=device, **{name: getattr(config, name) for name in names}
+            dimensions=config.dimensions,
+            seed=seed,
+            device=device,
+            progress=progress,
+            **{name: getattr(config, name) for name in names},
         )
         model.fit_adjacency(adjacency)
         vectors = model.get_embedding()

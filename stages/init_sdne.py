@@ -16,7 +16,7 @@ READS = Reads(run=RunConfig, profile=StructureConfig)
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.profile(StructureConfig)
     graph = adjacency(artifacts.EDGES.read(dataset), len(artifacts.ITEMS.read(dataset)))
-    embedded = embed_graph(graph, config, run.seed, torch_device(run.device))
+    embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
     artifacts.INITIAL_VECTORS.write({"vectors": embedded.vectors}, dataset)
     # karateclub's methods have no epochs: their curve is a header without rows.
     curve = pl.DataFrame(embedded.history, schema=list(artifacts.INITIAL_CURVE.columns))

@@ -17,7 +17,7 @@ def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.profile(GatConfig)
     initial = artifacts.INITIAL_VECTORS.read(dataset)["vectors"]
     edges = edge_index(artifacts.EDGES.read(dataset))
-    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device))
+    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
     artifacts.STRUCTURE_VECTORS.write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
     artifacts.GAT_WEIGHTS.write(trained.weights, dataset, about=about)
