@@ -44,8 +44,12 @@ class SdneConfig(Config):
     batch_size: int = Field(ge=1, description="Adjacency rows densified at a time")
     epochs: int = Field(ge=1, description="At most this many passes over all rows")
     tolerance: float = Field(
-        ge=0, lt=1, description="Stop when a pass lowers the loss by less than this share; 0: never"
+        ge=0, lt=1, description="Stop when five passes lower the loss by less than this share; 0: never"
     )
+
+
+# Passes over which the fall of the loss is looked at: single ones go up and down.
+WINDOW = 5
 
 
 class Losses(NamedTuple):
@@ -176,7 +180,7 @@ class SDNE:
                 }
             )
             # The more items, the more steps a pass has, and the fewer passes it takes.
-            if epoch and total > self.history[-2]["loss"] * (1 - self.tolerance) and self.tolerance:
+            if self.tolerance and epoch >= WINDOW and total > self.history[-1 - WINDOW]["loss"] * (1 - self.tolerance):
                 break
         self._network = network
         with torch.inference_mode():

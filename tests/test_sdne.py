@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import networkx as nx
@@ -247,14 +246,14 @@ def test_two_communities_are_reconstructed() -> None:
     assert [row["epoch"] for row in fitted.history] == list(range(1, 61))
 
 
-def test_training_ends_when_a_pass_hardly_lowers_the_loss() -> None:
+def test_training_ends_when_five_passes_hardly_lower_the_loss() -> None:
     adjacency = matrix(two_communities(), 33)
-    chosen: dict[str, Any] = {"dimensions": 4, "hidden_widths": [16], "learning_rate": 0.01, "epochs": 200, "seed": 1}
+    chosen: dict[str, Any] = {"dimensions": 4, "hidden_widths": [16], "learning_rate": 0.01, "epochs": 300, "seed": 1}
     patient, hasty = SDNE(**chosen), SDNE(**chosen, tolerance=0.05)
     patient.fit_adjacency(adjacency)
     hasty.fit_adjacency(adjacency)
     losses = [row["loss"] for row in hasty.history]
-    assert len(patient.history) == 200 > len(losses)
+    assert len(patient.history) == 300 > len(losses)
     assert losses == [row["loss"] for row in patient.history[: len(losses)]]
-    falls = [1 - after / before for before, after in pairwise(losses)]
+    falls = [1 - after / before for before, after in zip(losses, losses[5:], strict=False)]
     assert falls[-1] < 0.05 <= min(falls[:-1])

@@ -18,7 +18,17 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
-STAGES = ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
+STAGES = (
+    "check_tables",
+    "fetch",
+    "prepare",
+    "embed_text",
+    "build_graph",
+    "init_sdne",
+    "train_gat",
+    "train_users",
+    "evaluate",
+)
 USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
 
 
