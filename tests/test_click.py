@@ -107,3 +107,20 @@ def test_large_scores_do_not_overflow() -> None:
     assert float(
         click_loss_over_catalogue(scores, ragged([[1]]), torch.tensor([[False, True, False]]))
     ) == pytest.approx(1800)
+
+
+def test_dropout_falls_on_candidates_and_on_histories_each_by_itself() -> None:
+    # All items are vectors of ones and the views are identities: a score counts the dimensions that both roles kept,
+    # each kept value doubled. With one mask for both roles, item 0 would keep all that its history keeps.
+    torch.manual_seed(0)
+    click = TwoViewClick(64, 1)
+    kept = click(torch.ones(200, 64), ragged([[0]]), ragged([[]]), drop=0.5)[0].detach() / click.scale / 4
+    assert torch.equal(kept, kept.round())
+    assert kept[1:].std() > 1
+    assert kept[0] < 28
+    assert kept.max() < 64
+
+
+def test_both_views_weigh_one_to_begin_with() -> None:
+    assert TwoViewClick(6, 2).weights.tolist() == [1.0, 1.0]
+    assert TwoViewClick(16, 2).scale == 0.25

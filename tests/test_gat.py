@@ -255,3 +255,14 @@ def test_collapsed_vectors_are_warned_of(world: tuple[NDArray[np.float32], pl.Da
     (warning,) = trained(world, output_width=1, epochs=1).warnings
     assert warning.startswith("train_gat: effective rank 1.00")
     assert trained(world, output_width=16, heads=4, epochs=1).warnings == []
+
+
+def test_every_epoch_draws_negatives_of_its_own_and_is_judged_without_dropout(
+    world: tuple[NDArray[np.float32], pl.DataFrame],
+) -> None:
+    # With a learning rate of nothing the weights stay: the loss moves with the draws, the held-out figure does not.
+    history = trained(world, epochs=3, learning_rate=1e-30, dropout=0.5).history
+    assert len({row["loss"] for row in history}) == 3
+    assert len({row["held_out_auc"] for row in history}) == 1
+    still = trained(world, epochs=3, learning_rate=1e-30, dropout=0.0).history
+    assert len({row["loss"] for row in still}) == 3

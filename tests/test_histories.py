@@ -76,3 +76,27 @@ def test_the_order_of_batches_follows_the_generator() -> None:
     first, again, other = (batches_of_similar_length(lengths, 10, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_a_chunk_may_be_as_large_as_its_bound_and_no_larger() -> None:
+    found = histories(matrix([[0, 1]] * 4), np.arange(4), "cpu")
+    sizes = {cells: [len(chunk.users) for chunk in found.chunks(cells)] for cells in (7, 8, 11, 12, 16)}
+    assert sizes == {7: [1] * 4, 8: [2, 2], 11: [2, 2], 12: [3, 1], 16: [4]}
+
+
+def test_histories_within_the_largest_length_are_not_drawn_for() -> None:
+    random = np.random.default_rng(0)
+    found = histories(matrix(), np.arange(4), "cpu", (4, random))
+    assert found.items.tolist() == histories(matrix(), np.arange(4), "cpu").items.tolist()
+    assert random.random() == np.random.default_rng(0).random()
+
+
+def test_other_users_meet_in_every_epoch_and_batches_come_in_random_order() -> None:
+    lengths = np.arange(100, 200)
+    epochs = [batches_of_similar_length(lengths, 10, np.random.default_rng(seed)) for seed in range(3)]
+    meetings = [{frozenset(batch.tolist()) for batch in batches} for batches in epochs]
+    assert meetings[0] != meetings[1] != meetings[2]
+    assert any(
+        [lengths[batch].mean() for batch in batches] != sorted(lengths[batch].mean() for batch in batches)
+        for batches in epochs
+    )

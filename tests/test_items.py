@@ -86,3 +86,23 @@ def test_a_finetuned_encoder_starts_from_the_items_of_the_frozen_one() -> None:
     with torch.no_grad():
         finetuned.gat.factor.fill_(4.0)
     assert not torch.allclose(frozen(), finetuned(), atol=0.1)
+
+
+def test_a_projection_starts_without_a_bias_and_keeps_the_scale_of_standardised_texts() -> None:
+    torch.manual_seed(0)
+    encoder = ItemEncoder(torch.randn(300, 64), torch.zeros(300, 1), 32, "concat")
+    assert not encoder.projection.bias.any()
+    assert encoder()[:, :32].std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_a_structural_dimension_that_is_the_same_for_all_stays_finite_when_finetuned() -> None:
+    structure = torch.tensor([[1.0, 2.0], [1.0, 4.0]])
+    encoder = FinetunedItemEncoder(
+        torch.zeros(2, 3), structure, 2, "average", Unchanged(), structure, torch.zeros(2, 0, dtype=torch.int64)
+    )
+    assert encoder.structural().tolist() == [[0, -1], [0, 1]]
+
+
+class Unchanged(torch.nn.Module):
+    def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+        return vectors

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.negatives import sample_negatives
 
@@ -62,3 +64,33 @@ def test_negatives_are_drawn_evenly(kind: str) -> None:
     for pool in pools:
         assert times[pool].min() / times[pool].max() > 0.9
     assert times.sum() == 12000
+
+
+opinions = st.lists(st.lists(st.sampled_from("+-."), min_size=5, max_size=5), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(opinions, st.sampled_from(["disliked", "unseen", "mixed"]), st.integers(0, 9))
+def test_every_user_gets_each_item_of_the_own_pool_and_nothing_else(
+    rows: list[list[str]], kind: str, seed: int
+) -> None:
+    liked, disliked = (torch.tensor([[cell == sign for cell in row] for row in rows]) for sign in "+-")
+    user = torch.arange(len(rows)).repeat_interleave(2)
+    found = sample_negatives(kind, liked, disliked, user, 120, 0.5, torch.Generator().manual_seed(seed))
+    for position, row in enumerate(rows):
+        dislikes = {item for item, cell in enumerate(row) if cell == "-"}
+        unseen = {item for item, cell in enumerate(row) if cell == "."}
+        halves = {"disliked": [dislikes] * 2, "unseen": [unseen] * 2, "mixed": [dislikes or unseen, unseen]}[kind]
+        for positive in (2 * position, 2 * position + 1):
+            items, counts = found.items[positive].tolist(), found.counts[positive].tolist()
+            for half, pool in enumerate(halves):
+                part = slice(60 * half, 60 * half + 60)
+                assert set(counts[part]) == {bool(pool)}
+                if pool:
+                    assert set(items[part]) == pool
+
+
+def test_the_draws_follow_the_given_generator_alone() -> None:
+    first = draw("mixed")[0]
+    torch.rand(5)
+    assert torch.equal(draw("mixed")[0], first)

@@ -121,6 +121,33 @@ def test_the_terms_mean_the_same_for_every_batch_size() -> None:
     np.testing.assert_allclose(reported[25][1], reported[60][1], rtol=0.08)
 
 
+def test_the_first_order_term_is_exact_on_average_even_for_small_batches() -> None:
+    # Every pair of the six nodes is in one of the batches of two with the same chance.
+    adjacency = csr_matrix(random_graph(6, 4).astype(np.float32))
+    means = []
+    for batch, epochs in ((6, 1), (2, 600)):
+        fitted = model(batch_size=batch, epochs=epochs, learning_rate=1e-30)
+        fitted.fit_adjacency(adjacency)
+        means.append(np.mean([row["first_order"] for row in fitted.history]))
+    assert means[1] == pytest.approx(means[0], rel=0.08)
+
+
+def test_batches_are_drawn_anew_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[tuple[int, ...]] = []
+    original = sdne._dense_rows
+
+    def spy(matrix: csr_matrix, rows: NDArray[np.int64]) -> torch.Tensor:
+        met.append(tuple(rows.tolist()))
+        return original(matrix, rows)
+
+    monkeypatch.setattr(sdne, "_dense_rows", spy)
+    model(batch_size=9, epochs=3).fit_adjacency(csr_matrix(random_graph(9, 4).astype(np.float32)))
+    *epochs, codes = met
+    assert len({*epochs}) == 3
+    assert all(sorted(epoch) == list(range(9)) for epoch in epochs)
+    assert codes == tuple(range(9))
+
+
 def first_gradient(alpha: float, beta: float, nu: float, adjacency: csr_matrix) -> NDArray[np.float64]:
     """The gradient that the first step of a full-batch run must follow, by autograd over the written loss."""
     count = adjacency.shape[0]

@@ -13,6 +13,7 @@ from karateclub.node_embedding import neighbourhood
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix, linalg
 
+from pipeline import structure
 from pipeline.errors import InputError
 from pipeline.sdne import SDNE
 from pipeline.structure import KARATECLUB_METHODS, Embedded, StructureConfig, embed_graph, karateclub_embedding
@@ -184,3 +185,24 @@ def test_the_collapse_of_sigmoid_is_a_warning_and_tanh_has_none() -> None:
 def test_a_learning_rate_that_blows_up_is_one_line(graph: csr_matrix) -> None:
     with pytest.raises(InputError, match=r"^init_sdne: found vectors that are not finite.* learning_rate"):
         embed_graph(graph, config("sdne", activation="relu", beta=1e20, learning_rate=1.0), seed=3)
+
+
+def test_line_says_nothing_on_its_own(graph: csr_matrix, capfd: pytest.CaptureFixture[str]) -> None:
+    karateclub_embedding(graph, config("FirstOrderLINE"), seed=3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_vectors_that_are_not_finite_are_one_line(graph: csr_matrix) -> None:
+    with pytest.raises(InputError, match=r"^method: FirstOrderLINE gives vectors that are not finite on this graph"):
+        embed_graph(graph, config("FirstOrderLINE", karateclub_options={"learning_rate": 1e300}), seed=3)
+
+
+def test_the_auc_is_measured_on_a_sample_of_the_edges_of_a_large_graph(
+    graph: csr_matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(structure, "AUC_PAIRS", 40)
+    edges, others = structure._auc_pairs(graph, 3)
+    assert len(edges[0]) == len(others[0]) == 40
+    assert len({*zip(*map(list, edges), strict=True)}) == 40
+    assert all(graph[left, right] for left, right in zip(*edges, strict=True))
+    assert not np.array_equal(edges[0], structure._auc_pairs(graph, 4)[0][0])

@@ -200,7 +200,7 @@ def test_the_learning_rate_warms_up_over_one_epoch_and_falls_to_a_tenth(inputs: 
 
 def test_a_loss_that_is_not_finite_is_one_line(inputs: ItemInputs, data: Dataset) -> None:
     broken = ItemInputs(inputs.text * np.float32(1e30), inputs.structure * np.float32("nan"))
-    with pytest.raises(InputError, match=r"found .*expected"):
+    with pytest.raises(InputError, match=r"^TrainedModel: found scores that are not finite, expected numbers"):
         train(broken, data)
 
 
@@ -262,15 +262,11 @@ def test_histories_longer_than_the_largest_are_cut_in_training(inputs: ItemInput
 
 @pytest.mark.parametrize("where", ["items", "gat"])
 def test_dropout_is_drawn_anew_in_every_epoch(inputs: ItemInputs, data: Dataset, where: str) -> None:
-    assert inputs.gat is not None
-    gat_config = inputs.gat.build.keywords["config"].model_copy(update={"dropout": 0.5 if where == "gat" else 0.0})  # type: ignore[attr-defined]
-    gat = GatInputs(
-        inputs.gat.initial, inputs.gat.edge_index, inputs.gat.weights, partial(build_gat, config=gat_config)
-    )
-    changes = {"learning_rate": 1e-12, "epochs": 2, "finetune_gat": True, "max_history": ITEMS}
-    made = ItemInputs(inputs.text, inputs.structure, gat)
+    made = with_gat_dropout(inputs, 0.5 if where == "gat" else 0.0)
+    changes = {"learning_rate": 1e-12, "epochs": 3, "finetune_gat": True, "max_history": ITEMS}
     dropped = train(made, data, dropout=0.5 if where == "items" else 0.0, **changes).history
     assert dropped[0]["loss"] != pytest.approx(dropped[1]["loss"], rel=1e-4)
+    assert dropped[1]["loss"] != pytest.approx(dropped[2]["loss"], rel=1e-4)
     if where == "items":
         still = train(made, data, dropout=0.0, **changes).history
         assert still[0]["loss"] == pytest.approx(still[1]["loss"], rel=1e-5)
@@ -286,3 +282,148 @@ def test_disliked_negatives_without_any_dislike_are_a_mistake(inputs: ItemInputs
     liked = dataset(interactions().with_columns(like=pl.lit(True)))
     with pytest.raises(InputError, match=r"^negatives: found disliked, but the training split has no dislike"):
         train(inputs, liked, negatives="disliked")
+
+
+def test_a_run_stopped_after_its_best_epoch_keeps_that_epoch(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:
+    wrecking = {"learning_rate": 0.3, "epochs": 30, "patience": 3}
+    whole = train(inputs, data, **wrecking)
+    checkpoint = tmp_path / "state.pt"
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(row: dict[str, float]) -> None:
+        if row["epoch"] == whole.best_epoch + 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        UserTrainer(inputs, data, config(**wrecking), 7).run(checkpoint, stop)
+    resumed = train(inputs, data, checkpoint=checkpoint, **wrecking)
+    assert resumed.best_epoch == whole.best_epoch
+    assert resumed.history == whole.history
+    assert same(whole, resumed)
+
+
+def test_a_run_that_had_ended_is_not_trained_further(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:
+    ended = train(inputs, data, checkpoint=tmp_path / "state.pt")
+    again = train(inputs, data, checkpoint=tmp_path / "state.pt")
+    assert again.history == ended.history
+    assert same(ended, again)
+
+
+def test_every_epoch_has_draws_of_its_own_and_reports_the_mean_loss_of_what_it_trained_on(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = UserTrainer(inputs, data, config(negatives="unseen", batch_users=USERS, max_history=3), 7)
+    original, seen = trainer._loss, []
+
+    def spy(users: np.ndarray[Any, Any], random: np.random.Generator, generator: torch.Generator) -> Any:
+        drawn = torch.initial_seed(), str(random.bit_generator.state), generator.initial_seed()
+        loss, positives = original(users, random, generator)
+        seen.append((*drawn, float(loss.detach()) / positives))
+        return loss, positives
+
+    monkeypatch.setattr(trainer, "_loss", spy)
+    history = trainer.run().history
+    for draws in list(zip(*seen, strict=True))[:3]:
+        assert len({*draws}) == 4
+    assert [row["loss"] for row in history] == pytest.approx([loss for *_, loss in seen])
+
+
+def test_what_enters_the_model_in_training(inputs: ItemInputs, data: Dataset) -> None:
+    trainer = UserTrainer(inputs, data, config(max_history=3, dropout=0.25), 7)
+    entered: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    trainer.click.register_forward_pre_hook(lambda _, *call: entered.append(call), with_kwargs=True)
+    trainer._loss(np.arange(USERS), np.random.default_rng(0), torch.Generator())
+    (((_, likes, dislikes), options),) = entered
+    for history, matrix in ((likes, data.train_likes), (dislikes, data.train_dislikes)):
+        assert history.lengths.tolist() == np.minimum(np.diff(matrix.indptr), 3).tolist()
+        assert all(matrix[user, item] for user, item in zip(history.user.tolist(), history.items.tolist(), strict=True))
+    assert options == {"leave_one_out": True, "drop": 0.25}
+    text = trainer.items.get_buffer("text")
+    assert text.mean(dim=0).abs().max() < 1e-6
+    assert text.std(dim=0, correction=0).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
+
+
+def test_a_step_follows_the_mean_over_the_positives(inputs: ItemInputs, data: Dataset) -> None:
+    settings = {"batch_users": USERS, "dropout": 0.0, "max_history": ITEMS, "epochs": 1}
+    stepped, still = (UserTrainer(inputs, data, config(**settings), 7) for _ in range(2))
+    stepped.run()
+    loss, positives = still._loss(np.arange(USERS), np.random.default_rng(0), torch.Generator())
+    (loss / positives).backward()
+    assert stepped.click.weights.grad is not None
+    assert still.click.weights.grad is not None
+    assert stepped.click.weights.grad.tolist() == pytest.approx(still.click.weights.grad.tolist(), rel=1e-4)
+
+
+def test_only_likes_with_a_negative_count_as_trained_on(inputs: ItemInputs, data: Dataset) -> None:
+    no_dislikes = {0, 7, 8}
+    frame = interactions().filter(~(pl.col("user").is_in(no_dislikes) & ~pl.col("like")))
+    fewer = dataset(frame)
+    trainer = UserTrainer(inputs, fewer, config(negatives="disliked", max_history=ITEMS), 7)
+    _, positives = trainer._loss(np.arange(USERS), np.random.default_rng(0), torch.Generator())
+    with_dislikes = np.diff(fewer.train_dislikes.indptr) > 0
+    assert not with_dislikes[[*no_dislikes]].any()
+    assert positives == np.diff(fewer.train_likes.indptr)[with_dislikes].sum() < fewer.train_likes.nnz
+
+
+def test_disliked_negatives_without_any_dislike_are_one_line(inputs: ItemInputs) -> None:
+    liked = dataset(interactions().with_columns(like=pl.lit(True)))
+    with pytest.raises(
+        InputError, match=r"^negatives: found disliked, but the training split has no dislike; expected"
+    ):
+        train(inputs, liked, negatives="disliked")
+
+
+def test_of_equal_epochs_the_first_is_kept(inputs: ItemInputs, data: Dataset) -> None:
+    trained = train(inputs, data, learning_rate=1e-30, patience=2)
+    assert (trained.best_epoch, len(trained.history)) == (1, 3)
+
+
+def test_weight_decay_shrinks_the_weights(inputs: ItemInputs, data: Dataset) -> None:
+    shrunk, free = (train(inputs, data, weight_decay=decay, epochs=1).arrays for decay in (1.0, 0.0))
+    assert np.abs(shrunk["click.likes.value"]).sum() < np.abs(free["click.likes.value"]).sum() - 0.01
+
+
+def test_a_users_score_is_made_of_whole_training_histories_of_both_views(inputs: ItemInputs, data: Dataset) -> None:
+    model = TrainedModel.from_arrays(train(inputs, data, max_history=2, epochs=1).arrays, 2, data)
+    users = np.array([5, 0, 31])
+    with torch.no_grad():
+        likes, dislikes = (histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes))
+        assert likes.lengths.max() > 2
+        expected = model.click(model.items, likes, dislikes).numpy()
+    assert model.score(users) == pytest.approx(expected, abs=1e-6)
+    assert model.score(users[:1])[0] == pytest.approx(expected[0], abs=1e-5)
+
+
+def with_gat_dropout(inputs: ItemInputs, rate: float) -> ItemInputs:
+    assert inputs.gat is not None
+    settings = inputs.gat.build.keywords["config"].model_copy(update={"dropout": rate})  # type: ignore[attr-defined]
+    build = partial(build_gat, config=settings)
+    return ItemInputs(
+        inputs.text, inputs.structure, GatInputs(inputs.gat.initial, inputs.gat.edge_index, inputs.gat.weights, build)
+    )
+
+
+def test_finetuning_starts_from_the_structural_vectors_of_the_gat_stage(inputs: ItemInputs, data: Dataset) -> None:
+    frozen, tuned = (UserTrainer(inputs, data, config(finetune_gat=on), 7).items for on in (False, True))
+    assert torch.allclose(tuned.eval()()[:, 4:], frozen()[:, 4:], atol=1e-4)
+
+
+def test_the_stored_items_are_those_of_the_stored_encoder_without_dropout(inputs: ItemInputs, data: Dataset) -> None:
+    made = with_gat_dropout(inputs, 0.5)
+    arrays = train(made, data, finetune_gat=True, epochs=2).arrays
+    encoder = UserTrainer(made, data, config(finetune_gat=True), 99).items
+    weights = {
+        name.removeprefix("encoder."): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith("encoder.")
+    }
+    encoder.load_state_dict(weights)
+    with torch.no_grad():
+        assert arrays["items"] == pytest.approx(encoder.eval()().numpy(), abs=1e-6)
+
+
+def test_finetuning_without_the_gats_inputs_is_refused(inputs: ItemInputs, data: Dataset) -> None:
+    with pytest.raises(ValueError, match="finetune_gat needs the GAT's inputs"):
+        train(ItemInputs(inputs.text, inputs.structure), data, finetune_gat=True)

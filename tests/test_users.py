@@ -214,3 +214,27 @@ def test_a_new_view_starts_as_the_mean_of_its_items_seen_through_nothing() -> No
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(ValueError, match="4 heads do not divide the width 6"):
         View(6, 4)
+
+
+def test_queries_and_keys_start_at_random_and_each_by_itself() -> None:
+    torch.manual_seed(0)
+    view = View(64, 4)
+    for matrix in (view.query, view.key):
+        assert matrix.std().item() == pytest.approx(1 / 8, rel=0.1)
+    assert not torch.equal(view.query, view.key)
+
+
+def test_the_attention_weights_of_a_chunk_stay_within_their_bound_over_all_heads(
+    view: View, items: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = []
+
+    def spy(query: torch.Tensor, *rest: torch.Tensor, leave_one_out: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        held, heads, length, _ = query.shape
+        cells.append(held * heads * length**2)
+        return attend(query, *rest, leave_one_out=leave_one_out)
+
+    monkeypatch.setattr(users, "attend", spy)
+    monkeypatch.setattr(users, "CHUNK_CELLS", 3 * HEADS * 4)
+    view(view.project(items), ragged([[1, 2]] * 7))
+    assert cells == [3 * HEADS * 4, 3 * HEADS * 4, HEADS * 4]
