@@ -20,6 +20,8 @@ from pipeline.gat import GatConfig, build_gat, train_gat
 from pipeline.histories import histories
 from pipeline.training import GatInputs, ItemInputs, Trained, TrainedModel, TrainingConfig, UserTrainer
 
+torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
+
 USERS, ITEMS = 60, 40
 SETTINGS: dict[str, Any] = {
     "fusion": "concat",
