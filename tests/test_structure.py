@@ -206,3 +206,17 @@ def test_the_auc_is_measured_on_a_sample_of_the_edges_of_a_large_graph(
     assert len({*zip(*map(list, edges), strict=True)}) == 40
     assert all(graph[left, right] for left, right in zip(*edges, strict=True))
     assert not np.array_equal(edges[0], structure._auc_pairs(graph, 4)[0][0])
+
+
+def test_word2vec_has_one_worker_unless_more_are_asked_for(graph: csr_matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = []
+    original = neighbourhood.DeepWalk.fit
+
+    def spy(model: Any, graph: nx.Graph) -> None:
+        workers.append(model.workers)
+        original(model, graph)
+
+    monkeypatch.setattr(neighbourhood.DeepWalk, "fit", spy)
+    karateclub_embedding(graph, config("DeepWalk"), seed=3)
+    karateclub_embedding(graph, config("DeepWalk", karateclub_options={"workers": 2, "walk_length": 5}), seed=3)
+    assert workers == [1, 2]
