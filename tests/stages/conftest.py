@@ -18,7 +18,7 @@ class Finished(NamedTuple):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     workspace = make_workspace(tmp_path_factory.mktemp("finished"))
-    results = {stage: workspace.run(stage) for stage in ("validate", "fetch", "prepare")}
+    results = {stage: workspace.run(stage) for stage in ("validate", "check_tables", "fetch", "prepare")}
     # Texts and graph do not need each other.
     texts = workspace.start("embed_text", "--dataset", KEY)
     results |= {stage: workspace.run(stage) for stage in ("build_graph", "init_sdne", "train_gat")}

@@ -145,6 +145,7 @@ def test_the_summary_shows_the_stored_table_and_what_each_stage_took(finished: F
 def test_help_shows_what_a_stage_does(fresh) -> None:
     purposes = {
         "validate": "Check the whole of params.yaml",
+        "check_tables": "Read the data set's tables and try",
         "fetch": "Get the data set from its source",
         "prepare": "Likes and dislikes, filters",
         "embed_text": "Encode every item's text",

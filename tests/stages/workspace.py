@@ -16,19 +16,10 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
+from stages.summary import STAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
-STAGES = (
-    "check_tables",
-    "fetch",
-    "prepare",
-    "embed_text",
-    "build_graph",
-    "init_sdne",
-    "train_gat",
-    "train_users",
-    "evaluate",
-)
 USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
 
 
