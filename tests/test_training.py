@@ -429,3 +429,8 @@ def test_the_stored_items_are_those_of_the_stored_encoder_without_dropout(inputs
 def test_finetuning_without_the_gats_inputs_is_refused(inputs: ItemInputs, data: Dataset) -> None:
     with pytest.raises(ValueError, match="finetune_gat needs the GAT's inputs"):
         train(ItemInputs(inputs.text, inputs.structure), data, finetune_gat=True)
+
+
+def test_heads_that_do_not_divide_the_item_vectors_width_are_one_line(inputs: ItemInputs, data: Dataset) -> None:
+    with pytest.raises(InputError, match=r"^heads: found 3, expected a divisor of the item vector's width 8$"):
+        train(inputs, data, heads=3)
