@@ -18,6 +18,7 @@ from pipeline.item_graph import (
     adjacency,
     build_item_graph,
     edge_index,
+    neighbour_incidence,
     refuse_without_edges,
 )
 
@@ -218,3 +219,12 @@ def test_the_edge_index_has_both_directions_of_every_edge() -> None:
     index = edge_index(pl.DataFrame({"source": [0, 1], "target": [1, 3]}, schema_overrides={"source": pl.Int32}))
     assert index.dtype == np.int64
     assert sorted(map(tuple, index.T.tolist())) == [(0, 1), (1, 0), (1, 3), (3, 1)]
+
+
+@pytest.mark.parametrize(("cells", "blocks"), [(1, 4), (4, 4), (8, 2), (15, 2), (16, 1)])
+def test_no_more_cells_of_the_product_are_held_at_once_than_allowed(
+    cells: int, blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_graph, "BLOCK_CELLS", cells)
+    incidence = neighbour_incidence(*tables(FACTS, FILMS, 4))
+    assert len(list(item_graph._overlaps(incidence))) == blocks

@@ -284,3 +284,9 @@ def test_training_ends_when_five_passes_hardly_lower_the_loss() -> None:
     assert losses == [row["loss"] for row in patient.history[: len(losses)]]
     falls = [1 - after / before for before, after in zip(losses, losses[5:], strict=False)]
     assert falls[-1] < 0.05 <= min(falls[:-1])
+
+
+def test_a_tolerance_is_first_looked_at_when_five_passes_can_be_compared() -> None:
+    fitted = model(epochs=20, tolerance=0.99)
+    fitted.fit_adjacency(csr_matrix(random_graph(9, 4).astype(np.float32)))
+    assert len(fitted.history) == 1 + sdne.WINDOW
