@@ -97,7 +97,8 @@ def batches_of_similar_length(
 ) -> list[NDArray[np.int64]]:
     """All users in batches of at most ``size``, neighbours in length together, in random order.
 
-    Random batches are two thirds padding. Lengths are jittered by up to a fifth, so that not the same users meet in every epoch.
+    Users drawn at random would be padded to the longest of them.
+    Lengths are jittered by up to a fifth, so that not the same users meet in every epoch.
     """
     jittered = lengths * random.uniform(0.8, 1.2, len(lengths))
     order = np.argsort(jittered, kind="stable")

@@ -21,7 +21,7 @@ Fusion = Literal["concat", "average"]
 def standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each dimension to mean 0 and variance 1 over the items that have a vector; rows of zeros (no text) stay zero.
 
-    [CLS] vectors of any two films have a cosine of .64: without this, everything the items share drowns what sets them apart.
+    [CLS] vectors of any two items point in much the same direction: what all share would drown what sets them apart.
 
     Args:
         vectors: (M, width).

@@ -52,9 +52,17 @@ class StructureConfig(SdneConfig):
         min_length=1, description="sdne, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk"
     )
     dimensions: int = Field(ge=1, le=4096, description="Width of the vectors")
-    karateclub_options: dict[str, int | float | str] = Field(
-        description="Arguments for the karateclub class; sdne ignores them"
+    karateclub_options: dict[str, bool | int | float | str | list[float]] = Field(
+        description="Further arguments for the karateclub class; sdne ignores them"
     )
+
+    @field_validator("karateclub_options")
+    @classmethod
+    def _leaves_our_own_settings_alone(cls, value: dict[str, object]) -> dict[str, object]:
+        for name, instead in (("seed", "the file's own `seed`"), ("dimensions", "`dimensions` beside `method`")):
+            if name in value:
+                raise ValueError(f"karateclub_options: found {name!r}, expected {instead}")
+        return value
 
     @field_validator("method")
     @classmethod

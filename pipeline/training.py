@@ -236,11 +236,12 @@ class UserTrainer:
             self.optimiser.step()
             total += float(loss.detach())
             trained_on += positives
-        row = {"epoch": epoch, "loss": total / max(trained_on, 1)} | self._validate()
-        if not all(np.isfinite(value) for value in row.values()):
+        loss_of_epoch = total / max(trained_on, 1)
+        if not np.isfinite(loss_of_epoch):
             raise InputError(
-                f"train_users: found a loss of {row['loss']} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
+                f"train_users: found a loss of {loss_of_epoch} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
             )
+        row = {"epoch": epoch, "loss": loss_of_epoch} | self._validate()
         self.history.append(row)
         return row
 

@@ -65,7 +65,7 @@ class View(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """W^V and W^O start as the identity, so that a user starts as the mean of the items: +10% NDCG over random weights."""
+        """W^V and W^O start as the identity, so that a user starts as the mean of the items."""
         width = self.query.shape[0]
         nn.init.normal_(self.query, std=width**-0.5)
         nn.init.normal_(self.key, std=width**-0.5)

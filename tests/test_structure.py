@@ -220,3 +220,15 @@ def test_word2vec_has_one_worker_unless_more_are_asked_for(graph: csr_matrix, mo
     karateclub_embedding(graph, config("DeepWalk"), seed=3)
     karateclub_embedding(graph, config("DeepWalk", karateclub_options={"workers": 2, "walk_length": 5}), seed=3)
     assert workers == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["seed", "dimensions"])
+def test_settings_that_have_a_place_of_their_own_are_no_options(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"karateclub_options: found '{name}', expected .*`{name}`"):
+        config("DeepWalk", karateclub_options={name: 3})
+
+
+def test_an_option_can_be_a_list(graph: csr_matrix) -> None:
+    plain = karateclub_embedding(graph, config("RandNE"), seed=3)
+    weighted = karateclub_embedding(graph, config("RandNE", karateclub_options={"alphas": [0.1, 2.0]}), seed=3)
+    assert not np.allclose(plain, weighted)

@@ -202,7 +202,7 @@ def test_the_learning_rate_warms_up_over_one_epoch_and_falls_to_a_tenth(inputs: 
 
 def test_a_loss_that_is_not_finite_is_one_line(inputs: ItemInputs, data: Dataset) -> None:
     broken = ItemInputs(inputs.text * np.float32(1e30), inputs.structure * np.float32("nan"))
-    with pytest.raises(InputError, match=r"^TrainedModel: found scores that are not finite, expected numbers"):
+    with pytest.raises(InputError, match=r"^train_users: found a loss of nan in epoch 1; expected a finite one"):
         train(broken, data)
 
 
