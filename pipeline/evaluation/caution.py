@@ -1,0 +1,124 @@
+"""What a reader should be told before trusting the figures, as lines of text; no line, no caution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.dataset import Dataset
+from pipeline.evaluation import protocols
+from pipeline.evaluation.paired import excludes_zero
+from pipeline.evaluation.protocols import EARLIER, Scorer
+from pipeline.random_streams import stream
+from pipeline.vector_health import effective_rank
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# The metric by which each protocol is read.
+MAIN = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"))
+POPULARITY_LIMIT = 0.92
+POPULARITY_USERS = 500
+COLLAPSE_DIRECTIONS = 3.0
+COLLAPSE_SHARE = 0.05
+
+
+def popularity_likeness(scorer: Scorer, data: Dataset, split: str, seed: int) -> float:
+    """How much a system ranks like popularity for everybody: mean over users of Spearman's correlation, -1 to 1.
+
+    The correlation of a user's scores with the items' training likes is over the user's candidates of the `ranking`
+    protocol, ties by average ranks. At most `POPULARITY_USERS` users are drawn. Where one side is constant, nothing is
+    ranked, which counts as 0.
+
+    Args:
+        split: `valid` or `test`; what users rated before it are no candidates.
+    """
+    users = np.arange(data.users)
+    if data.users > POPULARITY_USERS:
+        users = np.sort(stream(seed, "popularity likeness").choice(users, size=POPULARITY_USERS, replace=False))
+    earlier = data.matrix(data.rated(EARLIER[split]))
+    likes = data.train_likes.getnnz(axis=0)
+    size = max(protocols.BLOCK_CELLS // data.items, 1)
+    found = []
+    for start in range(0, len(users), size):
+        block = users[start : start + size]
+        scores = scorer.score(block)
+        candidates = np.ones(scores.shape, dtype=bool)
+        candidates[earlier[block].nonzero()] = False
+        found += [_spearman(row[kept], likes[kept]) for row, kept in zip(scores, candidates, strict=True)]
+    return float(np.mean(found))
+
+
+def popularity_warning(system: str, likeness: float) -> list[str]:
+    """A warning when a system is hardly more than popularity, whatever it costs.
+
+    Args:
+        likeness: from `popularity_likeness`.
+    """
+    if likeness < POPULARITY_LIMIT:
+        return []
+    return [
+        f"{system}: ranks like popularity for everybody: mean rank correlation with the items' likes {likeness:.3f} "
+        f"(at or above {POPULARITY_LIMIT:g}); what it knows of a user hardly counts"
+    ]
+
+
+def collapse_warnings(embeddings: Mapping[str, NDArray[np.floating[Any]]]) -> list[str]:
+    """Embeddings that use next to none of their directions.
+
+    An effective rank below 3 is no more than a plane; below a twentieth of what is possible, 95% of the directions
+    lie idle. Of a width that hardly exceeds 3 a half is asked instead.
+
+    Args:
+        embeddings: name to vectors, (items, width).
+    """
+    found = []
+    for name, vectors in embeddings.items():
+        possible = min(vectors.shape)
+        limit = min(max(COLLAPSE_DIRECTIONS, COLLAPSE_SHARE * possible), possible / 2)
+        rank = effective_rank(vectors)
+        if rank < limit:
+            found.append(
+                f"{name}: effective rank {rank:.2f} of {possible} (below {limit:g}): the vectors have collapsed, items look alike"
+            )
+    return found
+
+
+def beaten_warnings(comparisons: pl.DataFrame) -> list[str]:
+    """For each variant and protocol the baselines above it, the farthest first, by how much, and whether that may be chance.
+
+    Args:
+        comparisons: from `paired.compare`, with every baseline.
+    """
+    found = []
+    for system in comparisons["system"].unique(maintain_order=True):
+        for protocol, metric in MAIN:
+            above = comparisons.filter(
+                (pl.col("system") == system)
+                & (pl.col("protocol") == protocol)
+                & (pl.col("metric") == metric)
+                & (pl.col("difference") < 0)
+            ).sort("difference", "against")
+            if len(above):
+                parts = [_above(row) for row in above.iter_rows(named=True)]
+                found.append(f"{protocol} {metric}: above {system}: {', '.join(parts)}")
+    return found
+
+
+def _above(row: dict[str, Any]) -> str:
+    chance = "beyond chance" if excludes_zero(row["low"], row["high"]) else "may be chance"
+    return f"{row['against']} by {-row['difference']:.4f} ({-row['high']:.4f} to {-row['low']:.4f}, {chance})"
+
+
+def _spearman(left: NDArray[Any], right: NDArray[Any]) -> float:
+    """Pearson's correlation of average ranks; 0 where a side is constant."""
+    from scipy.stats import rankdata
+
+    first, second = rankdata(left), rankdata(right)
+    # The mean of average ranks is that of 1 to n, ties or not.
+    first, second = first - (len(first) + 1) / 2, second - (len(second) + 1) / 2
+    spread = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
+    return float(np.dot(first, second)) / spread if spread > 0 else 0.0

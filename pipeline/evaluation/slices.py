@@ -1,0 +1,176 @@
+"""Figures by slices: for which items and which users a system works.
+
+Slices of items, by their likes in training:
+
+| slice | items |
+|---|---|
+| cold | at most `COLD_LIKES` likes |
+| head | of the others the most liked ones, as many as it takes to hold half of all likes; equals of the last one too |
+| tail | the rest |
+
+In each slice the slice's items are ranked among themselves (protocol `ranking-within`: candidates are its items without
+what the user rated in earlier splits), and in the whole catalogue (protocol `ranking`: of the user's likes in the slice,
+the share that stands in the first hundred). The two answer different questions: a system that never shows a cold item
+can still tell the good cold items from the bad ones.
+
+Slices of users are tertiles of the ratings in training and of the share of dislikes among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.dataset import Dataset, blocks
+from pipeline.evaluation import metrics, protocols
+from pipeline.evaluation.intervals import mean_figure
+from pipeline.evaluation.protocols import EARLIER, PerUser, Scorer
+from pipeline.evaluation.ranks import Standing, standing
+from pipeline.random_streams import stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COLD_LIKES = 5
+POPULARITY, HISTORY, DISLIKES = "item popularity", "history length", "dislike share"
+ITEM_SLICES = ("cold", "tail", "head")
+USER_SLICES = {HISTORY: ("short", "middle", "long"), DISLIKES: ("few", "some", "many")}
+WITHIN, CATALOGUE = "ranking-within", "ranking"
+ITEM_METRICS = ((WITHIN, "ndcg@10"), (WITHIN, "recall@20"), (CATALOGUE, "recall@100"))
+USER_METRICS = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"))
+
+# (slice_by, slice, protocol, metric) to its values.
+Slices = dict[tuple[str, str, str, str], PerUser]
+
+
+def item_slices(likes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each item's slice as a position in `ITEM_SLICES`, (items,).
+
+    Args:
+        likes: training likes of each item, (items,).
+    """
+    counts = np.sort(likes)[::-1]
+    held = np.cumsum(counts)
+    last_of_head = counts[np.searchsorted(2 * held, held[-1])]
+    return np.where(likes <= COLD_LIKES, 0, np.where(likes >= last_of_head, 2, 1))
+
+
+class ItemSlices:
+    """Collects the standings of a split's likes block by block, so that a scorer is asked once."""
+
+    def __init__(self, data: Dataset, split: str) -> None:
+        """
+        Args:
+            split: `valid` or `test`.
+        """
+        self._slice = item_slices(data.train_likes.getnnz(axis=0))
+        self._likes, self._earlier = data.matrix(data.liked(split)), data.matrix(data.rated(EARLIER[split]))
+        self._values: dict[tuple[int, str, str], list[PerUser]] = {}
+
+    def add(self, users: NDArray[np.int64], scores: NDArray[np.floating[Any]]) -> None:
+        """
+        Args:
+            users: indices, (block,), ascending; no user comes in two blocks.
+            scores: (block, items), finite.
+        """
+        row, column = self._likes[users].nonzero()
+        if not len(row):
+            return
+        candidates = np.ones(scores.shape, dtype=bool)
+        candidates[self._earlier[users].nonzero()] = False
+        # In the order that a standing has, to tell its entries' items; a whole catalogue is sorted once and then parted.
+        order = np.lexsort((-scores[row, column], row))
+        row, column = row[order], column[order]
+        liking, place = np.unique(row, return_inverse=True)
+        everywhere = standing(scores[liking], candidates[liking], place, column)
+        for number in np.unique(self._slice[column]):
+            inside = self._slice[column] == number
+            have, place = np.unique(row[inside], return_inverse=True)
+            items = np.flatnonzero(self._slice == number)
+            cells = np.ix_(have, items)
+            among = standing(scores[cells], candidates[cells], place, np.searchsorted(items, column[inside]))
+            anywhere = Standing(place, everywhere.above[inside], everywhere.tied[inside], len(have))
+            self._keep(int(number), users[have], among, anywhere)
+
+    def _keep(self, number: int, users: NDArray[np.int64], among: Standing, anywhere: Standing) -> None:
+        values = (metrics.ndcg(among, 10), metrics.recall(among, 20), metrics.recall(anywhere, 100))
+        for (protocol, metric), found in zip(ITEM_METRICS, values, strict=True):
+            self._values.setdefault((number, protocol, metric), []).append(PerUser(users, found))
+
+    def per_user(self) -> Slices:
+        """Values of the users who have a like of the split in the slice; a slice that nobody likes is left out."""
+        return {
+            (POPULARITY, ITEM_SLICES[number], protocol, metric): PerUser(
+                np.concatenate([part.users for part in self._values[number, protocol, metric]]),
+                np.concatenate([part.values for part in self._values[number, protocol, metric]]),
+            )
+            for number in range(len(ITEM_SLICES))
+            for protocol, metric in ITEM_METRICS
+            if (number, protocol, metric) in self._values
+        }
+
+
+def cold_and_head(scorer: Scorer, data: Dataset, split: str) -> Slices:
+    """Values by item popularity of a system that is scored for nothing else, in blocks of users.
+
+    Args:
+        split: `valid` or `test`.
+    """
+    collected = ItemSlices(data, split)
+    for users in blocks(data.users, max(protocols.BLOCK_CELLS // data.items, 1)):
+        collected.add(users, scorer.score(users))
+    return collected.per_user()
+
+
+def user_slices(data: Dataset) -> dict[str, NDArray[np.int64]]:
+    """For each way to slice users the slice of each, a position in its `USER_SLICES`, (users,).
+
+    A third ends where a third of the users has at most this value; equal users share a slice, so that with many equal
+    ones a slice may be large and another one empty.
+    """
+    likes, dislikes = data.train_likes.getnnz(axis=1), data.train_dislikes.getnnz(axis=1)
+    ratings = likes + dislikes
+    return {HISTORY: _thirds(ratings), DISLIKES: _thirds(dislikes / np.maximum(ratings, 1))}
+
+
+def _thirds(values: NDArray[np.number[Any]]) -> NDArray[np.int64]:
+    ends = np.quantile(values, (1 / 3, 2 / 3), method="inverted_cdf")
+    return np.searchsorted(ends, values, side="left").astype(np.int64)
+
+
+def by_user(per_user: Mapping[tuple[str, str], PerUser], data: Dataset) -> Slices:
+    """The values of `USER_METRICS` parted by the slices of users; a way to slice that parts nobody is left out.
+
+    Args:
+        per_user: (protocol, metric) to values, as in `Evaluated.per_user`.
+    """
+    found: Slices = {}
+    for slice_by, of_user in user_slices(data).items():
+        if len(np.unique(of_user)) == 1:
+            continue
+        for number, name in enumerate(USER_SLICES[slice_by]):
+            for protocol, metric in USER_METRICS:
+                values = per_user.get((protocol, metric))
+                if values is None:
+                    continue
+                inside = of_user[values.users] == number
+                if inside.any():
+                    found[slice_by, name, protocol, metric] = PerUser(values.users[inside], values.values[inside])
+    return found
+
+
+def slice_figures(slices: Slices, samples: int, seed: int) -> pl.DataFrame:
+    """Means and their 95% intervals: slice_by, slice, protocol, metric, value, low, high, users.
+
+    Every figure has a stream of its own from the start, so that every system meets the same resampled users.
+    """
+    rows = [
+        {"slice_by": slice_by, "slice": name, "protocol": protocol, "metric": metric}
+        | mean_figure(values, samples, stream(seed, f"bootstrap {slice_by}"))._asdict()
+        for (slice_by, name, protocol, metric), values in slices.items()
+    ]
+    schema = dict.fromkeys(("slice_by", "slice", "protocol", "metric"), pl.String)
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys(("value", "low", "high"), pl.Float64) | {"users": pl.Int32})
