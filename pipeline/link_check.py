@@ -28,7 +28,7 @@ SHARES = (0.01, 0.5)
 PERMUTATIONS = 20
 # Agreement that could hardly be missed: a wrong link can lie above chance a little, since neighbouring ids are alike.
 FLOOR = 0.3
-# Cells of facts x categories and of items x categories that are held at once.
+# Cells of facts x categories that are held at once.
 BLOCK_CELLS = 10_000_000
 
 

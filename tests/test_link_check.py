@@ -119,6 +119,19 @@ def test_the_order_of_all_tables_is_indifferent_and_the_seed_sets_chance_only() 
     assert first.by_chance != other.by_chance
 
 
+def test_of_facts_that_agree_alike_the_same_is_named_every_time() -> None:
+    kg, links, items = world()
+    both_ways = pl.concat([kg, kg.select(head="tail", relation=pl.lit("films"), tail="head")])
+    found = {str(link_evidence(both_ways.sample(fraction=1, shuffle=True, seed=s), links, items, 1)) for s in range(8)}
+    assert len(found) == 1
+
+
+def test_a_fact_of_every_item_tells_nothing_and_breaks_nothing() -> None:
+    kg, links, items = world()
+    films = pl.DataFrame({"head": links["entity_id"], "relation": "a", "tail": "film"})
+    assert link_evidence(pl.concat([kg, films]), links, items, 1) == link_evidence(kg, links, items, 1)
+
+
 def test_an_item_of_several_entities_has_the_facts_of_all() -> None:
     kg, links, items = world()
     facts_apart = kg.with_columns(head=pl.when(relation="genre").then("head").otherwise(pl.col("head") + " cast"))
@@ -160,6 +173,15 @@ def test_a_category_that_most_items_have_leaves_a_column_categorical() -> None:
     values = ["Drama War"] * 30 + ["Drama"] * 120 + ["War"] * 10 + ["Drama Crime"] * 20 + ["Crime"] * 10
     found = {name: len(rows) for name, rows in link_check._tokens(pl.Series("genres", values))}
     assert found == {"genres=Crime": 30, "genres=War": 40}
+
+
+def test_titles_are_no_categories_for_all_their_common_words() -> None:
+    random = np.random.default_rng(0)
+    titles = [
+        f"{'The ' * (item % 3 == 0)}{left} {right}"
+        for item, (left, right) in enumerate(random.integers(150, size=(300, 2)))
+    ]
+    assert link_check._tokens(pl.Series("title", titles)) == []
 
 
 def test_prose_is_no_category() -> None:
