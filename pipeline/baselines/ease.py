@@ -42,8 +42,8 @@ class Ease:
         from scipy.linalg import cho_factor
         from scipy.linalg.lapack import dpotri
 
+        # A sum of sparse matrices stores no zeros: an item with dislikes of no weight counts as unrated.
         history = (data.train_likes.astype(np.float64) - dislike_weight * data.train_dislikes).tocsr()
-        history.eliminate_zeros()
         rated = np.flatnonzero(history.getnnz(axis=0))
         history = history[:, rated]
         gram = (history.T @ history).toarray()

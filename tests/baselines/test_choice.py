@@ -87,6 +87,14 @@ def test_the_choice_follows_the_figure_that_is_named() -> None:
     assert picked["ranking.ndcg@10"] != picked["ctr.user_auc"]
 
 
+def test_of_settings_that_do_equally_well_the_first_is_chosen() -> None:
+    # More neighbours than there are items: both keep them all.
+    tried = tried_of(random_dataset(USERS, ITEMS), config(item_knn_neighbours=[200, 100]))
+    knn = [one for one in tried if one.system == "item-knn"]
+    assert knn[0].validation == knn[1].validation
+    assert [(one.setting, one.chosen) for one in knn] == [("neighbours 200", True), ("neighbours 100", False)]
+
+
 def test_what_the_test_split_holds_changes_no_choice() -> None:
     rows = random_rows(USERS, ITEMS, 0.5, 0)
     drawn = unrated_rows(rows, USERS, ITEMS, 0)
