@@ -369,6 +369,12 @@ PER_USER = Table(
 )
 CHOSEN_BASELINES = Table(
     "artifacts/{dataset}/evaluation/chosen_baselines.parquet",
-    {"system": pl.String, "setting": pl.String, "validation": pl.Float64, "chosen": pl.Boolean},
+    {
+        "system": pl.String,
+        "setting": pl.String,
+        "chosen_by": pl.String,
+        "validation": pl.Float64,
+        "chosen": pl.Boolean,
+    },
     key=("system", "setting"),
 )

@@ -125,7 +125,7 @@ def first_run(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 def test_a_clean_run_makes_metrics_of_every_system_under_every_protocol(first_run: Project) -> None:
     metrics = METRICS.read("slice", first_run.folder)
-    assert set(metrics) == {"crmman", "popularity", "item-mean", "item-knn", "ease", "als"}
+    assert set(metrics) == {"crmman", "popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"}
     for protocols in metrics.values():
         assert set(protocols) == {"ctr", "impression", "ranking"}
     shown = first_run.run("dvc", "metrics", "show", "--json")

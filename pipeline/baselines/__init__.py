@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import isnan
@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.baselines.als import ImplicitAls
+from pipeline.baselines.biased_mf import BiasedMf
 from pipeline.baselines.ease import Ease
 from pipeline.baselines.item_knn import ItemKnn
 from pipeline.baselines.item_mean import ItemMean
@@ -21,6 +22,8 @@ from pipeline.errors import InputError
 from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
 
 Fit = Callable[[Dataset], Scorer]
+# By what the systems that learn from dislikes are chosen; see `candidates`.
+OF_DISLIKES = "impression.ndcg@10"
 
 
 class BaselineConfig(Config):
@@ -28,9 +31,12 @@ class BaselineConfig(Config):
 
     baselines_chosen_by: str = Field(
         pattern=r"^(ctr\.user_auc|impression\.(user_auc|mrr|ndcg@5|ndcg@10)|ranking\.(ndcg@5|ndcg@10|recall@10|recall@20|hit@10))$",
-        description="Validation figure by which each baseline's setting is chosen",
+        description="Validation figure by which a baseline's setting is chosen; item-mean, signed-ease and biased-mf, which "
+        "learn from dislikes, are chosen by impression.ndcg@10 where the data set has it",
     )
-    item_mean_damping: float = Field(ge=0, description="Ratings of the global mean that every item starts with")
+    item_mean_damping: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1, description="Ratings of the global mean that every item starts with"
+    )
     item_knn_neighbours: list[Annotated[int, Field(ge=1)]] = Field(
         min_length=1, description="Similar items that count for an item"
     )
@@ -38,12 +44,33 @@ class BaselineConfig(Config):
     ease_max_items: int = Field(
         ge=1, description="EASE inverts an items x items matrix; beyond this many rated items it is left out"
     )
+    signed_ease_l2: list[Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="Penalty on the squared weights of EASE on likes and dislikes"
+    )
+    signed_ease_dislike_weight: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1, description="How much a dislike counts against a like's 1"
+    )
     als_factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the factors")
     als_regularization: list[Annotated[float, Field(ge=0)]] = Field(
         min_length=1, description="Penalty on the squared factors"
     )
     als_alpha: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Weight of an observed like")
     als_iterations: int = Field(ge=1, description="Rounds over users and items")
+    biased_mf_factors: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="Widths of the factors of ratings"
+    )
+    biased_mf_regularization: list[Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="Penalty on the squared factors and biases"
+    )
+    biased_mf_iterations: int = Field(ge=1, description="Rounds over users and items")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Settings to try, and the validation figure that chooses among them."""
+
+    settings: Mapping[str, Fit]
+    chosen_by: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +79,7 @@ class Tried:
 
     system: str
     setting: str
+    chosen_by: str
     validation: float
     chosen: bool
 
@@ -65,48 +93,89 @@ class Chosen:
     on_validation: Evaluated
 
 
-def candidates(config: BaselineConfig, seed: int, data: Dataset) -> dict[str, dict[str, Fit]]:
-    """System name to settings to try; a system that cannot run on this data set has none."""
-    few_enough = int((data.train_likes.getnnz(axis=0) > 0).sum()) <= config.ease_max_items
+def left_out(config: BaselineConfig, data: Dataset) -> dict[str, str]:
+    """Systems that are too large for this data set, and why."""
+    liked, disliked = (matrix.getnnz(axis=0) > 0 for matrix in (data.train_likes, data.train_dislikes))
+    counts = {"ease": (liked.sum(), "items with a like"), "signed-ease": ((liked | disliked).sum(), "rated items")}
     return {
-        "popularity": {"": Popularity.fit},
-        "item-mean": {
-            f"damping {config.item_mean_damping:g}": lambda data: ItemMean.fit(data, config.item_mean_damping)
-        },
-        "item-knn": {f"neighbours {k}": _bind(ItemKnn.fit, k) for k in config.item_knn_neighbours},
-        "ease": {f"l2 {l2:g}": _bind(Ease.fit, l2) for l2 in config.ease_l2} if few_enough else {},
-        "als": {
-            f"factors {factors}, regularization {regularization:g}, alpha {alpha:g}": _bind(
-                ImplicitAls.fit, factors, regularization, alpha, config.als_iterations, seed
-            )
-            for factors, regularization, alpha in product(
-                config.als_factors, config.als_regularization, config.als_alpha
-            )
-        },
+        system: f"{count} {what}, more than ease_max_items {config.ease_max_items}"
+        for system, (count, what) in counts.items()
+        if count > config.ease_max_items
     }
 
 
-def choose(data: Dataset, config: BaselineConfig, seed: int) -> Iterator[tuple[Chosen | None, Sequence[Tried]]]:
-    """Fit each baseline with each setting, and keep the best on validation; None for a baseline left out.
+def candidates(config: BaselineConfig, seed: int) -> dict[str, Baseline]:
+    """System name to what is tried of it.
+
+    Systems that learn from dislikes are there for the protocol that ranks dislikes. Chosen by a figure of another one they
+    would be weakened at their own: signed EASE, say, would all but leave its dislikes out and be a second EASE.
+    """
+    popularity = {"": Popularity.fit}
+    item_mean = {f"damping {damping:g}": _bind(ItemMean.fit, damping) for damping in config.item_mean_damping}
+    item_knn = {f"neighbours {k}": _bind(ItemKnn.fit, k) for k in config.item_knn_neighbours}
+    ease = {f"l2 {l2:g}": _bind(Ease.fit, l2) for l2 in config.ease_l2}
+    signed_ease = {
+        f"l2 {l2:g}, dislike weight {weight:g}": _bind(Ease.fit, l2, weight)
+        for l2, weight in product(config.signed_ease_l2, config.signed_ease_dislike_weight)
+    }
+    als = {
+        f"factors {factors}, regularization {regularization:g}, alpha {alpha:g}": _bind(
+            ImplicitAls.fit, factors, regularization, alpha, config.als_iterations, seed
+        )
+        for factors, regularization, alpha in product(config.als_factors, config.als_regularization, config.als_alpha)
+    }
+    biased_mf = {
+        f"factors {factors}, regularization {regularization:g}": _bind(
+            BiasedMf.fit, factors, regularization, config.biased_mf_iterations, seed
+        )
+        for factors, regularization in product(config.biased_mf_factors, config.biased_mf_regularization)
+    }
+    return {
+        "popularity": Baseline(popularity, config.baselines_chosen_by),
+        "item-mean": Baseline(item_mean, OF_DISLIKES),
+        "item-knn": Baseline(item_knn, config.baselines_chosen_by),
+        "ease": Baseline(ease, config.baselines_chosen_by),
+        "signed-ease": Baseline(signed_ease, OF_DISLIKES),
+        "als": Baseline(als, config.baselines_chosen_by),
+        "biased-mf": Baseline(biased_mf, OF_DISLIKES),
+    }
+
+
+def choose(data: Dataset, config: BaselineConfig, seed: int) -> Iterator[tuple[Chosen, Sequence[Tried]]]:
+    """Fit each baseline that is not left out with each setting, and keep the best on validation.
 
     Raises:
         InputError: the data have no user that `baselines_chosen_by` could be computed for.
     """
-    for system, settings in candidates(config, seed, data).items():
+    absent = left_out(config, data)
+    for system, baseline in candidates(config, seed).items():
+        if system in absent:
+            continue
         best: Chosen | None = None
-        best_setting, tried = "", {}
-        for setting, fit in settings.items():
+        best_setting, chosen_by, tried = "", "", {}
+        for setting, fit in baseline.settings.items():
             scorer = fit(data)
             evaluated = evaluate_split(scorer, data, "valid")
-            tried[setting] = evaluated.value(config.baselines_chosen_by)
-            if isnan(tried[setting]):
-                raise InputError(
-                    f"baselines_chosen_by: found {config.baselines_chosen_by}, which no user of the validation split has "
-                    "the candidates for; expected a figure of ranking"
-                )
+            chosen_by = _figure(evaluated, baseline, config)
+            tried[setting] = evaluated.value(chosen_by)
             if best is None or tried[setting] > tried[best_setting]:
                 best, best_setting = Chosen(system, scorer, evaluated), setting
-        yield best, [Tried(system, setting, value, setting == best_setting) for setting, value in tried.items()]
+        assert best is not None
+        yield (
+            best,
+            [Tried(system, setting, chosen_by, value, setting == best_setting) for setting, value in tried.items()],
+        )
+
+
+def _figure(evaluated: Evaluated, baseline: Baseline, config: BaselineConfig) -> str:
+    """The baseline's own figure, or that of the settings where no user has the candidates for it."""
+    for name in (baseline.chosen_by, config.baselines_chosen_by):
+        if not isnan(evaluated.value(name)):
+            return name
+    raise InputError(
+        f"baselines_chosen_by: found {config.baselines_chosen_by}, which no user of the validation split has "
+        "the candidates for; expected a figure of ranking"
+    )
 
 
 def _bind(fit: Callable[..., Scorer], *arguments: object) -> Fit:

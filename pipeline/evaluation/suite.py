@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.baselines import BaselineConfig, Chosen, Tried, choose
+from pipeline.baselines import BaselineConfig, Chosen, Tried, choose, left_out
 from pipeline.dataset import Dataset
 from pipeline.evaluation.intervals import Figure, best_threshold, mean_figure, pooled_auc_figure, threshold_figures
 from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
@@ -82,13 +82,8 @@ def evaluate_all(
     result = Evaluation()
     _add(result, Chosen(MODEL, model, evaluate_split(model, data, "valid")), data, config, seed)
     report(MODEL)
+    result.remarks += [f"{system} is left out: {why}" for system, why in left_out(config, data).items()]
     for chosen, tried in choose(data, config, seed):
-        if chosen is None:
-            rated = int((data.train_likes.getnnz(axis=0) > 0).sum())
-            result.remarks.append(
-                f"ease is left out: {rated} items with a like, more than ease_max_items {config.ease_max_items}"
-            )
-            continue
         _add(result, chosen, data, config, seed)
         result.tried += tried
         report(chosen.system)

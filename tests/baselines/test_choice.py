@@ -5,29 +5,38 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.baselines import BaselineConfig, Tried, candidates, choose
+from pipeline.baselines import BaselineConfig, Tried, candidates, choose, left_out
 from pipeline.baselines.als import ImplicitAls
+from pipeline.baselines.biased_mf import BiasedMf
 from pipeline.baselines.ease import Ease
 from pipeline.baselines.item_knn import ItemKnn
 from pipeline.baselines.item_mean import ItemMean
+from pipeline.baselines.popularity import Popularity
 from pipeline.config import validated
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.evaluation.protocols import evaluate_split
-from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_rows, unrated_rows
+from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_dataset, random_rows, unrated_rows
 
 USERS, ITEMS = 20, 30
 SETTINGS: dict[str, Any] = {
     "baselines_chosen_by": "ranking.ndcg@10",
-    "item_mean_damping": 2.0,
+    "item_mean_damping": [0.0, 30.0],
     "item_knn_neighbours": [1, 3, 20],
     "ease_l2": [0.5, 20.0, 5000.0],
     "ease_max_items": 100,
+    "signed_ease_l2": [1.0, 500.0],
+    "signed_ease_dislike_weight": [0.0, 0.5],
     "als_factors": [1, 3],
     "als_regularization": [0.1, 5.0],
     "als_alpha": [2.0],
     "als_iterations": 2,
+    "biased_mf_factors": [1, 2],
+    "biased_mf_regularization": [0.5, 50.0],
+    "biased_mf_iterations": 2,
 }
+SYSTEMS = ["popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"]
+OF_DISLIKES = {"item-mean", "signed-ease", "biased-mf"}
 
 
 def config(**changes: Any) -> BaselineConfig:
@@ -39,26 +48,31 @@ def tried_of(data: Dataset, settings: BaselineConfig, seed: int = 0) -> list[Tri
 
 
 def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen() -> None:
-    data, settings = planted_dataset(), config()
+    # Tastes that are not as clear as the planted ones: settings differ by every figure.
+    data, settings = random_dataset(USERS, ITEMS, 0.6), config()
     grids = {
+        "popularity": [Popularity.fit(data)],
+        "item-mean": [ItemMean.fit(data, damping) for damping in (0.0, 30.0)],
         "item-knn": [ItemKnn.fit(data, neighbours) for neighbours in (1, 3, 20)],
         "ease": [Ease.fit(data, l2) for l2 in (0.5, 20.0, 5000.0)],
+        "signed-ease": [Ease.fit(data, l2, weight) for l2 in (1.0, 500.0) for weight in (0.0, 0.5)],
         "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7) for f in (1, 3) for r in (0.1, 5.0)],
+        "biased-mf": [BiasedMf.fit(data, f, r, 2, 7) for f in (1, 2) for r in (0.5, 50.0)],
     }
-    found = {chosen.system: (chosen, tried) for chosen, tried in choose(data, settings, 7) if chosen is not None}
-    assert list(found) == ["popularity", "item-mean", "item-knn", "ease", "als"]
+    found = {chosen.system: (chosen, tried) for chosen, tried in choose(data, settings, 7)}
+    assert list(found) == list(grids) == SYSTEMS
     for system, scorers in grids.items():
         chosen, tried = found[system]
-        values = [evaluate_split(scorer, data, "valid").value("ranking.ndcg@10") for scorer in scorers]
+        figure = "impression.ndcg@10" if system in OF_DISLIKES else "ranking.ndcg@10"
+        assert {one.chosen_by for one in tried} == {figure}
+        values = [evaluate_split(scorer, data, "valid").value(figure) for scorer in scorers]
+        assert len(set(values)) > 1 or len(values) == 1
         assert [one.validation for one in tried] == values
         best = values.index(max(values))
         assert [one.chosen for one in tried] == [place == best for place in range(len(values))]
         users = np.arange(data.users)
         np.testing.assert_array_equal(chosen.scorer.score(users), scorers[best].score(users))
-        assert chosen.on_validation.value("ranking.ndcg@10") == values[best]
-    np.testing.assert_array_equal(
-        found["item-mean"][0].scorer.score(np.array([0])), ItemMean.fit(data, 2.0).score(np.array([0]))
-    )
+        assert chosen.on_validation.value(figure) == values[best]
 
 
 def test_the_choice_follows_the_figure_that_is_named() -> None:
@@ -73,6 +87,14 @@ def test_the_choice_follows_the_figure_that_is_named() -> None:
     assert picked["ranking.ndcg@10"] != picked["ctr.user_auc"]
 
 
+def test_of_settings_that_do_equally_well_the_first_is_chosen() -> None:
+    # More neighbours than there are items: both keep them all.
+    tried = tried_of(random_dataset(USERS, ITEMS), config(item_knn_neighbours=[200, 100]))
+    knn = [one for one in tried if one.system == "item-knn"]
+    assert knn[0].validation == knn[1].validation
+    assert [(one.setting, one.chosen) for one in knn] == [("neighbours 200", True), ("neighbours 100", False)]
+
+
 def test_what_the_test_split_holds_changes_no_choice() -> None:
     rows = random_rows(USERS, ITEMS, 0.5, 0)
     drawn = unrated_rows(rows, USERS, ITEMS, 0)
@@ -85,8 +107,8 @@ def test_fits_do_not_see_validation_or_test() -> None:
     clean, other = (dataset(part, [], USERS, ITEMS) for part in (rows, poisoned(rows, {"valid", "test"})))
     assert clean.liked("valid").items.tolist() != other.liked("valid").items.tolist()
     users = np.arange(USERS)
-    for system, settings in candidates(config(), 0, clean).items():
-        for setting, fit in settings.items():
+    for system, baseline in candidates(config(), 0).items():
+        for setting, fit in baseline.settings.items():
             np.testing.assert_array_equal(fit(clean).score(users), fit(other).score(users), err_msg=system + setting)
 
 
@@ -94,13 +116,29 @@ def test_fits_do_not_see_validation_or_test() -> None:
 def test_ease_is_left_out_beyond_its_number_of_liked_items(most, runs) -> None:
     data = planted_dataset()
     assert (data.train_likes.getnnz(axis=0) > 0).sum() == 60
-    found = {system: len(settings) for system, settings in candidates(config(ease_max_items=most), 0, data).items()}
-    assert found == {"popularity": 1, "item-mean": 1, "item-knn": 3, "ease": 3 if runs else 0, "als": 4}
+    found = [chosen.system for chosen, _ in choose(data, config(ease_max_items=most), 0)]
+    assert found == (SYSTEMS if runs else [system for system in SYSTEMS if system not in ("ease", "signed-ease")])
 
 
-def test_a_figure_that_validation_does_not_have_is_refused() -> None:
+def test_ease_counts_liked_items_and_signed_ease_rated_ones() -> None:
+    rows = [
+        row | {"like": False, "rating": 1.0} if row["item"] < 5 else row for row in random_rows(USERS, ITEMS, 0.5, 0)
+    ]
+    data = dataset(rows, [], USERS, ITEMS)
+    assert left_out(config(ease_max_items=ITEMS), data) == {}
+    assert left_out(config(ease_max_items=ITEMS - 1), data) == {
+        "signed-ease": "30 rated items, more than ease_max_items 29"
+    }
+    assert left_out(config(ease_max_items=24), data) == {
+        "ease": "25 items with a like, more than ease_max_items 24",
+        "signed-ease": "30 rated items, more than ease_max_items 24",
+    }
+
+
+def test_a_figure_that_validation_does_not_have_is_replaced_by_that_of_the_settings_or_refused() -> None:
     rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.3, 0)]
     data = dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS)
+    assert {one.chosen_by for one in tried_of(data, config())} == {"ranking.ndcg@10"}
     with pytest.raises(InputError, match=r"baselines_chosen_by: found impression\.ndcg@10, which no user of the valid"):
         tried_of(data, config(baselines_chosen_by="impression.ndcg@10"))
 
@@ -115,7 +153,12 @@ def test_a_figure_that_validation_does_not_have_is_refused() -> None:
         ("als_regularization", [-0.1], r"als_regularization\.0: found -0\.1"),
         ("als_alpha", [1.0, 0.0], r"als_alpha\.1: found 0\.0"),
         ("als_iterations", 0, r"als_iterations: found 0"),
-        ("item_mean_damping", -1.0, r"item_mean_damping: found -1\.0"),
+        ("item_mean_damping", [5.0, -1.0], r"item_mean_damping\.1: found -1\.0"),
+        ("signed_ease_l2", [0.0], r"signed_ease_l2\.0: found 0\.0"),
+        ("signed_ease_dislike_weight", [-0.25], r"signed_ease_dislike_weight\.0: found -0\.25"),
+        ("biased_mf_factors", [8, 0], r"biased_mf_factors\.1: found 0"),
+        ("biased_mf_regularization", [0.0], r"biased_mf_regularization\.0: found 0\.0"),
+        ("biased_mf_iterations", 0, r"biased_mf_iterations: found 0"),
         ("ease_max_items", 0, r"ease_max_items: found 0"),
         ("baselines_chosen_by", "ranking.mrr", r"baselines_chosen_by: found 'ranking\.mrr'"),
         ("baselines_chosen_by", "ctr.auc", r"baselines_chosen_by: found 'ctr\.auc'"),

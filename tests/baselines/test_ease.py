@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.baselines.ease import Ease
 from pipeline.dataset import Dataset
-from tests.evaluation.worlds import dataset, random_rows
+from tests.evaluation.worlds import dataset, random_dataset, random_rows
 
 USERS, ITEMS = 30, 20
 UNLIKED = (3, 19)
@@ -32,7 +34,7 @@ def test_it_is_the_closed_form_over_all_items_those_without_a_like_included(l2) 
 def test_no_other_weights_with_a_zero_diagonal_fit_better() -> None:
     data, l2 = data_with_unliked_items(), 20.0
     model = Ease.fit(data, l2)
-    likes = data.train_likes.toarray().astype(np.float64)[:, model.liked]
+    likes = data.train_likes.toarray().astype(np.float64)[:, model.rated]
     weights = model.weights.astype(np.float64)
 
     def loss(weights: np.ndarray) -> float:
@@ -47,3 +49,34 @@ def test_no_other_weights_with_a_zero_diagonal_fit_better() -> None:
     gradient = likes.T @ (likes @ weights - likes) + l2 * weights
     np.fill_diagonal(gradient, 0.0)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("dislike_weight", [0.25, 1.0])
+def test_signed_it_is_the_closed_form_of_likes_less_weighted_dislikes(dislike_weight) -> None:
+    data, l2 = data_with_unliked_items(), 10.0
+    signed = data.train_likes.toarray().astype(np.float64) - dislike_weight * data.train_dislikes.toarray()
+    assert (signed < 0).sum() > 20
+    inverse = np.linalg.inv(signed.T @ signed + l2 * np.eye(ITEMS))
+    weights = np.array(
+        [[0.0 if i == j else -inverse[i, j] / inverse[j, j] for j in range(ITEMS)] for i in range(ITEMS)]
+    )
+    users = np.array([0, 29, 4])
+    found = Ease.fit(data, l2, dislike_weight)
+    np.testing.assert_allclose(found.score(users), signed[users] @ weights, atol=1e-5)
+    # Items with nothing but dislikes take part, and get scores.
+    assert set(UNLIKED) <= set(found.rated.tolist())
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 100), l2=st.floats(0.1, 1000))
+def test_dislikes_of_no_weight_are_left_out(seed, l2) -> None:
+    data, users = random_dataset(15, 12, 0.5, seed), np.arange(15)
+    likes_only = dataset(
+        [row for row in random_rows(15, 12, 0.5, seed) if row["like"] or row["split"] != "train"], [], 15, 12
+    )
+    plain, unweighted = Ease.fit(likes_only, l2), Ease.fit(data, l2, 0.0)
+    np.testing.assert_array_equal(plain.rated, unweighted.rated)
+    np.testing.assert_array_equal(plain.score(users), unweighted.score(users))
+    np.testing.assert_array_equal(plain.score(users), Ease.fit(data, l2).score(users))
+    if data.train_dislikes.nnz:
+        assert not np.array_equal(plain.score(users), Ease.fit(data, l2, 0.5).score(users))

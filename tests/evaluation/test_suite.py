@@ -23,7 +23,7 @@ from tests.evaluation.worlds import (
 )
 
 USERS, ITEMS = 40, 60
-SYSTEMS = ["crmman", "popularity", "item-mean", "item-knn", "ease", "als"]
+SYSTEMS = ["crmman", "popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"]
 NAMES = {
     "ctr": ["auc", "user_auc", "accuracy", "f1"],
     "impression": ["auc", "user_auc", "mrr", "ndcg@5", "ndcg@10"],
@@ -35,14 +35,19 @@ DATA = planted_dataset(USERS, ITEMS)
 def config(**changes: Any) -> EvaluationConfig:
     settings: dict[str, Any] = {
         "baselines_chosen_by": "ranking.ndcg@10",
-        "item_mean_damping": 2.0,
+        "item_mean_damping": [2.0],
         "item_knn_neighbours": [2, 10],
         "ease_l2": [20.0],
         "ease_max_items": 100,
+        "signed_ease_l2": [20.0],
+        "signed_ease_dislike_weight": [0.5],
         "als_factors": [2],
         "als_regularization": [0.1],
         "als_alpha": [2.0],
         "als_iterations": 2,
+        "biased_mf_factors": [2],
+        "biased_mf_regularization": [1.0],
+        "biased_mf_iterations": 2,
         "bootstrap_samples": 20,
     }
     return EvaluationConfig.model_validate(settings | changes)
@@ -113,7 +118,7 @@ def test_the_tables_of_intervals_per_user_values_and_settings_are_their_artifact
         assert value == pytest.approx(flat[system, protocol, metric], abs=1e-6)
     tried = artifacts.CHOSEN_BASELINES.read("small", tmp_path)
     assert tried.filter(pl.col("chosen"))["system"].sort().to_list() == sorted(SYSTEMS[1:])
-    assert len(tried) == 6
+    assert len(tried) == 8
 
 
 def test_a_second_evaluation_gives_the_same_and_every_system_meets_the_same_users(evaluation) -> None:
@@ -139,9 +144,12 @@ def test_another_test_split_changes_figures_but_no_choice() -> None:
 
 def test_ease_beyond_its_limit_is_left_out_with_a_remark() -> None:
     found = evaluate_all(without_ties(USERS, ITEMS, 0), DATA, config(ease_max_items=59), 1)
-    assert list(found.as_nested()) == [system for system in SYSTEMS if system != "ease"]
-    assert found.remarks == ["ease is left out: 60 items with a like, more than ease_max_items 59"]
-    assert "ease" not in set(found.tried_settings()["system"])
+    assert list(found.as_nested()) == [system for system in SYSTEMS if system not in ("ease", "signed-ease")]
+    assert found.remarks == [
+        "ease is left out: 60 items with a like, more than ease_max_items 59",
+        "signed-ease is left out: 60 rated items, more than ease_max_items 59",
+    ]
+    assert not {"ease", "signed-ease"} & set(found.tried_settings()["system"])
 
 
 def test_systems_are_reported_as_they_are_done() -> None:

@@ -118,7 +118,7 @@ def test_train_users_keeps_the_epoch_with_the_best_validation_figure(finished: F
 
 def test_evaluate_prints_the_figures_that_it_stores(finished: Finished) -> None:
     metrics = artifacts.METRICS.read(KEY, finished.workspace.root)
-    assert list(metrics) == ["crmman", "popularity", "item-mean", "item-knn", "ease", "als"]
+    assert list(metrics) == ["crmman", "popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"]
     out = finished.results["evaluate"].out
     assert f"{KEY}, test split: {USERS} users, {ITEMS} items" in out
     for protocols in metrics.values():
