@@ -14,10 +14,10 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 HERE = Path()
+# Where structural vectors are when nothing else is said, and where variants that are no ablations leave their evaluation.
+DEFAULT_SOURCE = "structure"
+DEFAULT_GROUP = "variants"
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
@@ -49,12 +52,19 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class _Artifact:
-    """``{dataset}`` in the path stands for the data set's name."""
+    """``{dataset}`` in the path stands for the data set's name, other names are filled in by `of`."""
 
     path: str
 
+    def of(self, **names: str) -> Self:
+        """The same artifact of one variant (``{variant}``), of one group of variants or one way to make structural vectors."""
+        path = self.path
+        for name, value in names.items():
+            path = path.replace(f"{{{name}}}", value)
+        return replace(self, path=path)
+
     def at(self, dataset: str, root: Path = HERE) -> Path:
-        return root / self.path.format(dataset=dataset)
+        return root / self.path.format(dataset=dataset, source=DEFAULT_SOURCE, group=DEFAULT_GROUP)
 
     def _existing(self, dataset: str, root: Path) -> Path:
         path = self.at(dataset, root)
@@ -256,6 +266,23 @@ class Text(_Artifact):
         return self._existing(dataset, root).read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Lines(_Artifact):
+    """Lines for a person to read, under a first one that counts them: DVC warns of empty files."""
+
+    def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
+        _write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(lines)} lines", *lines)).encode())
+
+    def read(self, dataset: str, root: Path = HERE) -> list[str]:
+        path = self._existing(dataset, root)
+        first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+        if first != f"{len(lines)} lines":
+            raise InputError(
+                f"{path}: found {len(lines)} lines under {first!r}, expected as many as it says; run `dvc repro`"
+            )
+        return lines
+
+
 def _flat(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
@@ -323,52 +350,91 @@ EDGES = Table(
         "an overlap of at least 1": pl.col("overlap") >= 1,
     },
 )
+# Entities around each item, N_i: 0-based in the order of their names.
+NEIGHBOURS = Table(
+    "artifacts/{dataset}/graph/neighbours.parquet",
+    {"item": pl.Int32, "entity": pl.Int32},
+    key=("item", "entity"),
+    holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+)
 THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
 THRESHOLDS_PLOT = Text("plots/{dataset}/thresholds.svg")
+GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
 GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")
 
+# derive_graph: the item graph of another way to make structural vectors, `{source}`
+SOURCE_EDGES = replace(EDGES, path="artifacts/{dataset}/{source}/edges.parquet")
+
+
+def source_names(source: str | None) -> dict[str, str]:
+    """Names for `of` of the structural vectors made as an entry of `structures` says; None: as the pipeline makes them."""
+    return {"source": f"structures/{source}" if source else DEFAULT_SOURCE}
+
+
+def edges_of(source: str | None) -> Table:
+    """The item graph that such vectors are made from."""
+    return SOURCE_EDGES.of(**source_names(source)) if source else EDGES
+
+
 # init_sdne
-INITIAL_VECTORS = Tensors("artifacts/{dataset}/structure/initial.safetensors", {"vectors": 2})
-INITIAL_CURVE = Curve("plots/{dataset}/init_sdne.tsv", ("epoch", "loss", "second_order", "first_order", "l2"))
-INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/init_sdne.json")
+INITIAL_VECTORS = Tensors("artifacts/{dataset}/{source}/initial.safetensors", {"vectors": 2})
+INITIAL_CURVE = Curve("plots/{dataset}/{source}/init_sdne.tsv", ("epoch", "loss", "second_order", "first_order", "l2"))
+INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/{source}/init_sdne.json")
 
 # train_gat
-STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/structure/vectors.safetensors", {"vectors": 2})
-GAT_WEIGHTS = Tensors("artifacts/{dataset}/structure/gat_weights.safetensors")
-GAT_CURVE = Curve("plots/{dataset}/train_gat.tsv", ("epoch", "loss", "held_out_auc"))
-GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/train_gat.json")
+STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/{source}/vectors.safetensors", {"vectors": 2})
+GAT_WEIGHTS = Tensors("artifacts/{dataset}/{source}/gat_weights.safetensors")
+GAT_CURVE = Curve("plots/{dataset}/{source}/train_gat.tsv", ("epoch", "loss", "held_out_auc"))
+GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/{source}/train_gat.json")
 
-# train_users
-MODEL = Tensors("artifacts/{dataset}/users/model.safetensors")
+# train_users: of each variant
+MODEL = Tensors("artifacts/{dataset}/users/{variant}/model.safetensors")
 USERS_CURVE = Curve(
-    "plots/{dataset}/train_users.tsv",
+    "plots/{dataset}/train_users/{variant}.tsv",
     ("epoch", "loss", "ctr_user_auc", "impression_ndcg@10", "ranking_ndcg@10"),
 )
-USERS_CURVE_PLOT = Text("plots/{dataset}/train_users.svg")
+USERS_CURVE_PLOT = Text("plots/{dataset}/train_users/{variant}.svg")
 
-# evaluate
-METRICS = Numbers("metrics/{dataset}.json")
-INTERVALS = Table(
-    "artifacts/{dataset}/evaluation/intervals.parquet",
+# evaluate (of each variant) and evaluate_baselines (of all baselines): what a system did on the test split
+_PER_USER_VALUE = {
+    "system": pl.String,
+    "protocol": pl.String,
+    "metric": pl.String,
+    "user": pl.Int32,
+    "value": pl.Float64,
+}
+PER_USER = Table(
+    "artifacts/{dataset}/evaluation/{group}/{variant}/per_user.parquet",
+    _PER_USER_VALUE,
+    key=("system", "protocol", "metric", "user"),
+)
+PAIRS = Table(
+    "artifacts/{dataset}/evaluation/{group}/{variant}/pairs.parquet",
     {
         "system": pl.String,
         "protocol": pl.String,
-        "metric": pl.String,
-        "value": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "users": pl.Int32,
+        "user": pl.Int32,
+        "item": pl.Int32,
+        "like": pl.Boolean,
+        "score": pl.Float64,
     },
-    key=("system", "protocol", "metric"),
-    nullable=frozenset({"low", "high"}),
+    key=("system", "protocol", "user", "item"),
 )
-PER_USER = Table(
-    "artifacts/{dataset}/evaluation/per_user.parquet",
-    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "user": pl.Int32, "value": pl.Float64},
-    key=("system", "protocol", "metric", "user"),
+ITEM_SLICES = Table(
+    "artifacts/{dataset}/evaluation/{group}/{variant}/item_slices.parquet",
+    {"slice": pl.String} | _PER_USER_VALUE,
+    key=("slice", "system", "protocol", "metric", "user"),
+    not_empty=False,
 )
+FACTS = Table(
+    "artifacts/{dataset}/evaluation/{group}/{variant}/facts.parquet",
+    {"system": pl.String, "fact": pl.String, "value": pl.Float64},
+    key=("system", "fact"),
+)
+CAUTIONS = Lines("artifacts/{dataset}/evaluation/{group}/{variant}/cautions.txt")
+BASELINES = {"group": "baselines", "variant": "all"}
 CHOSEN_BASELINES = Table(
-    "artifacts/{dataset}/evaluation/chosen_baselines.parquet",
+    "artifacts/{dataset}/evaluation/baselines/chosen.parquet",
     {
         "system": pl.String,
         "setting": pl.String,
@@ -378,3 +444,38 @@ CHOSEN_BASELINES = Table(
     },
     key=("system", "setting"),
 )
+
+# compare: all systems side by side
+_INTERVAL = {"low": pl.Float64, "high": pl.Float64, "users": pl.Int32}
+METRICS = Numbers("metrics/{dataset}.json")
+INTERVALS = Table(
+    "artifacts/{dataset}/evaluation/intervals.parquet",
+    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64} | _INTERVAL,
+    key=("system", "protocol", "metric"),
+    nullable=frozenset({"low", "high"}),
+)
+DIFFERENCES = Table(
+    "artifacts/{dataset}/evaluation/differences.parquet",
+    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "against": pl.String, "difference": pl.Float64}
+    | _INTERVAL,
+    key=("system", "protocol", "metric", "against"),
+)
+SLICES = Table(
+    "artifacts/{dataset}/evaluation/slices.parquet",
+    {
+        "slice_by": pl.String,
+        "slice": pl.String,
+        "system": pl.String,
+        "protocol": pl.String,
+        "metric": pl.String,
+        "value": pl.Float64,
+    }
+    | _INTERVAL,
+    key=("slice_by", "slice", "system", "protocol", "metric"),
+)
+WARNINGS = Lines("artifacts/{dataset}/evaluation/warnings.txt")
+
+# compare_ablations: variants of the extended model beside it
+ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")
+ABLATION_DIFFERENCES = replace(DIFFERENCES, path="artifacts/{dataset}/evaluation/ablation_differences.parquet")
+ABLATION_SLICES = replace(SLICES, path="artifacts/{dataset}/evaluation/ablation_slices.parquet")

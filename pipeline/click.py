@@ -1,32 +1,85 @@
-"""The click score from both views (method 7), and the loss over sampled or all negatives (method 8)."""
+"""Scores of all items from a user's views (method 7), by one or more heads.
+
+    head(u, c) = w1 r_c^T W1_head u+ + w2 r_c^T W2_head u- + b_c,   divided by sqrt(d) where item vectors start large
+
+The method has one head, the click, without a bias. The extended model asks three questions, each a head of its own over the
+same item vectors and views: *like* (which of all items will be liked), *meet* (which will be rated at all), *judge* (will
+what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 2018): P(like) = P(meet) P(like | meet).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
 import torch
 from torch import nn
-from torch.nn.functional import dropout, softplus
+from torch.nn.functional import dropout
 
-from pipeline.histories import Histories
-from pipeline.users import MASKED, Pooled, View
+from pipeline.histories import add_up, merged
+from pipeline.views import build_view
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.histories import Histories
+    from pipeline.views.view import View
+
+Head = Literal["click", "like", "meet", "judge"]
+Views = Literal["both", "likes", "merged"]
+# w2 at the start. A dislike is a rating like any other to `meet`, and speaks against its kind to `judge`.
+DISLIKES_START = {"click": 1.0, "like": 0.0, "meet": 0.3, "judge": -0.3}
 
 
-class TwoViewClick(nn.Module):
-    """click(u, c) = w1 r_c^T u+ + w2 r_c^T u-
+class Biases(NamedTuple):
+    """Where each head's item biases start, head to (M,); and the number of users who get a bias of their own in `judge`."""
 
-    The views have weights of their own. The score is divided by sqrt(width), which w1 and w2 could do as well: it lets
-    them start at 1.
+    items: dict[str, torch.Tensor]
+    users: int
 
+
+class TwoViews(nn.Module):
+    """
     Args:
         width: d, of the item vectors.
-        heads: attention heads of each view.
+        items: of the catalogue.
+        heads: which questions are asked.
+        views: both apart; likes alone; or likes and dislikes merged into one.
+        view_settings: of `build_view`: attention, attention_heads, exponent, learn_exponent.
+        biases: where they start; None for a model without any.
+        co_rating: also weigh what `co_rating` gives to `forward`.
+        scale: factor of every score but the biases. The weights could do as well: it lets them start at 1.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(
+        self,
+        width: int,
+        items: int,
+        heads: Sequence[Head],
+        views: Views,
+        view_settings: dict[str, object],
+        biases: Biases | None,
+        scale: float,
+        co_rating: bool = False,
+    ) -> None:
         super().__init__()
-        self.likes = View(width, heads)
-        self.dislikes = View(width, heads)
-        self.weights = nn.Parameter(torch.ones(2))
-        self.scale = width**-0.5
+        self.heads, self.kind, self.scale = tuple(heads), views, scale
+        names = {"both": ("likes", "dislikes"), "likes": ("likes",), "merged": ("rated",)}[views]
+        self.views = nn.ModuleDict(
+            {name: build_view(width=width, items=items, outputs=heads, **view_settings) for name in names}  # type: ignore[arg-type]
+        )
+        starts = [[DISLIKES_START[head] if name == "dislikes" else 1.0 for name in names] for head in heads]
+        self.weights = nn.Parameter(torch.tensor(starts))
+        self.item_bias = nn.ParameterDict(
+            {head: nn.Parameter(start.clone()) for head, start in (biases.items if biases else {}).items()}
+        )
+        if co_rating:
+            # On the scale of EASE's own scores, and without a word from dislikes, which are disliked together for many reasons.
+            shares = [[0.0 if name == "dislikes" else 1.0 for name in names] for _ in heads]
+            self.co_weights = nn.Parameter(torch.tensor(shares))
+        if biases and "judge" in heads:
+            self.user_bias = nn.Parameter(torch.zeros(biases.users))
 
     def forward(
         self,
@@ -34,59 +87,70 @@ class TwoViewClick(nn.Module):
         likes: Histories,
         dislikes: Histories,
         *,
+        co_rating: Mapping[str, torch.Tensor] | None = None,
         leave_one_out: bool = False,
         drop: float = 0.0,
-    ) -> torch.Tensor:
+    ) -> dict[str, torch.Tensor]:
         """Scores of every item for some users.
 
         Args:
             items: R, (M, width).
             likes: histories of the users.
             dislikes: likewise.
+            co_rating: view to item-to-item weights with a zero diagonal, (M, M).
             leave_one_out: score each item of a history by the user without that item, in the view it sits in. Other
                 items are in no history, so there is nothing to leave out.
             drop: dropout rate on the item vectors, drawn apart for their role as candidates and in histories.
 
         Returns:
-            (users, M).
+            head to (users, M). `judge` is without the user's bias, which orders nothing.
         """
         candidates, in_history = dropout(items, drop, drop > 0), dropout(items, drop, drop > 0)
-        total: torch.Tensor | None = None
-        corrections = []
-        for view, history, weight in ((self.likes, likes, self.weights[0]), (self.dislikes, dislikes, self.weights[1])):
-            pooled: Pooled = view(view.project(in_history), history, leave_one_out=leave_one_out)
-            seen = view.towards(candidates) * (weight * self.scale)
-            scores = pooled.whole @ seen.T
-            total = scores if total is None else total + scores
-            if pooled.without is not None:
-                change = pooled.without - pooled.whole[history.user]
-                corrections.append((history, (change * seen[history.items]).sum(dim=-1)))
-        assert total is not None
-        for history, change in corrections:
-            total = total.index_put((history.user, history.items), change, accumulate=True)
-        return total
+        total: dict[str, torch.Tensor] = {}
+        for place, name in enumerate(self.views):
+            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+            view: View = self.views[name]  # type: ignore[assignment]
+            found = view.scores(candidates, in_history, history, leave_one_out=leave_one_out)
+            for row, head in enumerate(self.heads):
+                part = found[head] * (self.weights[row, place] * self.scale)
+                total[head] = total[head] + part if head in total else part
+            if co_rating is not None:
+                together = add_up(history, co_rating[name])
+                for row, head in enumerate(self.heads):
+                    total[head] = total[head] + together * self.co_weights[row, place]
+        return {head: total[head] + self.item_bias[head] if head in self.item_bias else total[head] for head in total}
+
+    def user_bias_of(self, users: NDArray[np.int64]) -> torch.Tensor | None:
+        """Biases of `judge`, (users,); None for a model without."""
+        if not hasattr(self, "user_bias"):
+            return None
+        return self.user_bias[torch.from_numpy(users).to(self.user_bias.device)]
 
 
-def click_loss(scores: torch.Tensor, likes: Histories, negatives: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """-log( e^{click+} / (e^{click+} + sum_r e^{click-_r}) ), summed over the positives.
+def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Tensor:
+    """By what all items of the catalogue are ranked: click, like, or meet + judge_share · judge; (users, M).
 
-    With the sum over negatives as one number n = logsumexp_r(click-_r) it is softplus(n - click+).
-
-    Args:
-        scores: (users, M), each cell by the user without that item.
-        likes: the positives.
-        negatives: (positives, R) item indices.
-        counts: (positives, R), False where there is no such negative; a positive without any adds nothing.
-    """
-    against = scores[likes.user.unsqueeze(1), negatives].masked_fill(~counts, MASKED).logsumexp(dim=1)
-    return softplus(against - scores[likes.user, likes.items]).sum()
-
-
-def click_loss_over_catalogue(scores: torch.Tensor, likes: Histories, liked: torch.Tensor) -> torch.Tensor:
-    """The same loss with the whole catalogue as negatives, less what the user likes.
+    log P(meet) + log P(like | meet) is meet plus a function of judge that is linear where judge is low and flat where it is
+    high. A straight line in its place ranks as well, and keeps the score a sum over the items of the history.
 
     Args:
-        liked: (users, M), True at every item the user likes in training.
+        scores: of the heads.
     """
-    against = scores.masked_fill(liked, MASKED).logsumexp(dim=1)
-    return softplus(against[likes.user] - scores[likes.user, likes.items]).sum()
+    for head in ("click", "like"):
+        if head in scores:
+            return scores[head]
+    if "judge" not in scores:
+        return scores["meet"]
+    return scores["meet"] + judge_share * scores["judge"]
+
+
+def judgement(scores: dict[str, torch.Tensor], user_bias: torch.Tensor | None) -> torch.Tensor:
+    """By what the items that a user rated are told apart: judge where there is such a head; (users, M).
+
+    Args:
+        scores: of the heads.
+        user_bias: of `judge`, (users,): within a user it orders nothing, between users it does.
+    """
+    if "judge" in scores:
+        return scores["judge"] if user_bias is None else scores["judge"] + user_bias.unsqueeze(1)
+    return preference(scores, 0.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,28 +69,93 @@ class Chunk:
     present: torch.Tensor
 
 
-def histories(
-    matrix: csr_matrix,
-    users: NDArray[np.int64],
-    device: torch.device | str,
-    sample: tuple[int, np.random.Generator] | None = None,
-) -> Histories:
-    """The items of some rows of a users x items matrix.
+@dataclass(frozen=True)
+class Sampling:
+    """How training thins histories: first each user's share, then a largest length.
 
-    Args:
-        sample: a largest length and a generator: longer histories are cut to a random sample of that size.
+    Attributes:
+        random: draws.
+        longest: longer histories are cut to a random sample of this size; None for no limit.
+        kept: for each user the probability of an item to stay, (users,); None keeps all.
     """
+
+    random: np.random.Generator
+    longest: int | None = None
+    kept: NDArray[np.float64] | None = None
+
+
+def histories(
+    matrix: csr_matrix, users: NDArray[np.int64], device: torch.device | str, sampling: Sampling | None = None
+) -> Histories:
+    """The items of some rows of a users x items matrix."""
     import torch
 
     rows = matrix[users]
     items, lengths = rows.indices.astype(np.int64), np.diff(rows.indptr).astype(np.int64)
     user = np.repeat(np.arange(len(users)), lengths)
-    if sample and lengths.max(initial=0) > sample[0]:
-        size, random = sample
-        shuffled = np.lexsort((random.random(len(items)), user))
-        kept = shuffled[np.arange(len(items)) - rows.indptr[user] < size]
-        items, user, lengths = items[kept], user[kept], np.minimum(lengths, size)
+    if sampling and sampling.kept is not None:
+        stay = sampling.random.random(len(items)) < sampling.kept[user]
+        items, user = items[stay], user[stay]
+        lengths = np.bincount(user, minlength=len(users)).astype(np.int64)
+    if sampling and sampling.longest and lengths.max(initial=0) > sampling.longest:
+        shuffled = np.lexsort((sampling.random.random(len(items)), user))
+        place = np.arange(len(items)) - np.r_[0, np.cumsum(lengths)][user]
+        kept = shuffled[place < sampling.longest]
+        items, user, lengths = items[kept], user[kept], np.minimum(lengths, sampling.longest)
     return Histories(torch.from_numpy(items).to(device), torch.from_numpy(user).to(device), lengths)
+
+
+def merged(likes: Histories, dislikes: Histories) -> Histories:
+    """Both sets of each user as one."""
+    import torch
+
+    user = torch.cat([likes.user, dislikes.user])
+    order = torch.argsort(user, stable=True)
+    return Histories(torch.cat([likes.items, dislikes.items])[order], user[order], likes.lengths + dislikes.lengths)
+
+
+def add_up(history: Histories, rows: torch.Tensor) -> torch.Tensor:
+    """Sum over each user's set of the items' rows, (users, columns), by a sparse product.
+
+    Args:
+        rows: (M, columns).
+    """
+    total: torch.Tensor = _added_up().apply(rows, history.user, history.items, len(history.lengths))
+    return total
+
+
+@cache
+def _added_up() -> Any:
+    """The product H rows, and its gradient H^T g as another sparse product: indexing would write a row for every entry."""
+    import warnings
+
+    import torch
+
+    def times(row: torch.Tensor, column: torch.Tensor, shape: tuple[int, int], rows: torch.Tensor) -> torch.Tensor:
+        ones = torch.ones(len(row), dtype=rows.dtype, device=rows.device)
+        with warnings.catch_warnings():
+            # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+            matrix = torch.sparse_coo_tensor(torch.stack([row, column]), ones, shape).coalesce().to_sparse_csr()
+        total: torch.Tensor = torch.sparse.mm(matrix, rows.contiguous())
+        return total
+
+    class AddedUp(torch.autograd.Function):
+        @staticmethod
+        def forward(
+            context: Any, rows: torch.Tensor, user: torch.Tensor, items: torch.Tensor, users: int
+        ) -> torch.Tensor:
+            context.save_for_backward(user, items)
+            context.items = len(rows)
+            return times(user, items, (users, len(rows)), rows)
+
+        @staticmethod
+        def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+            user, items = context.saved_tensors
+            (gradient,) = gradients
+            return times(items, user, (context.items, len(gradient)), gradient), None, None, None
+
+    return AddedUp
 
 
 def batches_of_similar_length(

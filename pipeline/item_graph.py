@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Cells of A @ A.T that are held at once: where hubs make it dense, a block is some hundreds of megabytes at the most.
 BLOCK_CELLS = 10_000_000
+REWIRING_ROUNDS = 10
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
 
@@ -39,11 +40,13 @@ class ItemGraph:
     Attributes:
         edges: source, target, overlap; source < target.
         thresholds: s_m, edges, density, isolated_items for every S_m from 0 to the largest overlap.
+        neighbours: item, entity (0-based): N_i of every item.
         items: number of nodes, isolated ones included.
     """
 
     edges: pl.DataFrame
     thresholds: pl.DataFrame
+    neighbours: pl.DataFrame
     items: int
 
     @property
@@ -87,7 +90,9 @@ def build_item_graph(
     if incidence.nnz == 0:
         raise InputError("kg: found no triple about any linked item; do item_entities and kg name entities alike?")
     edges, thresholds = overlap_join(incidence, config.s_m)
-    return ItemGraph(edges, thresholds, len(items))
+    rows, columns = incidence.nonzero()
+    neighbours = pl.DataFrame({"item": rows.astype(np.int32), "entity": columns.astype(np.int32)})
+    return ItemGraph(edges, thresholds, neighbours, len(items))
 
 
 def refuse_without_edges(graph: ItemGraph, s_m: int) -> None:
@@ -218,3 +223,49 @@ def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
     """Both directions of every edge, (2, 2 * edges): PyTorch Geometric's form of an undirected graph."""
     source, target = edges["source"].to_numpy().astype(np.int64), edges["target"].to_numpy().astype(np.int64)
     return np.stack([np.r_[source, target], np.r_[target, source]])
+
+
+def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
+    """Items x entities, 1 where the entity is in N_i, out of the table of neighbours."""
+    from scipy.sparse import csr_matrix
+
+    rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
+    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))
+
+
+def rewired(edges: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
+    """A random graph in which every item has as many edges as before: what is left of the graph without its content.
+
+    Each of ten rounds pairs up all edges at random and swaps ends, a-b and c-d to a-d and c-b, wherever that makes neither a
+    loop nor an edge that is already there (Maslov, Sneppen, Science 2002).
+
+    Args:
+        edges: source, target, overlap; source < target. The overlap stays with the first end: it no longer means anything.
+    """
+    pairs = edges.select("source", "target").to_numpy().astype(np.int64)
+    count = int(pairs.max()) + 1
+    for _ in range(REWIRING_ROUNDS):
+        order = random.permutation(len(pairs))
+        half = len(pairs) // 2
+        first, second = order[:half], order[half : 2 * half]
+        # Which end of the second edge is swapped is drawn as well.
+        turned = random.random(half) < 0.5
+        a, b = pairs[first].T
+        c, d = np.where(turned, pairs[second].T[::-1], pairs[second].T)
+        swapped = np.stack([np.stack([a, d]), np.stack([c, b])])
+        keys = np.minimum(*swapped.transpose(1, 0, 2)) * count + np.maximum(*swapped.transpose(1, 0, 2))
+        taken = np.sort(pairs.min(axis=1) * count + pairs.max(axis=1))
+        found = np.searchsorted(taken, keys)
+        free = taken[np.minimum(found, len(taken) - 1)] != keys
+        flat = keys.ravel()
+        _, first_place, repeats = np.unique(flat, return_index=True, return_counts=True)
+        alone = np.zeros(len(flat), dtype=bool)
+        alone[first_place[repeats == 1]] = True
+        loops = (swapped[:, 0] == swapped[:, 1]).any(axis=0)
+        good = free.all(axis=0) & alone.reshape(keys.shape).all(axis=0) & ~loops
+        pairs[first[good]] = swapped[0].T[good]
+        pairs[second[good]] = swapped[1].T[good]
+    ends = np.sort(pairs, axis=1).astype(np.int32)
+    return pl.DataFrame({"source": ends[:, 0], "target": ends[:, 1], "overlap": edges["overlap"]}).sort(
+        "source", "target"
+    )

@@ -8,73 +8,138 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from pipeline.baselines import BaselineConfig
 from pipeline.config import Config, read_yaml, validated
 from pipeline.dataset import DatasetConfig
-from pipeline.evaluation.suite import EvaluationConfig
+from pipeline.evaluation.suite import ComparisonConfig
 from pipeline.gat import GatConfig
 from pipeline.item_graph import ItemGraphConfig
 from pipeline.run_settings import RunConfig
 from pipeline.sources import SourceConfig
-from pipeline.structure import StructureConfig
+from pipeline.structure import StructureConfig, StructureSource
 from pipeline.text import TextConfig, TextTemplateConfig
-from pipeline.training import TrainingConfig
+from pipeline.variant import RunAblations, RunVariants, VariantConfig
 
 
 class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphConfig):
     """Everything that is chosen per data set."""
 
     profile: str = Field(description="Name of the entry of `profiles` that this data set runs with")
+    train_users: dict[str, object] = Field(
+        description="What changes for this data set in every variant, e.g. `epochs: 5`"
+    )
 
 
 class Profile(Config):
-    """One complete set of model settings, a section for each stage."""
+    """One complete set of settings of the stages around the user model, a section for each stage."""
 
     embed_text: TextConfig
     init_sdne: StructureConfig
     train_gat: GatConfig
-    train_users: TrainingConfig
-    evaluate: EvaluationConfig
-
-    @model_validator(mode="after")
-    def _averaged_modalities_are_equally_wide(self) -> Profile:
-        users, gat = self.train_users, self.train_gat
-        if users.fusion == "average" and users.text_width != gat.output_width:
-            raise ValueError(
-                f"train_users.fusion: average fusion needs equal widths, found train_users.text_width {users.text_width} "
-                f"and train_gat.output_width {gat.output_width}; make them equal or use concat"
-            )
-        width = users.text_width + (gat.output_width if users.fusion == "concat" else 0)
-        if width % users.heads:
-            raise ValueError(
-                f"train_users.heads: found {users.heads}, expected a divisor of the item vector's width {width} "
-                f"(text_width {users.text_width}, output_width {gat.output_width}, fusion {users.fusion})"
-            )
-        return self
+    evaluate_baselines: BaselineConfig
+    compare: ComparisonConfig
 
 
-class Parameters(RunConfig):
+class Parameters(RunVariants, RunAblations, RunConfig):
     """All of ``params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
         default_factory=dict, description="Values that data sets share by a YAML merge key; read by no stage"
     )
     datasets: dict[str, DatasetEntry] = Field(min_length=1, description="Each runs through the pipeline by itself")
-    profiles: dict[str, Profile] = Field(min_length=1, description="Sets of model settings; a data set names one")
+    profiles: dict[str, Profile] = Field(
+        min_length=1, description="Settings of the stages before and after the users; a data set names one"
+    )
+    variants: dict[str, VariantConfig] = Field(min_length=1, description="Models of the users, by name")
+    structures: dict[str, StructureSource] = Field(
+        description="Other ways to make structural vectors, by name; `structure_source` of a variant names one"
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Parameters:
+        for kind, names in (("datasets", self.datasets), ("variants", self.variants), ("structures", self.structures)):
+            for name in names:
+                if not name or not all(character.isalnum() or character in "-_" for character in name):
+                    raise ValueError(
+                        f"{kind}: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
+                    )
         for name, entry in self.datasets.items():
-            if not name or not all(character.isalnum() or character in "-_" for character in name):
-                raise ValueError(
-                    f"datasets: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
-                )
             if entry.profile not in self.profiles:
                 raise ValueError(
                     f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}"
                 )
+        for key, named in (("run_variants", self.run_variants), ("ablations.variants", self.ablations.variants)):
+            for name in named:
+                if name not in self.variants:
+                    raise ValueError(f"{key}: found {name!r}, expected some of: {', '.join(self.variants)}")
+            if len(set(named)) < len(named):
+                raise ValueError(f"{key}: found {named}, expected each at most once")
+        both = set(self.run_variants) & set(self.ablations.variants)
+        if both:
+            raise ValueError(f"ablations.variants: found {min(both)!r}, which is one of run_variants already")
+        if self.ablations.against not in self.run_variants:
+            raise ValueError(
+                f"ablations.against: found {self.ablations.against!r}, expected one of run_variants: {', '.join(self.run_variants)}"
+            )
+        for name, variant in self.variants.items():
+            source = variant.structure_source
+            if source and source not in self.structures:
+                raise ValueError(
+                    f"variants.{name}.structure_source: found {source!r}, expected one of: {', '.join(self.structures)}, or ''"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _variants_fit_the_data_sets(self) -> Parameters:
+        """What only shows when a variant meets a data set's profile and changes is said before any training starts."""
+        for key, entry in self.datasets.items():
+            profile = self.profiles[entry.profile]
+            for name in (*self.run_variants, *self.ablations.variants):
+                try:
+                    changed = VariantConfig.model_validate(self.variants[name].model_dump() | entry.train_users)
+                except ValidationError as error:
+                    where = f"datasets.{key}.train_users"
+                    raise ValueError(str(_first_line(error, entry.train_users, where, name))) from None
+                _check_widths(changed, profile, f"variants.{name}", key)
+        for name, source in self.structures.items():
+            for profile in self.profiles.values():
+                try:
+                    StructureConfig.model_validate(profile.init_sdne.model_dump() | source.init_sdne)
+                except ValidationError as error:
+                    where = f"structures.{name}.init_sdne"
+                    raise ValueError(str(_first_line(error, source.init_sdne, where, ""))) from None
+        return self
+
+
+def _first_line(error: ValidationError, values: dict[str, object], where: str, variant: str) -> str:
+    problem = error.errors(include_url=False)[0]
+    keys = [str(part) for part in problem["loc"] if str(part) in values] or [""]
+    if problem["type"] == "extra_forbidden":
+        return f"{where}.{problem['loc'][-1]}: found an unknown key, expected settings of a variant"
+    text = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    found = f": found {values[keys[0]]!r}, expected {text}" if keys[0] else f": {text}"
+    return f"{where}{'.' if keys[0] else ''}{keys[0]}{found}{f' (variant {variant})' if variant else ''}"
+
+
+def _check_widths(variant: VariantConfig, profile: Profile, where: str, dataset: str) -> None:
+    structural = profile.train_gat.output_width if variant.structure == "gat" else profile.init_sdne.dimensions
+    if "structure" not in variant.modalities:
+        structural = 0
+    if structural and variant.fusion == "average" and variant.width != structural:
+        raise ValueError(
+            f"{where}.fusion: average fusion needs equal widths, found width {variant.width} and structural vectors "
+            f"{structural} wide (data set {dataset}); make them equal or use concat or linear"
+        )
+    width = variant.width
+    if variant.fusion == "concat":
+        width = width * len([name for name in variant.modalities if name != "structure"]) + structural
+    if variant.attention != "none" and width % variant.attention_heads:
+        raise ValueError(
+            f"{where}.attention_heads: found {variant.attention_heads}, expected a divisor of the item vector's width {width} "
+            f"(fusion {variant.fusion}, data set {dataset})"
+        )
 
 
 def read_parameters(path: Path) -> Parameters:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.random_streams import stream
 from pipeline.sdne import SDNE, SdneConfig
@@ -70,6 +71,16 @@ class StructureConfig(SdneConfig):
         if value != "sdne" and value not in KARATECLUB_METHODS:
             raise ValueError(f"method: found {value!r}, expected sdne or one of: {', '.join(KARATECLUB_METHODS)}")
         return value
+
+
+class SourceGraphConfig(Config):
+    rewire: bool = Field(
+        description="Rewire the item graph at random, every item keeping its number of edges: what does its content give?"
+    )
+
+
+class StructureSource(SourceGraphConfig):
+    init_sdne: dict[str, object] = Field(description="What changes in the profile's settings of that stage")
 
 
 @dataclass(frozen=True)

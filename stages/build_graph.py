@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from pipeline import artifacts
 from pipeline.item_graph import ItemGraphConfig, build_item_graph, refuse_without_edges
+from pipeline.link_check import link_warnings
 from pipeline.plots import thresholds_plot
+from pipeline.run_settings import SeedConfig
 from stages.stage import Reads, Settings, run_stage, say, warn
 
-READS = Reads(dataset=ItemGraphConfig)
+READS = Reads(run=SeedConfig, dataset=ItemGraphConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    config = settings.dataset(ItemGraphConfig)
-    graph = build_item_graph(
-        artifacts.SOURCE_KG.read(dataset),
-        artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
-        artifacts.ITEMS.read(dataset),
-        config,
-    )
+    run, config = settings.run(SeedConfig), settings.dataset(ItemGraphConfig)
+    kg, links = artifacts.SOURCE_KG.read(dataset), artifacts.SOURCE_ITEM_ENTITIES.read(dataset)
+    items = artifacts.ITEMS.read(dataset)
+    graph = build_item_graph(kg, links, items, config)
     artifacts.THRESHOLDS.write(graph.thresholds, dataset)
     artifacts.THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
     refuse_without_edges(graph, config.s_m)
     artifacts.EDGES.write(graph.edges, dataset)
+    artifacts.NEIGHBOURS.write(graph.neighbours, dataset)
+    cautions = link_warnings(kg, links, items, run.seed)
+    artifacts.GRAPH_CAUTIONS.write(cautions, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     artifacts.GRAPH_FIGURES.write(figures, dataset)
     say(
@@ -29,7 +31,7 @@ def main(dataset: str, settings: Settings) -> None:
         "build_graph",
         f"s_m {config.s_m}: {len(graph.edges)} edges, density {graph.density:.2%}, {graph.isolated_items} of {graph.items} items isolated",
     )
-    warn(dataset, "build_graph", graph.warnings(config.s_m))
+    warn(dataset, "build_graph", graph.warnings(config.s_m) + cautions)
 
 
 if __name__ == "__main__":

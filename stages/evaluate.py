@@ -1,40 +1,35 @@
-"""Evaluate the model and the baselines on the test split, under all three protocols."""
+"""Evaluate one variant of the model on the test split, under all three protocols."""
 
 from __future__ import annotations
 
 from pipeline import artifacts
-from pipeline.dataset import Dataset
-from pipeline.evaluation.suite import EvaluationConfig, evaluate_all, table, warnings
+from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
+from pipeline.evaluation.system import evaluate_system
+from pipeline.model import TrainedModel
 from pipeline.run_settings import RunConfig, torch_device
-from pipeline.training import TrainedModel
-from stages.stage import Reads, Settings, run_stage, say, warn
+from pipeline.variant import VariantConfig
+from stages.data import read_data
+from stages.stage import Reads, Settings, run_variant_stage, say, warn
+from stages.tables import write_tables
 
-READS = Reads(run=RunConfig, profile=EvaluationConfig)
+READS = Reads(run=RunConfig)
 
 
-def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.profile(EvaluationConfig)
-    items, users = artifacts.ITEMS.read(dataset), artifacts.USERS.read(dataset)
-    data = Dataset(
-        artifacts.INTERACTIONS.read(dataset), artifacts.UNRATED_CANDIDATES.read(dataset), len(users), len(items)
-    )
-    heads = artifacts.MODEL.about(dataset)["heads"]
-    model = TrainedModel.from_arrays(artifacts.MODEL.read(dataset), heads, data, torch_device(run.device))
-    evaluation = evaluate_all(
-        model, data, config, run.seed, lambda system: say(dataset, "evaluate", f"{system} evaluated")
-    )
-    artifacts.METRICS.write(evaluation.as_nested(), dataset)
-    artifacts.INTERVALS.write(evaluation.intervals(), dataset)
-    artifacts.PER_USER.write(evaluation.all_per_user(), dataset)
-    artifacts.CHOSEN_BASELINES.write(evaluation.tried_settings(), dataset)
-    metrics = artifacts.METRICS.read(dataset)
-    print(
-        f"\n{dataset}, test split: {data.users} users, {data.items} items\n\n{table(metrics, evaluation.intervals())}\n"
-    )
-    for remark in evaluation.remarks:
-        say(dataset, "evaluate", remark)
-    warn(dataset, "evaluate", warnings(metrics))
+def main(dataset: str, variant: str, settings: Settings) -> None:
+    run = settings.run(RunConfig)
+    data = read_data(dataset)
+    stored = artifacts.MODEL.of(variant=variant)
+    arrays, config = stored.read(dataset), VariantConfig.model_validate(stored.about(dataset)["variant"])
+    model = TrainedModel.from_arrays(arrays, config, data, torch_device(run.device))
+    tables = evaluate_system(variant, model, data)
+    names = {"group": settings.group, "variant": variant}
+    write_tables(tables, dataset, names)
+    cautions = popularity_warning(variant, popularity_likeness(model, data, "test", run.seed))
+    cautions += collapse_warnings({f"{variant}, item vectors": arrays["items"]})
+    artifacts.CAUTIONS.of(**names).write(cautions, dataset)
+    say(dataset, "evaluate", f"{variant} evaluated on the test split")
+    warn(dataset, "evaluate", cautions)
 
 
 if __name__ == "__main__":
-    run_stage("evaluate", READS, main)
+    run_variant_stage("evaluate", READS, main)

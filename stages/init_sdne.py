@@ -8,24 +8,26 @@ from pipeline import artifacts
 from pipeline.item_graph import adjacency
 from pipeline.run_settings import RunConfig, torch_device
 from pipeline.structure import StructureConfig, embed_graph
-from stages.stage import Reads, Settings, run_stage, say, warn
+from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
 READS = Reads(run=RunConfig, profile=StructureConfig)
 
 
-def main(dataset: str, settings: Settings) -> None:
+def main(dataset: str, source: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.profile(StructureConfig)
-    graph = adjacency(artifacts.EDGES.read(dataset), len(artifacts.ITEMS.read(dataset)))
+    names = artifacts.source_names(source)
+    edges = artifacts.edges_of(source).read(dataset)
+    graph = adjacency(edges, len(artifacts.ITEMS.read(dataset)))
     embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
-    artifacts.INITIAL_VECTORS.write({"vectors": embedded.vectors}, dataset)
+    artifacts.INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)
     # karateclub's methods have no epochs: their curve is a header without rows.
     curve = pl.DataFrame(embedded.history, schema=list(artifacts.INITIAL_CURVE.columns))
-    artifacts.INITIAL_CURVE.write(curve, dataset)
-    artifacts.INITIAL_FIGURES.write(embedded.figures, dataset)
+    artifacts.INITIAL_CURVE.of(**names).write(curve, dataset)
+    artifacts.INITIAL_FIGURES.of(**names).write(embedded.figures, dataset)
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in embedded.figures.items())
     say(dataset, "init_sdne", f"{config.method}: {shown}")
     warn(dataset, "init_sdne", embedded.warnings)
 
 
 if __name__ == "__main__":
-    run_stage("init_sdne", READS, main)
+    run_structure_stage("init_sdne", READS, main)

@@ -29,21 +29,41 @@ class Reads:
         run: top-level keys.
         dataset: keys of `datasets.<key>`.
         profile: keys of the section of `profiles.<profile>` that has the stage's name.
+        variant: `variants.<variant>`, and what the data set changes in it.
+        source: the entry of `structures` by which the stage was asked to make structural vectors, if any.
     """
 
     run: type[Config] | None = None
     dataset: type[Config] | None = None
     profile: type[Config] | None = None
+    variant: type[Config] | None = None
+    source: type[Config] | None = None
 
 
 class Settings:
-    """Settings of one stage for one data set, checked when they are asked for."""
+    """Settings of one stage for one data set, checked when they are asked for.
 
-    def __init__(self, stage: str, dataset: str, reads: Reads, path: Path = PARAMS) -> None:
+    Args:
+        source: an entry of `structures`: what it says of the stage comes over the profile.
+        group: where a variant's evaluation is kept: `variants`, or `ablations`.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        dataset: str,
+        reads: Reads,
+        path: Path = PARAMS,
+        source: str | None = None,
+        group: str = "variants",
+    ) -> None:
         self._values = read_yaml(path)
         self._where = str(path)
         look_up(self._values, ("datasets", dataset), self._where)
-        self._stage, self._dataset, self._reads = stage, dataset, reads
+        if source is not None:
+            look_up(self._values, ("structures", source), self._where)
+        self._stage, self._dataset, self._reads, self._source = stage, dataset, reads, source
+        self.group = group
 
     def run(self, model: type[ConfigT]) -> ConfigT:
         return self._section((), model, self._reads.run)
@@ -53,25 +73,77 @@ class Settings:
 
     def profile(self, model: type[ConfigT]) -> ConfigT:
         name = str(look_up(self._values, ("datasets", self._dataset, "profile"), self._where))
-        return self._section(("profiles", name, self._stage), model, self._reads.profile)
+        changes = self._values["structures"][self._source].get(self._stage, {}) if self._source else {}
+        return self._section(("profiles", name, self._stage), model, self._reads.profile, changes)
 
-    def _section(self, keys: tuple[str, ...], model: type[ConfigT], declared: type[Config] | None) -> ConfigT:
+    def variant(self, model: type[ConfigT], name: str) -> ConfigT:
+        changes = look_up(self._values, ("datasets", self._dataset, "train_users"), self._where)
+        return self._section(("variants", name), model, self._reads.variant, changes)
+
+    def source(self, model: type[ConfigT]) -> ConfigT:
+        return self._section(("structures", str(self._source)), model, self._reads.source)
+
+    def _section(
+        self,
+        keys: tuple[str, ...],
+        model: type[ConfigT],
+        declared: type[Config] | None,
+        changes: dict[str, Any] | None = None,
+    ) -> ConfigT:
         assert model is declared, f"stage {self._stage} reads {model.__name__} without declaring it"
-        values = look_up(self._values, keys, self._where)
+        values = look_up(self._values, keys, self._where) | (changes or {})
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
             {name: values[name] for name in model.model_fields if name in values}
-            if keys[:1] != ("profiles",)
+            if keys[:1] in ((), ("datasets",))
             else values
         )
         return validated(model, mine, f"{self._where}: {''.join(f'{key}.' for key in keys)}")
 
 
+DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
+VariantOption = Annotated[str, typer.Option(help="A key of `variants` in params.yaml.")]
+GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
+SourceOption = Annotated[
+    str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")
+]
+
+
 def run_stage(name: str, reads: Reads, body: Callable[[str, Settings], None]) -> None:
     """Run a stage from the command line: ``python -m stages.NAME --dataset KEY``."""
 
-    def command(dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]) -> None:
+    def command(dataset: DatasetOption) -> None:
         guarded(lambda: timed(name, dataset, lambda: body(dataset, Settings(name, dataset, reads))))
+
+    _run(command, body)
+
+
+def run_variant_stage(name: str, reads: Reads, body: Callable[[str, str, Settings], None]) -> None:
+    """Run a stage of one variant: ``python -m stages.NAME --dataset KEY --variant VARIANT``."""
+
+    def command(dataset: DatasetOption, variant: VariantOption, group: GroupOption = "variants") -> None:
+        guarded(
+            lambda: timed(
+                f"{name}.{variant}",
+                dataset,
+                lambda: body(dataset, variant, Settings(name, dataset, reads, group=group)),
+            )
+        )
+
+    _run(command, body)
+
+
+def run_structure_stage(name: str, reads: Reads, body: Callable[[str, str | None, Settings], None]) -> None:
+    """Run a stage on the way to structural vectors: ``python -m stages.NAME --dataset KEY [--source STRUCTURE]``."""
+
+    def command(dataset: DatasetOption, source: SourceOption = None) -> None:
+        guarded(
+            lambda: timed(
+                f"{name}.{source}" if source else name,
+                dataset,
+                lambda: body(dataset, source, Settings(name, dataset, reads, source=source)),
+            )
+        )
 
     _run(command, body)
 

@@ -16,18 +16,33 @@ STAGES = (
     "train_gat",
     "train_users",
     "evaluate",
+    "evaluate_baselines",
+    "compare",
 )
+VARIANT_STAGES = ("train_users", "evaluate")
 
 
 def main() -> None:
     from pipeline.config import look_up, read_yaml
 
-    for dataset in look_up(read_yaml(PARAMS), ("datasets",), str(PARAMS)):
+    values = read_yaml(PARAMS)
+    variants = look_up(values, ("run_variants",), str(PARAMS))
+    for dataset in look_up(values, ("datasets",), str(PARAMS)):
         print(f"\n{dataset}: {artifacts.METRICS.at(dataset)}\n")
-        print(table(artifacts.METRICS.read(dataset), artifacts.INTERVALS.read(dataset)))
-        seconds = {
-            name: float(path.read_text()) for name in STAGES if (path := TIMINGS / f"{dataset}.{name}").is_file()
-        }
+        figures = (
+            artifacts.METRICS.read(dataset),
+            artifacts.INTERVALS.read(dataset),
+            artifacts.DIFFERENCES.read(dataset),
+        )
+        print(table(*figures))
+        for line in artifacts.WARNINGS.read(dataset):
+            print(f"warning: {line}")
+        names = [
+            f"{stage}.{variant}" if stage in VARIANT_STAGES else stage
+            for stage in STAGES
+            for variant in (variants if stage in VARIANT_STAGES else [""])
+        ]
+        seconds = {name: float(path.read_text()) for name in names if (path := TIMINGS / f"{dataset}.{name}").is_file()}
         if seconds:
             print(
                 "\nseconds when last run: "

@@ -8,21 +8,22 @@ from pipeline import artifacts
 from pipeline.gat import GatConfig, train_gat
 from pipeline.item_graph import edge_index
 from pipeline.run_settings import RunConfig, torch_device
-from stages.stage import Reads, Settings, run_stage, say, warn
+from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
 READS = Reads(run=RunConfig, profile=GatConfig)
 
 
-def main(dataset: str, settings: Settings) -> None:
+def main(dataset: str, source: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.profile(GatConfig)
-    initial = artifacts.INITIAL_VECTORS.read(dataset)["vectors"]
-    edges = edge_index(artifacts.EDGES.read(dataset))
+    names = artifacts.source_names(source)
+    initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
+    edges = edge_index(artifacts.edges_of(source).read(dataset))
     trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
-    artifacts.STRUCTURE_VECTORS.write({"vectors": trained.vectors}, dataset)
+    artifacts.STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
-    artifacts.GAT_WEIGHTS.write(trained.weights, dataset, about=about)
-    artifacts.GAT_CURVE.write(pl.DataFrame(trained.history), dataset)
-    artifacts.GAT_FIGURES.write(trained.figures, dataset)
+    artifacts.GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)
+    artifacts.GAT_CURVE.of(**names).write(pl.DataFrame(trained.history), dataset)
+    artifacts.GAT_FIGURES.of(**names).write(trained.figures, dataset)
     figures = trained.figures
     say(
         dataset,
@@ -34,4 +35,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("train_gat", READS, main)
+    run_structure_stage("train_gat", READS, main)

@@ -1,4 +1,4 @@
-"""Train item projection, the two views and the click score; pick the epoch by validation."""
+"""Train one variant of the user model: item vectors, two views, heads; pick the epoch by validation."""
 
 from __future__ import annotations
 
@@ -10,78 +10,92 @@ from pathlib import Path
 import polars as pl
 
 from pipeline import artifacts
-from pipeline.dataset import Dataset
 from pipeline.gat import GatConfig, build_gat
-from pipeline.item_graph import edge_index
+from pipeline.item_graph import edge_index, incidence_of
+from pipeline.items import GatInputs, ItemInputs
 from pipeline.plots import learning_curve_plot
 from pipeline.run_settings import RunConfig, torch_device
-from pipeline.training import GatInputs, ItemInputs, TrainingConfig, UserTrainer
-from stages.stage import Reads, Settings, run_stage, say
+from pipeline.training import UserTrainer
+from pipeline.variant import VariantConfig
+from stages.data import read_data
+from stages.stage import Reads, Settings, run_variant_stage, say
 
-READS = Reads(run=RunConfig, profile=TrainingConfig)
+READS = Reads(run=RunConfig, variant=VariantConfig)
 CHECKPOINTS = Path(".checkpoints")
-INPUTS = (
-    artifacts.ITEMS,
-    artifacts.USERS,
-    artifacts.INTERACTIONS,
-    artifacts.UNRATED_CANDIDATES,
-    artifacts.TEXT_VECTORS,
-    artifacts.STRUCTURE_VECTORS,
-    artifacts.INITIAL_VECTORS,
-    artifacts.GAT_WEIGHTS,
-    artifacts.EDGES,
-)
 
 
-def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.profile(TrainingConfig)
-    items, users = artifacts.ITEMS.read(dataset), artifacts.USERS.read(dataset)
-    data = Dataset(
-        artifacts.INTERACTIONS.read(dataset), artifacts.UNRATED_CANDIDATES.read(dataset), len(users), len(items)
-    )
-    trainer = UserTrainer(read_inputs(dataset, config), data, config, run.seed, torch_device(run.device))
-    checkpoint = CHECKPOINTS / dataset / f"train_users-{checkpoint_key(dataset, run, config)}.pt"
+def main(dataset: str, variant: str, settings: Settings) -> None:
+    run, config = settings.run(RunConfig), settings.variant(VariantConfig, variant)
+    data = read_data(dataset)
+    inputs = read_inputs(dataset, config, data.items)
+    trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
+    checkpoint = CHECKPOINTS / dataset / f"train_users-{variant}-{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
-        say(dataset, "train_users", "going on from the last epoch of a run that was stopped")
+        say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
     trained = trainer.run(checkpoint, partial(show_epoch, dataset))
-    about = {"heads": config.heads, "fusion": config.fusion, "best_epoch": trained.best_epoch}
-    artifacts.MODEL.write(trained.arrays, dataset, about=about)
+    about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
+    artifacts.MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
-    artifacts.USERS_CURVE.write(curve, dataset)
-    artifacts.USERS_CURVE_PLOT.write(learning_curve_plot(curve, trained.best_epoch), dataset)
+    artifacts.USERS_CURVE.of(variant=variant).write(curve, dataset)
+    artifacts.USERS_CURVE_PLOT.of(variant=variant).write(learning_curve_plot(curve, trained.best_epoch), dataset)
     # Of runs that were stopped and never taken up again, too: with other settings they are of no use.
-    for left in checkpoint.parent.glob("train_users-*"):
+    for left in checkpoint.parent.glob(f"train_users-{variant}-*"):
         left.unlink(missing_ok=True)
-    best = trained.history[trained.best_epoch - 1]
-    weights = trained.arrays["click.weights"]
+    best = trained.best
     say(
         dataset,
         "train_users",
-        f"epoch {trained.best_epoch} of {len(trained.history)}, validation ranking NDCG@10 {best['ranking_ndcg@10']:.4f}, "
-        f"ctr user AUC {best['ctr_user_auc']:.4f}; weight of likes {weights[0]:.3f}, of dislikes {weights[1]:.3f}",
+        f"{variant}: epoch {trained.best_epoch} of {trainer.epoch}, validation ranking NDCG@10 {best['ranking_ndcg@10']:.4f}, "
+        f"ctr user AUC {best['ctr_user_auc']:.4f}, impression NDCG@10 {best['impression_ndcg@10']:.4f}; "
+        f"weights of the views {shown_weights(trained.arrays['scorer.weights'].tolist(), config)}",
     )
 
 
-def read_inputs(dataset: str, config: TrainingConfig) -> ItemInputs:
+def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
+    return ", ".join(
+        f"{head} {' '.join(f'{weight:.2f}' for weight in row)}" for head, row in zip(config.heads, weights, strict=True)
+    )
+
+
+def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
     """What items are known by, with the GAT's own inputs if it goes on training."""
+    names = artifacts.source_names(config.structure_source or None)
     text = artifacts.TEXT_VECTORS.read(dataset)["vectors"]
-    structure = artifacts.STRUCTURE_VECTORS.read(dataset)["vectors"]
+    entities = incidence_of(artifacts.NEIGHBOURS.read(dataset), items)
+    initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
+    if config.structure == "initial":
+        return ItemInputs(text, initial, entities)
+    structure = artifacts.STRUCTURE_VECTORS.of(**names).read(dataset)["vectors"]
     if not config.finetune_gat:
-        return ItemInputs(text, structure)
+        return ItemInputs(text, structure, entities)
+    weights = artifacts.GAT_WEIGHTS.of(**names)
     gat = GatInputs(
-        artifacts.INITIAL_VECTORS.read(dataset)["vectors"],
-        edge_index(artifacts.EDGES.read(dataset)),
-        artifacts.GAT_WEIGHTS.read(dataset),
-        partial(build_gat, config=GatConfig.model_validate(artifacts.GAT_WEIGHTS.about(dataset))),
+        initial,
+        edge_index(artifacts.edges_of(config.structure_source or None).read(dataset)),
+        weights.read(dataset),
+        partial(build_gat, config=GatConfig.model_validate(weights.about(dataset))),
     )
-    return ItemInputs(text, structure, gat)
+    return ItemInputs(text, structure, entities, gat)
 
 
-def checkpoint_key(dataset: str, run: RunConfig, config: TrainingConfig) -> str:
+def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it."""
+    names = artifacts.source_names(config.structure_source or None)
+    inputs = (
+        artifacts.ITEMS,
+        artifacts.USERS,
+        artifacts.INTERACTIONS,
+        artifacts.UNRATED_CANDIDATES,
+        artifacts.TEXT_VECTORS,
+        artifacts.NEIGHBOURS,
+        artifacts.edges_of(config.structure_source or None),
+        artifacts.STRUCTURE_VECTORS.of(**names),
+        artifacts.INITIAL_VECTORS.of(**names),
+        artifacts.GAT_WEIGHTS.of(**names),
+    )
     digest = hashlib.sha256(json.dumps([run.model_dump(), config.model_dump()], sort_keys=True).encode())
     code = Path(artifacts.__file__).parent
-    for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in INPUTS)]:
+    for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
@@ -92,4 +106,4 @@ def show_epoch(dataset: str, row: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("train_users", READS, main)
+    run_variant_stage("train_users", READS, main)

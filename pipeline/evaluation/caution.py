@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.dataset import Dataset
 from pipeline.evaluation import protocols
 from pipeline.evaluation.paired import excludes_zero
-from pipeline.evaluation.protocols import EARLIER, Scorer
+from pipeline.evaluation.protocols import EARLIER, Scorer, scores_of
 from pipeline.random_streams import stream
 from pipeline.vector_health import effective_rank
 
@@ -45,7 +45,7 @@ def popularity_likeness(scorer: Scorer, data: Dataset, split: str, seed: int) ->
     found = []
     for start in range(0, len(users), size):
         block = users[start : start + size]
-        scores = scorer.score(block)
+        scores = scores_of(scorer, block).preference
         candidates = np.ones(scores.shape, dtype=bool)
         candidates[earlier[block].nonzero()] = False
         found += [_spearman(row[kept], likes[kept]) for row, kept in zip(scores, candidates, strict=True)]

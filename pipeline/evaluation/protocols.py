@@ -11,8 +11,9 @@ Published figures are comparable within a protocol only, so no figure goes witho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,12 +31,40 @@ BLOCK_CELLS = 4_000_000
 EARLIER = {"valid": ("train",), "test": ("train", "valid")}
 
 
+class Scores(NamedTuple):
+    """Scores of all items for some users by the question that a protocol asks, each (users, items), finite.
+
+    Attributes:
+        preference: which of all items the user will like; `ctr` and `ranking` go by it.
+        judgement: which of the rated items the user likes; `impression` goes by it.
+    """
+
+    preference: NDArray[np.float32]
+    judgement: NDArray[np.float32]
+
+
 class Scorer(Protocol):
     """Anything that scores all items for some users, from the training split alone."""
 
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(users, items), finite."""
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32] | Scores:
+        """(users, items), finite; one score for all protocols, or `Scores`."""
         ...
+
+
+def scores_of(scorer: Scorer, users: NDArray[np.int64]) -> Scores:
+    """A system's scores for some users.
+
+    Raises:
+        InputError: one of them is not finite.
+    """
+    found = scorer.score(users)
+    scores = found if isinstance(found, Scores) else Scores(found, found)
+    for values in {id(values): values for values in scores}.values():
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?"
+            )
+    return scores
 
 
 @dataclass(frozen=True)
@@ -80,36 +109,40 @@ class Evaluated:
         return self.per_user[protocol, metric].mean
 
 
-def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
+def evaluate_split(
+    scorer: Scorer,
+    data: Dataset,
+    split: str,
+    watch: Callable[[NDArray[np.int64], NDArray[np.float32]], None] = lambda users, scores: None,
+) -> Evaluated:
     """Score a split under all three protocols, in blocks of users.
 
     Args:
         split: `valid` or `test`.
+        watch: called with each block's users and their scores by preference, so that they need not be scored again.
 
     Raises:
         InputError: the system gives a score that is not finite.
     """
     liked, disliked, unrated = data.liked(split), data.disliked(split), data.unrated(split)
-    out = {
-        name: np.empty(len(pairs)) for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))
+    asked = {
+        "liked": (liked, "preference"),
+        "unrated": (unrated, "preference"),
+        "judged": (liked, "judgement"),
+        "disliked": (disliked, "judgement"),
     }
+    out = {name: np.empty(len(pairs)) for name, (pairs, _) in asked.items()}
+    starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
     likes, earlier = data.matrix(liked), data.matrix(data.rated(EARLIER[split]))
-    places = {
-        name: _by_user(pairs, data.users)
-        for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated))
-    }
     ranked: list[Standing] = []
     never_recommended = np.ones(data.items)
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
-        scores = scorer.score(users)
-        if not np.isfinite(scores).all():
-            raise InputError(
-                f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?"
-            )
-        for name, pairs in (("liked", liked), ("disliked", disliked), ("unrated", unrated)):
-            chosen = places[name][users[0]], places[name][users[-1] + 1]
-            where = slice(*chosen)
-            out[name][where] = scores[pairs.users[where] - users[0], pairs.items[where]]
+        answers = scores_of(scorer, users)
+        for name, (pairs, question) in asked.items():
+            where = slice(starts[name][users[0]], starts[name][users[-1] + 1])
+            out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
+        scores = answers.preference
+        watch(users, scores)
         candidates = np.ones(scores.shape, dtype=bool)
         candidates[earlier[users].nonzero()] = False
         row, column = likes[users].nonzero()
@@ -124,7 +157,7 @@ def evaluate_split(scorer: Scorer, data: Dataset, split: str) -> Evaluated:
             )
             never_recommended *= _chance_of_no_first_ten(scores[have], candidates[have])
     ctr = _labelled(liked, out["liked"], unrated, out["unrated"])
-    impression = _labelled(liked, out["liked"], disliked, out["disliked"])
+    impression = _labelled(liked, out["judged"], disliked, out["disliked"])
     per_user = _ctr_metrics(ctr) | _impression_metrics(impression) | _ranking_metrics(ranked)
     return Evaluated(ctr, impression, per_user, float(1 - never_recommended.mean()))
 

@@ -27,7 +27,7 @@ import polars as pl
 from pipeline.dataset import Dataset, blocks
 from pipeline.evaluation import metrics, protocols
 from pipeline.evaluation.intervals import mean_figure
-from pipeline.evaluation.protocols import EARLIER, PerUser, Scorer
+from pipeline.evaluation.protocols import EARLIER, PerUser, Scorer, scores_of
 from pipeline.evaluation.ranks import Standing, standing
 from pipeline.random_streams import stream
 
@@ -121,7 +121,7 @@ def cold_and_head(scorer: Scorer, data: Dataset, split: str) -> Slices:
     """
     collected = ItemSlices(data, split)
     for users in blocks(data.users, max(protocols.BLOCK_CELLS // data.items, 1)):
-        collected.add(users, scorer.score(users))
+        collected.add(users, scores_of(scorer, users).preference)
     return collected.per_user()
 
 

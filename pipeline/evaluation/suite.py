@@ -1,22 +1,24 @@
-"""All systems under all protocols on the test split: the numbers, their intervals and the table a person reads."""
+"""All systems side by side: figures, intervals, paired differences, slices, and the table a person reads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.baselines import BaselineConfig, Chosen, Tried, choose, left_out
+from pipeline.config import Config
 from pipeline.dataset import Dataset
-from pipeline.evaluation.intervals import Figure, best_threshold, mean_figure, pooled_auc_figure, threshold_figures
-from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
+from pipeline.evaluation.intervals import Figure, mean_figure, pooled_auc_figure, threshold_figures
+from pipeline.evaluation.paired import against_best, compare, excludes_zero
+from pipeline.evaluation.protocols import PerUser, ScoredPairs
+from pipeline.evaluation.slices import POPULARITY, by_user, slice_figures
+from pipeline.evaluation.system import COVERAGE, THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
 from pipeline.random_streams import stream
 
-MODEL = "crmman"
 PROTOCOLS = ("ctr", "impression", "ranking")
 METRICS = (
     "auc",
@@ -33,23 +35,23 @@ METRICS = (
 )
 
 
-class EvaluationConfig(BaselineConfig):
+class ComparisonConfig(Config):
     bootstrap_samples: int = Field(ge=20, description="Resamplings of users for each 95% interval")
 
 
-@dataclass
-class Evaluation:
-    """
+@dataclass(frozen=True)
+class Comparison:
+    """All systems side by side.
+
     Attributes:
         figures: (system, protocol, metric) to value and interval.
-        per_user: system, protocol, metric, user, value.
-        tried: settings of the baselines and their validation figures.
+        differences: each variant against each system it is compared with.
+        slices: slice_by, slice, system, protocol, metric, value, low, high, users.
     """
 
-    figures: dict[tuple[str, str, str], Figure] = field(default_factory=dict)
-    per_user: list[pl.DataFrame] = field(default_factory=list)
-    tried: list[Tried] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    figures: dict[tuple[str, str, str], Figure]
+    differences: pl.DataFrame
+    slices: pl.DataFrame
 
     def as_nested(self) -> dict[str, dict[str, dict[str, float]]]:
         """{system: {protocol: {metric: value}}}."""
@@ -65,63 +67,83 @@ class Evaluation:
         ]
         return pl.DataFrame(rows, schema_overrides={"users": pl.Int32, "low": pl.Float64, "high": pl.Float64})
 
-    def all_per_user(self) -> pl.DataFrame:
-        return pl.concat(self.per_user)
 
-    def tried_settings(self) -> pl.DataFrame:
-        return pl.DataFrame([vars(tried) for tried in self.tried])
+def compare_systems(
+    tables: SystemTables,
+    data: Dataset,
+    variants: Sequence[str],
+    against: Sequence[str],
+    config: ComparisonConfig,
+    seed: int,
+) -> Comparison:
+    """Figures of all systems, and how far each variant is from each system it is compared with.
 
-
-def evaluate_all(
-    model: Scorer, data: Dataset, config: EvaluationConfig, seed: int, report: Callable[[str], None] = lambda line: None
-) -> Evaluation:
-    """The model beside the baselines, on the test split.
-
-    Everything that is chosen, the thresholds of accuracy and the settings of the baselines, is chosen on validation.
+    Args:
+        tables: of all systems, the ones shown first coming first.
+        data: for the slices of users.
+        variants: systems that are compared; against: with these.
     """
-    result = Evaluation()
-    _add(result, Chosen(MODEL, model, evaluate_split(model, data, "valid")), data, config, seed)
-    report(MODEL)
-    result.remarks += [f"{system} is left out: {why}" for system, why in left_out(config, data).items()]
-    for chosen, tried in choose(data, config, seed):
-        _add(result, chosen, data, config, seed)
-        result.tried += tried
-        report(chosen.system)
-    return result
-
-
-def _add(result: Evaluation, chosen: Chosen, data: Dataset, config: EvaluationConfig, seed: int) -> None:
-    tested = evaluate_split(chosen.scorer, data, "test")
-    for (protocol, metric), figure in _figures(tested, chosen.on_validation, config.bootstrap_samples, seed).items():
-        result.figures[chosen.system, protocol, metric] = figure
-    for (protocol, metric), values in tested.per_user.items():
-        names = {"system": chosen.system, "protocol": protocol, "metric": metric}
-        frame = pl.DataFrame({"user": values.users.astype(np.int32), "value": values.values})
-        result.per_user.append(
-            frame.select(*(pl.lit(value).alias(name) for name, value in names.items()), "user", "value")
+    per_user, pairs = per_user_of(tables.per_user), pairs_of(tables.pairs)
+    facts = {
+        (system, fact): value for system, fact, value in tables.facts.select("system", "fact", "value").iter_rows()
+    }
+    figures: dict[tuple[str, str, str], Figure] = {}
+    slices = []
+    item_slices = tables.item_slices.partition_by("system", "slice", "protocol", "metric", as_dict=True)
+    for system, values in per_user.items():
+        own = {fact: value for (name, fact), value in facts.items() if name == system}
+        found = _figures(values, pairs[system], own, config.bootstrap_samples, seed)
+        figures |= {(system, protocol, metric): figure for (protocol, metric), figure in found.items()}
+        parts = {
+            (POPULARITY, str(key[1]), str(key[2]), str(key[3])): values_of(part)
+            for key, part in item_slices.items()
+            if key[0] == system
+        }
+        frame = slice_figures(parts | by_user(values, data), config.bootstrap_samples, seed)
+        slices.append(
+            frame.select("slice_by", "slice", pl.lit(system).alias("system"), pl.exclude("slice_by", "slice"))
         )
+    differences = compare(per_user, variants, against, config.bootstrap_samples, seed, pairs)
+    return Comparison(figures, differences, pl.concat(slices))
 
 
-def _figures(tested: Evaluated, validated: Evaluated, samples: int, seed: int) -> dict[tuple[str, str], Figure]:
+def _figures(
+    per_user: Mapping[tuple[str, str], PerUser],
+    pairs: Mapping[str, ScoredPairs],
+    facts: Mapping[str, float],
+    samples: int,
+    seed: int,
+) -> dict[tuple[str, str], Figure]:
     """Figures in the order of PROTOCOLS and METRICS. Every system meets the same resampled users."""
     found: dict[tuple[str, str], Figure] = {}
-    for protocol, pairs in (("ctr", tested.ctr), ("impression", tested.impression)):
-        if pairs.labels.any() and not pairs.labels.all():
-            found[protocol, "auc"] = pooled_auc_figure(pairs, samples, stream(seed, f"bootstrap {protocol}"))
-    threshold = best_threshold(validated.ctr)
-    for metric, figure in threshold_figures(tested.ctr, threshold, samples, stream(seed, "bootstrap ctr")).items():
-        found["ctr", metric] = figure
-    for (protocol, metric), values in tested.per_user.items():
+    for protocol, scored in pairs.items():
+        if scored.labels.any() and not scored.labels.all():
+            found[protocol, "auc"] = pooled_auc_figure(scored, samples, stream(seed, f"bootstrap {protocol}"))
+    if THRESHOLD in facts and "ctr" in pairs:
+        called = threshold_figures(pairs["ctr"], facts[THRESHOLD], samples, stream(seed, "bootstrap ctr"))
+        found |= {("ctr", metric): figure for metric, figure in called.items()}
+    for (protocol, metric), values in per_user.items():
         if len(values.values):
             found[protocol, metric] = mean_figure(values, samples, stream(seed, f"bootstrap {protocol}"))
-    users = len(tested.per_user["ranking", "ndcg@10"].users)
-    found["ranking", "coverage@10"] = Figure(tested.coverage, None, None, users)
+    users = len(per_user["ranking", "ndcg@10"].users) if ("ranking", "ndcg@10") in per_user else 0
+    found["ranking", "coverage@10"] = Figure(facts[COVERAGE], None, None, users)
     order = [(protocol, metric) for protocol in PROTOCOLS for metric in METRICS]
     return {key: found[key] for key in order if key in found and np.isfinite(found[key].value)}
 
 
-def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFrame) -> str:
+def marks_of(differences: pl.DataFrame) -> dict[tuple[str, str, str], str]:
+    """`+` where a variant is above the best system it is compared with beyond chance, `-` where below."""
+    return {
+        (row["system"], row["protocol"], row["metric"]): "+" if row["low"] > 0 else "-"
+        for row in against_best(differences).iter_rows(named=True)
+        if excludes_zero(row["low"], row["high"])
+    }
+
+
+def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFrame, differences: pl.DataFrame) -> str:
     """The figures as text: a block for each protocol, a row for each system, the best of a column marked by `*`."""
+    marks = marks_of(differences)
+    name_width = max(12, *(len(system) + 2 for system in metrics))
     half = {
         (row["system"], row["protocol"], row["metric"]): (row["high"] - row["low"]) / 2
         for row in intervals.iter_rows(named=True)
@@ -134,14 +156,19 @@ def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFra
         ]
         if not shown:
             continue
-        lines += ["", f"{protocol:<12}" + "".join(f"{metric:>15}" for metric in shown)]
+        lines += ["", f"{protocol:<{name_width}}" + "".join(f"{metric:>16}" for metric in shown)]
         for system, protocols in metrics.items():
             cells = [
                 _cell(protocols.get(protocol, {}), metric, half.get((system, protocol, metric)), metrics, protocol)
+                + marks.get((system, protocol, metric), " ")
                 for metric in shown
             ]
-            lines.append(f"{system:<12}" + "".join(f"{cell:>15}" for cell in cells))
-    lines += ["", "* best of its column; ± half of the 95% interval (bootstrap over users)"]
+            lines.append(f"{system:<{name_width}}" + "".join(f"{cell:>16}" for cell in cells))
+    lines += [
+        "",
+        "* best of its column; ± half of the 95% interval (bootstrap over users);",
+        "+ above the best baseline, - below it, by a paired difference whose 95% interval excludes zero",
+    ]
     return "\n".join(lines[1:])
 
 
@@ -152,22 +179,3 @@ def _cell(values: dict[str, float], metric: str, half: float | None, metrics: di
     mark = "*" if values[metric] == best else ""
     spread = f" ±{half:.3f}".replace("0.", ".") if half is not None else ""
     return f"{mark}{values[metric]:.4f}{spread}".replace("0.", ".", 1)
-
-
-def warnings(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
-    """Where a baseline beats the model, said plainly."""
-    found = []
-    for protocol, metric in (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10")):
-        values = {
-            system: protocols[protocol][metric]
-            for system, protocols in metrics.items()
-            if metric in protocols.get(protocol, {})
-        }
-        better = [system for system, value in _sorted(values.items()) if value > values.get(MODEL, np.inf)]
-        if better:
-            found.append(f"{protocol} {metric}: {', '.join(better)} above {MODEL}")
-    return found
-
-
-def _sorted(values: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    return sorted(values, key=lambda pair: (-pair[1], pair[0]))

@@ -1,18 +1,20 @@
-"""A user's view: multi-head self-attention over the items of a set, and exact leave-one-out in one pass (method 6 and 8).
+"""Multi-head self-attention over the items of a history, and exact leave-one-out in one pass (method 6 and 8).
 
-    R' = ( ||_x softmax( R W_x^Q (R W_x^K)^T / sqrt(d_hide) ) R W_x^V ) W^O,   u = mean over rows of R'
+    R' = ( ||_x softmax( R W_x^Q (R W_x^K)^T / sqrt(d_hide) ) R W_x^V ) W^O,   u = n^gamma · mean over rows of R'
 
 No residual, no layer norm, no position: a history is a set. An empty view is the zero vector.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from pipeline.histories import Histories
+from pipeline.views.view import View, sizes
 
 # Added to the logits of padding: large enough for a weight of exactly zero, finite so that empty histories give no NaN.
 MASKED = -1e9
@@ -31,7 +33,7 @@ class Projected(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """What a view makes of histories, heads side by side, W^O not yet applied (it is linear, so it commutes with the mean).
+    """What attention makes of histories, heads side by side, W^O not yet applied (it is linear, so it commutes with the mean).
 
     Attributes:
         whole: (users, width).
@@ -42,35 +44,34 @@ class Pooled(NamedTuple):
     without: torch.Tensor | None
 
 
-class View(nn.Module):
-    """One view of the user encoder.
+class SelfAttention(View):
+    """The view of the method.
 
     Args:
-        width: d, of the item vectors.
-        heads: must divide it.
-
-    Raises:
-        ValueError: heads do not divide the width.
+        attention_heads: must divide the width.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        if width % heads:
-            raise ValueError(f"{heads} heads do not divide the width {width}")
-        self.heads = heads
-        self.query = nn.Parameter(torch.empty(width, width))
-        self.key = nn.Parameter(torch.empty(width, width))
-        self.value = nn.Parameter(torch.empty(width, width))
-        self.output = nn.Parameter(torch.empty(width, width))
-        self.reset_parameters()
+    def __init__(
+        self, width: int, attention_heads: int, outputs: Sequence[str], exponent: float, learn_exponent: bool
+    ) -> None:
+        super().__init__(width, outputs, exponent, learn_exponent)
+        self.heads = attention_heads
+        self.query = nn.Parameter(torch.randn(width, width) * width**-0.5)
+        self.key = nn.Parameter(torch.randn(width, width) * width**-0.5)
 
-    def reset_parameters(self) -> None:
-        """W^V and W^O start as the identity, so that a user starts as the mean of the items."""
-        width = self.query.shape[0]
-        nn.init.normal_(self.query, std=width**-0.5)
-        nn.init.normal_(self.key, std=width**-0.5)
-        nn.init.eye_(self.value)
-        nn.init.eye_(self.output)
+    def scores(
+        self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
+    ) -> dict[str, torch.Tensor]:
+        pooled = self.pool(self.project(in_history), history, leave_one_out=leave_one_out)
+        found = {}
+        for head in self.output:
+            seen = self.towards(candidates, head)
+            scores = pooled.whole @ seen.T
+            if pooled.without is not None:
+                change = ((pooled.without - pooled.whole[history.user]) * seen[history.items]).sum(dim=-1)
+                scores = scores.index_put((history.user, history.items), change, accumulate=True)
+            found[head] = scores
+        return found
 
     def project(self, items: torch.Tensor) -> Projected:
         """
@@ -80,7 +81,7 @@ class View(nn.Module):
         shape = (items.shape[0], self.heads, -1)
         return Projected(*((items @ matrix).view(shape) for matrix in (self.query, self.key, self.value)))
 
-    def forward(self, projected: Projected, history: Histories, *, leave_one_out: bool = False) -> Pooled:
+    def pool(self, projected: Projected, history: Histories, *, leave_one_out: bool = False) -> Pooled:
         """
         Args:
             projected: of all items.
@@ -103,21 +104,14 @@ class View(nn.Module):
         result = projected.value.new_zeros(len(history.lengths), width)
         if users:
             result = result.index_copy(0, torch.cat(users), torch.cat(whole))
+        count = sizes(history).to(result.dtype)
+        result = result * self.counted(count).unsqueeze(1)
         if not leave_one_out:
             return Pooled(result, None)
         ordered = torch.cat(without)
-        return Pooled(result, ordered[torch.argsort(torch.cat(entries))] if entries else ordered)
-
-    def towards(self, candidates: torch.Tensor) -> torch.Tensor:
-        """Candidates as seen by the pooled heads: r_c^T (ū W^O) = (r_c W^O^T) . ū, so W^O is applied once per item.
-
-        Args:
-            candidates: (items, width).
-
-        Returns:
-            (items, width), whose inner product with `Pooled` vectors is r_c^T u.
-        """
-        return candidates @ self.output.T
+        if entries:
+            ordered = ordered[torch.argsort(torch.cat(entries))]
+        return Pooled(result, ordered * self.counted(count - 1)[history.user].unsqueeze(1))
 
 
 def attend(

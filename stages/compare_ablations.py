@@ -1,0 +1,33 @@
+"""Lay ablations beside the variant that they are ablations of: what does each part contribute?"""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
+from pipeline.evaluation.system import SystemTables
+from pipeline.variant import RunAblations
+from stages.data import read_data
+from stages.stage import Reads, Settings, run_stage
+from stages.tables import read_tables
+
+READS = Reads(run=RunAblations, profile=ComparisonConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    run, config = settings.run(RunAblations), settings.profile(ComparisonConfig)
+    against, ablations = run.ablations.against, run.ablations.variants
+    data = read_data(dataset)
+    tables = SystemTables.joined(
+        [read_tables(dataset, {"group": "variants", "variant": against})]
+        + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in ablations]
+    )
+    found = compare_systems(tables, data, ablations, [against], config, run.seed)
+    artifacts.ABLATION_METRICS.write(found.as_nested(), dataset)
+    artifacts.ABLATION_DIFFERENCES.write(found.differences, dataset)
+    artifacts.ABLATION_SLICES.write(found.slices, dataset)
+    print(f"\n{dataset}, test split: {data.users} users, {data.items} items; + and - against {against}\n")
+    print(f"{table(found.as_nested(), found.intervals(), found.differences)}\n")
+
+
+if __name__ == "__main__":
+    run_stage("compare_ablations", READS, main)

@@ -1,0 +1,14 @@
+"""The splits of a data set, as the stages after `prepare` read them."""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.dataset import Dataset
+
+
+def read_data(dataset: str) -> Dataset:
+    """The data set with its interactions and sampled candidates."""
+    items, users = artifacts.ITEMS.read(dataset), artifacts.USERS.read(dataset)
+    return Dataset(
+        artifacts.INTERACTIONS.read(dataset), artifacts.UNRATED_CANDIDATES.read(dataset), len(users), len(items)
+    )

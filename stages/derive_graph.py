@@ -1,0 +1,25 @@
+"""The item graph that another way to make structural vectors starts from: the same, or rewired at random."""
+
+from __future__ import annotations
+
+from pipeline import artifacts
+from pipeline.item_graph import rewired
+from pipeline.random_streams import stream
+from pipeline.run_settings import SeedConfig
+from pipeline.structure import SourceGraphConfig
+from stages.stage import Reads, Settings, run_structure_stage, say
+
+READS = Reads(run=SeedConfig, source=SourceGraphConfig)
+
+
+def main(dataset: str, source: str | None, settings: Settings) -> None:
+    run, config = settings.run(SeedConfig), settings.source(SourceGraphConfig)
+    edges = artifacts.EDGES.read(dataset)
+    if config.rewire:
+        edges = rewired(edges, stream(run.seed, "rewiring"))
+    artifacts.edges_of(source).write(edges, dataset)
+    say(dataset, "derive_graph", f"{source}: {len(edges)} edges{', rewired' if config.rewire else ''}")
+
+
+if __name__ == "__main__":
+    run_structure_stage("derive_graph", READS, main)
