@@ -73,6 +73,8 @@ def _result_of(job: Job) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.peers.train"]
     done = subprocess.run(command, input=job.model_dump_json(), capture_output=True, text=True, check=False)
     lines = done.stderr.strip().splitlines()
+    if done.returncode < 0:  # the system killed it, most likely for its memory
+        return {"error": f"killed by signal {-done.returncode}"}
     if done.returncode:
         return {"error": lines[-1] if lines else f"exit code {done.returncode}"}
     for line in lines:
