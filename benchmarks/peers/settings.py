@@ -20,6 +20,8 @@ FIGURES = {
 }
 
 EMBEDDING_SIZE = 64  # RecBole's default for all of them
+# RippleNet gathers a size x size matrix for every triple of every pair of a batch; its paper has 16.
+EMBEDDING_SIZES = {"RippleNet": 16}
 CHOSEN_BY = "ranking.ndcg@10"  # on validation: epoch and learning rate
 PATIENCE = 10  # validations without a better figure, RecBole's `stopping_step`
 MAX_EPOCHS = 300

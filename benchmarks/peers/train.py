@@ -25,6 +25,7 @@ from benchmarks.peers.export import BENCHMARK_FILES, COLUMNS, NAME
 from benchmarks.peers.settings import (
     CHOSEN_BY,
     EMBEDDING_SIZE,
+    EMBEDDING_SIZES,
     EPOCHS_PER_VALIDATION,
     FIGURES,
     MAX_EPOCHS,
@@ -92,7 +93,7 @@ def run(job: Job) -> dict[str, Any]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "settings": {
-            "embedding_size": EMBEDDING_SIZE,
+            "embedding_size": EMBEDDING_SIZES.get(job.model, EMBEDDING_SIZE),
             "learning_rate": rate,
             "train_batch_size": int(trainer.config["train_batch_size"]),
             "others": "RecBole 1.2.1 defaults",
@@ -139,7 +140,7 @@ def _set_up(job: Job, rate: float, data: Dataset) -> tuple[Any, Any, Any]:
             "checkpoint_dir": job.atomic_files,
             "benchmark_filename": list(BENCHMARK_FILES),
             "load_col": COLUMNS,
-            "embedding_size": EMBEDDING_SIZE,
+            "embedding_size": EMBEDDING_SIZES.get(job.model, EMBEDDING_SIZE),
             "learning_rate": rate,
             "use_gpu": False,
             "seed": seed,
