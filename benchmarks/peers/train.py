@@ -96,6 +96,7 @@ def run(job: Job) -> dict[str, Any]:
             "embedding_size": EMBEDDING_SIZES.get(job.model, EMBEDDING_SIZE),
             "learning_rate": rate,
             "train_batch_size": int(trainer.config["train_batch_size"]),
+            "minutes": job.minutes,
             "others": "RecBole 1.2.1 defaults",
         },
         "epochs": best.epochs,
