@@ -1,6 +1,7 @@
 # make repro   environment, install, and the whole pipeline on the default data set
 # make test    environment, install, and the tests
 # make lint    format check, lint, types
+# make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,8 +9,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Stages are run as `python -m ...`: the environment's python must be the first on the path.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+DATASET ?= ml-100k
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro test lint setup clean
+.PHONY: repro test lint peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.summary \
@@ -23,6 +27,10 @@ lint: setup
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 
+# PEERS_ARGS passes more, e.g. PEERS_ARGS="--model BPR --minutes 2".
+peers: $(PEERS_READY)
+	@OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers --dataset $(DATASET) $(PEERS_ARGS)
+
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -33,5 +41,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps karateclub==1.3.3
 	@touch $(READY)
 
+$(PEERS_READY): benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	@# RecBole pins ray, colorama and others that these models do without; benchmarks/peers/shims.py has the rest.
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps recbole==1.2.1
+	@touch $(PEERS_READY)
+
 clean:
-	rm -rf $(VENV) artifacts .checkpoints .timings
+	rm -rf $(VENV) $(PEERS) artifacts .checkpoints .timings
