@@ -20,9 +20,6 @@ from pipeline.histories import add_up, merged
 from pipeline.views import build_view
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from pipeline.histories import Histories
     from pipeline.views.view import View
 
@@ -32,11 +29,19 @@ Views = Literal["both", "likes", "merged"]
 DISLIKES_START = {"click": 1.0, "like": 0.0, "meet": 0.3, "judge": -0.3}
 
 
+# Ratings of the overall like-rate with which each user starts.
+LENIENCY_DAMPING = 5.0
+
+
 class Biases(NamedTuple):
-    """Where each head's item biases start, head to (M,); and the number of users who get a bias of their own in `judge`."""
+    """
+    Attributes:
+        items: where each head's item biases start, head to (M,).
+        like_rate: share of likes among all ratings, between 0 and 1.
+    """
 
     items: dict[str, torch.Tensor]
-    users: int
+    like_rate: float
 
 
 class TwoViews(nn.Module):
@@ -79,7 +84,8 @@ class TwoViews(nn.Module):
             shares = [[0.0 if name == "dislikes" else 1.0 for name in names] for _ in heads]
             self.co_weights = nn.Parameter(torch.tensor(shares))
         if biases and "judge" in heads:
-            self.user_bias = nn.Parameter(torch.zeros(biases.users))
+            self.register_buffer("like_rate", torch.tensor(biases.like_rate))
+            self.leniency_weight = nn.Parameter(torch.tensor(1.0))
 
     def forward(
         self,
@@ -103,7 +109,7 @@ class TwoViews(nn.Module):
             drop: dropout rate on the item vectors, drawn apart for their role as candidates and in histories.
 
         Returns:
-            head to (users, M). `judge` is without the user's bias, which orders nothing.
+            head to (users, M). `judge` is without the user's leniency, which orders nothing for one user.
         """
         candidates, in_history = dropout(items, drop, drop > 0), dropout(items, drop, drop > 0)
         total: dict[str, torch.Tensor] = {}
@@ -120,11 +126,23 @@ class TwoViews(nn.Module):
                     total[head] = total[head] + together * self.co_weights[row, place]
         return {head: total[head] + self.item_bias[head] if head in self.item_bias else total[head] for head in total}
 
-    def user_bias_of(self, users: NDArray[np.int64]) -> torch.Tensor | None:
-        """Biases of `judge`, (users,); None for a model without."""
-        if not hasattr(self, "user_bias"):
+    def leniency(self, likes: torch.Tensor, dislikes: torch.Tensor) -> torch.Tensor | None:
+        """How readily users like what they rate: log-odds of their damped like-rate against everybody's, times a learned weight.
+
+        A user has no parameter of their own, so that it can be said of a user without one rating (leave-one-out), and of
+        people the model has never seen.
+
+        Args:
+            likes: how many, (users,); dislikes likewise.
+
+        Returns:
+            (users,), to be added to `judge`; None for a model without biases.
+        """
+        if not hasattr(self, "leniency_weight"):
             return None
-        return self.user_bias[torch.from_numpy(users).to(self.user_bias.device)]
+        overall: torch.Tensor = self.get_buffer("like_rate")
+        rate = (likes + LENIENCY_DAMPING * overall) / (likes + dislikes + LENIENCY_DAMPING)
+        return self.leniency_weight * (torch.logit(rate) - torch.logit(overall))
 
 
 def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Tensor:
@@ -144,13 +162,13 @@ def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Ten
     return scores["meet"] + judge_share * scores["judge"]
 
 
-def judgement(scores: dict[str, torch.Tensor], user_bias: torch.Tensor | None) -> torch.Tensor:
+def judgement(scores: dict[str, torch.Tensor], leniency: torch.Tensor | None) -> torch.Tensor:
     """By what the items that a user rated are told apart: judge where there is such a head; (users, M).
 
     Args:
         scores: of the heads.
-        user_bias: of `judge`, (users,): within a user it orders nothing, between users it does.
+        leniency: of the users, (users,): within a user it orders nothing, between users it does.
     """
     if "judge" in scores:
-        return scores["judge"] if user_bias is None else scores["judge"] + user_bias.unsqueeze(1)
+        return scores["judge"] if leniency is None else scores["judge"] + leniency.unsqueeze(1)
     return preference(scores, 0.0)

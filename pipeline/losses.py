@@ -42,20 +42,23 @@ def loss_over_catalogue(scores: torch.Tensor, targets: Histories, positive: torc
 
 
 def judge_loss(
-    scores: torch.Tensor, likes: Histories, dislikes: Histories, user_bias: torch.Tensor | None
+    scores: torch.Tensor,
+    likes: Histories,
+    dislikes: Histories,
+    leniency: tuple[torch.Tensor, torch.Tensor] | None,
 ) -> torch.Tensor:
-    """Binary cross-entropy of P(like | rated) = sigmoid(score + user's bias), summed over what was rated.
+    """Binary cross-entropy of P(like | rated) = sigmoid(score + leniency), summed over what was rated.
 
     Args:
         scores: (users, M).
         likes: targets rated as likes, dislikes likewise.
-        user_bias: (users,).
+        leniency: of the users without one like, for `likes`, and without one dislike, for `dislikes`; each (users,).
     """
     total = scores.new_zeros(())
-    for targets, sign in ((likes, -1.0), (dislikes, 1.0)):
+    for place, (targets, sign) in enumerate(((likes, -1.0), (dislikes, 1.0))):
         logits = scores[targets.user, targets.items]
-        if user_bias is not None:
-            logits = logits + user_bias[targets.user]
+        if leniency is not None:
+            logits = logits + leniency[place][targets.user]
         total = total + softplus(sign * logits).sum()
     return total
 

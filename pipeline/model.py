@@ -98,13 +98,14 @@ class TrainedModel:
 
         from pipeline.click import judgement, preference
         from pipeline.histories import histories
+        from pipeline.views.view import sizes
 
         with torch.inference_mode():
             likes = histories(self.data.train_likes, users, self.device)
             dislikes = histories(self.data.train_dislikes, users, self.device)
             scores = self.scorer(self.items, likes, dislikes, co_rating=self.co_rating)
-            bias = self.scorer.user_bias_of(users)
-            liked, judged = preference(scores, self.judge_share), judgement(scores, bias)
+            leniency = self.scorer.leniency(sizes(likes), sizes(dislikes))
+            liked, judged = preference(scores, self.judge_share), judgement(scores, leniency)
         return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())
 
 
@@ -155,4 +156,4 @@ def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
         "meet": centred_log(ratings),
         "judge": np.log(rate / (1 - rate)),
     }
-    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, data.users)
+    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, float(overall))

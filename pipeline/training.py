@@ -66,6 +66,8 @@ class UserTrainer:
 
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
+        if config.training_seed:
+            seed = torch_seed(seed, "training", config.training_seed)
         self.data, self.config, self.seed, self.device = data, config, seed, device
         torch.manual_seed(torch_seed(seed, "users"))
         self.items = ItemEncoder(inputs, config.modalities, config.fusion, config.width).to(device)
@@ -222,14 +224,26 @@ class UserTrainer:
             met = merged(liked_targets, disliked_targets)
             losses.append(loss_over_catalogue(scores["meet"], met, liked | disliked) / targets)
         if "judge" in config.heads and targets:
-            bias = self.scorer.user_bias_of(users)
-            losses.append(judge_loss(scores["judge"], liked_targets, disliked_targets, bias) / targets)
+            loss = judge_loss(scores["judge"], liked_targets, disliked_targets, self._leniency_without_one(users))
+            losses.append(loss / targets)
         if not losses:
             return None
         if config.alignment_weight:
             aligned = alignment_loss(parts["text"], parts["structure"], config.alignment_temperature)
             losses.append(config.alignment_weight * aligned)
         return torch.stack(losses).sum()
+
+    def _leniency_without_one(self, users: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Of users without one of their likes, and without one of their dislikes: the target does not tell its own label."""
+        import torch
+
+        likes, dislikes = (
+            torch.from_numpy(np.diff(matrix.indptr)[users]).to(self.device, torch.float32)
+            for matrix in (self.data.train_likes, self.data.train_dislikes)
+        )
+        without_like = self.scorer.leniency((likes - 1).clamp(min=0), dislikes)
+        without_dislike = self.scorer.leniency(likes, (dislikes - 1).clamp(min=0))
+        return None if without_like is None or without_dislike is None else (without_like, without_dislike)
 
     def _click_loss(
         self,

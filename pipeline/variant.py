@@ -82,6 +82,9 @@ class VariantConfig(Config):
     epochs: int = Field(ge=1, description="At most this many; the learning rate falls linearly over them")
     validate_every: int = Field(ge=1, description="Epochs from one look at the validation split to the next")
     patience: int = Field(ge=1, description="Epochs without a better validation figure before stopping")
+    training_seed: int = Field(
+        ge=0, lt=1000, description="Another number is another training run on the same split and structure"
+    )
     early_stopping_by: Annotated[list[Figure], Field(min_length=1)] = Field(
         description="Validation figures whose sum picks the epoch"
     )

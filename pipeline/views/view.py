@@ -60,4 +60,5 @@ class View(nn.Module, ABC):
 
 def sizes(history: Histories) -> torch.Tensor:
     """Length of each user's set as floats, (users,)."""
-    return torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())
+    counts: torch.Tensor = torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())
+    return counts
