@@ -50,15 +50,14 @@ class View(nn.Module, ABC):
 
     def towards(self, candidates: torch.Tensor, head: str) -> torch.Tensor:
         """Candidates as a view's mean of values sees them: r_c^T (W^O ū) = (r_c W^O) . ū, so W^O is applied once per item."""
-        return candidates @ self.output[head].T
+        output: torch.Tensor = self.output[head]
+        return candidates @ output.T
 
     def counted(self, sizes: torch.Tensor) -> torch.Tensor:
         """n^gamma for sizes n; 0 for an empty history."""
-        counted: torch.Tensor = torch.where(sizes > 0, torch.pow(sizes.clamp(min=1), self.exponent), 0.0)
-        return counted
+        return torch.where(sizes > 0, torch.pow(sizes.clamp(min=1), self.exponent), 0.0)
 
 
 def sizes(history: Histories) -> torch.Tensor:
     """Length of each user's set as floats, (users,)."""
-    counts: torch.Tensor = torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())
-    return counts
+    return torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())
