@@ -207,7 +207,7 @@ def _validated(scorer: Scorer, sample: Dataset, users: NDArray[np.int64]) -> flo
     """The figure that is chosen by, over the users of a sample that `_of_users` made."""
 
     class OfSample:
-        def score(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        def score(self, chosen: NDArray[np.int64]) -> NDArray[np.float32] | Scores:
             return scorer.score(users[chosen])
 
     return evaluate_split(OfSample(), sample, "valid").value(CHOSEN_BY)
