@@ -36,7 +36,7 @@ from benchmarks.peers.settings import (
 from pipeline import artifacts
 from pipeline.dataset import Dataset
 from pipeline.evaluation import metrics
-from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
+from pipeline.evaluation.protocols import Evaluated, Scorer, Scores, evaluate_split
 from pipeline.random_streams import stream, torch_seed
 
 if TYPE_CHECKING:
