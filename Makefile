@@ -1,6 +1,7 @@
 # make repro   environment, install, and the whole pipeline on the default data set
 # make test    environment, install, and the tests
 # make lint    format check, lint, types
+# make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own
 
 PYTHON ?= python3
@@ -13,11 +14,17 @@ DATASET ?= ml-100k
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro test lint peers setup clean
+.PHONY: repro ablations quality test lint peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.summary \
 		&& echo "dvc repro, everything included: $$(($$(date +%s) - start)) s"
+
+ablations: setup
+	@$(RUN) dvc repro ablations/dvc.yaml
+
+quality: setup
+	@$(RUN) python -m stages.quality
 
 test: setup
 	@$(RUN) python -m pytest

@@ -79,10 +79,11 @@ class Parameters(RunVariants, RunAblations, RunConfig):
         both = set(self.run_variants) & set(self.ablations.variants)
         if both:
             raise ValueError(f"ablations.variants: found {min(both)!r}, which is one of run_variants already")
-        if self.ablations.against not in self.run_variants:
-            raise ValueError(
-                f"ablations.against: found {self.ablations.against!r}, expected one of run_variants: {', '.join(self.run_variants)}"
-            )
+        for name in self.ablations.against:
+            if name not in self.run_variants:
+                raise ValueError(
+                    f"ablations.against: found {name!r}, expected some of run_variants: {', '.join(self.run_variants)}"
+                )
         for name, variant in self.variants.items():
             source = variant.structure_source
             if source and source not in self.structures:

@@ -130,7 +130,7 @@ class RunVariants(SeedConfig):
 
 
 class Ablations(Config):
-    against: str = Field(description="The variant that ablations are compared with; one of run_variants")
+    against: Names = Field(description="The variants that ablations are compared with; some of run_variants")
     variants: Names = Field(description="Variants that `make ablations` trains and evaluates")
 
 

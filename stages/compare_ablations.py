@@ -1,4 +1,4 @@
-"""Lay ablations beside the variant that they are ablations of: what does each part contribute?"""
+"""Lay ablations beside the variants that they are ablations of: what does each part contribute?"""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ def main(dataset: str, settings: Settings) -> None:
     against, ablations = run.ablations.against, run.ablations.variants
     data = read_data(dataset)
     tables = SystemTables.joined(
-        [read_tables(dataset, {"group": "variants", "variant": against})]
+        [read_tables(dataset, {"group": "variants", "variant": name}) for name in against]
         + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in ablations]
     )
-    found = compare_systems(tables, data, ablations, [against], config, run.seed)
+    found = compare_systems(tables, data, ablations, against, config, run.seed)
     artifacts.ABLATION_METRICS.write(found.as_nested(), dataset)
     artifacts.ABLATION_DIFFERENCES.write(found.differences, dataset)
     artifacts.ABLATION_SLICES.write(found.slices, dataset)
-    print(f"\n{dataset}, test split: {data.users} users, {data.items} items; + and - against {against}\n")
+    print(
+        f"\n{dataset}, test split: {data.users} users, {data.items} items; + and - against the best of {', '.join(against)}\n"
+    )
     print(f"{table(found.as_nested(), found.intervals(), found.differences)}\n")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.config import look_up, read_yaml
@@ -14,7 +14,6 @@ from pipeline.evaluation.suite import marks_of
 from stages.stage import PARAMS, run_tool
 
 DOCUMENT = Path("docs/quality.md")
-SEED = re.compile(r"^(?P<name>\w+)-seed-\d+$")
 
 
 def main() -> None:
@@ -23,8 +22,7 @@ def main() -> None:
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
         text = replaced(text, f"{dataset} systems", systems(dataset, look_up(values, ("run_variants",), str(PARAMS))))
         if artifacts.ABLATION_METRICS.at(dataset).is_file():
-            against = str(look_up(values, ("ablations", "against"), str(PARAMS)))
-            text = replaced(text, f"{dataset} ablations", ablations(dataset, against))
+            text = replaced(text, f"{dataset} ablations", ablations(dataset, values))
     DOCUMENT.write_text(text, encoding="utf-8")
 
 
@@ -47,27 +45,49 @@ def systems(dataset: str, variants: list[str]) -> str:
     )
 
 
-def ablations(dataset: str, against: str) -> str:
+def ablations(dataset: str, values: dict[str, Any]) -> str:
     metrics, differences = artifacts.ABLATION_METRICS.read(dataset), artifacts.ABLATION_DIFFERENCES.read(dataset)
-    runs = {against: [metrics[against]]}
-    whole = artifacts.METRICS.read(dataset)
-    for name in metrics:
-        if found := SEED.match(name):
-            of = f"crmman-{found['name']}"
-            runs.setdefault(of, [whole[of]] if of in whole else []).append(metrics[name])
-    parts = [name for name in metrics if not SEED.match(name) and name != against]
-    slices = artifacts.ABLATION_SLICES.read(dataset).filter(slice="cold")
-    return "\n\n".join(
-        [
-            systems_table({name: metrics[name] for name in (against, *parts)}, {}),
-            f"Difference to {against} (95% interval, paired over users; bold: excludes zero):",
-            differences_table(differences.filter(differences["system"].is_in(parts)), against),
-            "Cold items (at most 5 training likes):",
-            cold_table(slices, [against, *parts]),
-            "Training runs that differ in nothing but the seed, mean and standard deviation:",
-            seeds_table({name: figures for name, figures in runs.items() if len(figures) > 1}),
-        ]
-    )
+    cold = artifacts.ABLATION_SLICES.read(dataset).filter(slice="cold")
+    against = values["ablations"]["against"]
+    names = [name for name in metrics if name not in against]
+    bases = {name: base_of(name, against, values["variants"]) for name in names}
+    parts = []
+    for base in against:
+        own = [name for name in names if bases[name] == base and not only_the_seed(name, base, values["variants"])]
+        if own:
+            mine = differences.filter(differences["system"].is_in(own) & (differences["against"] == base))
+            parts += [
+                f"#### One part of {base} changed",
+                systems_table({name: metrics[name] for name in (base, *own)}, {}),
+                f"Difference to {base} (95% interval, paired over users; bold: excludes zero):",
+                differences_table(mine, base),
+                "Cold items (at most 5 training likes), ranked among themselves and found in the whole catalogue:",
+                cold_table(cold, [base, *own]),
+            ]
+    runs = {
+        base: [metrics[base]]
+        + [metrics[name] for name in names if bases[name] == base and only_the_seed(name, base, values["variants"])]
+        for base in against
+    }
+    parts += [
+        "#### Seeds",
+        "Training runs that differ in nothing but the seed, mean and standard deviation:",
+        seeds_table({name: figures for name, figures in runs.items() if len(figures) > 1}),
+    ]
+    return "\n\n".join(parts)
+
+
+def base_of(name: str, against: list[str], variants: dict[str, Any]) -> str:
+    """The variant from which an ablation differs in the fewest settings."""
+    return min(against, key=lambda base: len(changes(name, base, variants)))
+
+
+def only_the_seed(name: str, base: str, variants: dict[str, Any]) -> bool:
+    return changes(name, base, variants) == {"training_seed"}
+
+
+def changes(name: str, base: str, variants: dict[str, Any]) -> set[str]:
+    return {key for key, value in variants[name].items() if value != variants[base].get(key)}
 
 
 def replaced(text: str, name: str, content: str) -> str:
