@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline import artifacts
-from pipeline.evaluation.caution import beaten_warnings
+from pipeline.evaluation.caution import beaten_warnings, collapse_warnings
 from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
 from pipeline.evaluation.system import SystemTables
 from pipeline.variant import RunVariants
@@ -33,6 +33,12 @@ def main(dataset: str, settings: Settings) -> None:
     print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
     print(f"{table(metrics, found.intervals(), found.differences)}\n")
     warnings = artifacts.GRAPH_CAUTIONS.read(dataset)
+    warnings += collapse_warnings(
+        {
+            "text vectors": artifacts.TEXT_VECTORS.read(dataset)["vectors"],
+            "structural vectors": artifacts.STRUCTURE_VECTORS.read(dataset)["vectors"],
+        }
+    )
     for name in variants:
         warnings += artifacts.CAUTIONS.of(group="variants", variant=name).read(dataset)
     warnings += beaten_warnings(found.differences)
