@@ -49,7 +49,7 @@ class View(nn.Module, ABC):
         """
 
     def towards(self, candidates: torch.Tensor, head: str) -> torch.Tensor:
-        """Candidates as a view's mean of values sees them: r_c^T (W^O ū) = (r_c W^O) . ū, so W^O is applied once per item."""
+        """Candidates as a view's mean of values sees them: r_c · (ū W^O) = (r_c W^O^T) · ū, so W^O is applied once per item."""
         return candidates @ self.output[head].T
 
     def counted(self, sizes: torch.Tensor) -> torch.Tensor:
