@@ -114,6 +114,21 @@ def test_weights_of_another_variant_are_one_line(data: Dataset, changes: dict[st
         TrainedModel.from_arrays(arrays_of(config(), data), config(**changes), data)
 
 
+def test_item_to_item_weights_that_are_missing_or_of_other_items_are_one_line(data: Dataset) -> None:
+    arrays = arrays_of(VARIANTS["co-rating"], data)
+    del arrays["co_rating.dislikes"]
+    with pytest.raises(
+        InputError,
+        match=r"^users/model: found item-to-item weights of likes, expected 40 x 40 of dislikes, likes; run `dvc repro`$",
+    ):
+        TrainedModel.from_arrays(arrays, VARIANTS["co-rating"], data)
+    small = {"co_rating.dislikes": np.zeros((2, 2), dtype=np.float32)}
+    with pytest.raises(
+        InputError, match=r"^users/model: found item-to-item weights of dislikes, likes, expected 40 x 40"
+    ):
+        TrainedModel.from_arrays(arrays | small, VARIANTS["co-rating"], data)
+
+
 def test_weights_for_other_users_are_one_line(data: Dataset) -> None:
     with pytest.raises(InputError, match=r"^users/model: found weights of another model"):
         TrainedModel.from_arrays(arrays_of(config(), data), config(), random_dataset(USERS + 1, ITEMS))
