@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.views.candidate_attention import FLOOR, CandidateAttention
+from pipeline.views.plain_sum import PlainSum
 from tests.views import slow
 
 WIDTH, ITEMS = 4, 9
@@ -97,6 +98,21 @@ def test_however_large_the_logits_scores_and_gradients_stay_finite(sharpness: fl
     with torch.no_grad():
         view.query *= sharpness
     slow.assert_gradients_are_finite(view, SETS, ITEMS)
+
+
+def test_a_history_that_lies_far_below_the_catalogues_best_as_a_whole_is_looked_at_evenly() -> None:
+    # The one place where scores are not the written ones: the highest logit is the catalogue's, not the history's.
+    view, items = view_of(1, 0.5), slow.vectors(ITEMS, WIDTH)
+    items[:, 0] = 1.0
+    items[0, 0] = 1000.0
+    with torch.no_grad():
+        for matrix in (view.query, view.key):
+            matrix.copy_(torch.eye(WIDTH))
+    plain = PlainSum(WIDTH, OUTPUTS, 0.5, True).double()
+    shared = ("value", "output.meet", "output.judge", "exponent")
+    plain.load_state_dict({name: view.state_dict()[name] for name in shared})
+    found, even = (each.scores(items, items, slow.ragged([[1, 2, 3]]))["meet"] for each in (view, plain))
+    assert torch.allclose(found, even)
 
 
 def test_what_a_candidate_looks_at_is_the_history_and_not_the_catalogue() -> None:
