@@ -136,7 +136,9 @@ def _added_up() -> Any:
         with warnings.catch_warnings():
             # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-            matrix = torch.sparse_coo_tensor(torch.stack([row, column]), ones, shape).coalesce().to_sparse_csr()
+            where = torch.stack([row, column])
+            # Left unsaid, `check_invariants` draws a warning.
+            matrix = torch.sparse_coo_tensor(where, ones, shape, check_invariants=False).coalesce().to_sparse_csr()
         total: torch.Tensor = torch.sparse.mm(matrix, rows.contiguous())
         return total
 

@@ -221,7 +221,8 @@ def shared_bags(entities: csr_matrix) -> csr_matrix:
 def _as_tensor(matrix: csr_matrix) -> torch.Tensor:
     with_indices = matrix.tocoo()
     where = torch.from_numpy(np.stack([with_indices.row, with_indices.col]).astype(np.int64))
-    return torch.sparse_coo_tensor(where, torch.from_numpy(with_indices.data), matrix.shape).coalesce()
+    values = torch.from_numpy(with_indices.data)
+    return torch.sparse_coo_tensor(where, values, matrix.shape, check_invariants=False).coalesce()
 
 
 def fuse(parts: Sequence[torch.Tensor], fusion: Fusion, gates: torch.Tensor | None = None) -> torch.Tensor:

@@ -83,6 +83,12 @@ class TrainedModel:
             for name, array in arrays.items()
             if name.startswith("co_rating.")
         }
+        expected = set(scorer.views) if config.co_rating_l2 else set()
+        if {view for view, weights in co_rating.items() if weights.shape == (data.items, data.items)} != expected:
+            raise InputError(
+                f"users/model: found item-to-item weights of {', '.join(sorted(co_rating)) or 'no view'}, "
+                f"expected {data.items} x {data.items} of {', '.join(sorted(expected)) or 'none'}; run `dvc repro`"
+            )
         return cls(
             scorer.to(device).eval(),
             torch.from_numpy(items).to(device),

@@ -66,6 +66,8 @@ class UserTrainer:
 
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
+        if config.finetune_gat != (inputs.gat is not None):
+            raise ValueError("finetune_gat needs the GAT's inputs, and nothing else does")
         if config.training_seed:
             seed = torch_seed(seed, "training", config.training_seed)
         self.data, self.config, self.seed, self.device = data, config, seed, device

@@ -101,6 +101,11 @@ class VariantConfig(Config):
             raise ValueError("heads: found judge alone, expected like or meet beside it: judge cannot rank a catalogue")
         if "click" not in self.heads and self.negatives != "all":
             raise ValueError(f"negatives: found {self.negatives}, expected all: like and meet are asked of all items")
+        if self.patience < self.validate_every:
+            raise ValueError(
+                f"patience: found {self.patience}, expected at least validate_every, {self.validate_every}: "
+                "training would stop before its first look at the validation split"
+            )
         if self.alignment_weight and not {"text", "structure"} <= set(self.modalities):
             raise ValueError(
                 f"alignment_weight: found {self.alignment_weight:g} with the modalities {self.modalities}, "

@@ -1,126 +1,173 @@
-"""Click score and loss against the formulas, written out in Python."""
+"""Scores of all heads against the formulas, written out in Python."""
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from pipeline.click import TwoViewClick, click_loss, click_loss_over_catalogue
-from tests.test_users import ragged, slow_user
+from pipeline.click import DISLIKES_START, Biases, TwoViews, judgement, preference
+from tests.views.slow import ragged, slow_score, vectors, without
 
-WIDTH, ITEMS = 6, 9
-LIKES = [[0, 1, 2], [3], []]
-DISLIKES = [[4, 5], [], [6, 7, 8]]
+WIDTH, ITEMS = 4, 9
+LIKES = [[0, 1, 2], [3], [], [8]]
+DISLIKES = [[4, 5], [], [6, 7, 8], [0]]
+NAMES: dict[str, tuple[str, ...]] = {"both": ("likes", "dislikes"), "likes": ("likes",), "merged": ("rated",)}
+KINDS: Any = list(NAMES)
+PLAIN: dict[str, object] = {"attention": "none", "attention_heads": 1, "exponent": 0.0, "learn_exponent": False}
 
 
-@pytest.fixture
-def click() -> TwoViewClick:
+def model(
+    kind: Any,
+    heads: Any = ("meet", "judge"),
+    attention: str = "none",
+    biases: bool = True,
+    co_rating: bool = False,
+    scale: float = 0.5,
+) -> TwoViews:
     torch.manual_seed(4)
-    made = TwoViewClick(WIDTH, 2).double()
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter, std=0.7)
+    settings: dict[str, object] = {
+        "attention": attention,
+        "attention_heads": 2,
+        "exponent": 0.5,
+        "learn_exponent": True,
+    }
+    starts = Biases({head: torch.zeros(ITEMS) for head in heads}, len(LIKES)) if biases else None
+    made = TwoViews(WIDTH, ITEMS, heads, kind, settings, starts, scale, co_rating).double()
+    for name, parameter in made.named_parameters():
+        if not name.endswith("exponent"):
+            torch.nn.init.normal_(parameter, std=0.7)
     return made
 
 
-@pytest.fixture
-def items() -> torch.Tensor:
-    return torch.randn(ITEMS, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+def co_rating_of(kind: str) -> dict[str, torch.Tensor]:
+    off_diagonal = 1 - torch.eye(ITEMS, dtype=torch.float64)
+    return {name: vectors(ITEMS, ITEMS, 20 + place) * off_diagonal for place, name in enumerate(NAMES[kind])}
 
 
-def slow_click(
-    click: TwoViewClick, items: torch.Tensor, likes: list[int], dislikes: list[int], candidate: int
+def slow(
+    made: TwoViews,
+    items: torch.Tensor,
+    head: str,
+    candidate: int,
+    histories: dict[str, list[int]],
+    co_rating: dict[str, torch.Tensor] | None = None,
+    left_out: bool = False,
 ) -> float:
-    """click(u, c) = (w1 r_c . u+ + w2 r_c . u-) / sqrt(d)"""
-    plus, minus = slow_user(click.likes, items, likes), slow_user(click.dislikes, items, dislikes)
-    vector = items[candidate].tolist()
-    first = sum(a * b for a, b in zip(vector, plus, strict=True))
-    second = sum(a * b for a, b in zip(vector, minus, strict=True))
-    return (click.weights[0].item() * first + click.weights[1].item() * second) / math.sqrt(WIDTH)
+    """head(u, c) = scale · sum_view w_head,view r_c . u_view + sum_view v_head,view sum_j B_jc + b_c"""
+    row = made.heads.index(head)  # type: ignore[arg-type]
+    total = float(made.item_bias[head][candidate].detach()) if head in made.item_bias else 0.0
+    for place, name in enumerate(NAMES[made.kind]):
+        history = without(histories[name], candidate) if left_out else histories[name]
+        score = slow_score(made.views[name], items, items, history, candidate, head)  # type: ignore[arg-type]
+        total += float(made.weights[row, place].detach()) * made.scale * score
+        if co_rating is not None:
+            # Here the whole history counts: the zero diagonal leaves the candidate out.
+            together = sum(float(co_rating[name][item, candidate]) for item in histories[name])
+            total += float(made.co_weights[row, place].detach()) * together
+    return total
 
 
-def test_the_score_weighs_both_views(click: TwoViewClick, items: torch.Tensor) -> None:
-    scores = click(items, ragged(LIKES), ragged(DISLIKES))
-    for user, (likes, dislikes) in enumerate(zip(LIKES, DISLIKES, strict=True)):
-        for candidate in range(ITEMS):
-            expected = slow_click(click, items, likes, dislikes, candidate)
-            assert float(scores[user, candidate]) == pytest.approx(expected, abs=1e-9)
+def assert_as_written(made: TwoViews, co_rating: dict[str, torch.Tensor] | None, leave_one_out: bool) -> None:
+    items = vectors(ITEMS, WIDTH)
+    found = made(items, ragged(LIKES), ragged(DISLIKES), co_rating=co_rating, leave_one_out=leave_one_out)
+    assert list(found) == list(made.heads)
+    for head, scores in found.items():
+        for user, (likes, dislikes) in enumerate(zip(LIKES, DISLIKES, strict=True)):
+            histories = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
+            expected = [slow(made, items, head, c, histories, co_rating, leave_one_out) for c in range(ITEMS)]
+            assert scores[user].tolist() == pytest.approx(expected, abs=1e-8)
 
 
-def test_every_cell_is_scored_by_the_user_without_that_item_in_the_view_it_sits_in(
-    click: TwoViewClick, items: torch.Tensor
+@pytest.mark.parametrize("leave_one_out", [False, True])
+@pytest.mark.parametrize("attention", ["none", "self", "candidate"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_head_weighs_the_views_and_leaves_an_item_out_of_the_view_it_sits_in(
+    kind: Any, attention: str, leave_one_out: bool
 ) -> None:
-    scores = click(items, ragged(LIKES), ragged(DISLIKES), leave_one_out=True)
-    for user, (likes, dislikes) in enumerate(zip(LIKES, DISLIKES, strict=True)):
-        for candidate in range(ITEMS):
-            rest = [item for item in likes if item != candidate], [item for item in dislikes if item != candidate]
-            assert float(scores[user, candidate]) == pytest.approx(slow_click(click, items, *rest, candidate), abs=1e-8)
+    assert_as_written(model(kind, attention=attention), None, leave_one_out)
 
 
-def test_scores_without_dropout_are_the_same_every_time_and_with_it_are_not(
-    click: TwoViewClick, items: torch.Tensor
-) -> None:
-    histories = ragged(LIKES), ragged(DISLIKES)
-    assert torch.equal(click(items, *histories), click(items, *histories))
-    assert not torch.equal(click(items, *histories, drop=0.5), click(items, *histories, drop=0.5))
+@pytest.mark.parametrize("leave_one_out", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_rated_together_are_a_further_term_of_each_view(kind: Any, leave_one_out: bool) -> None:
+    assert_as_written(model(kind, co_rating=True), co_rating_of(kind), leave_one_out)
 
 
-def test_the_loss_is_the_written_one_summed_over_the_positives() -> None:
-    scores = torch.tensor([[1.0, 2.0, -1.0, 0.5], [0.2, -0.3, 3.0, 1.5]], dtype=torch.float64)
-    likes = ragged([[1, 3], [0]])
-    negatives = torch.tensor([[0, 2], [2, 2], [1, 3]])
-    loss = click_loss(scores, likes, negatives, torch.ones_like(negatives, dtype=torch.bool))
-    expected = 0.0
-    for (user, positive), drawn in zip([(0, 1), (0, 3), (1, 0)], negatives.tolist(), strict=True):
-        up = math.exp(scores[user, positive])
-        expected -= math.log(up / (up + sum(math.exp(scores[user, item]) for item in drawn)))
-    assert float(loss) == pytest.approx(expected)
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_the_methods_click_has_one_head_and_no_bias(leave_one_out: bool) -> None:
+    made = model("both", heads=("click",), attention="self", biases=False, scale=WIDTH**-0.5)
+    assert not made.item_bias
+    assert made.user_bias_of(np.array([0])) is None
+    assert_as_written(made, None, leave_one_out)
 
 
-def test_a_positive_without_negatives_adds_nothing_to_loss_and_gradient() -> None:
-    scores = torch.tensor([[1.0, 2.0], [0.0, 3.0]], dtype=torch.float64, requires_grad=True)
-    likes = ragged([[0], [1]])
-    negatives = torch.tensor([[1], [0]])
-    counts = torch.tensor([[True], [False]])
-    loss = click_loss(scores, likes, negatives, counts)
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(math.log(1 + math.exp(1.0)))
-    assert scores.grad is not None
-    assert scores.grad[1].tolist() == [0.0, 0.0]
+def test_three_heads_are_scored_at_once() -> None:
+    assert_as_written(model("both", heads=("like", "meet", "judge"), co_rating=True), co_rating_of("both"), True)
 
 
-def test_over_the_catalogue_every_item_counts_but_the_users_other_likes() -> None:
-    scores = torch.tensor([[1.0, 2.0, -1.0, 0.5]], dtype=torch.float64)
-    # The user likes 0, 1 and 3; of these, 3 was cut from the history by its largest length and is no target.
-    liked = torch.tensor([[True, True, False, True]])
-    loss = click_loss_over_catalogue(scores, ragged([[0, 1]]), liked)
-    expected = 0.0
-    for positive in (0, 1):
-        up = math.exp(scores[0, positive])
-        expected -= math.log(up / (up + math.exp(scores[0, 2])))
-    assert float(loss) == pytest.approx(expected)
-
-
-def test_large_scores_do_not_overflow() -> None:
-    scores = torch.tensor([[900.0, -900.0, 0.0]])
-    assert float(
-        click_loss_over_catalogue(scores, ragged([[1]]), torch.tensor([[False, True, False]]))
-    ) == pytest.approx(1800)
+def test_scores_without_dropout_are_the_same_every_time_and_with_it_are_not() -> None:
+    made, items, histories = model("both"), vectors(ITEMS, WIDTH), (ragged(LIKES), ragged(DISLIKES))
+    assert torch.equal(made(items, *histories)["meet"], made(items, *histories)["meet"])
+    assert not torch.equal(made(items, *histories, drop=0.5)["meet"], made(items, *histories, drop=0.5)["meet"])
 
 
 def test_dropout_falls_on_candidates_and_on_histories_each_by_itself() -> None:
     # All items are vectors of ones and the views are identities: a score counts the dimensions that both roles kept,
     # each kept value doubled. With one mask for both roles, item 0 would keep all that its history keeps.
     torch.manual_seed(0)
-    click = TwoViewClick(64, 1)
-    kept = click(torch.ones(200, 64), ragged([[0]]), ragged([[]]), drop=0.5)[0].detach() / click.scale / 4
+    made = TwoViews(64, 200, ["click"], "both", PLAIN, None, 0.25)
+    kept = made(torch.ones(200, 64), ragged([[0]]), ragged([[]]), drop=0.5)["click"][0].detach() / made.scale / 4
     assert torch.equal(kept, kept.round())
     assert kept[1:].std() > 1
     assert kept[0] < 28
     assert kept.max() < 64
 
 
-def test_both_views_weigh_one_to_begin_with() -> None:
-    assert TwoViewClick(6, 2).weights.tolist() == [1.0, 1.0]
-    assert TwoViewClick(16, 2).scale == 0.25
+def test_views_start_with_the_weights_of_their_heads_and_dislikes_without_a_word_in_what_is_rated_together() -> None:
+    heads: Any = ["like", "meet", "judge"]
+    made = TwoViews(WIDTH, ITEMS, heads, "both", PLAIN, None, 1.0, co_rating=True)
+    assert made.weights.tolist() == [pytest.approx([1, DISLIKES_START[head]]) for head in heads]
+    assert made.co_weights.tolist() == [[1, 0]] * 3
+    assert TwoViews(WIDTH, ITEMS, ["click"], "both", PLAIN, None, 1.0).weights.tolist() == [[1, 1]]
+    assert TwoViews(WIDTH, ITEMS, heads, "merged", PLAIN, None, 1.0).weights.tolist() == [[1]] * 3
+
+
+def test_biases_start_where_they_are_told_to_and_users_have_one_in_judge_alone() -> None:
+    starts = {"meet": torch.arange(ITEMS).float(), "judge": -torch.arange(ITEMS).float()}
+    made = TwoViews(WIDTH, ITEMS, ["meet", "judge"], "both", PLAIN, Biases(starts, 3), 1.0)
+    assert {head: bias.tolist() for head, bias in made.item_bias.items()} == {
+        head: start.tolist() for head, start in starts.items()
+    }
+    with torch.no_grad():
+        made.item_bias["meet"] += 1
+        made.user_bias.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    # What was handed in is not what is trained.
+    assert starts["meet"].tolist() == list(range(ITEMS))
+    bias = made.user_bias_of(np.array([2, 0]))
+    assert bias is not None
+    assert bias.tolist() == [3, 1]
+    without_judge = TwoViews(WIDTH, ITEMS, ["meet"], "both", PLAIN, Biases({"meet": starts["meet"]}, 3), 1.0)
+    assert without_judge.user_bias_of(np.array([0])) is None
+
+
+def test_the_catalogue_is_ranked_by_click_or_like_or_by_meet_and_a_share_of_judge() -> None:
+    click, like, meet, judge = (vectors(2, 3, seed) for seed in range(4))
+    assert torch.equal(preference({"click": click}, 0.5), click)
+    assert torch.equal(preference({"like": like}, 0.5), like)
+    assert torch.equal(preference({"meet": meet}, 0.5), meet)
+    assert torch.equal(preference({"meet": meet, "judge": judge}, 0.25), meet + judge / 4)
+    assert torch.equal(preference({"judge": judge, "meet": meet, "like": like}, 0.25), like)
+
+
+def test_what_was_rated_is_told_apart_by_judge_where_there_is_one() -> None:
+    click, like, meet, judge = (vectors(2, 3, seed) for seed in range(4))
+    bias = torch.tensor([10.0, -5.0], dtype=torch.float64)
+    assert torch.equal(judgement({"meet": meet, "judge": judge}, None), judge)
+    shifted = judgement({"like": like, "meet": meet, "judge": judge}, bias)
+    assert torch.equal(shifted, torch.stack([judge[0] + 10, judge[1] - 5]))
+    assert torch.equal(judgement({"click": click}, None), click)
+    assert torch.equal(judgement({"like": like, "meet": meet}, None), like)
+    assert torch.equal(judgement({"meet": meet}, None), meet)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from pipeline.histories import batches_of_similar_length, histories
+from pipeline.histories import Histories, Sampling, add_up, batches_of_similar_length, histories, merged
+from tests.views.slow import ragged, vectors
 
 SETS = [[0, 3], [], [1, 2, 4, 5], [2]]
 
@@ -30,7 +32,7 @@ def test_histories_are_the_rows_in_the_order_asked_for() -> None:
 def test_long_histories_are_cut_to_a_random_sample_and_short_ones_stay_whole() -> None:
     seen = set()
     for seed in range(30):
-        found = histories(matrix(), np.arange(4), "cpu", (2, np.random.default_rng(seed)))
+        found = histories(matrix(), np.arange(4), "cpu", Sampling(np.random.default_rng(seed), 2))
         assert found.lengths.tolist() == [2, 0, 2, 1]
         items = found.items.tolist()
         assert set(items[:2]) == {0, 3}
@@ -86,7 +88,7 @@ def test_a_chunk_may_be_as_large_as_its_bound_and_no_larger() -> None:
 
 def test_histories_within_the_largest_length_are_not_drawn_for() -> None:
     random = np.random.default_rng(0)
-    found = histories(matrix(), np.arange(4), "cpu", (4, random))
+    found = histories(matrix(), np.arange(4), "cpu", Sampling(random, 4))
     assert found.items.tolist() == histories(matrix(), np.arange(4), "cpu").items.tolist()
     assert random.random() == np.random.default_rng(0).random()
 
@@ -103,3 +105,81 @@ def test_other_users_meet_in_every_epoch_and_batches_come_in_random_order() -> N
         for seed in range(5)
     }
     assert len(orders) > 1
+
+
+def check(found: Histories, sets: list[list[int]]) -> list[list[int]]:
+    """Each user's part, after a look at whether the arrays fit each other and every item is the user's own."""
+    assert found.lengths.dtype == np.int64
+    assert len(found.lengths) == len(sets)
+    assert found.lengths.sum() == len(found.items) == len(found.user)
+    assert found.user.tolist() == np.repeat(np.arange(len(sets)), found.lengths).tolist()
+    parts = [found.items[found.user == user].tolist() for user in range(len(sets))]
+    for part, one in zip(parts, sets, strict=True):
+        assert len(set(part)) == len(part)
+        assert set(part) <= set(one)
+    return parts
+
+
+def test_each_user_keeps_the_share_of_items_that_is_asked_for() -> None:
+    sets = [list(range(400)), [], list(range(0, 400, 2)), list(range(400)), list(range(400))]
+    kept = np.array([0.25, 0.5, 0.75, 0.0, 1.0])
+    sampling = Sampling(np.random.default_rng(0), kept=kept)
+    parts = check(histories(matrix(sets, 400), np.arange(5), "cpu", sampling), sets)
+    assert len(parts[0]) == pytest.approx(100, abs=30)
+    assert parts[1] == parts[3] == []
+    assert len(parts[2]) == pytest.approx(150, abs=25)
+    assert parts[4] == sets[4]
+
+
+def test_shares_are_of_the_users_asked_for_in_their_order() -> None:
+    sampling = Sampling(np.random.default_rng(0), kept=np.array([1.0, 0.0]))
+    assert check(histories(matrix(), np.array([2, 0]), "cpu", sampling), [SETS[2], SETS[0]]) == [[1, 2, 4, 5], []]
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(seed=st.integers(0, 1000), longest=st.integers(1, 6))
+def test_what_is_left_of_a_share_is_cut_to_the_largest_length(seed: int, longest: int) -> None:
+    random = np.random.default_rng(seed)
+    sets = [sorted(random.choice(12, size, replace=False).tolist()) for size in (12, 0, 3, 8, 1)]
+    kept = np.array([0.5, 1.0, 1.0, 0.9, 0.0])
+    shares, both = (
+        check(
+            histories(matrix(sets, 12), np.arange(5), "cpu", Sampling(np.random.default_rng(seed), limit, kept)),
+            sets,
+        )
+        for limit in (None, longest)
+    )
+    for share, cut in zip(shares, both, strict=True):
+        assert set(cut) <= set(share)
+        assert len(cut) == min(len(share), longest)
+
+
+def test_merging_gives_each_user_the_likes_and_the_dislikes() -> None:
+    likes, dislikes = [[0, 3], [], [1], []], [[2], [5, 4], [], []]
+    found = merged(ragged(likes), ragged(dislikes))
+    assert check(found, [[0, 2, 3], [4, 5], [1], []]) == [[0, 3, 2], [5, 4], [1], []]
+    assert found.lengths.tolist() == [3, 2, 1, 0]
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(sets=st.lists(st.lists(st.integers(0, 5), max_size=5, unique=True), min_size=1, max_size=6))
+def test_rows_are_added_up_over_each_history(sets: list[list[int]]) -> None:
+    rows = vectors(6, 3)
+    expected = [[sum(float(rows[item, column]) for item in one) for column in range(3)] for one in sets]
+    np.testing.assert_allclose(add_up(ragged(sets), rows).numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(add_up(ragged(sets), rows.T.contiguous().T).numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("sets", [[[0, 2], [], [1], [2, 1, 0, 3]], [[], []]])
+def test_the_gradient_of_added_up_rows_is_that_of_the_function(sets: list[list[int]]) -> None:
+    rows = vectors(4, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda given: add_up(ragged(sets), given), (rows,))
+    # A gradient that is laid out otherwise, as that of a transposed use is.
+    weights = vectors(3, len(sets), 7)
+    add_up(ragged(sets), rows).T.mul(weights).sum().backward()
+    expected = torch.zeros(4, 3, dtype=torch.float64)
+    for user, one in enumerate(sets):
+        for item in one:
+            expected[item] += weights[:, user]
+    assert rows.grad is not None
+    assert torch.allclose(rows.grad, expected)

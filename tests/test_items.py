@@ -1,12 +1,120 @@
-"""Item vectors: standardised inputs, projection and fusion."""
+"""Item vectors: standardised inputs, projections and every fusion of the modalities against loops."""
 
 from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
-from pipeline.items import FinetunedItemEncoder, ItemEncoder, fuse, standardised
+from pipeline.errors import InputError
+from pipeline.items import GatInputs, ItemEncoder, ItemInputs, fuse, shared_bags, standardised
+from tests.views.slow import dot, softmax
+
+ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH = 5, 4, 3
+MODALITIES = ("text", "structure", "id", "entities")
+SUBSETS = [list(chosen) for size in (1, 2, 3, 4) for chosen in combinations(MODALITIES, size)]
+# Entity 2 is around one item only; the last item has no entity at all.
+ENTITIES = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 1], [0, 0, 0, 0]], dtype=np.float32)
+
+
+def inputs(entities: np.ndarray[Any, Any] | None = ENTITIES) -> ItemInputs:
+    random = np.random.default_rng(0)
+    text = random.normal(2, 3, (ITEMS, TEXT_WIDTH)).astype(np.float32)
+    text[3] = 0  # an item without a text
+    structure = random.normal(-1, 2, (ITEMS, STRUCTURE_WIDTH)).astype(np.float32)
+    return ItemInputs(text, structure, None if entities is None else csr_matrix(entities))
+
+
+def encoder_of(modalities: list[Any], fusion: Any, width: int) -> ItemEncoder:
+    torch.manual_seed(0)
+    encoder = ItemEncoder(inputs(), modalities, fusion, width).double()
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter)
+    return encoder
+
+
+def slow_standardised(vectors: np.ndarray[Any, Any]) -> list[list[float]]:
+    rows = [row for row in vectors.tolist() if any(row)]
+    columns = list(zip(*rows, strict=True))
+    means = [sum(column) / len(column) for column in columns]
+    spreads = [
+        math.sqrt(sum((value - mean) ** 2 for value in column) / len(column))
+        for column, mean in zip(columns, means, strict=True)
+    ]
+    return [
+        [(value - mean) / spread for value, mean, spread in zip(row, means, spreads, strict=True)]
+        if any(row)
+        else [0.0] * len(row)
+        for row in vectors.tolist()
+    ]
+
+
+def times(vector: list[float], matrix: list[list[float]]) -> list[float]:
+    return [dot(vector, column) for column in zip(*matrix, strict=True)]
+
+
+def slow_part(encoder: ItemEncoder, modality: str, item: int) -> list[float]:
+    """W_m x_m"""
+    given = inputs()
+    if modality == "id":
+        return encoder.own[item].tolist()
+    if modality == "text":
+        text = slow_standardised(given.text)[item]
+        bias = encoder.projection.bias
+        start = [0.0] * encoder.projection.out_features if bias is None else bias.tolist()
+        return [b + dot(row, text) for b, row in zip(start, encoder.projection.weight.tolist(), strict=True)]
+    if modality == "structure":
+        structure = slow_standardised(given.structure)[item]
+        return times(structure, encoder.structure_projection.tolist()) if encoder.starts_small else structure
+    mine = [place for place, entity in enumerate((0, 1, 3)) if ENTITIES[item, entity]]
+    rows = encoder.entity.tolist()
+    return [sum(rows[place][k] for place in mine) / math.sqrt(max(len(mine), 1)) for k in range(len(rows[0]))]
+
+
+def slow_item(encoder: ItemEncoder, modalities: list[str], fusion: str, item: int) -> list[float]:
+    parts = [slow_part(encoder, modality, item) for modality in modalities]
+    if fusion == "concat":
+        return [value for part in parts for value in part]
+    if fusion == "average":
+        return [sum(values) / len(parts) for values in zip(*parts, strict=True)]
+    gates = [1.0] * len(parts)
+    if fusion == "gated":
+        shares = softmax([dot(gate, part) for gate, part in zip(encoder.gates.tolist(), parts, strict=True)])
+        gates = [len(parts) * share for share in shares]
+    return [dot(gates, values) for values in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)
+@pytest.mark.parametrize("fusion", ["concat", "average", "linear", "gated"])
+def test_an_item_is_the_written_fusion_of_its_modalities(fusion: str, modalities: list[str]) -> None:
+    width = STRUCTURE_WIDTH if fusion == "average" else 2
+    encoder = encoder_of(modalities, fusion, width)
+    found = encoder()
+    expected_width = sum(3 if name == "structure" else 2 for name in modalities) if fusion == "concat" else width
+    assert found.shape == (ITEMS, encoder.width) == (ITEMS, expected_width)
+    for item in range(ITEMS):
+        assert found[item].tolist() == pytest.approx(slow_item(encoder, modalities, fusion, item), abs=1e-5)
+
+
+def test_gates_that_have_learned_nothing_leave_the_linear_fusion() -> None:
+    torch.manual_seed(0)
+    gated = ItemEncoder(inputs(), MODALITIES, "gated", 6)
+    assert not gated.gates.any()
+    linear = ItemEncoder(inputs(), MODALITIES, "linear", 6)
+    linear.load_state_dict({name: value for name, value in gated.state_dict().items() if name != "gates"})
+    assert torch.allclose(gated(), linear(), atol=1e-6)
+
+
+def test_parts_are_what_is_fused() -> None:
+    encoder = encoder_of(["text", "structure", "id"], "gated", 4)
+    parts = encoder.parts()
+    assert list(parts) == ["text", "structure", "id"]
+    assert torch.equal(encoder.fuse(parts), encoder())
 
 
 def test_standardising_gives_each_dimension_mean_0_and_variance_1() -> None:
@@ -28,81 +136,129 @@ def test_a_dimension_that_is_the_same_for_all_becomes_zero() -> None:
 
 def test_concatenation_puts_text_before_structure_and_the_average_is_their_mean() -> None:
     text, structure = torch.tensor([[1.0, 2.0]]), torch.tensor([[5.0, 8.0]])
-    assert fuse(text, structure, "concat").tolist() == [[1, 2, 5, 8]]
-    assert fuse(text, structure, "average").tolist() == [[3, 5]]
-
-
-@pytest.mark.parametrize(("fusion", "width"), [("concat", 5), ("average", 2)])
-def test_an_item_is_its_projected_text_fused_with_its_structure(fusion: str, width: int) -> None:
-    torch.manual_seed(0)
-    text = torch.randn(4, 7)
-    structure = torch.randn(4, 3 if fusion == "concat" else 2)
-    encoder = ItemEncoder(text, structure, 2, fusion)  # type: ignore[arg-type]
-    torch.nn.init.normal_(encoder.projection.bias)
-    vectors = encoder()
-    assert vectors.shape == (4, encoder.width) == (4, width)
-    weight, bias = encoder.projection.weight.tolist(), encoder.projection.bias.tolist()
-    for item in range(4):
-        s = [
-            sum(w * t for w, t in zip(row, text[item].tolist(), strict=True)) + b
-            for row, b in zip(weight, bias, strict=True)
-        ]
-        p = structure[item].tolist()
-        expected = [*s, *p] if fusion == "concat" else [(a + b) / 2 for a, b in zip(s, p, strict=True)]
-        assert vectors[item].tolist() == pytest.approx(expected, abs=1e-5)
+    assert fuse([text, structure], "concat").tolist() == [[1, 2, 5, 8]]
+    assert fuse([text, structure], "average").tolist() == [[3, 5]]
+    assert fuse([text, structure], "linear").tolist() == [[6, 10]]
 
 
 def test_averaging_different_widths_is_refused() -> None:
-    with pytest.raises(ValueError, match="average fusion needs equal widths, found 2 and 3"):
-        ItemEncoder(torch.zeros(4, 7), torch.zeros(4, 3), 2, "average")
+    with pytest.raises(
+        InputError, match=r"^fusion: average fusion needs equal widths, found width 2 and structural vectors 3 wide$"
+    ):
+        ItemEncoder(inputs(), ["text", "structure"], "average", 2)
+    # Without the structural vector there is nothing that would have to be as wide.
+    assert ItemEncoder(inputs(), ["text", "id"], "average", 2)().shape == (ITEMS, 2)
 
 
-def test_only_w_and_b_are_trained_when_the_structure_is_frozen() -> None:
-    encoder = ItemEncoder(torch.zeros(4, 7), torch.zeros(4, 3), 2, "concat")
-    assert {name for name, _ in encoder.named_parameters()} == {"projection.weight", "projection.bias"}
+def test_vectors_of_different_numbers_of_items_are_refused() -> None:
+    given = inputs()
+    with pytest.raises(InputError, match=r"^item vectors: found 4 by text and 5 by structure; run `dvc repro`$"):
+        ItemEncoder(ItemInputs(given.text[1:], given.structure), ["text"], "linear", 2)
 
 
-def test_a_finetuned_encoder_starts_from_the_items_of_the_frozen_one() -> None:
-    class Doubling(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.factor = torch.nn.Parameter(torch.tensor(2.0))
+def test_the_modality_entities_without_entities_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs the items' entities"):
+        ItemEncoder(inputs(entities=None), ["entities"], "linear", 2)
 
-        def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
-            return vectors * self.factor
 
-    generator = torch.Generator().manual_seed(1)
-    text, initial = torch.randn(6, 4, generator=generator), torch.randn(6, 3, generator=generator)
-    structure = initial * 2
-    frozen = ItemEncoder(text, torch.from_numpy(standardised(structure.numpy())), 2, "concat")
-    finetuned = FinetunedItemEncoder(
-        text, structure, 2, "concat", Doubling(), initial, torch.zeros(2, 0, dtype=torch.int64)
-    )
-    finetuned.projection.load_state_dict(frozen.projection.state_dict())
-    assert torch.allclose(frozen(), finetuned(), atol=1e-5)
-    finetuned().sum().backward()
-    assert finetuned.gat.factor.grad is not None
-    # Later changes move p'' itself, and not only its standardised form.
-    with torch.no_grad():
-        finetuned.gat.factor.fill_(4.0)
-    assert not torch.allclose(frozen(), finetuned(), atol=0.1)
+@pytest.mark.parametrize(
+    ("modalities", "fusion", "trained"),
+    [
+        (["text", "structure"], "concat", {"projection.weight", "projection.bias"}),
+        (["text", "structure"], "linear", {"projection.weight", "structure_projection"}),
+        (["text", "structure"], "gated", {"projection.weight", "structure_projection", "gates"}),
+        (["id", "entities"], "linear", {"own", "entity"}),
+    ],
+)
+def test_fixed_inputs_are_not_trained_and_what_a_modality_needs_is(
+    modalities: list[Any], fusion: Any, trained: set[str]
+) -> None:
+    encoder = ItemEncoder(inputs(), modalities, fusion, 2)
+    assert {name for name, _ in encoder.named_parameters()} == trained == set(encoder.state_dict())
 
 
 def test_a_projection_starts_without_a_bias_and_keeps_the_scale_of_standardised_texts() -> None:
     torch.manual_seed(0)
-    encoder = ItemEncoder(torch.randn(300, 64), torch.zeros(300, 1), 32, "concat")
+    text = np.random.default_rng(1).normal(5, 2, (300, 64)).astype(np.float32)
+    encoder = ItemEncoder(ItemInputs(text, np.zeros((300, 1), dtype=np.float32)), ["text", "structure"], "concat", 32)
     assert not encoder.projection.bias.any()
     assert encoder()[:, :32].std().item() == pytest.approx(1, abs=0.1)
 
 
-def test_a_structural_dimension_that_is_the_same_for_all_stays_finite_when_finetuned() -> None:
-    structure = torch.tensor([[1.0, 2.0], [1.0, 4.0]])
-    encoder = FinetunedItemEncoder(
-        torch.zeros(2, 3), structure, 2, "average", Unchanged(), structure, torch.zeros(2, 0, dtype=torch.int64)
-    )
-    assert encoder.structural().tolist() == [[0, -1], [0, 1]]
+def test_vectors_that_are_added_up_start_small() -> None:
+    torch.manual_seed(0)
+    random = np.random.default_rng(1)
+    text, structure = (random.normal(5, 2, (400, width)).astype(np.float32) for width in (64, 32))
+    given = ItemInputs(text, structure, csr_matrix(np.ones((400, 30))))
+    parts = ItemEncoder(given, MODALITIES, "linear", 50).parts()
+    spreads = [parts[name].std().item() for name in ("text", "structure", "id")]
+    assert spreads == pytest.approx([0.1, 0.1, 0.03], rel=0.1)
+    assert parts["entities"].std().item() == pytest.approx(0.03, rel=0.3)
 
 
-class Unchanged(torch.nn.Module):
+def test_bags_hold_shared_entities_in_rows_of_length_1() -> None:
+    bags = shared_bags(csr_matrix(ENTITIES)).toarray()
+    half = 0.5**0.5
+    third = 3**-0.5
+    expected = [[half, half, 0], [1, 0, 0], [0, half, half], [third, third, third], [0, 0, 0]]
+    np.testing.assert_allclose(bags, expected, atol=1e-6)
+
+
+def test_entities_that_nobody_shares_leave_an_item_without_a_word() -> None:
+    bags = shared_bags(csr_matrix(np.eye(ITEMS, dtype=np.float32)))
+    assert bags.shape == (ITEMS, 0)
+    encoder = ItemEncoder(inputs(np.eye(ITEMS, dtype=np.float32)), ["entities", "id"], "linear", 2)
+    assert torch.equal(encoder(), encoder.own)
+
+
+def test_entities_pass_gradients_to_the_vectors_of_an_items_own_entities() -> None:
+    encoder = encoder_of(["entities"], "linear", 2)
+    encoder()[1].sum().backward()
+    assert encoder.entity.grad is not None
+    assert encoder.entity.grad.tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
+class Doubling(torch.nn.Module):
+    """In the place of a GAT."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.zeros(width))
+
     def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
-        return vectors
+        assert edge_index.dtype == torch.int64
+        return vectors * self.factor
+
+
+def finetuned(factor: float = 2.0) -> ItemInputs:
+    given = inputs()
+    initial = np.random.default_rng(5).normal(1, 3, (ITEMS, 3)).astype(np.float32)
+    weights = {"factor": np.full(3, factor, dtype=np.float32)}
+    gat = GatInputs(initial, np.zeros((2, 0), dtype=np.int64), weights, Doubling)
+    return ItemInputs(given.text, initial * np.float32(factor), given.entities, gat)
+
+
+@pytest.mark.parametrize("fusion", ["concat", "linear"])
+def test_a_finetuned_encoder_starts_from_the_items_of_the_frozen_one(fusion: Any) -> None:
+    given = finetuned()
+    tuned = ItemEncoder(given, ["text", "structure"], fusion, 2)
+    frozen = ItemEncoder(ItemInputs(given.text, given.structure), ["text", "structure"], fusion, 2)
+    shared = frozen.state_dict().keys()
+    frozen.load_state_dict({name: value for name, value in tuned.state_dict().items() if name in shared})
+    assert torch.allclose(frozen(), tuned(), atol=1e-5)
+    tuned().square().sum().backward()
+    gat: Any = tuned.structural
+    assert gat.gat.factor.grad.abs().sum() > 0
+    # Later changes move p'' itself, and not only its standardised form.
+    with torch.no_grad():
+        gat.gat.factor.fill_(4.0)
+    assert not torch.allclose(frozen(), tuned(), atol=0.1)
+
+
+def test_a_structural_dimension_that_is_the_same_for_all_stays_finite_when_finetuned() -> None:
+    structure = np.array([[1.0, 2.0], [1.0, 4.0]], dtype=np.float32)
+    gat = GatInputs(structure, np.zeros((2, 0), dtype=np.int64), {"factor": np.ones(2, dtype=np.float32)}, Doubling)
+    encoder = ItemEncoder(
+        ItemInputs(np.zeros((2, 3), dtype=np.float32), structure, None, gat), ["structure"], "concat", 2
+    )
+    assert encoder().tolist() == [[0, -1], [0, 1]]

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from pipeline.histories import Histories
 
 # Logits this far below a candidate's highest weigh nothing beside it in float32; the floor keeps their sum above zero for
-# histories that hold nothing else.
-FLOOR = -60.0
+# histories that hold nothing else, and the square of it, which the gradient divides by, as well.
+# Such a history is looked at evenly.
+FLOOR = -40.0
 
 
 class CandidateAttention(View):

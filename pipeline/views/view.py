@@ -49,9 +49,9 @@ class View(nn.Module, ABC):
         """
 
     def towards(self, candidates: torch.Tensor, head: str) -> torch.Tensor:
-        """Candidates as a view's mean of values sees them: r_c^T (W^O ū) = (r_c W^O) . ū, so W^O is applied once per item."""
-        output: torch.Tensor = self.output[head]
-        return candidates @ output.T
+        """Candidates as a view's mean of values sees them: r_c · (ū W^O) = (r_c W^O^T) · ū, so W^O is applied once per item."""
+        seen: torch.Tensor = candidates @ self.output[head].T
+        return seen
 
     def counted(self, sizes: torch.Tensor) -> torch.Tensor:
         """n^gamma for sizes n; 0 for an empty history."""

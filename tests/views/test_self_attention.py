@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import users
-from pipeline.histories import Histories
-from pipeline.users import View, attend
+from pipeline.views import self_attention
+from pipeline.views.self_attention import SelfAttention, attend
+from tests.views import slow
+from tests.views.slow import ragged
 
 WIDTH, HEADS, ITEMS = 6, 2, 15
 sets_of_items = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=6, unique=True), min_size=1, max_size=5)
 
 
-def ragged(sets: Sequence[Sequence[int]]) -> Histories:
-    items = [item for one in sets for item in one]
-    user = [position for position, one in enumerate(sets) for _ in one]
-    return Histories(
-        torch.tensor(items, dtype=torch.int64),
-        torch.tensor(user, dtype=torch.int64),
-        np.array([len(one) for one in sets]),
-    )
+def view_of(
+    exponent: float = 0.0, outputs: Sequence[str] = ("click",), heads: int = HEADS, seed: int = 3
+) -> SelfAttention:
+    view = slow.scrambled(SelfAttention(WIDTH, heads, outputs, exponent, True), seed)
+    assert isinstance(view, SelfAttention)
+    return view
 
 
 @pytest.fixture
-def view() -> View:
-    torch.manual_seed(3)
-    made = View(WIDTH, HEADS).double()
-    # Far from where it starts: with identities a wrong order of V and W^O would not show.
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter, std=0.8)
-    return made
+def view() -> SelfAttention:
+    return view_of()
 
 
 @pytest.fixture
@@ -44,39 +36,22 @@ def items() -> torch.Tensor:
     return torch.randn(ITEMS, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
 
 
-def slow_user(view: View, items: torch.Tensor, chosen: Sequence[int]) -> list[float]:
-    """A user vector u of one set by the equations of the method, with loops over heads, rows and columns."""
-    if not chosen:
-        return [0.0] * WIDTH
-    rows = items[list(chosen)].detach()
-    per_head = WIDTH // HEADS
-    heads = []
-    for head in range(HEADS):
-        part = slice(head * per_head, (head + 1) * per_head)
-        query, key, value = (rows @ matrix[:, part].detach() for matrix in (view.query, view.key, view.value))
-        outputs = []
-        for i in range(len(chosen)):
-            logits = [float(query[i] @ key[j]) / math.sqrt(per_head) for j in range(len(chosen))]
-            exponentials = [math.exp(logit - max(logits)) for logit in logits]
-            outputs.append(sum(e / sum(exponentials) * value[j] for j, e in enumerate(exponentials)))
-        heads.append(torch.stack(outputs))
-    return ((torch.cat(heads, dim=1) @ view.output.detach()).mean(dim=0)).tolist()
+def slow_user(view: SelfAttention, items: torch.Tensor, chosen: Sequence[int]) -> list[float]:
+    """A user vector u of one set by the equations of the method."""
+    return slow.slow_user(view, items[list(chosen)], items[0], "click")
 
 
-def user_vectors(view: View, items: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+def user_vectors(view: SelfAttention, pooled: torch.Tensor) -> torch.Tensor:
     """The user vectors u from the pooled heads: W^O applied."""
-    return pooled @ view.output
+    return pooled @ view.output["click"]
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(sets=sets_of_items)
 def test_a_view_is_the_written_attention_averaged_over_rows(sets: list[list[int]]) -> None:
-    torch.manual_seed(1)
-    view = View(WIDTH, HEADS).double()
-    for parameter in view.parameters():
-        torch.nn.init.normal_(parameter, std=0.8)
+    view = view_of(seed=1)
     items = torch.randn(ITEMS, WIDTH, dtype=torch.float64)
-    found = user_vectors(view, items, view(view.project(items), ragged(sets)).whole)
+    found = user_vectors(view, view.pool(view.project(items), ragged(sets)).whole)
     for row, chosen in zip(found.tolist(), sets, strict=True):
         assert row == pytest.approx(slow_user(view, items, chosen), abs=1e-10)
 
@@ -84,31 +59,28 @@ def test_a_view_is_the_written_attention_averaged_over_rows(sets: list[list[int]
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(sets=sets_of_items)
 def test_leaving_each_item_out_in_one_pass_is_leaving_them_out_one_by_one(sets: list[list[int]]) -> None:
-    torch.manual_seed(2)
-    view = View(WIDTH, HEADS).double()
-    for parameter in view.parameters():
-        torch.nn.init.normal_(parameter, std=0.8)
+    view = view_of(seed=2)
     items = torch.randn(ITEMS, WIDTH, dtype=torch.float64)
-    pooled = view(view.project(items), ragged(sets), leave_one_out=True)
+    pooled = view.pool(view.project(items), ragged(sets), leave_one_out=True)
     assert pooled.without is not None
-    found = user_vectors(view, items, pooled.without).tolist()
+    found = user_vectors(view, pooled.without).tolist()
     expected = [
         slow_user(view, items, [other for other in chosen if other != item]) for chosen in sets for item in chosen
     ]
     assert len(found) == len(expected)
-    for row, slow in zip(found, expected, strict=True):
-        assert row == pytest.approx(slow, abs=1e-8)
+    for row, one_by_one in zip(found, expected, strict=True):
+        assert row == pytest.approx(one_by_one, abs=1e-8)
 
 
-def test_in_single_precision_long_histories_stay_within_a_hundred_thousandth(view: View) -> None:
+def test_in_single_precision_long_histories_stay_within_a_hundred_thousandth(view: SelfAttention) -> None:
     items = torch.randn(300, WIDTH, dtype=torch.float64)
     chosen = list(range(200))
     single = view.float()
-    pooled = single(single.project(items.float()), ragged([chosen]), leave_one_out=True)
+    pooled = single.pool(single.project(items.float()), ragged([chosen]), leave_one_out=True)
     assert pooled.without is not None
     double = view.double()
     for j in (0, 57, 199):
-        rest = double(double.project(items), ragged([[other for other in chosen if other != j]])).whole[0]
+        rest = double.pool(double.project(items), ragged([[other for other in chosen if other != j]])).whole[0]
         assert pooled.without[j].tolist() == pytest.approx(rest.tolist(), abs=1e-5)
 
 
@@ -127,27 +99,27 @@ def test_however_sharp_the_attention_leaving_out_is_exact_in_single_precision(sh
         assert torch.allclose(found[:, j].double(), slow, atol=1e-4)
 
 
-def test_an_empty_view_is_the_zero_vector(view: View, items: torch.Tensor) -> None:
-    pooled = view(view.project(items), ragged([[], [1, 2], []]), leave_one_out=True)
+def test_an_empty_view_is_the_zero_vector(view: SelfAttention, items: torch.Tensor) -> None:
+    pooled = view.pool(view.project(items), ragged([[], [1, 2], []]), leave_one_out=True)
     assert pooled.whole[0].tolist() == [0.0] * WIDTH
     assert pooled.whole[2].tolist() == [0.0] * WIDTH
     assert pooled.whole[1].abs().sum() > 0
-    alone = view(view.project(items), ragged([[], []]), leave_one_out=True)
+    alone = view.pool(view.project(items), ragged([[], []]), leave_one_out=True)
     assert alone.whole.abs().sum() == 0
     assert alone.without is not None
     assert alone.without.shape == (0, WIDTH)
 
 
-def test_a_view_without_its_only_item_is_the_zero_vector(view: View, items: torch.Tensor) -> None:
-    pooled = view(view.project(items), ragged([[4]]), leave_one_out=True)
+def test_a_view_without_its_only_item_is_the_zero_vector(view: SelfAttention, items: torch.Tensor) -> None:
+    pooled = view.pool(view.project(items), ragged([[4]]), leave_one_out=True)
     assert pooled.without is not None
     assert pooled.without.abs().sum() == 0
     assert pooled.whole.abs().sum() > 0
 
 
-def test_empty_views_and_single_items_have_finite_gradients(view: View, items: torch.Tensor) -> None:
+def test_empty_views_and_single_items_have_finite_gradients(view: SelfAttention, items: torch.Tensor) -> None:
     items.requires_grad_()
-    pooled = view(view.project(items), ragged([[], [4], [1, 2]]), leave_one_out=True)
+    pooled = view.pool(view.project(items), ragged([[], [4], [1, 2]]), leave_one_out=True)
     assert pooled.without is not None
     (pooled.whole.square().sum() + pooled.without.square().sum()).backward()
     assert items.grad is not None
@@ -155,19 +127,19 @@ def test_empty_views_and_single_items_have_finite_gradients(view: View, items: t
     assert all(torch.isfinite(parameter.grad).all() for parameter in view.parameters() if parameter.grad is not None)
 
 
-def test_a_history_is_a_set_without_an_order(view: View, items: torch.Tensor) -> None:
-    forwards = view(view.project(items), ragged([[1, 5, 9, 12]])).whole
-    backwards = view(view.project(items), ragged([[12, 9, 5, 1]])).whole
+def test_a_history_is_a_set_without_an_order(view: SelfAttention, items: torch.Tensor) -> None:
+    forwards = view.pool(view.project(items), ragged([[1, 5, 9, 12]])).whole
+    backwards = view.pool(view.project(items), ragged([[12, 9, 5, 1]])).whole
     assert torch.allclose(forwards, backwards)
 
 
 def test_chunks_of_users_do_not_change_what_comes_out(
-    view: View, items: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    view: SelfAttention, items: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = ragged([[1, 2, 3, 4, 5], [6], [], [7, 8], [9, 10, 11], [2, 4]])
-    at_once = view(view.project(items), history, leave_one_out=True)
-    monkeypatch.setattr(users, "CHUNK_CELLS", 1)
-    one_by_one = view(view.project(items), history, leave_one_out=True)
+    at_once = view.pool(view.project(items), history, leave_one_out=True)
+    monkeypatch.setattr(self_attention, "CHUNK_CELLS", 1)
+    one_by_one = view.pool(view.project(items), history, leave_one_out=True)
     assert torch.allclose(at_once.whole, one_by_one.whole)
     assert at_once.without is not None
     assert one_by_one.without is not None
@@ -200,32 +172,29 @@ def test_the_gradient_is_that_of_the_function() -> None:
     assert torch.autograd.gradcheck(both, (query, key, value))
 
 
-def test_candidates_seen_by_the_pooled_heads_score_like_the_user_vector(view: View, items: torch.Tensor) -> None:
-    pooled = view(view.project(items), ragged([[1, 2, 3]])).whole
-    assert torch.allclose(pooled @ view.towards(items).T, user_vectors(view, items, pooled) @ items.T)
+def test_candidates_seen_by_the_pooled_heads_score_like_the_user_vector(
+    view: SelfAttention, items: torch.Tensor
+) -> None:
+    pooled = view.pool(view.project(items), ragged([[1, 2, 3]])).whole
+    assert torch.allclose(pooled @ view.towards(items, "click").T, user_vectors(view, pooled) @ items.T)
 
 
 def test_a_new_view_starts_as_the_mean_of_its_items_seen_through_nothing() -> None:
-    view = View(WIDTH, HEADS)
+    view = SelfAttention(WIDTH, HEADS, ["click"], 0.0, False)
     assert torch.equal(view.value.detach(), torch.eye(WIDTH))
-    assert torch.equal(view.output.detach(), torch.eye(WIDTH))
-
-
-def test_heads_that_do_not_divide_the_width_are_refused() -> None:
-    with pytest.raises(ValueError, match="4 heads do not divide the width 6"):
-        View(6, 4)
+    assert torch.equal(view.output["click"].detach(), torch.eye(WIDTH))
 
 
 def test_queries_and_keys_start_at_random_and_each_by_itself() -> None:
     torch.manual_seed(0)
-    view = View(64, 4)
+    view = SelfAttention(64, 4, ["click"], 0.0, False)
     for matrix in (view.query, view.key):
         assert matrix.std().item() == pytest.approx(1 / 8, rel=0.1)
     assert not torch.equal(view.query, view.key)
 
 
 def test_the_attention_weights_of_a_chunk_stay_within_their_bound_over_all_heads(
-    view: View, items: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    view: SelfAttention, items: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = []
 
@@ -234,7 +203,25 @@ def test_the_attention_weights_of_a_chunk_stay_within_their_bound_over_all_heads
         cells.append(held * heads * length**2)
         return attend(query, *rest, leave_one_out=leave_one_out)
 
-    monkeypatch.setattr(users, "attend", spy)
-    monkeypatch.setattr(users, "CHUNK_CELLS", 3 * HEADS * 4)
-    view(view.project(items), ragged([[1, 2]] * 7))
+    monkeypatch.setattr(self_attention, "attend", spy)
+    monkeypatch.setattr(self_attention, "CHUNK_CELLS", 3 * HEADS * 4)
+    view.pool(view.project(items), ragged([[1, 2]] * 7))
     assert cells == [3 * HEADS * 4, 3 * HEADS * 4, HEADS * 4]
+
+
+@pytest.mark.parametrize("leave_one_out", [False, True])
+@pytest.mark.parametrize(("heads", "exponent"), [(1, 0.0), (2, 0.5), (3, 1.0)])
+@settings(deadline=None, max_examples=8, derandomize=True)
+@given(sets=sets_of_items)
+def test_scores_of_several_outputs_are_the_written_ones_with_and_without_each_item(
+    leave_one_out: bool, heads: int, exponent: float, sets: list[list[int]]
+) -> None:
+    view = view_of(exponent, ("meet", "judge"), heads)
+    candidates, in_history = slow.vectors(ITEMS, WIDTH, 1), slow.vectors(ITEMS, WIDTH, 2)
+    slow.assert_scores_are_the_slow_ones(view, candidates, in_history, sets, leave_one_out)
+
+
+def test_the_gradient_of_the_scores_is_that_of_the_function() -> None:
+    view = view_of(0.5, ("meet", "judge"))
+    slow.assert_gradients_are_those_of_the_function(view, [[0, 1, 2], [], [3]], 4)
+    slow.assert_gradients_are_finite(view, [[], []], 4)
