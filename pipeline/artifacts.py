@@ -271,11 +271,13 @@ class Lines(_Artifact):
     """Lines for a person to read, under a first one that counts them: DVC warns of empty files."""
 
     def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
-        _write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(lines)} lines", *lines)).encode())
+        # Names out of the data may hold line breaks of any kind.
+        flat = [" ".join(line.split()) for line in lines]
+        _write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode())
 
     def read(self, dataset: str, root: Path = HERE) -> list[str]:
         path = self._existing(dataset, root)
-        first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
+        first, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
         if first != f"{len(lines)} lines":
             raise InputError(
                 f"{path}: found {len(lines)} lines under {first!r}, expected as many as it says; run `dvc repro`"

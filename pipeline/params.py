@@ -6,6 +6,7 @@ does not make the others run again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
@@ -85,16 +86,19 @@ class Parameters(RunVariants, RunAblations, RunConfig):
                     f"ablations.against: found {name!r}, expected some of run_variants: {', '.join(self.run_variants)}"
                 )
         for name, variant in self.variants.items():
-            source = variant.structure_source
-            if source and source not in self.structures:
-                raise ValueError(
-                    f"variants.{name}.structure_source: found {source!r}, expected one of: {', '.join(self.structures)}, or ''"
-                )
+            self._check_source(variant.structure_source, f"variants.{name}")
         return self
 
     @model_validator(mode="after")
     def _variants_fit_the_data_sets(self) -> Parameters:
         """What only shows when a variant meets a data set's profile and changes is said before any training starts."""
+        for name, source in self.structures.items():
+            for profile in self.profiles.values():
+                try:
+                    StructureConfig.model_validate(profile.init_sdne.model_dump() | source.init_sdne)
+                except ValidationError as error:
+                    where = f"structures.{name}.init_sdne"
+                    raise ValueError(_first_line(error, source.init_sdne, where, "init_sdne")) from None
         for key, entry in self.datasets.items():
             profile = self.profiles[entry.profile]
             for name in (*self.run_variants, *self.ablations.variants):
@@ -102,30 +106,44 @@ class Parameters(RunVariants, RunAblations, RunConfig):
                     changed = VariantConfig.model_validate(self.variants[name].model_dump() | entry.train_users)
                 except ValidationError as error:
                     where = f"datasets.{key}.train_users"
-                    raise ValueError(str(_first_line(error, entry.train_users, where, name))) from None
-                _check_widths(changed, profile, f"variants.{name}", key)
-        for name, source in self.structures.items():
-            for profile in self.profiles.values():
-                try:
-                    StructureConfig.model_validate(profile.init_sdne.model_dump() | source.init_sdne)
-                except ValidationError as error:
-                    where = f"structures.{name}.init_sdne"
-                    raise ValueError(str(_first_line(error, source.init_sdne, where, ""))) from None
+                    raise ValueError(_first_line(error, entry.train_users, where, "a variant", name)) from None
+                self._check_source(changed.structure_source, f"datasets.{key}.train_users")
+                if changed.structure_source and name in self.run_variants:
+                    raise ValueError(
+                        f"run_variants: found {name!r}, whose structure_source {changed.structure_source!r} is made for "
+                        "ablations alone; expected variants with structure_source ''"
+                    )
+                made = self.structures.get(changed.structure_source)
+                _check_widths(changed, profile, made.init_sdne if made else {}, f"variants.{name}", key)
         return self
 
+    def _check_source(self, source: str, where: str) -> None:
+        if source and source not in self.structures:
+            known = ", ".join([*self.structures, "''"])
+            raise ValueError(f"{where}.structure_source: found {source!r}, expected one of: {known}")
 
-def _first_line(error: ValidationError, values: dict[str, object], where: str, variant: str) -> str:
+
+def _first_line(error: ValidationError, changes: Mapping[str, object], where: str, what: str, variant: str = "") -> str:
+    """What is wrong with settings over which changes were laid, named by the change's own place in the file."""
     problem = error.errors(include_url=False)[0]
-    keys = [str(part) for part in problem["loc"] if str(part) in values] or [""]
+    of_variant = f" (variant {variant})" if variant else ""
     if problem["type"] == "extra_forbidden":
-        return f"{where}.{problem['loc'][-1]}: found an unknown key, expected settings of a variant"
-    text = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    found = f": found {values[keys[0]]!r}, expected {text}" if keys[0] else f": {text}"
-    return f"{where}{'.' if keys[0] else ''}{keys[0]}{found}{f' (variant {variant})' if variant else ''}"
+        return f"{where}.{problem['loc'][0]}: found an unknown key, expected settings of {what}"
+    if problem["type"] == "value_error":
+        # A rule's message starts with the key it is about, which need not be one of those that were changed.
+        text = str(problem["ctx"]["error"])
+        return f"{where}{'.' if text.split(':')[0] in changes else ': '}{text}{of_variant}"
+    key = str(problem["loc"][0])
+    return (
+        f"{where}.{key}: found {changes[key]!r}, expected {problem['msg'].removeprefix('Input should be ')}{of_variant}"
+    )
 
 
-def _check_widths(variant: VariantConfig, profile: Profile, where: str, dataset: str) -> None:
-    structural = profile.train_gat.output_width if variant.structure == "gat" else profile.init_sdne.dimensions
+def _check_widths(
+    variant: VariantConfig, profile: Profile, init_sdne: Mapping[str, object], where: str, dataset: str
+) -> None:
+    initial = StructureConfig.model_validate({**profile.init_sdne.model_dump(), **init_sdne}).dimensions
+    structural = profile.train_gat.output_width if variant.structure == "gat" else initial
     if "structure" not in variant.modalities:
         structural = 0
     if structural and variant.fusion == "average" and variant.width != structural:

@@ -10,7 +10,7 @@ from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage
 from stages.tables import read_tables
 
-READS = Reads(run=RunAblations, profile=ComparisonConfig)
+READS = Reads(run=RunAblations, profile=ComparisonConfig, section="compare")
 
 
 def main(dataset: str, settings: Settings) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.dataset import DatasetConfig
 from pipeline.item_graph import ItemGraphConfig
-from pipeline.params import Parameters, Profile
+from pipeline.params import DatasetEntry, Parameters, Profile
 from pipeline.run_settings import RunConfig
 from pipeline.sources.atomic import AtomicSource
 from pipeline.sources.recbole_wheel import RecboleWheelSource
 from pipeline.sources.tables import TablesSource
+from pipeline.structure import StructureSource
 from pipeline.text import TextTemplateConfig
+from pipeline.variant import Ablations, VariantConfig
 
 HEAD = """# Parameters
 
@@ -37,8 +39,10 @@ def reference() -> str:
         "Top level",
         "",
         RunConfig,
-        "Beside `dataset_defaults`, `datasets` and `profiles`, which the sections below describe.",
+        "Beside `dataset_defaults`, `datasets`, `variants`, `structures` and `profiles`, which the sections below describe.",
     )
+    parts += _field_rows("", Parameters, "run_variants")
+    parts += _rows("ablations.", Ablations)
     parts += _section(
         "Data sets",
         "datasets.NAME.",
@@ -47,14 +51,26 @@ def reference() -> str:
     )
     parts += _rows("datasets.NAME.", DatasetConfig)
     parts += _rows("datasets.NAME.", ItemGraphConfig)
-    parts += ["| `datasets.NAME.profile` | text | Name of the entry of `profiles` that this data set runs with |"]
+    parts += _field_rows("datasets.NAME.", DatasetEntry, "profile", "train_users")
     for source in (RecboleWheelSource, AtomicSource, TablesSource):
         kind = source.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
         parts += _section(f"Source `{kind}`", "datasets.NAME.source.", source, "")
+    parts += _section(
+        "Variants",
+        "variants.NAME.",
+        VariantConfig,
+        "Models of the users. `run_variants` and `ablations` say which of them are trained; `datasets.NAME.train_users` lays "
+        "changes over all of these, for one data set.",
+    )
+    parts += _section(
+        "Structures",
+        "structures.NAME.",
+        StructureSource,
+        "Other ways to make structural vectors, for the ablations; `structure_source` of a variant names one.",
+    )
     for stage, field in Profile.model_fields.items():
         assert isinstance(field.annotation, type)
         parts += _section(f"Stage `{stage}`", f"profiles.NAME.{stage}.", field.annotation, "")
-    assert set(Parameters.model_fields) - set(RunConfig.model_fields) == {"dataset_defaults", "datasets", "profiles"}
     return "\n".join(parts) + "\n"
 
 
@@ -66,10 +82,14 @@ def _section(title: str, prefix: str, model: type[Config], note: str) -> list[st
 
 
 def _rows(prefix: str, model: type[Config]) -> list[str]:
+    return _field_rows(prefix, model, *model.model_fields)
+
+
+def _field_rows(prefix: str, model: type[Config], *names: str) -> list[str]:
     schema = model.model_json_schema()["properties"]
     return [
-        f"| `{prefix}{name}` | {_values(field)} | {field.get('description', '').replace('|', '/')} |"
-        for name, field in schema.items()
+        f"| `{prefix}{name}` | {_values(schema[name])} | {schema[name].get('description', '').replace('|', '/')} |"
+        for name in names
     ]
 
 

@@ -28,7 +28,7 @@ class Reads:
     Attributes:
         run: top-level keys.
         dataset: keys of `datasets.<key>`.
-        profile: keys of the section of `profiles.<profile>` that has the stage's name.
+        profile: keys of the section of `profiles.<profile>` that has the stage's name, or the one that `section` names.
         variant: `variants.<variant>`, and what the data set changes in it.
         source: the entry of `structures` by which the stage was asked to make structural vectors, if any.
     """
@@ -38,6 +38,7 @@ class Reads:
     profile: type[Config] | None = None
     variant: type[Config] | None = None
     source: type[Config] | None = None
+    section: str | None = None
 
 
 class Settings:
@@ -73,8 +74,9 @@ class Settings:
 
     def profile(self, model: type[ConfigT]) -> ConfigT:
         name = str(look_up(self._values, ("datasets", self._dataset, "profile"), self._where))
-        changes = self._values["structures"][self._source].get(self._stage, {}) if self._source else {}
-        return self._section(("profiles", name, self._stage), model, self._reads.profile, changes)
+        section = self._reads.section or self._stage
+        changes = self._values["structures"][self._source].get(section, {}) if self._source else {}
+        return self._section(("profiles", name, section), model, self._reads.profile, changes)
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
         changes = look_up(self._values, ("datasets", self._dataset, "train_users"), self._where)
@@ -95,7 +97,7 @@ class Settings:
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
             {name: values[name] for name in model.model_fields if name in values}
-            if keys[:1] in ((), ("datasets",))
+            if keys[:1] in ((), ("datasets",), ("structures",))
             else values
         )
         return validated(model, mine, f"{self._where}: {''.join(f'{key}.' for key in keys)}")

@@ -29,7 +29,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     data = read_data(dataset)
     inputs = read_inputs(dataset, config, data.items)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
-    checkpoint = CHECKPOINTS / dataset / f"train_users-{variant}-{checkpoint_key(dataset, run, config)}.pt"
+    checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
     trained = trainer.run(checkpoint, partial(show_epoch, dataset))
@@ -39,7 +39,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     artifacts.USERS_CURVE.of(variant=variant).write(curve, dataset)
     artifacts.USERS_CURVE_PLOT.of(variant=variant).write(learning_curve_plot(curve, trained.best_epoch), dataset)
     # Of runs that were stopped and never taken up again, too: with other settings they are of no use.
-    for left in checkpoint.parent.glob(f"train_users-{variant}-*"):
+    for left in checkpoint.parent.glob("*"):
         left.unlink(missing_ok=True)
     best = trained.best
     say(

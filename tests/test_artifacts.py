@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import artifacts
-from pipeline.artifacts import Curve, Numbers, Table, Tensors, Text
+from pipeline.artifacts import Curve, Lines, Numbers, Table, Tensors, Text
 from pipeline.errors import InputError
 
 SCORES = Table(
@@ -30,6 +30,10 @@ WEIGHTS = Tensors("out/{dataset}/weights.safetensors")
 FIGURES = Numbers("out/{dataset}.json")
 CURVE = Curve("out/{dataset}/curve.tsv", ("epoch", "loss"))
 NOTE = Text("out/note.txt")
+REMARKS = Lines("out/{dataset}/remarks.txt")
+OF_VARIANT = Table(
+    "out/{dataset}/{group}/{variant}/{source}.parquet", {"item": pl.Int32}, key=("item",), not_empty=False
+)
 
 FRAME = pl.DataFrame(
     {"user": [0, 0, 1], "item": [2, 3, 1], "score": [0.5, -1.0, 2.0], "note": ["a", None, "c"]},
@@ -69,6 +73,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert CURVE.read("d", tmp_path).rows() == [(1, 0.5), (2, 0.25)]
     NOTE.write("naïve\n", root=tmp_path)
     assert NOTE.read(root=tmp_path) == "naïve\n"
+    for lines in (["b", "a naïve one", "b"], ["one"], []):
+        REMARKS.write(lines, "d", tmp_path)
+        assert REMARKS.read("d", tmp_path) == lines
+        assert REMARKS.at("d", tmp_path).read_text().splitlines() == [f"{len(lines)} lines", *lines]
 
 
 def test_a_failing_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
@@ -140,7 +148,7 @@ def test_numbers_are_finite(tmp_path: Path, number: float) -> None:
 
 
 def test_a_missing_artifact_says_what_makes_it(tmp_path: Path) -> None:
-    for artifact in (SCORES, VECTORS, FIGURES, CURVE, NOTE):
+    for artifact in (SCORES, VECTORS, FIGURES, CURVE, NOTE, REMARKS):
         message = refusal(lambda artifact=artifact: artifact.read("d", tmp_path))
         assert message == f"{artifact.at('d', tmp_path)}: artifact not found; " + (
             "`dvc repro` makes it, `dvc checkout` brings a cached one back"
@@ -273,8 +281,58 @@ def test_a_damaged_curve_is_refused(tmp_path: Path, text: str) -> None:
     )
 
 
+@pytest.mark.parametrize("separator", ["\n", "\r\n", "\r", "\v", "\x1c", "\x85", "\u2028", "\t"])
+def test_a_line_stays_one_whatever_breaks_it(tmp_path: Path, separator: str) -> None:
+    REMARKS.write([f"a{separator}title", "", "next"], "d", tmp_path)
+    assert REMARKS.read("d", tmp_path) == ["a title", "", "next"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a line\n", "1 lines\n", "2 lines\none\n", "1 lines\none\ntwo\n", "x lines\n", "\xff\n"]
+)
+def test_lines_that_were_cut_or_added_to_are_refused(tmp_path: Path, text: str) -> None:
+    path = REMARKS.at("d", tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="latin-1")
+    assert refusal(lambda: REMARKS.read("d", tmp_path)).startswith(f"{path}: found ")
+
+
+def test_an_artifact_of_a_variant_of_a_group_and_of_a_source_is_the_same_one_at_its_own_place(tmp_path: Path) -> None:
+    mine = OF_VARIANT.of(variant="a", group="ablations").of(source="structures/b")
+    assert mine.at("d", tmp_path) == tmp_path / "out/d/ablations/a/structures/b.parquet"
+    assert isinstance(mine, Table)
+    assert (mine.columns, mine.key, mine.not_empty) == (OF_VARIANT.columns, OF_VARIANT.key, False)
+    assert OF_VARIANT.path == "out/{dataset}/{group}/{variant}/{source}.parquet"
+    frame = pl.DataFrame({"item": [1, 0]}, schema={"item": pl.Int32})
+    mine.write(frame, "d", tmp_path)
+    assert mine.read("d", tmp_path)["item"].to_list() == [0, 1]
+    assert not OF_VARIANT.of(variant="b", group="ablations", source="structures/b").at("d", tmp_path).exists()
+
+
+def test_without_a_group_and_a_source_an_artifact_is_at_that_of_the_pipeline_and_never_without_its_variant() -> None:
+    assert OF_VARIANT.of(variant="a").at("d") == Path("out/d/variants/a/structure.parquet")
+    with pytest.raises(KeyError, match="variant"):
+        OF_VARIANT.at("d")
+
+
+def test_structural_vectors_made_in_another_way_and_their_graph_have_places_of_their_own() -> None:
+    own, other = artifacts.source_names(None), artifacts.source_names("walks")
+    assert artifacts.STRUCTURE_VECTORS.of(**own).at("d") == artifacts.STRUCTURE_VECTORS.at("d")
+    assert artifacts.STRUCTURE_VECTORS.of(**other).at("d") == Path("artifacts/d/structures/walks/vectors.safetensors")
+    assert artifacts.edges_of(None) is artifacts.EDGES
+    edges = artifacts.edges_of("walks")
+    assert edges.at("d") == Path("artifacts/d/structures/walks/edges.parquet")
+    assert (edges.columns, edges.holds.keys()) == (artifacts.EDGES.columns, artifacts.EDGES.holds.keys())
+
+
+def test_a_table_that_may_be_empty_is_written_and_read_without_rows(tmp_path: Path) -> None:
+    empty = OF_VARIANT.of(variant="a")
+    empty.write(pl.DataFrame(schema={"item": pl.Int32}), "d", tmp_path)
+    assert empty.read("d", tmp_path).is_empty()
+
+
 def test_no_two_artifacts_share_a_place() -> None:
-    kinds = (Table, Tensors, Numbers, Curve, Text)
+    kinds = (Table, Tensors, Numbers, Curve, Text, Lines)
     places = [value.path for value in vars(artifacts).values() if isinstance(value, kinds)]
     assert len(places) > 20
     assert len(set(places)) == len(places)

@@ -14,13 +14,34 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts import EDGES, METRICS
+from pipeline.artifacts import ABLATION_METRICS, EDGES, METRICS
 from pipeline.sources.atomic import atomic_table
 from tests.imports import ROOT
 
-DOWNSTREAM_OF_S_M = ("build_graph", "init_sdne", "train_gat", "train_users", "evaluate")
-UNTOUCHED_BY_S_M = ("check_tables", "fetch", "prepare", "embed_text")
-TRACKED = ("pipeline", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config")
+VARIANTS, BASELINES = (
+    ("crmman", "crmman-plus"),
+    {"popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"},
+)
+OF_VARIANTS = {f"{stage}-{variant}" for stage in ("train_users", "evaluate") for variant in VARIANTS}
+DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", *OF_VARIANTS, "compare"}
+UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", "evaluate_baselines"}
+OF_ABLATIONS = {
+    f"ablations:{name}"
+    for name in (
+        *(f"{stage}-random-graph" for stage in ("derive_graph", "init_sdne", "train_gat", "train_users", "evaluate")),
+        "compare",
+    )
+}
+TRACKED = (
+    "pipeline",
+    "stages",
+    "ablations/dvc.yaml",
+    "dvc.yaml",
+    "params.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".dvc/config",
+)
 
 
 class Project:
@@ -43,8 +64,13 @@ class Project:
                     "text_template": "{movie_title} ({release_year}). {class}",
                     "s_m": 6,
                     "profile": "fast",
+                    "train_users": {"epochs": 2, "validate_every": 1, "batch_users": 32},
                 }
             }
+            values["run_variants"] = list(VARIANTS)
+            values["ablations"] = {"against": "crmman-plus", "variants": ["random-graph"]}
+            values["structures"] = {"random-graph": values["structures"]["random-graph"]}
+            values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, "random-graph")}
         self.run("git", "init", "--quiet")
         self.commit()
 
@@ -67,10 +93,10 @@ class Project:
         return result.stdout + result.stderr
 
     def repro(self, *arguments: str, code: int = 0) -> tuple[set[str], str]:
-        """Run `dvc repro`: the stages that really ran, and all that was printed."""
+        """Run `dvc repro`: the stages that really ran (of a matrix with the variant), and all that was printed."""
         output = self.run("dvc", "repro", *arguments, code=code)
-        ran = [line.split("'")[1].split("@")[0] for line in output.splitlines() if line.startswith("Running stage")]
-        return set(ran), output
+        ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+        return {name.replace("@slice", "").replace("ablations/dvc.yaml:", "ablations:") for name in ran}, output
 
     def hashes(self) -> dict[str, str]:
         """Path to checksum of everything the pipeline made."""
@@ -125,7 +151,8 @@ def first_run(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 def test_a_clean_run_makes_metrics_of_every_system_under_every_protocol(first_run: Project) -> None:
     metrics = METRICS.read("slice", first_run.folder)
-    assert set(metrics) == {"crmman", "popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"}
+    assert set(metrics) == {*VARIANTS, *BASELINES}
+    assert list(metrics)[: len(VARIANTS)] == list(VARIANTS)
     for protocols in metrics.values():
         assert set(protocols) == {"ctr", "impression", "ranking"}
     shown = first_run.run("dvc", "metrics", "show", "--json")
@@ -138,22 +165,46 @@ def test_a_run_with_nothing_changed_runs_nothing(first_run: Project) -> None:
     assert "up to date" in output
 
 
-def test_a_second_clean_run_gives_the_same_bytes(
+def test_one_variant_runs_with_what_it_needs_and_the_rest_of_a_second_clean_run_gives_the_same_bytes(
     first_run: Project, tables: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     second = Project(tmp_path_factory.mktemp("second"), tables)
-    second.repro()
+    ran, _ = second.repro("train_users@slice-crmman-plus")
+    needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
+    assert ran == {"validate", *needed, "train_users-crmman-plus"}
+    ran, _ = second.repro()
+    assert ran == {"evaluate-crmman-plus", "train_users-crmman", "evaluate-crmman", "evaluate_baselines", "compare"}
     assert second.hashes() == first_run.hashes()
+
+
+def test_the_ablations_are_a_pipeline_of_their_own_beside_the_first(first_run: Project) -> None:
+    before = first_run.hashes()
+    ran, output = first_run.repro("ablations/dvc.yaml")
+    assert ran == OF_ABLATIONS
+    assert first_run.hashes() == before
+    assert "+ and - against crmman-plus" in output
+    metrics = ABLATION_METRICS.read("slice", first_run.folder)
+    assert list(metrics) == ["crmman-plus", "random-graph"]
+    assert metrics["crmman-plus"] == METRICS.read("slice", first_run.folder)["crmman-plus"]
+    assert first_run.repro("ablations/dvc.yaml")[0] == set()
+    assert first_run.repro()[0] == set()
+    first_run.commit()
 
 
 @pytest.mark.parametrize(
     ("keys", "value", "ran", "line"),
     [
         (
-            ("profiles", "fast", "train_users", "dropuot"),
+            ("variants", "crmman-plus", "dropuot"),
             0.5,
             {"validate"},
-            "error: params.yaml: profiles.fast.train_users.dropuot: found an unknown key",
+            "error: params.yaml: variants.crmman-plus.dropuot: found an unknown key",
+        ),
+        (
+            ("run_variants",),
+            ["crmman", "crmman-plus", "crmman-pls"],
+            {"validate"},
+            "error: params.yaml: run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus, random-graph",
         ),
         (
             ("datasets", "slice", "source", "path"),
@@ -199,12 +250,12 @@ def test_another_s_m_runs_the_graph_and_what_follows_but_not_the_text(first_run:
     with first_run.params() as values:
         values["datasets"]["slice"]["s_m"] = 4
     ran, _ = first_run.repro()
-    assert ran - {"validate"} == set(DOWNSTREAM_OF_S_M)
+    assert ran - {"validate"} == DOWNSTREAM_OF_S_M
     after = first_run.hashes()
     assert after["artifacts/slice/text/vectors.safetensors"] == before["artifacts/slice/text/vectors.safetensors"]
     assert len(EDGES.read("slice", first_run.folder)) > edges
     difference = first_run.run("dvc", "metrics", "diff")
-    assert "crmman.ranking.ndcg@10" in difference
+    assert "crmman-plus.ranking.ndcg@10" in difference
     assert "edges" in difference
 
 
@@ -212,5 +263,30 @@ def test_the_old_s_m_comes_back_from_the_cache_without_running(first_run: Projec
     with first_run.params() as values:
         values["datasets"]["slice"]["s_m"] = 6
     ran, output = first_run.repro()
-    assert not ran & set(DOWNSTREAM_OF_S_M)
+    assert not ran & DOWNSTREAM_OF_S_M
     assert "is cached" in output
+
+
+def test_a_setting_of_one_variant_runs_this_variant_and_the_comparison_alone(first_run: Project) -> None:
+    before = first_run.hashes()
+    with first_run.params() as values:
+        values["variants"]["crmman-plus"]["learning_rate"] = 0.001
+    ran, _ = first_run.repro()
+    assert ran - {"validate"} == {"train_users-crmman-plus", "evaluate-crmman-plus", "compare"}
+    after = first_run.hashes()
+    models = {name: f"artifacts/slice/users/{name}/model.safetensors" for name in VARIANTS}
+    assert after[models["crmman"]] == before[models["crmman"]]
+    assert after[models["crmman-plus"]] != before[models["crmman-plus"]]
+
+
+def test_a_variant_that_is_no_longer_run_leaves_the_comparison(first_run: Project) -> None:
+    with first_run.params() as values:
+        values["run_variants"] = ["crmman-plus"]
+    ran, output = first_run.repro()
+    assert ran - {"validate"} == {"compare"}
+    assert set(METRICS.read("slice", first_run.folder)) == {"crmman-plus", *BASELINES}
+    assert not any(line.startswith("crmman ") for line in output.splitlines())
+    with first_run.params() as values:
+        values["run_variants"] = list(VARIANTS)
+    first_run.repro()
+    assert set(METRICS.read("slice", first_run.folder)) == {*VARIANTS, *BASELINES}

@@ -1,9 +1,14 @@
-"""dvc.yaml says what each stage reads and writes; the code says it too. They must agree, or DVC caches what has changed."""
+"""dvc.yaml and ablations/dvc.yaml say what each stage reads and writes; the code says it too. They must agree, or DVC caches
+what has changed.
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,104 +16,247 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.config import read_yaml
+from pipeline.structure import StructureSource
 from stages.stage import Reads
 from tests.imports import ROOT, closure
 
-STAGES = (
-    "check_tables",
-    "fetch",
-    "prepare",
-    "embed_text",
-    "build_graph",
-    "init_sdne",
-    "train_gat",
-    "train_users",
-    "evaluate",
-)
+MAIN, ABLATIONS = "dvc.yaml", "ablations/dvc.yaml"
+DATASETS, STRUCTURES = {"dataset": "${datasets}"}, {"dataset": "${datasets}", "structure": "${structures}"}
+VARIANTS = {
+    MAIN: {"dataset": "${datasets}", "variant": "${run_variants}"},
+    ABLATIONS: {"dataset": "${datasets}", "variant": "${ablations.variants}"},
+}
 
 
-@pytest.fixture(scope="module")
-def stages() -> dict[str, Any]:
-    return dict(read_yaml(ROOT / "dvc.yaml")["stages"])
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one of the files; ``module`` is that of stages/ which it runs."""
+
+    file: str
+    name: str
+    module: str
+    over: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.name}"
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        entry: dict[str, Any] = FILES[self.file]["stages"][self.name]
+        return dict(entry["do"]) if "foreach" in entry else entry
+
+    @property
+    def dataset(self) -> str:
+        """How the file writes the data set's name."""
+        return "${key}" if self.over == DATASETS else "${item.dataset}"
+
+    @property
+    def sources(self) -> list[str]:
+        """Folders of the structural vectors that the stage works with."""
+        if self.over == STRUCTURES:
+            return ["structures/${item.structure}"]
+        return ["structure", "structures/*"] if self.file == ABLATIONS else ["structure"]
+
+    @property
+    def group(self) -> str:
+        return "ablations" if self.file == ABLATIONS else "variants"
+
+
+FILES = {file: read_yaml(ROOT / file) for file in (MAIN, ABLATIONS)}
+VALIDATE = Stage(MAIN, "validate", "validate", {})
+STAGES = [
+    *(
+        Stage(MAIN, name, name, DATASETS)
+        for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat")
+    ),
+    *(Stage(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
+    *(Stage(MAIN, name, name, DATASETS) for name in ("evaluate_baselines", "compare")),
+    *(Stage(ABLATIONS, name, name, STRUCTURES) for name in ("derive_graph", "init_sdne", "train_gat")),
+    *(Stage(ABLATIONS, name, name, VARIANTS[ABLATIONS]) for name in ("train_users", "evaluate")),
+    Stage(ABLATIONS, "compare", "compare_ablations", DATASETS),
+]
+every_stage = pytest.mark.parametrize("stage", STAGES, ids=str)
 
 
 def names(entries: list[Any] | None) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries or []]
 
 
-def uses(stage: str, *methods: str) -> set[str]:
-    """Paths of the artifacts on which a stage's module calls one of the methods."""
+def template(node: ast.expr, local: dict[str, str]) -> str | None:
+    """Path of the artifact that an expression stands for, what `of` fills in by a constant filled in; None: it is none."""
+    if isinstance(node, ast.Name):
+        return local.get(node.id)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "artifacts":
+        artifact = getattr(artifacts, node.attr)
+        return artifact.path if isinstance(artifact, artifacts._Artifact) else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if ast.unparse(node.func) == "artifacts.edges_of":
+            return artifacts.SOURCE_EDGES.path
+        inner = template(node.func.value, local)
+        if inner is not None and node.func.attr == "of":
+            given = {word.arg: word.value for word in node.keywords if word.arg is not None}
+            return filled(inner, given)
+    return None
+
+
+def filled(path: str, given: dict[str, ast.expr]) -> str:
+    for name, value in given.items():
+        if isinstance(value, ast.Constant):
+            path = path.replace(f"{{{name}}}", str(value.value))
+    return path
+
+
+def given_names(node: ast.expr) -> dict[str, ast.expr]:
+    """Names that a call hands to a function of stages/, as a mapping: written there, or one of `pipeline.artifacts`."""
+    if isinstance(node, ast.Dict):
+        return {key.value: value for key, value in zip(node.keys, node.values, strict=True)}  # type: ignore[union-attr]
+    if isinstance(node, ast.Attribute) and isinstance(getattr(artifacts, node.attr, None), dict):
+        return {name: ast.Constant(value) for name, value in getattr(artifacts, node.attr).items()}
+    return {}
+
+
+def touched(module: str, methods: tuple[str, ...], function: str | None = None) -> Iterator[str]:
+    """Paths of the artifacts on which a module of stages/, or one function of it, calls one of the methods."""
+    tree = ast.parse((ROOT / "stages" / f"{module}.py").read_text())
+    imported = {
+        alias.name: node.module.removeprefix("stages.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages.")
+        for alias in node.names
+    }
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for part in functions:
+        if function not in (None, part.name):
+            continue
+        local = {
+            node.targets[0].id: path
+            for node in ast.walk(part)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+            if (path := template(node.value, {})) is not None
+        }
+        for call in ast.walk(part):
+            if not isinstance(call, ast.Call):
+                continue
+            if isinstance(call.func, ast.Attribute) and call.func.attr in methods:
+                path = template(call.func.value, local)
+                if path is not None:
+                    yield path
+            if isinstance(call.func, ast.Name) and imported.get(call.func.id, "stage") != "stage":
+                for path in touched(imported[call.func.id], methods, call.func.id):
+                    yield filled(path, given_names(call.args[-1]))
+
+
+def uses(stage: Stage, *methods: str) -> set[str]:
+    """Such paths as the stage's file writes them; of what is read for many variants or structures the folder."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "stages" / f"{stage}.py").read_text())):
-        if (
-            isinstance(node, ast.Attribute)
-            and node.attr in methods
-            and isinstance(node.value, ast.Attribute)
-            and isinstance(node.value.value, ast.Name)
-            and node.value.value.id == "artifacts"
-        ):
-            found.add(getattr(artifacts, node.value.attr).path.format(dataset="${key}"))
+    for path in touched(stage.module, methods):
+        for source in stage.sources:
+            at = artifacts.EDGES.path if (path, source) == (artifacts.SOURCE_EDGES.path, "structure") else path
+            at = at.replace("{source}", source).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
+            if "variant" in stage.over:
+                at = at.replace("{variant}", "${item.variant}")
+            found.add(re.split(r"/\{variant\}|/\*", at)[0])
     return found
 
 
-def test_the_pipeline_has_the_stages_in_the_order_in_which_data_flows(stages: dict[str, Any]) -> None:
-    assert tuple(stages) == ("validate", *STAGES)
+def test_each_file_has_the_stages_in_the_order_in_which_data_flows() -> None:
+    for file in FILES:
+        expected = [stage.name for stage in [VALIDATE, *STAGES] if stage.file == file]
+        assert list(FILES[file]["stages"]) == expected
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_runs_its_module_for_every_data_set(stages: dict[str, Any], stage: str) -> None:
-    assert stages[stage]["foreach"] == "${datasets}"
-    assert stages[stage]["do"]["cmd"] == f"python -m stages.{stage} --dataset ${{key}}"
+@every_stage
+def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Stage) -> None:
+    entry = FILES[stage.file]["stages"][stage.name]
+    if stage.over == DATASETS:
+        assert entry["foreach"] == "${datasets}"
+    else:
+        assert entry["matrix"] == stage.over
+    options = {"variant": " --variant ${item.variant}", "structure": " --source ${item.structure}"}
+    expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
+    expected += "".join(text for name, text in options.items() if name in stage.over)
+    group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
+    assert stage.definition["cmd"] == expected + group
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_lists_exactly_the_parameters_it_reads(stages: dict[str, Any], stage: str) -> None:
-    reads: Reads = importlib.import_module(f"stages.{stage}").READS
-    prefixes = {"run": "", "dataset": "datasets.${key}.", "profile": f"profiles.${{item.profile}}.{stage}."}
-    expected = {
-        prefix + field
-        for part, prefix in prefixes.items()
-        if (model := getattr(reads, part)) is not None
-        for field in model.model_fields
+@every_stage
+def test_the_ablations_run_in_the_repositorys_root_by_the_same_parameters(stage: Stage) -> None:
+    assert stage.definition.get("wdir") == (".." if stage.file == ABLATIONS else None)
+    assert FILES[stage.file].get("vars") == (["../params.yaml"] if stage.file == ABLATIONS else None)
+
+
+@every_stage
+def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
+    reads: Reads = importlib.import_module(f"stages.{stage.module}").READS
+    section = reads.section or stage.module
+    listed: dict[str, Callable[[list[str]], list[str]]] = {
+        "run": lambda fields: fields,
+        "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
+        "profile": lambda fields: [f"profiles.${{item.profile}}.{section}.{field}" for field in fields],
+        "variant": lambda fields: ["variants.${item.variant}", "datasets.${item.dataset}.train_users"],
+        "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
-    assert set(stages[stage]["do"].get("params", [])) == expected
+    if stage.over == STRUCTURES:
+        # A matrix knows a data set's name and not its profile.
+        changes = ["structures.${item.structure}." + section] if section in StructureSource.model_fields else []
+        listed["profile"] = lambda fields: ["datasets.${item.dataset}.profile", "profiles", *changes]
+    expected = [
+        key
+        for part, keys in listed.items()
+        if (model := getattr(reads, part)) is not None
+        for key in keys(list(model.model_fields))
+    ]
+    found = stage.definition.get("params", [])
+    assert len(found) == len(set(found))
+    assert set(found) == set(expected)
 
 
-@pytest.mark.parametrize("stage", ["validate", *STAGES])
-def test_a_stage_lists_exactly_the_modules_it_can_reach(stages: dict[str, Any], stage: str) -> None:
-    definition = stages[stage].get("do", stages[stage])
-    listed = {path for path in names(definition["deps"]) if path.endswith(".py")}
-    assert listed == closure(f"stages.{stage}")
+@pytest.mark.parametrize("stage", [VALIDATE, *STAGES], ids=str)
+def test_a_stage_lists_exactly_the_modules_it_can_reach(stage: Stage) -> None:
+    listed = [path for path in names(stage.definition["deps"]) if path.endswith(".py")]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == closure(f"stages.{stage.module}")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_lists_exactly_the_artifacts_it_writes(stages: dict[str, Any], stage: str) -> None:
-    definition = stages[stage]["do"]
-    listed = [path for kind in ("outs", "metrics", "plots") for path in names(definition.get(kind))]
+@every_stage
+def test_a_stage_lists_exactly_the_artifacts_it_writes(stage: Stage) -> None:
+    listed = [path for kind in ("outs", "metrics", "plots") for path in names(stage.definition.get(kind))]
     assert len(listed) == len(set(listed))
     assert set(listed) == uses(stage, "write")
 
 
-@pytest.mark.parametrize("stage", STAGES[2:])
-def test_a_stage_lists_exactly_the_artifacts_it_reads(stages: dict[str, Any], stage: str) -> None:
-    listed = {path for path in names(stages[stage]["do"]["deps"]) if not path.endswith(".py")}
-    assert listed == uses(stage, "read", "about") - uses(stage, "write")
+@pytest.mark.parametrize("stage", STAGES[2:], ids=str)
+def test_a_stage_lists_exactly_the_artifacts_it_reads(stage: Stage) -> None:
+    listed = [path for path in names(stage.definition["deps"]) if not path.endswith(".py")]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == uses(stage, "read", "about") - uses(stage, "write")
 
 
-def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched(stages: dict[str, Any]) -> None:
-    assert stages["validate"]["outs"] == [artifacts.PARAMETERS_CHECKED.path]
-    assert artifacts.PARAMETERS_CHECKED.path in stages["check_tables"]["do"]["deps"]
-    assert artifacts.TABLES_CHECKED.path.format(dataset="${key}") in stages["fetch"]["do"]["deps"]
-    assert "params.yaml" in stages["validate"]["deps"]
-    for stage in ("check_tables", "fetch"):
-        assert "${item.source.path}" in stages[stage]["do"]["deps"]
+def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched() -> None:
+    check_tables, fetch = STAGES[:2]
+    assert VALIDATE.definition["outs"] == [artifacts.PARAMETERS_CHECKED.path]
+    assert artifacts.PARAMETERS_CHECKED.path in check_tables.definition["deps"]
+    assert artifacts.TABLES_CHECKED.path.format(dataset="${key}") in fetch.definition["deps"]
+    assert "params.yaml" in VALIDATE.definition["deps"]
+    for stage in (check_tables, fetch):
+        assert "${item.source.path}" in stage.definition["deps"]
 
 
-def test_figures_and_plots_are_committed_and_not_cached(stages: dict[str, Any]) -> None:
-    for stage in STAGES:
-        for kind in ("metrics", "plots"):
-            for entry in stages[stage]["do"].get(kind, []):
-                assert next(iter(entry.values()))["cache"] is False
+@every_stage
+def test_figures_and_plots_are_committed_and_not_cached(stage: Stage) -> None:
+    for kind in ("metrics", "plots"):
+        for entry in stage.definition.get(kind, []):
+            assert next(iter(entry.values()))["cache"] is False
+
+
+@every_stage
+def test_a_curve_is_drawn_by_columns_that_it_has(stage: Stage) -> None:
+    curves = [curve for curve in vars(artifacts).values() if isinstance(curve, artifacts.Curve)]
+    columns = {Path(curve.path.replace("{variant}", "${item.variant}")).name: curve.columns for curve in curves}
+    for entry in stage.definition.get("plots", []):
+        path, options = next(iter(entry.items()))
+        if path.endswith(".tsv"):
+            assert {options["x"], options["y"]} <= set(columns[Path(path).name])
 
 
 def test_git_ignores_what_must_never_be_committed() -> None:

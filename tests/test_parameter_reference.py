@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from pipeline.config import Config
@@ -9,11 +12,24 @@ from pipeline.params import DatasetEntry, Parameters, Profile
 from pipeline.sources.atomic import AtomicSource
 from pipeline.sources.recbole_wheel import RecboleWheelSource
 from pipeline.sources.tables import TablesSource
+from pipeline.structure import StructureSource
+from pipeline.variant import Ablations, VariantConfig
 from stages.parameter_reference import reference
 from tests.imports import ROOT
 
-SECTIONS = [field.annotation for field in Profile.model_fields.values()]
-MODELS = [Parameters, DatasetEntry, AtomicSource, RecboleWheelSource, TablesSource, *SECTIONS]
+SECTIONS = {f"profiles.NAME.{name}.": field.annotation for name, field in Profile.model_fields.items()}
+# What a key starts with in the file, and the model of what follows.
+MODELS: dict[str, Any] = {
+    "": Parameters,
+    "datasets.NAME.": DatasetEntry,
+    "ablations.": Ablations,
+    "variants.NAME.": VariantConfig,
+    "structures.NAME.": StructureSource,
+    **SECTIONS,
+}
+SOURCES = [AtomicSource, RecboleWheelSource, TablesSource]
+# Keys that are sections of their own.
+PARENTS = {"dataset_defaults", "datasets", "profiles", "variants", "structures", "ablations", "datasets.NAME.source"}
 
 
 def test_the_reference_is_what_the_models_say() -> None:
@@ -22,6 +38,16 @@ def test_the_reference_is_what_the_models_say() -> None:
     )
 
 
-@pytest.mark.parametrize("model", MODELS)
+def test_the_reference_has_a_row_for_every_setting_and_no_other() -> None:
+    keys = re.findall(r"^\| `([\w.]+)` \|", reference(), re.MULTILINE)
+    expected = {f"{prefix}{name}" for prefix, model in MODELS.items() for name in model.model_fields} - PARENTS
+    expected |= {f"datasets.NAME.source.{name}" for source in SOURCES for name in source.model_fields}
+    assert set(keys) == expected
+    without_sources = [key for key in keys if ".source." not in key]
+    assert len(without_sources) == len(set(without_sources))
+
+
+@pytest.mark.parametrize("model", [*MODELS.values(), *SOURCES])
 def test_every_setting_has_a_meaning(model: type[Config]) -> None:
-    assert not [name for name, field in model.model_fields.items() if not field.description]
+    nameless = {name for name, field in model.model_fields.items() if not field.description}
+    assert nameless <= PARENTS

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import json
 import re
 from pathlib import Path
@@ -15,6 +14,8 @@ from pipeline.params import Parameters, read_parameters
 ROOT = Path(__file__).parent.parent
 DATASET = ("datasets", "ml-100k")
 PROFILE = ("profiles", "standard")
+PLUS = ("variants", "crmman-plus")
+OVERRIDES = (*DATASET, "train_users")
 VALUES = read_yaml(ROOT / "params.yaml")
 
 
@@ -42,15 +43,18 @@ def test_the_committed_parameters_are_valid() -> None:
     parameters = read_parameters(ROOT / "params.yaml")
     assert "ml-100k" in parameters.datasets
     assert {"standard", "fast"} <= set(parameters.profiles)
+    assert set(parameters.variants) == {*parameters.run_variants, *parameters.ablations.variants}
+    assert set(parameters.structures) == {variant.structure_source for variant in parameters.variants.values()} - {""}
 
 
 def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
-    stages = {"embed_text", "init_sdne", "train_gat", "train_users", "evaluate"}
+    stages = {"embed_text", "init_sdne", "train_gat", "evaluate_baselines", "compare"}
     assert stages == set(look_up(VALUES, PROFILE, ""))
     for keys in [(stage, key) for stage in stages for key in VALUES["profiles"]["standard"][stage]]:
         assert mistake((*PROFILE, *keys), ...) == "nothing, expected this key"
-    for key in VALUES["datasets"]["ml-100k"]:
-        assert mistake((*DATASET, key), ...) == "nothing, expected this key"
+    sections = [DATASET, PLUS, ("ablations",), ("structures", "deepwalk")]
+    for keys in [(*section, key) for section in sections for key in look_up(VALUES, section, "")]:
+        assert mistake(keys, ...) == "nothing, expected this key"
     for key in VALUES.keys() - {"dataset_defaults"}:
         assert mistake((key,), ...) == "nothing, expected this key"
 
@@ -58,7 +62,7 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "expected"),
     [
-        (("sead",), 1, r"an unknown key, .* profiles, seed \(did you mean seed\?\)"),
+        (("sead",), 1, r"an unknown key, .* profiles, run_variants, seed, .* \(did you mean seed\?\)"),
         ((*DATASET, "sm"), 1, r"an unknown key, .*\bs_m, .*\(did you mean s_m\?\)"),
         ((*DATASET, "source", "versoin"), "1", r"an unknown key, expected one of: path, sha256, type, version \(did"),
         ((*PROFILE, "train_gats"), {}, r"an unknown key, .*\(did you mean train_gat\?\)"),
@@ -87,10 +91,81 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
         ((*DATASET, "text_template"), "{title", "'{title': expected '}' before end of string"),
         ((*DATASET, "text_template"), "a film", "'a film' without a field"),
         ((*DATASET, "profile"), "quick", "'quick', expected one of: standard, fast"),
-        ((*PROFILE, "train_users", "heads"), 5, "5, expected a divisor of the item vector's width 128"),
-        ((*PROFILE, "train_users", "dropout"), 1.0, "1.0, expected less than 1"),
-        ((*PROFILE, "train_users", "learning_rate"), 0, "0, expected greater than 0"),
+        ((*DATASET, "train_users"), None, "null, expected a mapping"),
         ((*PROFILE, "train_gat"), None, "null, expected a mapping"),
+        (
+            (*PROFILE, "train_users"),
+            {},
+            "an unknown key, expected one of: compare, embed_text, evaluate_baselines, init",
+        ),
+        ((*PROFILE, "compare", "bootstrap_samples"), 19, "19, expected greater than or equal to 20"),
+        (("variants",), {}, "an empty mapping, expected at least 1 entry"),
+        ((*PLUS, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)"),
+        ((*PLUS, "dropout"), 1.0, "1.0, expected less than 1"),
+        ((*PLUS, "learning_rate"), 0, "0, expected greater than 0"),
+        ((*PLUS, "width"), 0, "0, expected greater than or equal to 1"),
+        ((*PLUS, "max_history"), 1, "1, expected greater than or equal to 2"),
+        ((*PLUS, "modalities"), [], r"\[\], expected at least 1 entry"),
+        ((*PLUS, "modalities"), ["text", "text"], r"\['text', 'text'\], expected each at most once"),
+        ((*PLUS, "heads"), [], r"\[\], expected at least 1 entry"),
+        ((*PLUS, "heads"), ["meet", "judge", "meet"], "expected each at most once"),
+        (
+            (*PLUS, "heads"),
+            ["click", "judge"],
+            r"\['click', 'judge'\], expected click alone or some of like, meet, judge",
+        ),
+        ((*PLUS, "heads"), ["judge"], "judge alone, expected like or meet beside it: judge cannot rank a catalogue"),
+        ((*PLUS, "early_stopping_by"), ["ranking.ndcg@10"] * 2, "expected each at most once"),
+        ((*PLUS, "early_stopping_by"), [], r"\[\], expected at least 1 entry"),
+        ((*PLUS, "negatives"), "mixed", "mixed, expected all: like and meet are asked of all items"),
+        ((*PLUS, "structure"), "sdne", "'sdne', expected 'gat' or 'initial'"),
+        ((*PLUS, "fusion"), "sum", "'sum', expected 'concat', 'average', 'linear' or 'gated'"),
+        ((*PLUS, "pooling_exponent"), 1.5, "1.5, expected less than or equal to 1"),
+        ((*PLUS, "structure_source"), "a/b", "'a/b', expected a string that matches"),
+        ((*PLUS, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
+        (("run_variants",), [], r"\[\], expected at least 1 entry"),
+        (("run_variants",), "crmman", "'crmman', expected a valid list"),
+        (
+            ("run_variants",),
+            ["crmman", "crmman-plus", "plus"],
+            "'plus', expected some of: crmman, crmman-plus, crmman-ease",
+        ),
+        (("run_variants",), ["crmman-plus", "crmman", "crmman"], "'crmman', 'crmman'], expected each at most once"),
+        (
+            ("ablations", "variants"),
+            ["no-id", "no-ids"],
+            "'no-ids', expected some of: crmman, crmman-plus, crmman-ease",
+        ),
+        (("ablations", "variants"), ["no-id", "no-id"], r"\['no-id', 'no-id'\], expected each at most once"),
+        (("ablations", "variants"), ["no-id", "crmman"], "'crmman', which is one of run_variants already"),
+        (("ablations", "variants"), [], r"\[\], expected at least 1 entry"),
+        (("ablations", "against"), "no-id", "'no-id', expected one of run_variants: crmman, crmman-plus, crmman-ease"),
+        (("structures",), None, "null, expected a mapping"),
+        (("structures", "deepwalk", "rewire"), "yes", "'yes', expected a valid boolean"),
+        (("structures", "deepwalk", "init_sdne"), ["DeepWalk"], r"\['DeepWalk'\], expected a mapping"),
+        (("structures", "deepwalk", "train_gat"), {}, "an unknown key, expected one of: init_sdne, rewire"),
+        (("structures", "deepwalk", "init_sdne", "dimension"), 8, "an unknown key, expected settings of init_sdne"),
+        (
+            ("structures", "deepwalk", "init_sdne", "method"),
+            "Walks",
+            "'Walks', expected sdne or one of: BoostNE, DeepWalk",
+        ),
+        (("structures", "deepwalk", "init_sdne", "dimensions"), 0, "0, expected greater than or equal to 1"),
+        ((*OVERRIDES, "dropuot"), 0.1, "an unknown key, expected settings of a variant"),
+        ((*OVERRIDES, "epochs"), 0, r"0, expected greater than or equal to 1 \(variant crmman\)"),
+        ((*OVERRIDES, "epochs"), "5", r"'5', expected a valid integer \(variant crmman\)"),
+        (
+            (*OVERRIDES, "modalities"),
+            ["text", "genre"],
+            r"\['text', 'genre'\], expected 'text', 'structure', 'id' or 'entities'",
+        ),
+        ((*OVERRIDES, "heads"), ["judge"], r"judge alone, expected like or meet beside it: .* \(variant crmman\)"),
+        (
+            (*OVERRIDES, "negatives"),
+            "unseen",
+            r"unseen, expected all: like and meet are asked of all items \(variant crmman-plus\)",
+        ),
+        ((*OVERRIDES, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_key_what_was_found_and_what_is_allowed(
@@ -99,37 +174,115 @@ def test_a_mistake_is_one_line_with_the_key_what_was_found_and_what_is_allowed(
     assert re.search(expected, mistake(keys, value))
 
 
-def test_average_fusion_needs_equal_widths() -> None:
-    values = changed((*PROFILE, "train_users", "fusion"), "average")
-    validated(Parameters, values, "")
-    values["profiles"]["standard"]["train_users"]["text_width"] = 32
-    with pytest.raises(
-        InputError,
-        match=r"^profiles\.standard\.train_users\.fusion: average fusion needs equal widths, found "
-        r"train_users\.text_width 32 and train_gat\.output_width 64; make them equal or use concat$",
-    ):
+def refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
         validated(Parameters, values, "")
+
+
+def test_a_rule_about_a_key_that_a_data_set_leaves_alone_names_what_it_changes() -> None:
+    refused(
+        changed((*OVERRIDES, "modalities"), ["text", "id"]),
+        r"datasets\.ml-100k\.train_users: finetune_gat: found true, expected structure among the modalities, and "
+        r"structure: gat \(variant finetuned-gat\)",
+    )
+
+
+def test_what_a_data_set_changes_goes_over_every_variant_that_is_run_and_over_no_other() -> None:
+    values = changed((*OVERRIDES, "attention_heads"), 3)
+    refused(
+        values,
+        r"variants\.crmman\.attention_heads: found 3, expected a divisor of the item vector's width 128 "
+        r"\(fusion concat, data set ml-100k\)",
+    )
+    values["run_variants"].remove("crmman")
+    values["ablations"]["variants"] = ["no-id", "no-text"]
+    validated(Parameters, values, "")
+
+
+def test_alignment_needs_text_and_structure_of_equal_widths() -> None:
+    refused(
+        changed(("variants", "aligned", "modalities"), ["text", "id"]),
+        r"variants\.aligned\.alignment_weight: found 0\.1 with the modalities \['text', 'id'\], expected text and structure "
+        "among them, or 0",
+    )
+    refused(
+        changed(("variants", "aligned", "fusion"), "concat"),
+        r"variants\.aligned\.alignment_weight: found 0\.1 with fusion concat, expected average, linear or gated: .*",
+    )
+
+
+@pytest.mark.parametrize(("key", "value"), [("structure", "initial"), ("modalities", ["text", "id"])])
+def test_a_gat_is_trained_on_only_where_its_vectors_are_used(key: str, value: Any) -> None:
+    refused(
+        changed(("variants", "finetuned-gat", key), value),
+        r"variants\.finetuned-gat\.finetune_gat: found true, expected structure among the modalities, and structure: gat",
+    )
+
+
+def test_average_fusion_needs_equal_widths() -> None:
+    values = changed(("variants", "average-fusion", "width"), 32)
+    expected = (
+        r"variants\.average-fusion\.fusion: average fusion needs equal widths, found width 32 and structural vectors "
+    )
+    rest = r" wide \(data set ml-100k\); make them equal or use concat or linear"
+    refused(values, f"{expected}64{rest}")
+    values["profiles"]["standard"]["train_gat"]["output_width"] = 32
+    validated(Parameters, values, "")
+    # Of the vectors before the GAT the width is another one, which the way that they are made may change.
+    values["variants"]["average-fusion"]["structure"] = "initial"
+    refused(values, f"{expected}64{rest}")
+    values["variants"]["average-fusion"]["structure_source"] = "deepwalk"
+    refused(values, f"{expected}64{rest}")
+    values["structures"]["deepwalk"]["init_sdne"]["dimensions"] = 32
+    validated(Parameters, values, "")
+    values["structures"]["deepwalk"]["init_sdne"]["dimensions"] = 16
+    refused(values, f"{expected}16{rest}")
+    values["variants"]["average-fusion"]["modalities"] = ["text", "id"]
+    validated(Parameters, values, "")
 
 
 def test_heads_divide_the_width_that_the_fusion_gives() -> None:
-    values = changed((*PROFILE, "train_users", "heads"), 64)
+    crmman = {"attention_heads": 64, "width": 64}
+    values = changed(("variants", "crmman"), VALUES["variants"]["crmman"] | crmman)
     validated(Parameters, values, "")
-    values["profiles"]["standard"]["train_users"] |= {"text_width": 60, "heads": 31}
+    # 60 of the text beside 64 of the structure.
+    values["variants"]["crmman"] |= {"width": 60, "attention_heads": 31}
     validated(Parameters, values, "")
-    values["profiles"]["standard"]["train_users"] |= {"text_width": 64, "heads": 16, "fusion": "average"}
-    values["profiles"]["standard"]["train_gat"]["output_width"] = 64
+    # Each modality but the structure is as wide as the text.
+    values["variants"]["crmman"] |= {"modalities": ["text", "structure", "id"], "attention_heads": 46}
     validated(Parameters, values, "")
-    values["profiles"]["standard"]["train_users"]["heads"] = 48
-    with pytest.raises(InputError, match=r"train_users\.heads: found 48, .* width 64 .*fusion average"):
-        validated(Parameters, values, "")
+    values["variants"]["crmman"]["modalities"] = ["text", "id"]
+    refused(
+        values, r"variants\.crmman\.attention_heads: found 46, expected a divisor of .* width 120 \(fusion concat, .*"
+    )
+    values["variants"]["crmman"]["attention"] = "none"
+    validated(Parameters, values, "")
+    values["variants"]["self-attention"]["attention_heads"] = 48
+    refused(
+        values,
+        r"variants\.self-attention\.attention_heads: found 48, expected a divisor of the item vector's width 128",
+    )
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "a.b"])
-def test_a_data_sets_name_fits_a_folder(name: str) -> None:
-    values = copy.deepcopy(VALUES)
-    values["datasets"] = {name: values["datasets"]["ml-100k"]}
-    with pytest.raises(InputError, match=r"^datasets: found the name '.*', expected letters, digits, '-' and '_'"):
-        validated(Parameters, values, "")
+@pytest.mark.parametrize("kind", ["datasets", "variants", "structures"])
+def test_a_name_fits_a_folder(kind: str, name: str) -> None:
+    values = changed(("seed",), 1)
+    values[kind][name] = next(iter(values[kind].values()))
+    refused(values, rf"{kind}: found the name '.*', expected letters, digits, '-' and '_' \(it names folders\)")
+
+
+def test_a_variant_whose_vectors_the_ablations_make_is_no_variant_to_run() -> None:
+    values = changed(("run_variants",), ["crmman-plus", "deepwalk"])
+    values["ablations"]["variants"] = ["no-id"]
+    refused(
+        values,
+        "run_variants: found 'deepwalk', whose structure_source 'deepwalk' is made for ablations alone; "
+        "expected variants with structure_source ''",
+    )
+    refused(
+        changed((*OVERRIDES, "structure_source"), "deepwalk"), "run_variants: found 'crmman', whose structure_source .*"
+    )
 
 
 @pytest.mark.parametrize("threshold", [4, 3.5, None])

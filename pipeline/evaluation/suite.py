@@ -116,10 +116,10 @@ def _figures(
 ) -> dict[tuple[str, str], Figure]:
     """Figures in the order of PROTOCOLS and METRICS. Every system meets the same resampled users."""
     found: dict[tuple[str, str], Figure] = {}
-    for protocol, scored in pairs.items():
-        if scored.labels.any() and not scored.labels.all():
-            found[protocol, "auc"] = pooled_auc_figure(scored, samples, stream(seed, f"bootstrap {protocol}"))
-    if THRESHOLD in facts and "ctr" in pairs:
+    of_both_kinds = {name: scored for name, scored in pairs.items() if scored.labels.any() and not scored.labels.all()}
+    for protocol, scored in of_both_kinds.items():
+        found[protocol, "auc"] = pooled_auc_figure(scored, samples, stream(seed, f"bootstrap {protocol}"))
+    if THRESHOLD in facts and "ctr" in of_both_kinds:
         called = threshold_figures(pairs["ctr"], facts[THRESHOLD], samples, stream(seed, "bootstrap ctr"))
         found |= {("ctr", metric): figure for metric, figure in called.items()}
     for (protocol, metric), values in per_user.items():

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.evaluation import protocols
-from pipeline.evaluation.protocols import Evaluated, evaluate_split
+from pipeline.evaluation.protocols import Evaluated, Scores, evaluate_split, scores_of
 from tests.evaluation import orders
 from tests.evaluation.worlds import (
     Fixed,
@@ -244,6 +244,66 @@ def test_a_score_that_is_not_finite_is_refused(bad) -> None:
     scorer.table[USERS - 1, 3] = bad
     with pytest.raises(InputError, match="Fixed: found scores that are not finite"):
         evaluate_split(scorer, data, "test")
+
+
+class TwoAnswers:
+    """One score where all items are ranked, another one where rated items are told apart."""
+
+    def __init__(self, preference: NDArray[np.float32], judgement: NDArray[np.float32]) -> None:
+        self.preference, self.judgement = preference, judgement
+
+    def score(self, users: NDArray[np.int64]) -> Scores:
+        return Scores(self.preference[users], self.judgement[users])
+
+
+@both_splits
+def test_candidates_of_ctr_and_ranking_go_by_preference_and_those_of_impression_by_judgement(split, earlier) -> None:
+    data = random_dataset(USERS, ITEMS, 0.4)
+    first, second = without_ties(USERS, ITEMS, 1), without_ties(USERS, ITEMS, 2)
+    found = evaluate_split(TwoAnswers(first.table, second.table), data, split)
+    by_first, by_second = (evaluate_split(scorer, data, split) for scorer in (first, second))
+    for key, values in values_of(found).items():
+        expected, other = (values_of(each)[key] for each in (by_first, by_second))
+        if key[0] == "impression":
+            expected, other = other, expected
+        assert values == expected
+        assert values != other
+    np.testing.assert_array_equal(found.ctr.scores, by_first.ctr.scores)
+    np.testing.assert_array_equal(found.impression.scores, by_second.impression.scores)
+    assert found.coverage == by_first.coverage
+
+
+def test_one_answer_is_one_for_both_questions() -> None:
+    scorer = without_ties(USERS, ITEMS, 1)
+    scores = scores_of(scorer, np.arange(3))
+    np.testing.assert_array_equal(scores.preference, scorer.table[:3])
+    np.testing.assert_array_equal(scores.judgement, scorer.table[:3])
+
+
+@pytest.mark.parametrize("question", ["preference", "judgement"])
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_an_answer_that_is_not_finite_is_refused_whichever_it_is(question, bad) -> None:
+    tables = {name: without_ties(USERS, ITEMS, 1).table for name in ("preference", "judgement")}
+    tables[question][USERS - 1, 3] = bad
+    with pytest.raises(InputError, match="TwoAnswers: found scores that are not finite"):
+        evaluate_split(TwoAnswers(**tables), random_dataset(USERS, ITEMS), "test")
+
+
+@pytest.mark.parametrize("cells", [1, 5 * ITEMS + 1, 10**6])
+def test_each_block_of_users_is_shown_once_with_its_scores_by_preference(monkeypatch, cells) -> None:
+    monkeypatch.setattr(protocols, "BLOCK_CELLS", cells)
+    preference, judgement = (without_ties(USERS, ITEMS, seed).table for seed in (1, 2))
+    seen: list[tuple[list[int], NDArray[np.float32]]] = []
+    evaluate_split(
+        TwoAnswers(preference, judgement),
+        random_dataset(USERS, ITEMS),
+        "test",
+        lambda users, scores: seen.append((users.tolist(), scores.copy())),
+    )
+    # Users without a like of the split, too: who watches may have other questions.
+    assert [user for users, _ in seen for user in users] == list(range(USERS))
+    assert len(seen) == -(-USERS // max(cells // ITEMS, 1))
+    np.testing.assert_array_equal(np.concatenate([scores for _, scores in seen]), preference)
 
 
 def test_validation_does_not_see_the_test_split() -> None:

@@ -1,29 +1,35 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from pipeline import artifacts
+from pipeline.baselines.ease import Ease
+from pipeline.baselines.item_mean import ItemMean
 from pipeline.baselines.popularity import Popularity
-from pipeline.evaluation.protocols import evaluate_split
-from pipeline.evaluation.suite import Evaluation, EvaluationConfig, evaluate_all, table, warnings
+from pipeline.config import validated
+from pipeline.dataset import Dataset
+from pipeline.errors import InputError
+from pipeline.evaluation.paired import SCHEMA, paired_auc_difference, paired_difference
+from pipeline.evaluation.protocols import Scorer, evaluate_split
+from pipeline.evaluation.slices import by_user, cold_and_head
+from pipeline.evaluation.suite import Comparison, ComparisonConfig, compare_systems, marks_of, table
+from pipeline.evaluation.system import SystemTables, evaluate_system
+from pipeline.random_streams import stream
 from tests.evaluation.worlds import (
     Fixed,
     dataset,
     oracle,
     planted_dataset,
-    poisoned,
     random_rows,
     unrated_rows,
     without_ties,
 )
 
 USERS, ITEMS = 40, 60
-SYSTEMS = ["crmman", "popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"]
+VARIANTS, BASELINES = ["crmman-plus", "crmman"], ["popularity", "item-mean", "ease"]
 NAMES = {
     "ctr": ["auc", "user_auc", "accuracy", "f1"],
     "impression": ["auc", "user_auc", "mrr", "ndcg@5", "ndcg@10"],
@@ -32,74 +38,73 @@ NAMES = {
 DATA = planted_dataset(USERS, ITEMS)
 
 
-def config(**changes: Any) -> EvaluationConfig:
-    settings: dict[str, Any] = {
-        "baselines_chosen_by": "ranking.ndcg@10",
-        "item_mean_damping": [2.0],
-        "item_knn_neighbours": [2, 10],
-        "ease_l2": [20.0],
-        "ease_max_items": 100,
-        "signed_ease_l2": [20.0],
-        "signed_ease_dislike_weight": [0.5],
-        "als_factors": [2],
-        "als_regularization": [0.1],
-        "als_alpha": [2.0],
-        "als_iterations": 2,
-        "biased_mf_factors": [2],
-        "biased_mf_regularization": [1.0],
-        "biased_mf_iterations": 2,
-        "bootstrap_samples": 20,
+def scorers() -> dict[str, Scorer]:
+    return {
+        "crmman-plus": without_ties(USERS, ITEMS, 0),
+        "crmman": without_ties(USERS, ITEMS, 1),
+        "popularity": Popularity.fit(DATA),
+        "item-mean": ItemMean.fit(DATA, 2.0),
+        "ease": Ease.fit(DATA, 20.0),
     }
-    return EvaluationConfig.model_validate(settings | changes)
+
+
+def compared(systems: dict[str, Scorer], variants: list[str], data: Dataset = DATA, samples: int = 20) -> Comparison:
+    tables = SystemTables.joined([evaluate_system(name, scorer, data) for name, scorer in systems.items()])
+    against = [name for name in systems if name not in variants]
+    return compare_systems(tables, data, variants, against, ComparisonConfig(bootstrap_samples=samples), 1)
 
 
 @pytest.fixture(scope="module")
-def evaluation() -> Evaluation:
-    return evaluate_all(without_ties(USERS, ITEMS, 0), DATA, config(), 1)
+def comparison() -> Comparison:
+    return compared(scorers(), VARIANTS)
 
 
-def test_the_nested_figures_have_every_system_protocol_and_metric_in_order(evaluation) -> None:
-    nested = evaluation.as_nested()
-    assert list(nested) == SYSTEMS
+def test_the_nested_figures_have_every_system_protocol_and_metric_in_order(comparison) -> None:
+    nested = comparison.as_nested()
+    assert list(nested) == [*VARIANTS, *BASELINES]
     for protocols in nested.values():
         assert {protocol: list(metrics) for protocol, metrics in protocols.items()} == NAMES
         assert list(protocols) == list(NAMES)
         assert all(0 <= value <= 1 for metrics in protocols.values() for value in metrics.values())
 
 
-def test_figures_are_those_of_the_test_split(evaluation) -> None:
-    model = without_ties(USERS, ITEMS, 0)
-    tested = evaluate_split(model, DATA, "test")
-    found = evaluation.as_nested()["crmman"]
-    for (protocol, metric), values in tested.per_user.items():
-        assert found[protocol][metric] == pytest.approx(np.mean(values.values)), (protocol, metric)
-    for protocol, pairs in (("ctr", tested.ctr), ("impression", tested.impression)):
-        assert found[protocol]["auc"] == pytest.approx(roc_auc_score(pairs.labels, pairs.scores))
-    assert found["ranking"]["coverage@10"] == tested.coverage
-    popularity = evaluate_split(Popularity.fit(DATA), DATA, "test")
-    assert evaluation.as_nested()["popularity"]["ranking"]["ndcg@10"] == popularity.value("ranking.ndcg@10")
+def test_figures_are_those_of_the_test_split(comparison) -> None:
+    for system, scorer in scorers().items():
+        tested = evaluate_split(scorer, DATA, "test")
+        found = comparison.as_nested()[system]
+        for (protocol, metric), values in tested.per_user.items():
+            assert found[protocol][metric] == pytest.approx(np.mean(values.values)), (protocol, metric)
+            assert comparison.figures[system, protocol, metric].users == len(values.users)
+        for protocol, pairs in (("ctr", tested.ctr), ("impression", tested.impression)):
+            assert found[protocol]["auc"] == pytest.approx(roc_auc_score(pairs.labels, pairs.scores))
+        assert found["ranking"]["coverage@10"] == tested.coverage
 
 
 def test_the_threshold_of_accuracy_and_f1_is_the_best_of_validation_whatever_it_does_on_test() -> None:
     scores = oracle(DATA, "valid").table + oracle(DATA, "test").table * 0.5
     # On validation .75 parts likes from the rest without a mistake; on test it calls nothing a like.
-    found = evaluate_all(Fixed(scores), DATA, config(), 1).as_nested()["crmman"]["ctr"]
+    found = compared({"mine": Fixed(scores)}, ["mine"]).as_nested()["mine"]["ctr"]
     pairs = evaluate_split(Fixed(scores), DATA, "test").ctr
     called = pairs.scores >= 0.5
     assert set(pairs.scores.tolist()) == {0.0, 0.5}
     assert found["accuracy"] == pytest.approx(accuracy_score(pairs.labels, called))
     assert found["f1"] == pytest.approx(f1_score(pairs.labels, called))
     higher = Fixed(oracle(DATA, "valid").table + oracle(DATA, "test").table * 0.4)
-    found = evaluate_all(higher, DATA, config(), 1).as_nested()["crmman"]["ctr"]
+    found = compared({"mine": higher}, ["mine"]).as_nested()["mine"]["ctr"]
     assert (found["accuracy"], found["f1"]) == (0.5, 0.0)
     assert found["auc"] == 1.0
 
 
-def test_the_tables_of_intervals_per_user_values_and_settings_are_their_artifacts(evaluation, tmp_path) -> None:
-    artifacts.METRICS.write(evaluation.as_nested(), "small", tmp_path)
-    artifacts.INTERVALS.write(evaluation.intervals(), "small", tmp_path)
-    artifacts.PER_USER.write(evaluation.all_per_user(), "small", tmp_path)
-    artifacts.CHOSEN_BASELINES.write(evaluation.tried_settings(), "small", tmp_path)
+def test_figures_intervals_differences_and_slices_are_their_artifacts(comparison, tmp_path) -> None:
+    artifacts.METRICS.write(comparison.as_nested(), "small", tmp_path)
+    artifacts.INTERVALS.write(comparison.intervals(), "small", tmp_path)
+    for kinds in (
+        (artifacts.DIFFERENCES, artifacts.SLICES),
+        (artifacts.ABLATION_DIFFERENCES, artifacts.ABLATION_SLICES),
+    ):
+        for artifact, frame in zip(kinds, (comparison.differences, comparison.slices), strict=True):
+            artifact.write(frame, "small", tmp_path)
+            assert len(artifact.read("small", tmp_path)) == len(frame) > 0
 
     metrics = artifacts.METRICS.read("small", tmp_path)
     intervals = artifacts.INTERVALS.read("small", tmp_path)
@@ -113,59 +118,106 @@ def test_the_tables_of_intervals_per_user_values_and_settings_are_their_artifact
         else:
             assert row["low"] <= row["high"]
             assert row["low"] - 0.02 <= row["value"] <= row["high"] + 0.02
-    means = artifacts.PER_USER.read("small", tmp_path).group_by("system", "protocol", "metric").agg(pl.mean("value"))
-    for system, protocol, metric, value in means.iter_rows():
-        assert value == pytest.approx(flat[system, protocol, metric], abs=1e-6)
-    tried = artifacts.CHOSEN_BASELINES.read("small", tmp_path)
-    assert tried.filter(pl.col("chosen"))["system"].sort().to_list() == sorted(SYSTEMS[1:])
-    assert len(tried) == 8
 
 
-def test_a_second_evaluation_gives_the_same_and_every_system_meets_the_same_users(evaluation) -> None:
-    again = evaluate_all(without_ties(USERS, ITEMS, 0), DATA, config(), 1)
-    assert again.figures == evaluation.figures
-    # Popularity in the model's place: the same scores as the baseline's, so the same intervals.
-    twice = evaluate_all(Popularity.fit(DATA), DATA, config(), 1)
+def test_a_second_comparison_gives_the_same_and_every_system_meets_the_same_users(comparison) -> None:
+    again = compared(scorers(), VARIANTS)
+    assert again.figures == comparison.figures
+    assert again.differences.equals(comparison.differences)
+    assert again.slices.equals(comparison.slices)
+    # The same scores under two names: the same intervals, and no difference at all.
+    twice = compared({"crmman": Popularity.fit(DATA), "popularity": Popularity.fit(DATA)}, ["crmman"])
     for protocol, metrics in NAMES.items():
         for metric in metrics:
             assert twice.figures["crmman", protocol, metric] == twice.figures["popularity", protocol, metric]
+    assert set(twice.differences.select("difference", "low", "high").rows()) == {(0.0, 0.0, 0.0)}
+    parts = [twice.slices.filter(system=name).drop("system") for name in ("crmman", "popularity")]
+    assert parts[0].equals(parts[1])
 
 
-def test_another_test_split_changes_figures_but_no_choice() -> None:
-    rows = random_rows(USERS, ITEMS, 0.4, 5)
-    drawn = unrated_rows(rows, USERS, ITEMS, 5)
-    clean, other = (
-        evaluate_all(without_ties(USERS, ITEMS, 0), dataset(part, drawn, USERS, ITEMS), config(), 1)
-        for part in (rows, poisoned(rows, {"test"}))
+def test_the_figures_of_a_system_stay_as_they_are_when_another_one_comes(comparison) -> None:
+    systems = scorers()
+    del systems["item-mean"], systems["crmman"]
+    fewer = compared(systems, ["crmman-plus"])
+    for key, figure in fewer.figures.items():
+        assert figure == comparison.figures[key]
+    kept = comparison.differences.filter(
+        (pl.col("system") == "crmman-plus") & pl.col("against").is_in(["popularity", "ease"])
     )
-    assert clean.tried_settings().equals(other.tried_settings())
-    assert clean.as_nested()["ease"]["ranking"] != other.as_nested()["ease"]["ranking"]
+    assert fewer.differences.equals(kept)
+    assert fewer.slices.equals(comparison.slices.filter(pl.col("system").is_in(list(systems))))
 
 
-def test_ease_beyond_its_limit_is_left_out_with_a_remark() -> None:
-    found = evaluate_all(without_ties(USERS, ITEMS, 0), DATA, config(ease_max_items=59), 1)
-    assert list(found.as_nested()) == [system for system in SYSTEMS if system not in ("ease", "signed-ease")]
-    assert found.remarks == [
-        "ease is left out: 60 items with a like, more than ease_max_items 59",
-        "signed-ease is left out: 60 rated items, more than ease_max_items 59",
+def test_more_samples_give_another_interval_and_the_same_value(comparison) -> None:
+    more = compared(scorers(), VARIANTS, samples=40)
+    assert more.as_nested() == comparison.as_nested()
+    assert more.intervals()["low"].to_list() != comparison.intervals()["low"].to_list()
+
+
+def test_each_variant_is_compared_with_each_system_that_is_named_by_what_both_did_on_the_test_split(comparison) -> None:
+    differences = comparison.differences
+    assert differences.select("system", "against").unique(maintain_order=True).rows() == [
+        (variant, baseline) for variant in VARIANTS for baseline in BASELINES
     ]
-    assert not {"ease", "signed-ease"} & set(found.tried_settings()["system"])
+    tested = {name: evaluate_split(scorer, DATA, "test") for name, scorer in scorers().items()}
+    for row in differences.iter_rows(named=True):
+        left, right = (tested[row[name]] for name in ("system", "against"))
+        random = stream(1, "paired bootstrap")
+        if row["metric"] == "auc":
+            pairs = (getattr(each, row["protocol"]) for each in (left, right))
+            expected = paired_auc_difference(*pairs, 20, random)
+        else:
+            key = (row["protocol"], row["metric"])
+            expected = paired_difference(left.per_user[key], right.per_user[key], 20, random)
+        assert (row["difference"], row["low"], row["high"]) == pytest.approx(expected[:3])
+        assert row["users"] == expected.users
+    compared_metrics = {(p, m) for p, m in differences.select("protocol", "metric").rows()}
+    assert compared_metrics == {
+        (protocol, metric)
+        for protocol, metrics in NAMES.items()
+        for metric in metrics
+        if metric not in ("accuracy", "f1", "coverage@10")
+    }
 
 
-def test_systems_are_reported_as_they_are_done() -> None:
-    done: list[str] = []
-    evaluate_all(without_ties(USERS, ITEMS, 0), DATA, config(), 1, done.append)
-    assert done == SYSTEMS
+def test_slices_are_the_means_of_each_systems_parts(comparison) -> None:
+    for system, scorer in scorers().items():
+        expected = cold_and_head(scorer, DATA, "test") | by_user(evaluate_split(scorer, DATA, "test").per_user, DATA)
+        found = comparison.slices.filter(system=system)
+        assert len(found) == len(expected) > 10
+        for row in found.iter_rows(named=True):
+            values = expected[row["slice_by"], row["slice"], row["protocol"], row["metric"]]
+            assert row["value"] == pytest.approx(values.mean)
+            assert row["users"] == len(values.users)
+            assert row["low"] <= row["high"]
 
 
 def test_data_without_dislikes_have_no_impression_block_and_nothing_is_said_on_the_way(recwarn) -> None:
     rows = [row | {"like": True, "rating": None} for row in random_rows(USERS, ITEMS, 0.3, 0)]
     data = dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS)
-    found = evaluate_all(without_ties(USERS, ITEMS, 0), data, config(), 1)
+    systems: dict[str, Scorer] = {"crmman": without_ties(USERS, ITEMS, 0), "popularity": Popularity.fit(data)}
+    found = compared(systems, ["crmman"], data)
     assert {tuple(protocols) for protocols in found.as_nested().values()} == {("ctr", "ranking")}
-    assert set(found.all_per_user()["protocol"]) == {"ctr", "ranking"}
+    assert set(found.differences["protocol"]) == {"ctr", "ranking"}
+    assert set(found.slices["protocol"]) == {"ctr", "ranking", "ranking-within"}
     assert [str(warning.message) for warning in recwarn] == []
-    assert list(blocks_of(table(found.as_nested(), found.intervals()))) == ["ctr", "ranking", "*"]
+    text = table(found.as_nested(), found.intervals(), found.differences)
+    assert list(blocks_of(text)) == ["ctr", "ranking", "*"]
+
+
+def test_variants_without_a_system_to_compare_them_with_have_no_difference_and_no_mark() -> None:
+    found = compared({"crmman": without_ties(USERS, ITEMS, 0)}, ["crmman"])
+    assert found.differences.is_empty()
+    assert marks_of(found.differences) == {}
+    assert "crmman" in table(found.as_nested(), found.intervals(), found.differences)
+
+
+@pytest.mark.parametrize(
+    ("samples", "named"), [(19, "found 19, expected greater than"), (20.0, "found 20.0, expected a")]
+)
+def test_samples_are_twenty_at_least(samples, named) -> None:
+    with pytest.raises(InputError, match=f"^compare.bootstrap_samples: {named}"):
+        validated(ComparisonConfig, {"bootstrap_samples": samples}, "compare.")
 
 
 def blocks_of(text: str) -> dict[str, list[str]]:
@@ -188,8 +240,24 @@ INTERVALS = pl.DataFrame(
 )
 
 
+def differences(*rows: tuple[str, str, str, float, float, float]) -> pl.DataFrame:
+    """Of crmman: protocol, metric, against, difference, low, high."""
+    return pl.DataFrame([("crmman", *row, 9) for row in rows], schema=SCHEMA, orient="row")
+
+
+NONE = differences()
+MARKED = differences(
+    ("ctr", "auc", "popularity", 0.0, -0.1, 0.1),
+    ("ctr", "auc", "ease", 0.2, 0.1, 0.3),
+    ("ctr", "user_auc", "popularity", -0.05, -0.08, -0.01),
+    ("ctr", "user_auc", "ease", -0.2, -0.3, -0.1),
+    ("ranking", "ndcg@10", "popularity", 0.1875, 0.1, 0.3),
+    ("ranking", "ndcg@10", "ease", 0.125, 0.01, 0.2),
+)
+
+
 def test_the_table_has_a_block_for_each_protocol_and_marks_the_best_of_each_column() -> None:
-    blocks = blocks_of(table(FIGURES, INTERVALS))
+    blocks = blocks_of(table(FIGURES, INTERVALS, NONE))
     assert [line.split() for line in blocks["ctr"]] == [
         ["ctr", "auc", "user_auc"],
         ["crmman", "*.9000", "±.055", ".8000"],
@@ -204,22 +272,35 @@ def test_the_table_has_a_block_for_each_protocol_and_marks_the_best_of_each_colu
     ]
 
 
-def test_columns_of_the_table_stand_below_each_other(evaluation) -> None:
-    for name, lines in blocks_of(table(evaluation.as_nested(), evaluation.intervals())).items():
+def test_a_figure_is_marked_by_the_difference_from_the_best_system_it_is_compared_with() -> None:
+    assert marks_of(MARKED) == {("crmman", "ctr", "user_auc"): "-", ("crmman", "ranking", "ndcg@10"): "+"}
+    blocks = blocks_of(table(FIGURES, INTERVALS, MARKED))
+    assert blocks["ctr"][1].split() == ["crmman", "*.9000", "±.055", ".8000-"]
+    assert blocks["ranking"][1].split() == ["crmman", "*.2500+", "-"]
+    for name in ("ctr", "ranking"):
+        assert not [line for line in blocks[name][2:] if "+" in line or line.endswith("-")]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "mark"), [(0.0, 0.2, None), (-0.2, 0.0, None), (1e-9, 0.2, "+"), (-0.2, -1e-9, "-")]
+)
+def test_an_interval_that_touches_zero_gives_no_mark(low: float, high: float, mark: str | None) -> None:
+    found = marks_of(differences(("ctr", "auc", "ease", (low + high) / 2, low, high)))
+    assert found == ({} if mark is None else {("crmman", "ctr", "auc"): mark})
+
+
+def test_columns_of_the_table_stand_below_each_other(comparison) -> None:
+    text = table(comparison.as_nested(), comparison.intervals(), comparison.differences)
+    for name, lines in blocks_of(text).items():
         if name in NAMES:
-            assert len({len(line) for line in lines}) == 1
-            assert len(lines) == 1 + len(SYSTEMS)
+            assert len({len(line) for line in lines[1:]}) == 1
+            assert len(lines) == 1 + len(VARIANTS) + len(BASELINES)
+            assert [line.split()[0] for line in lines[1:]] == [*VARIANTS, *BASELINES]
 
 
-def test_a_baseline_above_the_model_is_named_best_first() -> None:
-    assert warnings(FIGURES) == ["ctr user_auc: ease, popularity above crmman"]
-    lost = {
-        "crmman": {"ctr": {"user_auc": 0.5}, "impression": {"ndcg@5": 0.5}, "ranking": {"ndcg@10": 0.5}},
-        "als": {"ctr": {"user_auc": 0.5}, "impression": {"ndcg@5": 0.6}, "ranking": {"ndcg@10": 0.7}},
-        "ease": {"ctr": {"user_auc": 0.4}, "ranking": {"ndcg@10": 0.8}},
-    }
-    assert warnings(lost) == ["impression ndcg@5: als above crmman", "ranking ndcg@10: ease, als above crmman"]
-
-
-def test_a_model_above_all_baselines_needs_no_warning() -> None:
-    assert warnings({name: FIGURES[name] | {"ctr": {"user_auc": 0.5}} for name in FIGURES}) == []
+def test_a_long_name_moves_all_columns() -> None:
+    name = "a-variant-with-a-long-name"
+    text = table({name: FIGURES["crmman"], "ease": FIGURES["ease"]}, INTERVALS, NONE)
+    ctr = blocks_of(text)["ctr"]
+    assert ctr[1].startswith(f"{name}  ")
+    assert len({line.index(cell) + len(cell) for line, cell in zip(ctr[1:], ("*.9000", ".7000"), strict=True)}) == 1

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.stages.workspace import KEY, Result, Workspace, make_workspace, result_of
+from tests.stages.workspace import ABLATION_RUNS, RUNS, Result, Workspace, make_workspace, result_of
 
 
 class Finished(NamedTuple):
@@ -18,12 +18,14 @@ class Finished(NamedTuple):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     workspace = make_workspace(tmp_path_factory.mktemp("finished"))
-    results = {stage: workspace.run(stage) for stage in ("validate", "check_tables", "fetch", "prepare")}
-    # Texts and graph do not need each other.
-    texts = workspace.start("embed_text", "--dataset", KEY)
-    results |= {stage: workspace.run(stage) for stage in ("build_graph", "init_sdne", "train_gat")}
-    results["embed_text"] = result_of(texts)
-    results |= {stage: workspace.run(stage) for stage in ("train_users", "evaluate")}
+    results = {name: workspace.run(name) for name in ("validate", "check_tables", "fetch", "prepare")}
+    # Neither texts nor baselines need the graph.
+    aside = {name: workspace.start_run(name) for name in ("embed_text", "evaluate_baselines")}
+    results |= {name: workspace.run(name) for name in ("build_graph", "init_sdne", "train_gat")}
+    results |= {name: result_of(process) for name, process in aside.items()}
+    for name in (*RUNS, *ABLATION_RUNS):
+        if name not in results:
+            results[name] = workspace.run(name)
     return Finished(workspace, results, workspace.files())
 
 

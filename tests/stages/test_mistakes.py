@@ -10,13 +10,35 @@ import pytest
 
 from pipeline import artifacts
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, Result, Workspace, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import KEY, STRUCTURE, Result, Workspace, assert_a_mistake_in_one_line, result_of
 
 
 def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -> None:
-    for stage, result in finished.workspace.run_all(["fetch", "train_users", "evaluate"], dataset="smal").items():
+    names = ["fetch", "train_users.crmman", f"train_gat.{STRUCTURE}", "compare"]
+    for name, result in finished.workspace.run_all(names, dataset="smal").items():
         assert_a_mistake_in_one_line(result, "params.yaml: datasets.smal: key not found", f"one of: {KEY}")
-        assert result.out == "", stage
+        assert result.out == "", name
+    assert finished.workspace.files() == finished.files
+
+
+def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished: Finished) -> None:
+    named = {
+        ("train_users", "--variant", "crmman-pls"): "params.yaml: variants.crmman-pls: key not found; expected one of: "
+        "crmman, crmman-plus, random-graph",
+        (
+            "init_sdne",
+            "--source",
+            "walks",
+        ): "params.yaml: structures.walks: key not found; expected one of: random-graph",
+        (
+            "evaluate",
+            "--variant",
+            "crmman-pls",
+        ): "artifacts/small/users/crmman-pls/model.safetensors: artifact not found",
+    }
+    for (stage, *arguments), message in named.items():
+        result = result_of(finished.workspace.start(stage, "--dataset", KEY, *arguments))
+        assert_a_mistake_in_one_line(result, message)
     assert finished.workspace.files() == finished.files
 
 
@@ -27,8 +49,12 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         "build_graph": artifacts.SOURCE_KG,
         "init_sdne": artifacts.EDGES,
         "train_gat": artifacts.INITIAL_VECTORS,
-        "train_users": artifacts.ITEMS,
-        "evaluate": artifacts.ITEMS,
+        f"derive_graph.{STRUCTURE}": artifacts.EDGES,
+        f"init_sdne.{STRUCTURE}": artifacts.edges_of(STRUCTURE),
+        "train_users.crmman": artifacts.ITEMS,
+        "evaluate.crmman": artifacts.ITEMS,
+        "evaluate_baselines": artifacts.ITEMS,
+        "compare": artifacts.ITEMS,
     }
     results = fresh.run_all(first_read)
     for stage, artifact in first_read.items():
@@ -47,8 +73,16 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
         "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
         "init_sdne": (("profiles", "fast", "init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
         "train_gat": (("profiles", "fast", "train_gat", "heads"), 0, "train_gat.heads: found 0"),
-        "train_users": (("profiles", "fast", "train_users", "fusion"), "sum", "train_users.fusion: found 'sum'"),
-        "evaluate": (("profiles", "fast", "evaluate", "bootstrap_samples"), 2.5, "bootstrap_samples: found 2.5"),
+        "train_users.crmman": (("variants", "crmman", "fusion"), "sum", "variants.crmman.fusion: found 'sum'"),
+        "train_users.crmman-plus": (("variants", "crmman-plus", "heads"), [], "variants.crmman-plus.heads: found []"),
+        f"derive_graph.{STRUCTURE}": (
+            ("structures", STRUCTURE, "rewire"),
+            1,
+            f"structures.{STRUCTURE}.rewire: found 1",
+        ),
+        "evaluate_baselines": (("profiles", "fast", "evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
+        "compare": (("profiles", "fast", "compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
+        "compare_ablations": (("ablations", "against"), 1, "ablations.against: found 1"),
     }
 
     def change(values: dict[str, Any]) -> None:
@@ -68,8 +102,11 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
 
 def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["profiles"]["fast"]["evaluate"].update(ease_l2="none"))
-    assert copy.run("prepare").code == 0
+    copy.change_params(lambda values: values["profiles"]["fast"]["compare"].update(bootstrap_samples=0))
+    copy.change_params(lambda values: values["variants"]["crmman"].update(fusion="sum"))
+    copy.change_params(lambda values: values["structures"].update(other={}))
+    names = ("prepare", f"derive_graph.{STRUCTURE}", "evaluate.crmman-plus")
+    assert {name: result.code for name, result in copy.run_all(names).items()} == dict.fromkeys(names, 0)
     assert copy.files() == finished.files
 
 
@@ -80,7 +117,7 @@ def test_cuda_where_there_is_none_is_said_in_one_line(finished: Finished, tmp_pa
         pytest.skip("this machine has CUDA")
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values.update(device="cuda"))
-    for result in copy.run_all(["embed_text", "train_users"]).values():
+    for result in copy.run_all(["embed_text", "train_users.crmman-plus", "evaluate.crmman"]).values():
         assert_a_mistake_in_one_line(result, "device: found cuda", "expected cpu or auto")
     assert copy.files() == finished.files
 
@@ -138,15 +175,18 @@ def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_en
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    for artifact in (artifacts.SOURCE_KG, artifacts.INITIAL_VECTORS, artifacts.USERS):
+    model = artifacts.MODEL.of(variant="crmman")
+    for_pairs = artifacts.PAIRS.of(**artifacts.BASELINES)
+    for artifact in (artifacts.SOURCE_KG, artifacts.INITIAL_VECTORS, artifacts.NEIGHBOURS, model, for_pairs):
         path = artifact.at(KEY, copy.root)
         path.write_bytes(path.read_bytes()[:-40])
     before = copy.files()
     named = {
         "build_graph": artifacts.SOURCE_KG,
         "train_gat": artifacts.INITIAL_VECTORS,
-        "train_users": artifacts.USERS,
-        "evaluate": artifacts.USERS,
+        "train_users.crmman": artifacts.NEIGHBOURS,
+        "evaluate.crmman": model,
+        "compare": for_pairs,
     }
     results: dict[str, Result] = copy.run_all(named)
     for stage, artifact in named.items():

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipeline import artifacts
+from pipeline.config import read_yaml
 from pipeline.run_settings import RunConfig
-from pipeline.training import TrainingConfig
+from pipeline.variant import VariantConfig
 from stages.stage import Settings
-from stages.train_users import INPUTS, READS, checkpoint_key
+from stages.train_users import READS, checkpoint_key
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, Workspace
+from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
 
 OUTPUTS = (artifacts.MODEL, artifacts.USERS_CURVE, artifacts.USERS_CURVE_PLOT)
 
@@ -17,9 +20,9 @@ def checkpoints(workspace: Workspace) -> list[Path]:
     return list((workspace.root / ".checkpoints").rglob("*.pt"))
 
 
-def killed_in_training(workspace: Workspace) -> None:
+def killed_in_training(workspace: Workspace, variant: str) -> None:
     """Start train_users and kill it (SIGKILL) as soon as it has left a checkpoint of its first epoch."""
-    process = workspace.start("train_users", "--dataset", KEY)
+    process = workspace.start_run(f"train_users.{variant}")
     assert process.stdout is not None
     # The checkpoint of an epoch is kept before the next epoch is printed.
     for line in process.stdout:
@@ -30,39 +33,70 @@ def killed_in_training(workspace: Workspace) -> None:
     assert process.returncode == -9
 
 
-def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_one_that_was_not(finished: Finished, tmp_path) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_one_that_was_not(
+    finished: Finished, variant: str, tmp_path
+) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    for artifact in OUTPUTS:
-        artifact.at(KEY, copy.root).unlink()
-    killed_in_training(copy)
+    outputs = [artifact.of(variant=variant).at(KEY, copy.root) for artifact in OUTPUTS]
+    for path in outputs:
+        path.unlink()
+    killed_in_training(copy, variant)
     assert len(checkpoints(copy)) == 1
-    assert not any(artifact.at(KEY, copy.root).exists() for artifact in OUTPUTS)
+    assert not any(path.exists() for path in outputs)
 
-    resumed = copy.run("train_users")
+    resumed = copy.run(f"train_users.{variant}")
 
     assert resumed.code == 0, resumed.err
-    assert "going on from the last epoch of a run that was stopped" in resumed.out
-    assert "going on" not in finished.results["train_users"].out
+    assert f"{variant}: going on from the last epoch of a run that was stopped" in resumed.out
+    assert "going on" not in finished.results[f"train_users.{variant}"].out
     assert checkpoints(copy) == []
     assert copy.files() == finished.files
 
 
-def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(finished: Finished, tmp_path, monkeypatch) -> None:
+def test_a_finished_training_clears_what_runs_of_its_variant_left_and_of_no_other(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    killed_in_training(copy, "crmman-plus")
+    (kept,) = checkpoints(copy)
+    # Of a run with other settings, and of one that was killed while it wrote; crmman is how crmman-plus begins.
+    left = [kept.parent.parent / "crmman" / name for name in ("0123456789abcdef.pt", "0123456789abcdef.tmp")]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"left")
+    assert copy.run("train_users.crmman").code == 0
+    assert not any(path.exists() for path in left)
+    assert checkpoints(copy) == [kept]
+
+
+def settings_of(variant: str) -> tuple[RunConfig, VariantConfig]:
+    settings = Settings("train_users", KEY, READS)
+    return settings.run(RunConfig), settings.variant(VariantConfig, variant)
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, ABLATION])
+def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(
+    finished: Finished, tmp_path, monkeypatch, variant: str
+) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     monkeypatch.chdir(copy.root)
-    settings = Settings("train_users", KEY, READS)
-    run, config = settings.run(RunConfig), settings.profile(TrainingConfig)
+    run, config = settings_of(variant)
     key = checkpoint_key(KEY, run, config)
     assert checkpoint_key(KEY, run, config) == key
     others = {
         "seed": checkpoint_key(KEY, run.model_copy(update={"seed": run.seed + 1}), config),
         "settings": checkpoint_key(KEY, run, config.model_copy(update={"epochs": config.epochs + 1})),
     }
-    for artifact in INPUTS:
-        path = artifact.at(KEY)
+    deps = read_yaml(ROOT / "dvc.yaml")["stages"]["train_users"]["deps"]
+    inputs = [name.replace("${item.dataset}", KEY) for name in deps if not name.endswith(".py")]
+    assert len(inputs) == 10
+    if config.structure_source:
+        own, other = "graph/edges", f"structures/{STRUCTURE}/edges"
+        inputs = [name.replace("/structure/", f"/structures/{STRUCTURE}/").replace(own, other) for name in inputs]
+    for name in inputs:
+        path = Path(name)
         content = path.read_bytes()
         path.write_bytes(content + b" ")
-        others[artifact.path] = checkpoint_key(KEY, run, config)
+        others[name] = checkpoint_key(KEY, run, config)
         path.write_bytes(content)
     assert len({key, *others.values()}) == 1 + len(others)
     assert checkpoint_key(KEY, run, config) == key

@@ -9,34 +9,68 @@ import polars as pl
 import pytest
 
 from pipeline import artifacts
+from pipeline.config import read_yaml
 from tests.stages.conftest import Finished
-from tests.stages.workspace import ITEMS, KEY, STAGES, USERS, planted_tables
+from tests.stages.workspace import (
+    ABLATION,
+    ALL_RUNS,
+    EPOCHS,
+    ITEMS,
+    KEY,
+    RUNS,
+    STRUCTURE,
+    USERS,
+    VARIANTS,
+    planted_tables,
+)
 
-ARTIFACTS = {name: value for name, value in vars(artifacts).items() if isinstance(value, artifacts._Artifact)}
+BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity", "signed-ease"]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_ends_well_and_says_what_it_took(finished: Finished, stage: str) -> None:
-    result = finished.results[stage]
+def every_artifact() -> list[artifacts._Artifact]:
+    """Each artifact as often as the small workspace has it: by variant, by group of variants, by way to make vectors."""
+    found: list[artifacts._Artifact] = []
+    for artifact in vars(artifacts).values():
+        if not isinstance(artifact, artifacts._Artifact):
+            continue
+        copies = [artifact]
+        if "{source}" in artifact.path:
+            copies = [artifact.of(**artifacts.source_names(STRUCTURE))]
+            # Of the graph itself the pipeline has its own place.
+            copies += [artifact] if artifact is not artifacts.SOURCE_EDGES else []
+        if "{group}" in artifact.path:
+            copies = [artifact.of(group="variants", variant=name) for name in VARIANTS]
+            copies += [artifact.of(group="ablations", variant=ABLATION)]
+            copies += [artifact.of(**artifacts.BASELINES)] if artifact is not artifacts.CAUTIONS else []
+        elif "{variant}" in artifact.path:
+            copies = [artifact.of(variant=name) for name in (*VARIANTS, ABLATION)]
+        found += copies
+    return found
+
+
+@pytest.mark.parametrize("name", ALL_RUNS)
+def test_a_stage_ends_well_and_says_what_it_took(finished: Finished, name: str) -> None:
+    result = finished.results[name]
     assert result.code == 0, result.err
-    assert re.fullmatch(rf"\[{KEY}\] {stage}: done in \d+\.\d s", result.out.splitlines()[-1])
-    assert float((finished.workspace.root / ".timings" / f"{KEY}.{stage}").read_text()) > 0
+    assert re.fullmatch(rf"\[{KEY}\] {re.escape(name)}: done in \d+\.\d s", result.out.splitlines()[-1])
+    assert float((finished.workspace.root / ".timings" / f"{KEY}.{name}").read_text()) > 0
 
 
 def test_every_artifact_is_there_and_passes_its_checks(finished: Finished) -> None:
     root = finished.workspace.root
-    assert len(ARTIFACTS) > 20
-    for artifact in ARTIFACTS.values():
+    expected = every_artifact()
+    assert len(expected) > 50
+    for artifact in expected:
         artifact.read(KEY, root)
-    expected = {str(artifact.at(KEY)) for artifact in ARTIFACTS.values()}
-    assert set(finished.files) == expected
+    assert set(finished.files) == {str(artifact.at(KEY)) for artifact in expected}
 
 
 def test_stages_run_again_leave_the_same_bytes(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    # train_users is run again where it is killed and resumed: test_resume.py.
-    stages = ["validate", *(stage for stage in STAGES if stage != "train_users")]
-    assert {stage: result.code for stage, result in copy.run_all(stages).items()} == dict.fromkeys(stages, 0)
+    # train_users is run again where it is killed and resumed (test_resume.py), structures in test_dvc_repro.py.
+    names = ["validate", *(name for name in RUNS if not name.startswith("train_users"))]
+    names += [f"derive_graph.{STRUCTURE}", f"evaluate.{ABLATION}", "compare_ablations"]
+    assert {name: result.code for name, result in copy.run_all(names).items()} == dict.fromkeys(names, 0)
     assert copy.files() == finished.files
 
 
@@ -95,50 +129,152 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
     root = finished.workspace.root
-    assert artifacts.INITIAL_VECTORS.read(KEY, root)["vectors"].shape == (ITEMS, 64)
-    assert artifacts.INITIAL_CURVE.read(KEY, root)["epoch"].to_list() == [1, 2, 3]
-    assert artifacts.INITIAL_FIGURES.read(KEY, root)["effective_rank"] > 1
-    assert artifacts.STRUCTURE_VECTORS.read(KEY, root)["vectors"].shape == (ITEMS, 64)
-    assert artifacts.GAT_CURVE.read(KEY, root)["epoch"].to_list() == [1, 2, 3]
-    assert 0 <= artifacts.GAT_FIGURES.read(KEY, root)["held_out_auc"] <= 1
-    assert artifacts.GAT_WEIGHTS.about(KEY, root)["heads"] == 4
+    for source in (None, STRUCTURE):
+        names = artifacts.source_names(source)
+        assert artifacts.INITIAL_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
+        assert artifacts.INITIAL_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
+        assert artifacts.INITIAL_FIGURES.of(**names).read(KEY, root)["effective_rank"] > 1
+        assert artifacts.STRUCTURE_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
+        assert artifacts.GAT_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
+        assert 0 <= artifacts.GAT_FIGURES.of(**names).read(KEY, root)["held_out_auc"] <= 1
+        assert artifacts.GAT_WEIGHTS.of(**names).about(KEY, root)["heads"] == 4
 
 
-def test_train_users_keeps_the_epoch_with_the_best_validation_figure(finished: Finished) -> None:
+def test_a_rewired_graph_keeps_the_number_of_edges_of_every_item_and_gives_other_vectors(finished: Finished) -> None:
     root = finished.workspace.root
-    curve, about = artifacts.USERS_CURVE.read(KEY, root), artifacts.MODEL.about(KEY, root)
-    assert curve["epoch"].to_list() == list(range(1, 41))
+    edges, rewired = artifacts.EDGES.read(KEY, root), artifacts.edges_of(STRUCTURE).read(KEY, root)
+    degrees = [
+        pl.concat([frame["source"], frame["target"]]).value_counts().sort("source") for frame in (edges, rewired)
+    ]
+    assert degrees[0].equals(degrees[1])
+    assert not edges.select("source", "target").equals(rewired.select("source", "target"))
+    for artifact in (artifacts.INITIAL_VECTORS, artifacts.STRUCTURE_VECTORS):
+        own, other = artifact.at(KEY), artifact.of(**artifacts.source_names(STRUCTURE)).at(KEY)
+        assert finished.files[str(own)] != finished.files[str(other)]
+
+
+def test_what_a_structure_changes_goes_over_the_profile_for_its_own_vectors_alone(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["structures"][STRUCTURE].update(rewire=False, init_sdne={"dimensions": 8}))
+    for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
+        assert copy.run(name).code == 0
+    assert artifacts.edges_of(STRUCTURE).read(KEY, copy.root).equals(artifacts.EDGES.read(KEY, copy.root))
+    vectors = artifacts.INITIAL_VECTORS.of(**artifacts.source_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
+    assert vectors.shape == (ITEMS, 8)
+    assert (
+        copy.files()[str(artifacts.INITIAL_VECTORS.at(KEY))] == finished.files[str(artifacts.INITIAL_VECTORS.at(KEY))]
+    )
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, ABLATION])
+def test_train_users_keeps_the_epoch_with_the_best_validation_figures(finished: Finished, variant: str) -> None:
+    root, model = finished.workspace.root, artifacts.MODEL.of(variant=variant)
+    curve, about = artifacts.USERS_CURVE.of(variant=variant).read(KEY, root), model.about(KEY, root)
+    assert curve["epoch"].to_list() == list(range(1, EPOCHS + 1))
+    by = [name.replace(".", "_") for name in about["variant"]["early_stopping_by"]]
+    assert len(by) == (1 if variant == "crmman" else 3)
+    figures = curve.select(pl.sum_horizontal(by)).to_series()
     # The curve is rounded: figures equal in it may differ in the run.
-    assert curve["ranking_ndcg@10"][about["best_epoch"] - 1] == curve["ranking_ndcg@10"].max()
-    assert artifacts.MODEL.read(KEY, root)["items"].shape == (ITEMS, 128)
-    printed = re.findall(r"epoch (\d+): loss", finished.results["train_users"].out)
-    assert printed == [str(epoch) for epoch in range(1, 41)]
-    assert not list((root / ".checkpoints").rglob("*.*"))
+    assert figures[about["best_epoch"] - 1] == pytest.approx(figures.max(), abs=1e-5)
+    assert model.read(KEY, root)["items"].shape == (ITEMS, 128)
+    printed = re.findall(r"epoch (\d+): loss", finished.results[f"train_users.{variant}"].out)
+    assert printed == [str(epoch) for epoch in range(1, EPOCHS + 1)]
+    assert not [path for path in (root / ".checkpoints").rglob("*") if path.is_file()]
 
 
-def test_evaluate_prints_the_figures_that_it_stores(finished: Finished) -> None:
+@pytest.mark.parametrize("variant", [*VARIANTS, ABLATION])
+def test_a_model_keeps_its_variants_settings_with_what_the_data_set_changes(finished: Finished, variant: str) -> None:
+    values = read_yaml(finished.workspace.root / "params.yaml")
+    changes = values["datasets"][KEY]["train_users"]
+    about = artifacts.MODEL.of(variant=variant).about(KEY, finished.workspace.root)
+    assert about["variant"] == values["variants"][variant] | changes
+    assert about["variant"]["epochs"] == EPOCHS != values["variants"][variant]["epochs"]
+
+
+def test_compare_prints_the_figures_that_it_stores(finished: Finished) -> None:
     metrics = artifacts.METRICS.read(KEY, finished.workspace.root)
-    assert list(metrics) == ["crmman", "popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"]
-    out = finished.results["evaluate"].out
+    assert list(metrics) == [*VARIANTS, *BASELINES]
+    out = finished.results["compare"].out
     assert f"{KEY}, test split: {USERS} users, {ITEMS} items" in out
+    assert_figures_are_printed(metrics, out)
+
+
+def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) -> None:
+    root = finished.workspace.root
+    metrics = artifacts.ABLATION_METRICS.read(KEY, root)
+    assert list(metrics) == ["crmman-plus", ABLATION]
+    assert metrics["crmman-plus"] == artifacts.METRICS.read(KEY, root)["crmman-plus"]
+    assert_figures_are_printed(metrics, finished.results["compare_ablations"].out)
+    pairs = artifacts.ABLATION_DIFFERENCES.read(KEY, root).select("system", "against").unique().rows()
+    assert pairs == [(ABLATION, "crmman-plus")]
+    assert set(artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
+
+
+def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:
     for protocols in metrics.values():
         assert list(protocols) == ["ctr", "impression", "ranking"]
         for value in (value for figures in protocols.values() for value in figures.values()):
             assert f"{value:.4f}".replace("0.", ".", 1) in out
 
 
+def test_every_variant_is_compared_with_every_baseline(finished: Finished) -> None:
+    root = finished.workspace.root
+    differences = artifacts.DIFFERENCES.read(KEY, root)
+    pairs = differences.select("system", "against").unique().rows()
+    assert sorted(pairs) == sorted((variant, baseline) for variant in VARIANTS for baseline in BASELINES)
+    figures = {(s, p, m): v for s, p, m, v in artifacts.INTERVALS.read(KEY, root).select(pl.nth(0, 1, 2, 3)).rows()}
+    for system, protocol, metric, against, difference in differences.select(pl.nth(0, 1, 2, 3, 4)).rows():
+        apart = figures[system, protocol, metric] - figures[against, protocol, metric]
+        assert difference == pytest.approx(apart, abs=1e-6)
+    assert set(artifacts.SLICES.read(KEY, root)["system"]) == {*VARIANTS, *BASELINES}
+
+
+def test_warnings_are_those_of_the_graph_of_each_variant_and_of_the_comparison(finished: Finished, tmp_path) -> None:
+    root = finished.workspace.root
+    warnings = artifacts.WARNINGS.read(KEY, root)
+    assert warnings == re.findall(r"compare: warning: (.*)", finished.results["compare"].err)
+    copy = finished.workspace.copy(tmp_path / "copy")
+    artifacts.GRAPH_CAUTIONS.write(["of the graph"], KEY, copy.root)
+    for variant in VARIANTS:
+        artifacts.CAUTIONS.of(group="variants", variant=variant).write([f"of {variant}"], KEY, copy.root)
+    artifacts.CAUTIONS.of(group="ablations", variant=ABLATION).write(["of an ablation"], KEY, copy.root)
+    assert copy.run("compare").code == 0
+    found = artifacts.WARNINGS.read(KEY, copy.root)
+    assert found[: 1 + len(VARIANTS)] == ["of the graph", *(f"of {variant}" for variant in VARIANTS)]
+    assert found[1 + len(VARIANTS) :] == [line for line in warnings if " above " in line]
+
+
+def test_a_variant_that_is_no_longer_run_is_not_compared_though_its_evaluation_lies_there(
+    finished: Finished, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values.update(run_variants=["crmman-plus"]))
+    result = copy.run("compare")
+    assert result.code == 0
+    assert list(artifacts.METRICS.read(KEY, copy.root)) == ["crmman-plus", *BASELINES]
+    assert "\ncrmman " not in result.out
+    for artifact in (artifacts.INTERVALS, artifacts.DIFFERENCES, artifacts.SLICES):
+        assert "crmman" not in artifact.read(KEY, copy.root)["system"]
+
+
 def test_the_model_finds_the_planted_tastes(finished: Finished) -> None:
     metrics = artifacts.METRICS.read(KEY, finished.workspace.root)
-    assert metrics["crmman"]["ranking"]["ndcg@10"] > metrics["popularity"]["ranking"]["ndcg@10"] + 0.1
-    assert metrics["crmman"]["impression"]["user_auc"] > 0.6
+    for variant in VARIANTS:
+        assert metrics[variant]["ranking"]["ndcg@10"] > metrics["popularity"]["ranking"]["ndcg@10"] + 0.1
+        assert metrics[variant]["impression"]["user_auc"] > 0.6
 
 
 def test_the_summary_shows_the_stored_table_and_what_each_stage_took(finished: Finished) -> None:
     result = finished.workspace.run("summary")
     assert result.code == 0
-    table = finished.results["evaluate"].out.split("items\n\n")[1].split("\n\n[")[0]
+    table = finished.results["compare"].out.split("items\n\n")[1].split("\n\n[")[0]
     assert table.strip() in result.out
-    assert all(re.search(rf"{stage} \d+\.\d", result.out.splitlines()[-1]) for stage in STAGES)
+    for warning in artifacts.WARNINGS.read(KEY, finished.workspace.root):
+        assert f"\nwarning: {warning}\n" in result.out
+    took = result.out.splitlines()[-1]
+    assert re.findall(r"([\w.-]+) \d+\.\d(?=[,;])", took) == list(RUNS)
+    seconds = [float(text) for text in re.findall(r" (\d+\.\d)(?=[,;])", took)]
+    assert float(took.split("together ")[1]) == pytest.approx(sum(seconds), abs=0.1 * len(seconds))
     assert finished.workspace.files() == finished.files
 
 
@@ -152,8 +288,12 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "build_graph": "From the knowledge graph to the item graph",
         "init_sdne": "Initial structural vectors",
         "train_gat": "Train the two-layer graph attention network",
-        "train_users": "Train item projection, the two views",
-        "evaluate": "Evaluate the model and the baselines",
+        "derive_graph": "The item graph that another way to make structural vectors",
+        "train_users": "Train one variant of the user model",
+        "evaluate": "Evaluate one variant of the model on the test split",
+        "evaluate_baselines": "Fit the baselines, choose their settings",
+        "compare": "Lay all systems side by side",
+        "compare_ablations": "Lay ablations beside the variant",
         "summary": "What a run took, stage by stage",
     }
     running = {stage: fresh.start(stage, "--help") for stage in purposes}
@@ -161,5 +301,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         out, err = running[stage].communicate()
         assert running[stage].returncode == 0, err
         assert purpose in " ".join(out.split())
-        assert ("--dataset" in out) == (stage in STAGES)
+        assert ("--dataset" in out) == (stage not in ("validate", "summary"))
+        assert ("--variant" in out) == (stage in ("train_users", "evaluate"))
+        assert ("--source" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

@@ -16,17 +16,32 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "source": (lambda p: p["datasets"][KEY]["source"].update(folder="x"), "folder: found an unknown key"),
     "setting": (
-        lambda p: p["profiles"]["fast"]["train_users"].update(head=4),
-        "profiles.fast.train_users.head: found an unknown key",
+        lambda p: p["variants"]["crmman"].update(head=4),
+        "variants.crmman.head: found an unknown key",
     ),
-    "missing": (lambda p: p["profiles"]["fast"]["evaluate"].pop("als_alpha"), "evaluate.als_alpha: found nothing"),
+    "missing": (
+        lambda p: p["profiles"]["fast"]["evaluate_baselines"].pop("als_alpha"),
+        "profiles.fast.evaluate_baselines.als_alpha: found nothing",
+    ),
     "widths": (
-        lambda p: p["profiles"]["fast"]["train_users"].update(fusion="average", text_width=32),
-        "average fusion needs equal widths, found train_users.text_width 32 and train_gat.output_width 64",
+        lambda p: p["variants"]["crmman"].update(fusion="average", width=32),
+        "variants.crmman.fusion: average fusion needs equal widths, found width 32 and structural vectors 64 wide",
     ),
     "grid": (
-        lambda p: p["profiles"]["fast"]["evaluate"].update(item_knn_neighbours=[20, -1]),
-        "evaluate.item_knn_neighbours.1: found -1",
+        lambda p: p["profiles"]["fast"]["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
+        "evaluate_baselines.item_knn_neighbours.1: found -1",
+    ),
+    "changes of a data set": (
+        lambda p: p["datasets"][KEY]["train_users"].update(epochs=0),
+        f"datasets.{KEY}.train_users.epochs: found 0, expected greater than or equal to 1 (variant crmman)",
+    ),
+    "variants": (
+        lambda p: p["run_variants"].append("crmman-pls"),
+        "run_variants: found 'crmman-pls', expected some of",
+    ),
+    "structures": (
+        lambda p: p["structures"].clear(),
+        "variants.random-graph.structure_source: found 'random-graph', expected one of: ''",
     ),
 }
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,28 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
-from stages.summary import STAGES
-
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
 USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
+EPOCHS = 15
+VARIANTS, ABLATION, STRUCTURE = ("crmman", "crmman-plus"), "random-graph", "random-graph"
+
+# What DVC runs: a name for the run to its stage and arguments, `--dataset` aside, in an order in which data flows.
+RUNS: dict[str, tuple[str, ...]] = {
+    name: (name,)
+    for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat")
+}
+RUNS |= {
+    f"{stage}.{variant}": (stage, "--variant", variant) for stage in ("train_users", "evaluate") for variant in VARIANTS
+}
+RUNS |= {"evaluate_baselines": ("evaluate_baselines",), "compare": ("compare",)}
+ABLATION_RUNS: dict[str, tuple[str, ...]] = {
+    **{f"{stage}.{STRUCTURE}": (stage, "--source", STRUCTURE) for stage in ("derive_graph", "init_sdne", "train_gat")},
+    f"train_users.{ABLATION}": ("train_users", "--variant", ABLATION),
+    f"evaluate.{ABLATION}": ("evaluate", "--variant", ABLATION, "--group", "ablations"),
+    "compare_ablations": ("compare_ablations",),
+}
+ALL_RUNS = RUNS | ABLATION_RUNS
 
 
 @dataclass(frozen=True)
@@ -49,13 +67,19 @@ class Workspace:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, stage: str, dataset: str = KEY) -> Result:
-        return self.run_all([stage], dataset)[stage]
+    def start_run(self, name: str, dataset: str = KEY) -> subprocess.Popen[str]:
+        """Start an entry of `ALL_RUNS`, or a stage that is for all data sets at once."""
+        stage, *arguments = ALL_RUNS.get(name, (name,))
+        return self.start(stage, *(("--dataset", dataset) if name in ALL_RUNS else ()), *arguments)
 
-    def run_all(self, stages: Iterable[str], dataset: str = KEY) -> dict[str, Result]:
-        """Stages beside each other; only for stages that do not need each other's output."""
-        running = {stage: self.start(stage, *(("--dataset", dataset) if stage in STAGES else ())) for stage in stages}
-        return {stage: result_of(process) for stage, process in running.items()}
+    def run(self, name: str, dataset: str = KEY) -> Result:
+        return result_of(self.start_run(name, dataset))
+
+    def run_all(self, names: Iterable[str], dataset: str = KEY) -> dict[str, Result]:
+        """Runs beside each other, a few at a time; only for those that do not need each other's output."""
+        with ThreadPoolExecutor(3) as pool:
+            names = list(names)
+            return dict(zip(names, pool.map(lambda name: self.run(name, dataset), names), strict=True))
 
     def copy(self, root: Path, *, artifacts: bool = True) -> Workspace:
         left_out = None if artifacts else shutil.ignore_patterns("artifacts", "metrics", "plots")
@@ -104,12 +128,17 @@ def make_workspace(root: Path) -> Workspace:
 
     def small(values: dict[str, Any]) -> None:
         source = {"type": "tables", "path": "tables"}
-        entry = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1, "profile": "fast"}
+        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1, "profile": "fast"}
+        entry["train_users"] = {"epochs": EPOCHS, "patience": EPOCHS, "batch_users": 8, "validate_every": 1}
         values["datasets"] = {KEY: values["dataset_defaults"] | entry}
         values["device"] = "cpu"
+        values["run_variants"] = list(VARIANTS)
+        values["ablations"] = {"against": "crmman-plus", "variants": [ABLATION]}
+        values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
+        values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, ABLATION)}
         fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
-        fast["fast"]["train_users"] |= {"batch_users": 8, "epochs": 40, "patience": 40}
-        fast["fast"]["evaluate"] |= {"bootstrap_samples": 20, "item_knn_neighbours": [5, 20]}
+        fast["fast"]["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
+        fast["fast"]["compare"]["bootstrap_samples"] = 20
 
     workspace.change_params(small)
     (root / "tables").mkdir()
