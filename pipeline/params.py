@@ -21,7 +21,7 @@ from pipeline.run_settings import RunConfig
 from pipeline.sources import SourceConfig
 from pipeline.structure import StructureConfig, StructureSource
 from pipeline.text import TextConfig, TextTemplateConfig
-from pipeline.variant import RunAblations, RunVariants, VariantConfig
+from pipeline.variant import RunAblations, VariantConfig
 
 
 class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphConfig):
@@ -43,7 +43,7 @@ class Profile(Config):
     compare: ComparisonConfig
 
 
-class Parameters(RunVariants, RunAblations, RunConfig):
+class Parameters(RunAblations, RunConfig):
     """All of ``params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
@@ -71,20 +71,15 @@ class Parameters(RunVariants, RunAblations, RunConfig):
                 raise ValueError(
                     f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}"
                 )
-        for key, named in (("run_variants", self.run_variants), ("ablations.variants", self.ablations.variants)):
+        for key, named in (("run_variants", self.run_variants), ("ablations", self.ablations)):
             for name in named:
                 if name not in self.variants:
                     raise ValueError(f"{key}: found {name!r}, expected some of: {', '.join(self.variants)}")
             if len(set(named)) < len(named):
                 raise ValueError(f"{key}: found {named}, expected each at most once")
-        both = set(self.run_variants) & set(self.ablations.variants)
+        both = set(self.run_variants) & set(self.ablations)
         if both:
-            raise ValueError(f"ablations.variants: found {min(both)!r}, which is one of run_variants already")
-        for name in self.ablations.against:
-            if name not in self.run_variants:
-                raise ValueError(
-                    f"ablations.against: found {name!r}, expected some of run_variants: {', '.join(self.run_variants)}"
-                )
+            raise ValueError(f"ablations: found {min(both)!r}, which is one of run_variants already")
         for name, variant in self.variants.items():
             self._check_source(variant.structure_source, f"variants.{name}")
         return self
@@ -101,7 +96,7 @@ class Parameters(RunVariants, RunAblations, RunConfig):
                     raise ValueError(_first_line(error, source.init_sdne, where, "init_sdne")) from None
         for key, entry in self.datasets.items():
             profile = self.profiles[entry.profile]
-            for name in (*self.run_variants, *self.ablations.variants):
+            for name in (*self.run_variants, *self.ablations):
                 try:
                     changed = VariantConfig.model_validate(self.variants[name].model_dump() | entry.train_users)
                 except ValidationError as error:

@@ -134,10 +134,5 @@ class RunVariants(SeedConfig):
     )
 
 
-class Ablations(Config):
-    against: Names = Field(description="The variants that ablations are compared with; some of run_variants")
-    variants: Names = Field(description="Variants that `make ablations` trains and evaluates")
-
-
-class RunAblations(SeedConfig):
-    ablations: Ablations
+class RunAblations(RunVariants):
+    ablations: Names = Field(description="Variants that `make ablations` compares with those of `run_variants`")

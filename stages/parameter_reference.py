@@ -17,7 +17,7 @@ from pipeline.sources.recbole_wheel import RecboleWheelSource
 from pipeline.sources.tables import TablesSource
 from pipeline.structure import StructureSource
 from pipeline.text import TextTemplateConfig
-from pipeline.variant import Ablations, VariantConfig
+from pipeline.variant import VariantConfig
 
 HEAD = """# Parameters
 
@@ -41,8 +41,7 @@ def reference() -> str:
         RunConfig,
         "Beside `dataset_defaults`, `datasets`, `variants`, `structures` and `profiles`, which the sections below describe.",
     )
-    parts += _field_rows("", Parameters, "run_variants")
-    parts += _rows("ablations.", Ablations)
+    parts += _field_rows("", Parameters, "run_variants", "ablations")
     parts += _section(
         "Data sets",
         "datasets.NAME.",

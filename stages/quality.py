@@ -48,7 +48,7 @@ def systems(dataset: str, variants: list[str]) -> str:
 def ablations(dataset: str, values: dict[str, Any]) -> str:
     metrics, differences = artifacts.ABLATION_METRICS.read(dataset), artifacts.ABLATION_DIFFERENCES.read(dataset)
     cold = artifacts.ABLATION_SLICES.read(dataset).filter(slice="cold")
-    against = values["ablations"]["against"]
+    against = values["run_variants"]
     names = [name for name in metrics if name not in against]
     bases = {name: base_of(name, against, values["variants"]) for name in names}
     parts = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -34,7 +34,7 @@ def model(
         "exponent": 0.5,
         "learn_exponent": True,
     }
-    starts = Biases({head: torch.zeros(ITEMS) for head in heads}, len(LIKES)) if biases else None
+    starts = Biases({head: torch.zeros(ITEMS) for head in heads}, 0.6) if biases else None
     made = TwoViews(WIDTH, ITEMS, heads, kind, settings, starts, scale, co_rating).double()
     for name, parameter in made.named_parameters():
         if not name.endswith("exponent"):
@@ -100,7 +100,7 @@ def test_items_rated_together_are_a_further_term_of_each_view(kind: Any, leave_o
 def test_the_methods_click_has_one_head_and_no_bias(leave_one_out: bool) -> None:
     made = model("both", heads=("click",), attention="self", biases=False, scale=WIDTH**-0.5)
     assert not made.item_bias
-    assert made.user_bias_of(np.array([0])) is None
+    assert made.leniency(torch.tensor([1.0]), torch.tensor([1.0])) is None
     assert_as_written(made, None, leave_one_out)
 
 
@@ -135,22 +135,33 @@ def test_views_start_with_the_weights_of_their_heads_and_dislikes_without_a_word
     assert TwoViews(WIDTH, ITEMS, heads, "merged", PLAIN, None, 1.0).weights.tolist() == [[1]] * 3
 
 
-def test_biases_start_where_they_are_told_to_and_users_have_one_in_judge_alone() -> None:
+def test_biases_start_where_they_are_told_to() -> None:
     starts = {"meet": torch.arange(ITEMS).float(), "judge": -torch.arange(ITEMS).float()}
-    made = TwoViews(WIDTH, ITEMS, ["meet", "judge"], "both", PLAIN, Biases(starts, 3), 1.0)
+    made = TwoViews(WIDTH, ITEMS, ["meet", "judge"], "both", PLAIN, Biases(starts, 0.6), 1.0)
     assert {head: bias.tolist() for head, bias in made.item_bias.items()} == {
         head: start.tolist() for head, start in starts.items()
     }
     with torch.no_grad():
         made.item_bias["meet"] += 1
-        made.user_bias.copy_(torch.tensor([1.0, 2.0, 3.0]))
     # What was handed in is not what is trained.
     assert starts["meet"].tolist() == list(range(ITEMS))
-    bias = made.user_bias_of(np.array([2, 0]))
-    assert bias is not None
-    assert bias.tolist() == [3, 1]
-    without_judge = TwoViews(WIDTH, ITEMS, ["meet"], "both", PLAIN, Biases({"meet": starts["meet"]}, 3), 1.0)
-    assert without_judge.user_bias_of(np.array([0])) is None
+
+
+@pytest.mark.parametrize(("likes", "dislikes"), [(0, 0), (3, 0), (0, 4), (7, 2), (400, 100)])
+def test_leniency_is_the_log_odds_of_the_damped_like_rate_against_everybodys(likes: int, dislikes: int) -> None:
+    start = torch.zeros(ITEMS)
+    made = TwoViews(WIDTH, ITEMS, ["meet", "judge"], "both", PLAIN, Biases({"meet": start, "judge": start}, 0.6), 1.0)
+    with torch.no_grad():
+        made.leniency_weight.fill_(0.7)
+    found = made.leniency(torch.tensor([float(likes)]), torch.tensor([float(dislikes)]))
+    assert found is not None
+    rate = (likes + 5 * 0.6) / (likes + dislikes + 5)
+    assert found.item() == pytest.approx(0.7 * (math.log(rate / (1 - rate)) - math.log(0.6 / 0.4)), abs=1e-5)
+
+
+def test_a_model_without_judge_knows_no_leniency() -> None:
+    made = TwoViews(WIDTH, ITEMS, ["meet"], "both", PLAIN, Biases({"meet": torch.zeros(ITEMS)}, 0.6), 1.0)
+    assert made.leniency(torch.tensor([1.0]), torch.tensor([1.0])) is None
 
 
 def test_the_catalogue_is_ranked_by_click_or_like_or_by_meet_and_a_share_of_judge() -> None:

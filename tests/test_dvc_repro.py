@@ -68,7 +68,7 @@ class Project:
                 }
             }
             values["run_variants"] = list(VARIANTS)
-            values["ablations"] = {"against": "crmman-plus", "variants": ["random-graph"]}
+            values["ablations"] = ["random-graph"]
             values["structures"] = {"random-graph": values["structures"]["random-graph"]}
             values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, "random-graph")}
         self.run("git", "init", "--quiet")

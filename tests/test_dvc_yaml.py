@@ -24,7 +24,7 @@ MAIN, ABLATIONS = "dvc.yaml", "ablations/dvc.yaml"
 DATASETS, STRUCTURES = {"dataset": "${datasets}"}, {"dataset": "${datasets}", "structure": "${structures}"}
 VARIANTS = {
     MAIN: {"dataset": "${datasets}", "variant": "${run_variants}"},
-    ABLATIONS: {"dataset": "${datasets}", "variant": "${ablations.variants}"},
+    ABLATIONS: {"dataset": "${datasets}", "variant": "${ablations}"},
 }
 
 

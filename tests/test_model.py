@@ -72,10 +72,13 @@ def test_a_model_is_read_back_as_it_was_and_scores_by_whole_training_histories(n
     with torch.no_grad():
         whole = [histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes)]
         expected = model.scorer(model.items, *whole, co_rating=co_rating or None)
-        bias = model.scorer.user_bias_of(users)
-    assert (bias is not None) == (variant.biases and "judge" in variant.heads)
+        counts = [
+            torch.from_numpy(split[users].getnnz(axis=1)).float() for split in (data.train_likes, data.train_dislikes)
+        ]
+        leniency = model.scorer.leniency(*counts)
+    assert (leniency is not None) == (variant.biases and "judge" in variant.heads)
     np.testing.assert_allclose(found.preference, preference(expected, variant.judge_share).numpy(), atol=1e-5)
-    np.testing.assert_allclose(found.judgement, judgement(expected, bias).numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.judgement, judgement(expected, leniency).numpy(), atol=1e-5)
     assert found.preference.shape == (3, ITEMS)
     assert found.preference.dtype == np.float32
     # Whoever else is asked for.
@@ -129,16 +132,18 @@ def test_item_to_item_weights_that_are_missing_or_of_other_items_are_one_line(da
         TrainedModel.from_arrays(arrays | small, VARIANTS["co-rating"], data)
 
 
-def test_weights_for_other_users_are_one_line(data: Dataset) -> None:
-    with pytest.raises(InputError, match=r"^users/model: found weights of another model"):
-        TrainedModel.from_arrays(arrays_of(config(), data), config(), random_dataset(USERS + 1, ITEMS))
+def test_a_model_has_nothing_of_its_users(data: Dataset) -> None:
+    arrays = arrays_of(VARIANTS["three-heads"], data)
+    assert TrainedModel.from_arrays(arrays, VARIANTS["three-heads"], random_dataset(USERS + 3, ITEMS)).score(
+        np.array([USERS + 2])
+    ).preference.shape == (1, ITEMS)
 
 
 def test_biases_start_at_log_popularity_and_at_the_log_odds_of_the_damped_like_rate(data: Dataset) -> None:
     found = starting_biases(data, ["click", "like", "meet", "judge"])
-    assert found.users == USERS
     likes, dislikes = (matrix.toarray().sum(axis=0).tolist() for matrix in (data.train_likes, data.train_dislikes))
     overall = sum(likes) / (sum(likes) + sum(dislikes))
+    assert found.like_rate == pytest.approx(overall)
     for head, counts in (
         ("click", likes),
         ("like", likes),

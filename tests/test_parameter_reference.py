@@ -13,7 +13,7 @@ from pipeline.sources.atomic import AtomicSource
 from pipeline.sources.recbole_wheel import RecboleWheelSource
 from pipeline.sources.tables import TablesSource
 from pipeline.structure import StructureSource
-from pipeline.variant import Ablations, VariantConfig
+from pipeline.variant import VariantConfig
 from stages.parameter_reference import reference
 from tests.imports import ROOT
 
@@ -22,14 +22,13 @@ SECTIONS = {f"profiles.NAME.{name}.": field.annotation for name, field in Profil
 MODELS: dict[str, Any] = {
     "": Parameters,
     "datasets.NAME.": DatasetEntry,
-    "ablations.": Ablations,
     "variants.NAME.": VariantConfig,
     "structures.NAME.": StructureSource,
     **SECTIONS,
 }
 SOURCES = [AtomicSource, RecboleWheelSource, TablesSource]
 # Keys that are sections of their own.
-PARENTS = {"dataset_defaults", "datasets", "profiles", "variants", "structures", "ablations", "datasets.NAME.source"}
+PARENTS = {"dataset_defaults", "datasets", "profiles", "variants", "structures", "datasets.NAME.source"}
 
 
 def test_the_reference_is_what_the_models_say() -> None:

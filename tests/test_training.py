@@ -385,15 +385,19 @@ def test_the_loss_is_the_sum_of_the_heads_means_over_their_targets(
 ) -> None:
     base = {} if heads == ["click"] else PLUS
     trainer = trainer_of(inputs, data, **base | STILL | {"heads": heads, "leave_one_out": leave_one_out})
-    if "judge" in heads:
-        torch.nn.init.normal_(trainer.scorer.user_bias)
     likes, dislikes = whole_histories(data)
     scores = trainer.scorer(trainer.items(), likes, dislikes, leave_one_out=leave_one_out)
     liked, disliked = (torch.from_numpy(m.toarray() > 0) for m in (data.train_likes, data.train_dislikes))
     count = data.train_likes.nnz + data.train_dislikes.nnz
+    # A target does not count for the leniency of its own user.
+    rated = [torch.from_numpy(m.getnnz(axis=1)).float() for m in (data.train_likes, data.train_dislikes)]
+    leniency: Any = (
+        trainer.scorer.leniency(rated[0] - 1, rated[1]),
+        trainer.scorer.leniency(rated[0], rated[1] - 1),
+    )
     parts = {
         "meet": lambda: loss_over_catalogue(scores["meet"], merged(likes, dislikes), liked | disliked) / count,
-        "judge": lambda: judge_loss(scores["judge"], likes, dislikes, trainer.scorer.user_bias) / count,
+        "judge": lambda: judge_loss(scores["judge"], likes, dislikes, leniency) / count,
     }
     for head in ("click", "like"):
         parts[head] = lambda head=head: loss_over_catalogue(scores[head], likes, liked) / data.train_likes.nnz  # type: ignore[misc]

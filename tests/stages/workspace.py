@@ -133,7 +133,7 @@ def make_workspace(root: Path) -> Workspace:
         values["datasets"] = {KEY: values["dataset_defaults"] | entry}
         values["device"] = "cpu"
         values["run_variants"] = list(VARIANTS)
-        values["ablations"] = {"against": "crmman-plus", "variants": [ABLATION]}
+        values["ablations"] = [ABLATION]
         values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
         values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, ABLATION)}
         fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
