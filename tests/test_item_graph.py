@@ -297,3 +297,13 @@ def test_where_no_edge_can_be_swapped_the_graph_stays_as_it_is() -> None:
         assert (
             rewired(edges, np.random.default_rng(0)).select("source", "target").equals(edges.select("source", "target"))
         )
+
+
+def test_either_end_of_an_edge_is_swapped() -> None:
+    # All edges lead from the first half of the items to the second. With one kind of swap alone they would stay that way.
+    random = np.random.default_rng(0)
+    pairs = [(left, right) for left in range(50) for right in range(50, 100) if random.random() < 0.1]
+    schema = {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32}
+    edges = pl.DataFrame([(*pair, 1) for pair in pairs], schema=schema, orient="row")
+    across = [source < 50 <= target for source, target, _ in rows(rewired(edges, random))]
+    assert np.mean(across) == pytest.approx(0.5, abs=0.1)

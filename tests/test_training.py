@@ -704,3 +704,20 @@ def test_the_stored_items_are_those_of_the_stored_encoder_without_dropout(
     encoder.load_state_dict(weights)
     with torch.no_grad():
         assert arrays["items"] == pytest.approx(encoder.eval()().numpy(), abs=1e-6)
+
+
+def test_where_no_single_figure_would_pick_it_the_best_sum_does(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = {
+        "ctr.user_auc": iter([0.9, 0.7, 0.1]),
+        "impression.ndcg@10": iter([0.1, 0.7, 0.9]),
+        "ranking.ndcg@10": iter([0.1, 0.2, 0.3]),
+    }
+
+    class Planned:
+        def value(self, name: str) -> float:
+            return next(curves[name])
+
+    monkeypatch.setattr("pipeline.evaluation.protocols.evaluate_split", lambda *_: Planned())
+    assert train(inputs, data, **PLUS | {"epochs": 3}).best_epoch == 2
