@@ -82,7 +82,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
         ),
         "evaluate_baselines": (("profiles", "fast", "evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
         "compare": (("profiles", "fast", "compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
-        "compare_ablations": (("ablations", "against"), 1, "ablations.against: found 1"),
+        "compare_ablations": (("ablations",), 1, "ablations: found 1"),
     }
 
     def change(values: dict[str, Any]) -> None:
