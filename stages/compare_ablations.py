@@ -28,7 +28,8 @@ def main(dataset: str, settings: Settings) -> None:
     print(
         f"\n{dataset}, test split: {data.users} users, {data.items} items; + and - against the best of {', '.join(against)}\n"
     )
-    print(f"{table(found.as_nested(), found.intervals(), found.differences)}\n")
+    metrics = artifacts.ABLATION_METRICS.read(dataset)
+    print(f"{table(metrics, found.intervals(), found.differences)}\n")
 
 
 if __name__ == "__main__":
