@@ -96,6 +96,7 @@ class TwoViews(nn.Module):
         co_rating: Mapping[str, torch.Tensor] | None = None,
         leave_one_out: bool = False,
         drop: float = 0.0,
+        catalogue: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
         """Scores of every item for some users.
 
@@ -107,6 +108,8 @@ class TwoViews(nn.Module):
             leave_one_out: score each item of a history by the user without that item, in the view it sits in. Other
                 items are in no history, so there is nothing to leave out.
             drop: dropout rate on the item vectors, drawn apart for their role as candidates and in histories.
+            catalogue: which items of the catalogue the M are, (M,); None where they are all of it. Histories then hold
+                places among the M.
 
         Returns:
             head to (users, M). `judge` is without the user's leniency, which orders nothing for one user.
@@ -124,7 +127,9 @@ class TwoViews(nn.Module):
                 together = add_up(history, co_rating[name])
                 for row, head in enumerate(self.heads):
                     total[head] = total[head] + together * self.co_weights[row, place]
-        return {head: total[head] + self.item_bias[head] if head in self.item_bias else total[head] for head in total}
+        for head, bias in self.item_bias.items():
+            total[head] = total[head] + (bias if catalogue is None else bias.index_select(0, catalogue))
+        return total
 
     def leniency(self, likes: torch.Tensor, dislikes: torch.Tensor) -> torch.Tensor | None:
         """How readily users like what they rate: log-odds of their damped like-rate against everybody's, times a learned weight.

@@ -133,9 +133,10 @@ class ItemEncoder(nn.Module):
         if "entities" in modalities:
             if inputs.entities is None:
                 raise ValueError("the modality `entities` needs the items' entities")
-            bag = shared_bags(inputs.entities)
-            self.register_buffer("bag", _as_tensor(bag), persistent=False)
-            self.entity = nn.Parameter(torch.randn(bag.shape[1], width) * LEARNED_SPREAD)
+            # SciPy's form beside PyTorch's: it gives some of its rows at once, and PyTorch's searches them all.
+            self._bags = shared_bags(inputs.entities)
+            self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
+            self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
         if fusion == "gated":
             self.gates = nn.Parameter(torch.zeros(len(self.modalities), width))
         if fusion == "concat":
@@ -148,20 +149,28 @@ class ItemEncoder(nn.Module):
         """R out of what `parts` gives, (M, width)."""
         return fuse(list(parts.values()), self.fusion, getattr(self, "gates", None))
 
-    def parts(self) -> dict[str, torch.Tensor]:
-        """What each modality says about every item, before fusion, each (M, its width)."""
-        return {name: self._part(name) for name in self.modalities}
+    def parts(self, items: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """What each modality says about items, before fusion, each (items, its width).
 
-    def _part(self, modality: Modality) -> torch.Tensor:
+        Args:
+            items: which; None for all.
+        """
+        return {name: self._part(name, items) for name in self.modalities}
+
+    def _part(self, modality: Modality, items: torch.Tensor | None) -> torch.Tensor:
+        def of(rows: torch.Tensor) -> torch.Tensor:
+            return rows if items is None else rows.index_select(0, items)
+
         vectors: torch.Tensor
         if modality == "id":
-            vectors = self.own
+            vectors = of(self.own)
         elif modality == "entities":
-            vectors = torch.sparse.mm(self.get_buffer("bag"), self.entity)
+            bag = self.get_buffer("bag") if items is None else _as_tensor(self._bags[items.cpu().numpy()])
+            vectors = torch.sparse.mm(bag.to(self.entity), self.entity)
         elif modality == "text":
-            vectors = self.projection(self.get_buffer("text"))
+            vectors = self.projection(of(self.get_buffer("text")))
         else:
-            vectors = self.structural()
+            vectors = of(self.structural())
             if self.starts_small:
                 vectors = vectors @ self.structure_projection
         return vectors

@@ -29,15 +29,19 @@ def click_loss(scores: torch.Tensor, likes: Histories, negatives: torch.Tensor, 
     return softplus(against - scores[likes.user, likes.items]).sum()
 
 
-def loss_over_catalogue(scores: torch.Tensor, targets: Histories, positive: torch.Tensor) -> torch.Tensor:
+def loss_over_catalogue(
+    scores: torch.Tensor, targets: Histories, positive: torch.Tensor, log_weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """The same loss with the whole catalogue as negatives, less the user's other positives.
 
     Args:
         scores: (users, M).
         targets: the positives that count.
         positive: (users, M), True at every positive of the user.
+        log_weights: of each item as a negative, (M,): log of how many items it stands for, where M is a sample.
     """
-    against = scores.masked_fill(positive, NEVER).logsumexp(dim=1)
+    negatives = scores if log_weights is None else scores + log_weights
+    against = negatives.masked_fill(positive, NEVER).logsumexp(dim=1)
     return softplus(against[targets.user] - scores[targets.user, targets.items]).sum()
 
 

@@ -88,6 +88,11 @@ class UserTrainer:
         self.whole_co_rating: dict[str, torch.Tensor] | None = None
         if config.co_rating_l2:
             self._fit_co_rating()
+        if config.catalogue_sample:
+            from pipeline.sampled_catalogue import chances
+
+            ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
+            self.chances = chances(ratings, config.catalogue_sample)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.losses: list[float] = []
@@ -192,6 +197,7 @@ class UserTrainer:
 
         from pipeline.histories import Sampling, histories, merged
         from pipeline.losses import alignment_loss, judge_loss, loss_over_catalogue
+        from pipeline.sampled_catalogue import sample_catalogue
 
         config = self.config
         likes, dislikes = self.data.train_likes, self.data.train_dislikes
@@ -202,29 +208,38 @@ class UserTrainer:
         ]
         rated = np.maximum(np.diff(likes.indptr)[users] + np.diff(dislikes.indptr)[users], 1)
         thinned = Sampling(random, None, np.minimum(config.max_targets / rated, 1.0))
-        liked_targets, disliked_targets = (
-            histories(matrix, users, self.device, thinned) for matrix in (likes, dislikes)
-        )
-        parts = self.items.parts()
+        targeted = [histories(matrix, users, self.device, thinned) for matrix in (likes, dislikes)]
+        of_users = [matrix[users] for matrix in (likes, dislikes)]
+        co_rating = self.co_rating[self.folds[users[0]]] if self.co_rating else None
+        catalogue = log_weights = None
+        if config.catalogue_sample:
+            needed = torch.cat([history.items for history in (*sampled, *targeted)])
+            sample = sample_catalogue(self.chances, needed, random)
+            catalogue, log_weights = sample
+            sampled, targeted = ([sample.places(history) for history in pair] for pair in (sampled, targeted))
+            of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
+            co_rating = co_rating and {name: rows[catalogue][:, catalogue] for name, rows in co_rating.items()}
+        liked_targets, disliked_targets = targeted
+        parts = self.items.parts(catalogue)
         scores = self.scorer(
             self.items.fuse(parts),
             *sampled,
-            co_rating=self.co_rating[self.folds[users[0]]] if self.co_rating else None,
+            co_rating=co_rating,
             leave_one_out=config.leave_one_out,
             drop=config.dropout,
+            catalogue=catalogue,
         )
-        liked, disliked = (
-            torch.from_numpy(matrix[users].toarray() > 0).to(self.device) for matrix in (likes, dislikes)
-        )
+        liked, disliked = (torch.from_numpy(matrix.toarray() > 0).to(self.device) for matrix in of_users)
         losses = []
         if "click" in config.heads and len(liked_targets.items):
-            losses += self._click_loss(scores["click"], liked_targets, liked, disliked, generator)
+            losses += self._click_loss(scores["click"], liked_targets, liked, disliked, generator, log_weights)
         if "like" in config.heads and len(liked_targets.items):
-            losses.append(loss_over_catalogue(scores["like"], liked_targets, liked) / len(liked_targets.items))
+            loss = loss_over_catalogue(scores["like"], liked_targets, liked, log_weights)
+            losses.append(loss / len(liked_targets.items))
         targets = len(liked_targets.items) + len(disliked_targets.items)
         if "meet" in config.heads and targets:
             met = merged(liked_targets, disliked_targets)
-            losses.append(loss_over_catalogue(scores["meet"], met, liked | disliked) / targets)
+            losses.append(loss_over_catalogue(scores["meet"], met, liked | disliked, log_weights) / targets)
         if "judge" in config.heads and targets:
             loss = judge_loss(scores["judge"], liked_targets, disliked_targets, self._leniency_without_one(users))
             losses.append(loss / targets)
@@ -254,13 +269,14 @@ class UserTrainer:
         liked: torch.Tensor,
         disliked: torch.Tensor,
         generator: torch.Generator,
+        log_weights: torch.Tensor | None,
     ) -> list[torch.Tensor]:
         from pipeline.losses import click_loss, loss_over_catalogue
         from pipeline.negatives import sample_negatives
 
         config = self.config
         if config.negatives == "all":
-            return [loss_over_catalogue(scores, targets, liked) / len(targets.items)]
+            return [loss_over_catalogue(scores, targets, liked, log_weights) / len(targets.items)]
         negatives = sample_negatives(
             config.negatives,
             liked,

@@ -61,6 +61,11 @@ class VariantConfig(Config):
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
         description="all: softmax over the whole catalogue"
     )
+    catalogue_sample: int = Field(
+        ge=0,
+        description="0: that softmax is over all items; otherwise over about this many of them, drawn by popularity in each step, "
+        "and weighted so that its sum is on average that over all",
+    )
     negatives_per_like: int = Field(ge=1, le=10_000, description="R; not used by `all`")
     disliked_share: float = Field(ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes")
     leave_one_out: bool = Field(description="Score an item of the history by the history without it")
@@ -101,6 +106,10 @@ class VariantConfig(Config):
             raise ValueError("heads: found judge alone, expected like or meet beside it: judge cannot rank a catalogue")
         if "click" not in self.heads and self.negatives != "all":
             raise ValueError(f"negatives: found {self.negatives}, expected all: like and meet are asked of all items")
+        if self.catalogue_sample and self.negatives != "all":
+            raise ValueError(
+                f"catalogue_sample: found {self.catalogue_sample} with negatives {self.negatives}, expected 0: only all is sampled"
+            )
         if self.patience < self.validate_every:
             raise ValueError(
                 f"patience: found {self.patience}, expected at least validate_every, {self.validate_every}: "

@@ -117,6 +117,16 @@ def test_parts_are_what_is_fused() -> None:
     assert torch.equal(encoder.fuse(parts), encoder())
 
 
+@pytest.mark.parametrize("fusion", ["linear", "concat"])
+def test_parts_of_some_items_are_rows_of_all_items_parts(fusion: str) -> None:
+    encoder = encoder_of([*MODALITIES], fusion, 4)
+    some = torch.tensor([0, 3, 4])
+    whole, part = encoder.parts(), encoder.parts(some)
+    assert list(part) == list(whole)
+    for name, vectors in part.items():
+        torch.testing.assert_close(vectors, whole[name][some])
+
+
 def test_standardising_gives_each_dimension_mean_0_and_variance_1() -> None:
     vectors = np.random.default_rng(0).normal(3, [1, 5, 0.1], size=(50, 3)).astype(np.float32)
     result = standardised(vectors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -405,6 +406,93 @@ def test_the_loss_is_the_sum_of_the_heads_means_over_their_targets(
     assert float(loss_of(trainer).detach()) == pytest.approx(expected, rel=1e-5)
 
 
+FORMS: dict[str, dict[str, Any]] = {
+    "method": {},
+    "plus": PLUS,
+    "three heads": THREE_HEADS,
+    "candidate attention": PLUS | {"attention": "candidate"},
+    "merged": PLUS | {"views": "merged", "attention": "self"},
+    "co-rating": CO_RATING | {"batch_users": USERS},
+    "gated, aligned": PLUS | {"fusion": "gated", "alignment_weight": 0.1},
+    "finetuned": PLUS | {"finetune_gat": True, "structure": "gat"},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_sample_of_everything_gives_the_loss_and_gradients_of_the_whole_catalogue(
+    inputs: ItemInputs, data: Dataset, form: str
+) -> None:
+    found = []
+    for size in (0, ITEMS):
+        trainer = trainer_of(inputs, data, **FORMS[form] | STILL | {"catalogue_sample": size})
+        loss = loss_of(trainer)
+        torch.autograd.backward(loss)
+        gradients = {
+            name: parameter.grad.clone()
+            for module in (trainer.items, trainer.scorer)
+            for name, parameter in module.named_parameters()
+            if parameter.grad is not None
+        }
+        found.append((float(loss.detach()), gradients))
+    (whole, expected), (sampled, gradients) = found
+    assert sampled == pytest.approx(whole, rel=1e-5)
+    assert list(gradients) == list(expected)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("form", ["method", "plus", "three heads"])
+def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
+    inputs: ItemInputs, data: Dataset, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import sampled_catalogue
+
+    drawn: list[sampled_catalogue.SampledCatalogue] = []
+
+    def spy(*given: Any) -> sampled_catalogue.SampledCatalogue:
+        drawn.append(sample_catalogue(*given))
+        return drawn[-1]
+
+    sample_catalogue = sampled_catalogue.sample_catalogue
+    monkeypatch.setattr(sampled_catalogue, "sample_catalogue", spy)
+    # Of one user, whose own items are few beside the catalogue.
+    users = np.array([3])
+    trainer = trainer_of(inputs, data, **FORMS[form] | STILL | {"catalogue_sample": 6})
+    loss = trainer._loss(users, np.random.default_rng(0), torch.Generator().manual_seed(0))
+    assert loss is not None
+    (sample,) = drawn
+    assert len(sample.items) < ITEMS
+    log_weights = torch.full((ITEMS,), losses.NEVER)
+    log_weights[sample.items] = sample.log_weights
+    likes, dislikes = (histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes))
+    with torch.no_grad():
+        scores = trainer.scorer(trainer.items(), likes, dislikes, leave_one_out=True)
+    liked, disliked = (torch.from_numpy(m[users].toarray() > 0) for m in (data.train_likes, data.train_dislikes))
+    rated = [torch.tensor([float(part.sum())]) for part in (liked, disliked)]
+    count = int(rated[0] + rated[1])
+    expected = 0.0
+    for head in trainer.config.heads:
+        if head == "judge":
+            leniency: Any = tuple(trainer.scorer.leniency(rated[0] - own, rated[1] - (1 - own)) for own in (1.0, 0.0))
+            expected += float(judge_loss(scores["judge"], likes, dislikes, leniency)) / count
+            continue
+        positive = liked | disliked if head == "meet" else liked
+        for item in positive[0].nonzero().ravel().tolist():
+            against = sum(
+                math.exp(float(scores[head][0, other] + log_weights[other]))
+                for other in range(ITEMS)
+                if not positive[0, other]
+            )
+            own = math.exp(float(scores[head][0, item]))
+            expected += math.log((own + against) / own) / int(positive.sum())
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_learns_from_sampled_catalogues(inputs: ItemInputs, data: Dataset) -> None:
+    history = train(inputs, data, **PLUS | {"catalogue_sample": 10, "epochs": 12}).history
+    assert history[-1]["ctr_user_auc"] > 0.6
+
+
 def test_left_in_its_own_history_a_like_is_easier_to_find(inputs: ItemInputs, data: Dataset) -> None:
     without, with_all = (
         float(loss_of(trainer_of(inputs, data, **STILL, leave_one_out=each)).detach()) for each in (True, False)
@@ -459,9 +547,9 @@ class Watched:
         self.targets: list[Histories] = []
         trainer.scorer.register_forward_pre_hook(lambda _, *call: self.entered.append(call), with_kwargs=True)
 
-        def spy(scores: torch.Tensor, targets: Histories, positive: torch.Tensor) -> torch.Tensor:
+        def spy(scores: torch.Tensor, targets: Histories, *given: Any) -> torch.Tensor:
             self.targets.append(targets)
-            return loss_over_catalogue(scores, targets, positive)
+            return loss_over_catalogue(scores, targets, *given)
 
         monkeypatch.setattr(losses, "loss_over_catalogue", spy)
 
@@ -481,7 +569,7 @@ def test_what_enters_the_model_in_training(
     for history, matrix in ((likes, data.train_likes), (dislikes, data.train_dislikes)):
         assert history.lengths.tolist() == np.minimum(np.diff(matrix.indptr), 3).tolist()
         assert_part_of(history, matrix)
-    assert options == {"leave_one_out": True, "drop": 0.25, "co_rating": None}
+    assert options == {"leave_one_out": True, "drop": 0.25, "co_rating": None, "catalogue": None}
     # However short the histories are cut, every training like (or rating) is a target.
     (targets,) = watched.targets
     split = data.train_likes + data.train_dislikes if changes else data.train_likes

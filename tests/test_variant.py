@@ -66,6 +66,11 @@ def test_the_method_is_the_written_one() -> None:
         ),
         (
             METHOD,
+            {"negatives": "mixed", "catalogue_sample": 100},
+            "catalogue_sample: found 100 with negatives mixed, expected 0: only all is sampled",
+        ),
+        (
+            METHOD,
             {"validate_every": 11},
             "patience: found 10, expected at least validate_every, 11: "
             "training would stop before its first look at the validation split",
