@@ -130,7 +130,7 @@ def _pulls(
 
     scorer = model.scorer
     view: View = scorer.views[name]  # type: ignore[assignment]
-    rows = {head: row for row, head in enumerate(scorer.heads)}
+    rows: dict[str, int] = {head: row for row, head in enumerate(scorer.heads)}
     # Heads differ in W^O alone: with their shares they are one.
     seen = model.items.new_zeros(len(candidates), model.items.shape[1])
     for head, share in shares.items():
