@@ -142,7 +142,7 @@ def _pulls(model: TrainedModel, name: str, candidates: torch.Tensor, history: to
     if model.co_rating is not None:
         weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(name)].tolist(), strict=True))
         total = sum(share * weights[head] for head, share in head_shares(model).items())
-        pulls = pulls + model.co_rating[name][history][:, candidates].T * total
+        pulls = pulls + model.co_rating[name][history.unsqueeze(1), candidates].T * total
     return pulls
 
 
