@@ -35,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point. Exit code 0; 2 and one line on stderr for a user's mistake; 1 when stopped on the way."""
     command = typer.main.get_command(app)
     try:
-        code = command.main(
-            None if arguments is None else list(arguments), prog_name="crmman", standalone_mode=False
-        )
+        code = command.main(None if arguments is None else list(arguments), prog_name="crmman", standalone_mode=False)
         sys.stdout.flush()
     except (UsageError, InputError) as error:
         text = error.format_message() if isinstance(error, UsageError) else str(error)  # type: ignore[attr-defined]
