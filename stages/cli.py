@@ -95,7 +95,7 @@ def recommend(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """The best items that a user has not rated, or for anybody by what they like, with reasons."""
+    """Recommend items to a user, or to anybody by what they like. Each comes with its score and its reason."""
     from stages.ask.recommend import recommend
 
     _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
@@ -120,7 +120,7 @@ def explain(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Why an item gets its score: every contribution, which add up to it, and the paths in the knowledge graph."""
+    """Explain an item's score. All that adds up to it, and what the knowledge graph has between the item and the history."""
     from stages.ask.explain import explain
 
     _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
@@ -137,7 +137,7 @@ def similar(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Items that are like an item, whoever asks."""
+    """Find items that are like an item."""
     from stages.ask.similar import similar
 
     _give(similar(dataset, item, by, count), form, output)
