@@ -22,12 +22,13 @@ from functools import cached_property
 
 import polars as pl
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from pipeline.errors import InputError
 
-# Similarity of 100 is equality. Below the first a text is another one; two this near each other are both meant.
-SIMILAR, TOO_NEAR = 77.0, 4.0
-# Worth naming to somebody whose title was not found.
+# Slips of the pen: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
+LETTERS_PER_SLIP = 5
+# Similarity, 100 being equality, from which a title is named to somebody whose own was not found.
 RELATED = 60.0
 LISTED, NEAREST = 10, 3
 ID = "id:"
@@ -205,6 +206,18 @@ class Titles:
             f"item {text!r}: found no such title" + (f"; nearest: {self._list(nearest)}" if nearest else "")
         )
 
+    def names(self, text: str, item: int) -> bool:
+        """Whether a text is an item's id or whole title, so that nobody can be surprised that it was found."""
+        asked = text.strip()
+        if asked.removeprefix(ID).strip() == self.ids[item]:
+            return True
+        dated = _FINAL_YEAR.match(asked)
+        texts = [asked, dated[1]] if dated and int(dated[2]) == self._years[item] else [asked]
+        names = {_solid(name) for name in self._names[item].whole | self._names[item].bare}
+        return any(
+            _solid(form) in names for each in texts for form in (plain(article_first(each)), without_article(each))
+        )
+
     def matches(self, text: str) -> list[int]:
         """Items that a text may mean, by the first step that finds any."""
         found = self._whole_title(text)
@@ -264,10 +277,12 @@ class Titles:
                 if sorted(re.findall(r"\d+", name)) == numbers
             ]
             texts = [name for _, name in names]
-            scored = process.extract(wanted, texts, scorer=fuzz.ratio, score_cutoff=SIMILAR, limit=None)
-            best = max((score for _, score, _ in scored), default=0.0)
-            if scored:
-                return sorted({names[place][0] for _, score, place in scored if score > best - TOO_NEAR})
+            slips = process.extract(
+                wanted, texts, scorer=OSA.distance, score_cutoff=len(wanted) // LETTERS_PER_SLIP, limit=None
+            )
+            if slips:
+                fewest = min(count for _, count, _ in slips)
+                return sorted({names[place][0] for _, count, place in slips if count == fewest})
         return []
 
     def _nearest(self, text: str) -> list[int]:

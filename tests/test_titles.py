@@ -120,6 +120,8 @@ def test_a_title_is_found_as_people_type_it(text: str, item_id: str) -> None:
         ("Sabrina 1960", "found none of 1960, but Sabrina (1954) id:10, Sabrina (1995) id:11"),
         ("Alien 5", "found no such title; nearest: Alien (1979) id:2"),  # a number is no slip of the pen
         ("Rocky 6", "found no such title"),
+        ("Sarafina", "found no such title"),  # Sabrina is another name
+        ("Wale", "found no such title"),  # too short for a slip
         ("xyzzyx", "found no such title"),
         ("id:999", "found no item with the id '999'"),
         ("  ?! ", "found no letter or digit"),
@@ -131,6 +133,26 @@ def test_what_is_no_single_item_is_said_with_candidates_and_their_ids(text: str,
         CATALOGUE.find(text)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("toy story", True),
+        ("id:1", True),
+        ("1", True),
+        ("Toy Story (1995)", True),
+        ("the birds 1963", True),
+        ("birds", True),
+        ("se7en", False),
+        ("Toy Story 1996", False),
+        ("Toy Storry", False),
+        ("empire strikes", False),
+        ("Star Trek 4", False),
+    ],
+)
+def test_what_was_typed_is_the_whole_title_or_less(text: str, named: bool) -> None:
+    assert CATALOGUE.names(text, CATALOGUE.find(text)) == named
 
 
 def test_a_list_of_candidates_ends_somewhere() -> None:

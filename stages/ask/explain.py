@@ -62,7 +62,7 @@ def explain(
     trained = read_trained(dataset, variant)
     catalogue = trained.catalogue
     asked = asked_for(trained, user, likes, dislikes)
-    candidate = catalogue.titles.find(item)
+    (candidate,) = catalogue.find(item)
     placed = _placed(trained, asked, candidate)
     person = asked.person.without(candidate)
     found = reasons(trained.model, person, np.array([candidate]))

@@ -48,7 +48,7 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
     if not likes and not dislikes:
         raise InputError("found nobody, expected --user with an id, or --like and --dislike with titles")
     catalogue = trained.catalogue
-    liked, disliked = catalogue.find(likes), catalogue.find(dislikes)
+    liked, disliked = catalogue.find(*likes), catalogue.find(*dislikes)
     both = [item for item in liked if item in disliked]
     if both:
         raise InputError(f"found {catalogue.titles.shown(both[0])!r} both liked and disliked, expected one of the two")

@@ -29,7 +29,7 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     """
     catalogue = read_catalogue(dataset)
     titles = catalogue.titles
-    asked = titles.find(item)
+    (asked,) = catalogue.find(item)
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
     for kind, rows_of_kind in vectors.items():
         if not rows_of_kind[asked].any():

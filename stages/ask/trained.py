@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,13 +40,19 @@ class Catalogue:
     titles: Titles
     left_out: Sequence[str]
 
-    def find(self, texts: Sequence[str]) -> list[int]:
-        """The items that some texts mean, each once.
+    def find(self, *texts: str) -> list[int]:
+        """The items that some texts mean, each once. What was found by less than a whole title is noted on stderr.
 
         Raises:
             InputError: one means no item, or more than one.
         """
-        return list(dict.fromkeys(self.titles.find(text) for text in texts))
+        found = [self.titles.find(text) for text in texts]
+        for text, item in zip(texts, found, strict=True):
+            if not self.titles.names(text, item):
+                print(
+                    f"note: {text!r} is taken for {self.titles.shown(item)} id:{self.titles.ids[item]}", file=sys.stderr
+                )
+        return list(dict.fromkeys(found))
 
     def knowledge_graph(self) -> KnowledgeGraph:
         return KnowledgeGraph(

@@ -105,6 +105,7 @@ def test_somebody_unseen_with_a_users_ratings_is_told_what_the_user_is_told(fini
 
 def test_titles_are_matched_forgivingly_and_what_was_matched_is_shown(ask: Ask) -> None:
     result = ask("recommend", "--like", "FILM  number, 3", "--like", "id:i4", "--dislike", "flim number 12", "-k", "3")
+    assert result.err == "note: 'flim number 12' is taken for Film number 12 id:i12\n"
     heading, _, columns, *rows = result.out.splitlines()
     assert heading == (
         f"{KEY}, crmman-plus: for somebody who liked Film number 3 and Film number 4, and disliked Film number 12"
