@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,14 @@ BLOCK_CELLS = 2_000_000
 # What a part of a score comes from: an item of the history, all of its other items together, or the item biases.
 KINDS = ("like", "dislike", "other likes", "other dislikes", "bias")
 NO_ITEM = -1
+TYPES: dict[str, type[np.generic]] = {
+    "user": np.int32,
+    "rank": np.int32,
+    "kind": np.int8,
+    "item": np.int32,
+    "score": np.float32,
+    "part": np.float32,
+}
 
 
 class Recommended(NamedTuple):
@@ -84,11 +92,11 @@ def recommendation_table(
     parts: list[dict[str, Array]] = []
     for one in found:
         rank = np.arange(1, len(one.items) + 1)
-        rows.append({"user": np.full(len(rank), one.user), "rank": rank, "item": one.items, "score": one.scores})
-        parts.append(_strongest(one, named))
-    key: dict[str, type[np.generic]] = {"user": np.int64, "rank": np.int32}
-    recommendations = _stacked(rows, key | {"item": np.int64, "score": np.float32})
-    told = _stacked(parts, key | {"kind": np.int64, "item": np.int64, "part": np.float32})
+        row = {"user": np.full(len(rank), one.user), "rank": rank, "item": one.items, "score": one.scores}
+        rows.append(_narrow(row))
+        parts.append(_narrow(_strongest(one, named)))
+    recommendations = _stacked(rows, ("user", "rank", "item", "score"))
+    told = _stacked(parts, ("user", "rank", "kind", "item", "part"))
     reasons_of = told.select(
         "user",
         "rank",
@@ -134,10 +142,12 @@ def _strongest(one: Recommended, named: int) -> dict[str, Array]:
     }
 
 
-def _stacked(parts: list[dict[str, Array]], types: Mapping[str, type[np.generic]]) -> pl.DataFrame:
+def _narrow(columns: dict[str, Array]) -> dict[str, Array]:
+    """In types that are wide enough: these are kept for all users until the last is done."""
+    return {name: values.astype(TYPES[name]) for name, values in columns.items()}
+
+
+def _stacked(parts: list[dict[str, Array]], names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(
-        {
-            name: np.concatenate([np.zeros(0, dtype=kind), *(part[name] for part in parts)]).astype(kind)
-            for name, kind in types.items()
-        }
+        {name: np.concatenate([np.zeros(0, dtype=TYPES[name]), *(part[name] for part in parts)]) for name in names}
     )
