@@ -218,7 +218,7 @@ def test_a_stage_lists_exactly_the_modules_it_can_reach(stage: Stage) -> None:
     assert len(listed) == len(set(listed))
     reached = closure(f"stages.{stage.module}")
     if f"{READERS}/__init__.py" in reached:
-        # The registry reaches all of them: as a folder, so that a new reader is no change of dvc.yaml.
+        # The registry reaches all readers; they are listed as a folder, so that a new one is no change of dvc.yaml.
         reached = {path for path in reached if not path.startswith(f"{READERS}/")} | {READERS}
     assert set(listed) == reached
 
