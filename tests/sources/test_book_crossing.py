@@ -147,6 +147,21 @@ def test_a_title_that_has_swallowed_its_author_is_put_right(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("write", [published, commas])
+def test_letters_that_were_encoded_twice_are_put_right(tmp_path: Path, write) -> None:
+    def mangled(letter: str) -> str:
+        """As in the published file: UTF-8 read as Latin-1, in UTF-8 again; of what that gave, the unprintable is a `?`."""
+        twice = letter.encode().decode("latin-1").encode()
+        return twice.replace(b"\x83", b"?").decode("latin-1")
+
+    title = "Le neveu d'Am{}rique, {} Brooklyn, f{}r Élise".format(*map(mangled, "éàü"))
+    assert "Am\xc3?\xc2\xa9rique, \xc3?\xc2\xa0 B" in title
+    publisher = "Éditions {}".format("né®".encode().decode("latin-1"))
+    row = f'"1";"{title}";"groÃ?Ã?e";"1999";"{publisher}"'
+    book = last_book(write(tmp_path, row if write is published else row.replace(";", ",")))
+    assert book == ("1", "Le neveu d'Amérique, à Brooklyn, für Élise", "groÃ?Ã?e", 1999, "Éditions né®")
+
+
 def test_missing_names_and_years_are_missing(tmp_path: Path) -> None:
     assert last_book(published(tmp_path, '"1";"T";"Not Applicable (Na )";"0";"NULL"')) == ("1", "T", None, None, None)
     assert last_book(published(tmp_path, '"1";"T";"";"Gallimard";"n/a"')) == ("1", "T", None, None, None)
