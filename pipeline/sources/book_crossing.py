@@ -2,8 +2,8 @@
 
 The BX files are Latin-1 and no proper CSV: quotes inside fields are escaped by a backslash or not at all, and titles have
 semicolons in them, of their own or of entities (``&amp;``). What holds is that ``";"`` separates fields. Letters with accents went
-through UTF-8 twice before publication: ``Ã?Â©`` and ``Ã©`` are é, ``Â®`` is ®; ``Ã?Ã?`` may be ß or Ü and stays. In the comma copies some titles
-have swallowed their author, and what follows is one column off.
+through UTF-8 twice before publication: ``Ã?Â©`` and ``Ã©`` are é, ``Â®`` is ®; ``Ã?Ã?`` may be ß or Ü and stays. In the comma
+copies some titles have swallowed their author, and what follows is one column off.
 
 A rating of 0 says that somebody had to do with the book, without a judgement; 1 to 10 are ratings.
 """
