@@ -143,14 +143,15 @@ def _semicolon_rows(lines: list[str], width: int) -> Iterator[tuple[int, list[st
     while index < len(lines):
         number, line = index + 1, lines[index]
         index += 1
-        # A row that its line does not close goes on in the next one.
-        while _open(line) and index < len(lines) and not lines[index].startswith('"'):
+        # A row that its line does not close goes on in the next one, unless its last field is just not in quotes.
+        while _open(line) and len(_plain(line)) < width and index < len(lines) and not lines[index].startswith('"'):
             line += f" {lines[index]}"
             index += 1
-        if _open(line) or not line.startswith('"'):
-            yield number, next(csv.reader([line], delimiter=";", escapechar="\\"), [])
+        fields = line.strip()[1:-1].split('";"') if line.startswith('"') and not _open(line) else []
+        if len(fields) < width:
+            # Some field is not in quotes: then quotes must be what they are elsewhere.
+            yield number, _plain(line)
             continue
-        fields = line.strip()[1:-1].split('";"')
         extra = len(fields) - width
         if extra > 0:
             # The second field is the title, or the ISBN: the only one in which anything may stand.
@@ -160,6 +161,10 @@ def _semicolon_rows(lines: list[str], width: int) -> Iterator[tuple[int, list[st
 
 def _open(line: str) -> bool:
     return line.startswith('"') and not line.rstrip().endswith('"')
+
+
+def _plain(line: str) -> list[str]:
+    return next(csv.reader([line], delimiter=";", escapechar="\\"), [])
 
 
 def _comma_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:

@@ -91,6 +91,11 @@ def test_both_layouts_give_the_same_tables(tmp_path: Path, write) -> None:
     assert remark.endswith("atings.csv: 1 ratings of 0 (implicit) are left out")
 
 
+def test_ratings_may_stand_without_quotes(tmp_path: Path) -> None:
+    mixed = RATINGS.replace('"5"', "5").replace('"8";"034545104X";"9"', "8;034545104X;9").replace('"10"', "10")
+    assert read(published(tmp_path, ratings=mixed)).interactions["rating"].to_list() == [5.0, 9.0, 10.0]
+
+
 @pytest.mark.parametrize("write", [published, commas])
 def test_zeros_are_likes_on_demand(tmp_path: Path, write) -> None:
     tables = read(write(tmp_path), implicit="like")
@@ -118,6 +123,7 @@ BROKEN = [
     ('"1";"Die Söhne der Wölfin";"Tanja Kinkel";"1999";"X"', "Die Söhne der Wölfin", "Tanja Kinkel"),
     ('"1";"Two\nlines";"Ann";"1999";"X"', "Two lines", "Ann"),
     ('"1";"Blanks   in  it ";"  Ann ";"1999";"X"', "Blanks in it", "Ann"),
+    ('"1";"Mixed";"Ann";1999;X', "Mixed", "Ann"),
     ('1;"No; quotes";Ann;1999;X', "No; quotes", "Ann"),
 ]  # fmt: skip
 

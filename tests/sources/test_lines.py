@@ -97,6 +97,7 @@ def test_a_line_with_fields_too_few_or_too_many_is_named() -> None:
     assert refused(b"1,2,3\n\n4,5,6\n", ",") == "f: line 2: found 1 fields, expected 3"
     assert refused(b"1::2::3\n4:5:6\n") == "f: line 2: found 1 fields, expected 3"
     assert refused(b"1::2::3\n4:x:5::6\n") == "f: line 2: found 2 fields, expected 3"
+    assert refused(b"1::2::3\n4:true:5::6\n") == "f: line 2: found 2 fields, expected 3"
     assert refused(b"userId,itemId,rating\n1,2\n", ",", HEADER) == "f: line 2: found 2 fields, expected 3"
 
 
