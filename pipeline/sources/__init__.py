@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
 
 from pipeline.config import Config
-from pipeline.sources.atomic import AtomicSource
-from pipeline.sources.recbole_wheel import RecboleWheelSource
-from pipeline.sources.tables import TablesSource
+from pipeline.sources import registry
 from pipeline.sources.tidy import TidyTables
 
-__all__ = ["SourceConfig", "TidyTables"]
+__all__ = ["SOURCES", "SourceConfig", "TidyTables"]
 
-Source = Annotated[RecboleWheelSource | AtomicSource | TablesSource, Field(discriminator="type")]
+SOURCES: tuple[type[Config], ...] = tuple(found for found in vars(registry).values() if isinstance(found, type))
+
+if TYPE_CHECKING:
+
+    class Source(Protocol):
+        """What every reader has, beside settings of its own."""
+
+        @property
+        def path(self) -> str:
+            """A file or folder that DVC watches."""
+
+        def read(self) -> TidyTables:
+            """The four tables; InputError where they cannot be read."""
+
+else:
+    Source = Annotated[reduce(operator.or_, SOURCES), Field(discriminator="type")]
 
 
 class SourceConfig(Config):
