@@ -16,7 +16,8 @@ from pipeline.errors import InputError
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 # YAML 1.1 reads them as something else than text, and DVC's users have tools of both versions.
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-COMMENT_COLUMN = 34
+# Where comments start behind a value, if it is not longer; the other entries of the file have them there.
+COMMENT_COLUMN = 26
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Setting:
     comment: str = ""
 
 
-def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -> str:
-    """The text of params.yaml with a data set after those that it has.
+def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -> tuple[str, list[str]]:
+    """The text of params.yaml with a data set after those that it has, and the lines that are new.
 
     Args:
         name: the new key of `datasets`.
@@ -58,8 +59,10 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     expected = before | {"datasets": before["datasets"] | {name: entry}}
     # Whatever the layout, a file that says something else is not written.
     if YAML(typ="safe").load(result) != expected:
-        raise InputError(f"{file}: datasets: no place found for lines of a new entry; add it by hand: {' / '.join(rows)}")
-    return result
+        raise InputError(
+            f"{file}: datasets: no place found for lines of a new entry; add it by hand: {' / '.join(rows)}"
+        )
+    return result, [row.rstrip() for row in added]
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ def _place(text: str, file: str) -> _Place:
     if defaults is None or not defaults.anchor:
         raise InputError(f"{file}: dataset_defaults: found no anchor, expected `dataset_defaults: &dataset`")
     if datasets.flow_style or not datasets.value:
-        raise InputError(f"{file}: datasets: found it on one line, expected an entry below another, each on lines of its own")
+        raise InputError(
+            f"{file}: datasets: found it on one line, expected an entry below another, each on lines of its own"
+        )
     indent = datasets.value[0][0].start_mark.column
     line = _last_line(datasets) + 1
     lines = text.splitlines()
@@ -108,13 +113,13 @@ def _last_line(node: Any) -> int:
 
 
 def _rows(setting: Setting) -> list[str]:
+    key = scalar(setting.key)
     if isinstance(setting.value, Mapping) and setting.value:
-        inner = [row for key, value in setting.value.items() for row in _rows(Setting(str(key), value))]
-        return [f"{scalar(setting.key)}:", *(f"  {row}" for row in inner)]
-    row = f"{scalar(setting.key)}: {_flow(setting.value)}"
+        inner = [row for name, value in setting.value.items() for row in _rows(Setting(str(name), value))]
+        return [f"{key}:", *(f"  {row}" for row in inner)]
+    row = f"{key}: {_flow(setting.value)}"
     comment = " ".join(setting.comment.split())
-    # A comment starts where those of the other entries do, four columns further in than a row of this list.
-    return [f"{row:<{COMMENT_COLUMN - 4}}# {comment}" if comment else row] if len(row) < COMMENT_COLUMN - 5 or not comment else [f"{row}  # {comment}"]
+    return [f"{row:<{COMMENT_COLUMN}}  # {comment}" if comment else row]
 
 
 def _flow(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from pipeline.errors import InputError
+from stages.data_cli import data_app
 
 USER_MISTAKE = 2
 # Of every mistake in options and arguments; typer gives it no public name of its own.
@@ -21,6 +22,7 @@ UsageError = typer.BadParameter.__bases__[0]
 app = typer.Typer(
     name="crmman", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+app.add_typer(data_app, name="data")
 
 
 @app.callback()

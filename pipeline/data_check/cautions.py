@@ -10,7 +10,7 @@ import polars as pl
 
 from pipeline.data_check.facts import FEW_RATINGS, Facts, Scale
 from pipeline.data_check.findings import Finding
-from pipeline.data_check.suggestions import Joining, unusable_names
+from pipeline.data_check.suggestions import ASKED, Joining, unusable_names
 from pipeline.dataset import Dataset
 
 MANY_WITHOUT = 0.3
@@ -136,9 +136,9 @@ def cautions_of_graph(facts: Facts, joining: Joining, doubts: Sequence[str]) -> 
     if not joining.fits and joining.edges:
         found.append(
             Finding(
-                f"item graph: s_m {joining.s_m}: {joining.edges:,} edges, {joining.density:.2%} of the pairs, "
-                f"{joining.isolated_items:,} items isolated; 1-10% of the pairs and fewer than 30% isolated are good",
-                "" if joining.why == "as asked for" else joining.why,
+                f"item graph: s_m {joining.s_m}: {joining.sentence()}; "
+                "good are 1-10% of the pairs and under 30% of the items",
+                "" if joining.why == ASKED else joining.why,
             )
         )
-    return found + [Finding(doubt) for doubt in doubts]
+    return [*found, *(Finding(doubt) for doubt in doubts)]

@@ -14,6 +14,7 @@ from pipeline.data_check.facts import Facts, Scale, facts_of, scale_of
 from pipeline.data_check.findings import Finding, examine
 from pipeline.data_check.folder import read_folder
 from pipeline.data_check.suggestions import (
+    ASKED,
     Joining,
     Threshold,
     joining_at,
@@ -81,6 +82,27 @@ class DataCheck:
     def usable(self) -> bool:
         return not self.errors
 
+    def settings(self) -> dict[str, Any]:
+        """The keys of a data set in params.yaml that it does not share with others."""
+        assert self.joining is not None, "only what can be used has settings"
+        found: dict[str, Any] = {
+            "source": self.source,
+            "text_template": self.template,
+            "like_threshold": None if self.threshold is None else _whole(self.threshold.value),
+            "s_m": self.joining.s_m,
+        }
+        return found | ({"train_users": self.train_users} if self.train_users else {})
+
+    def reasons(self) -> dict[str, str]:
+        """What stands behind a setting, in a few words."""
+        assert self.joining is not None, "only what can be used has reasons"
+        likes = f"{self.likes:,} likes, {self.dislikes:,} dislikes"
+        return {
+            "like_threshold": "interactions have `like`" if self.threshold is None else likes,
+            "s_m": self.joining.sentence(),
+            "train_users": "no user has likes and dislikes to judge in validation",
+        }
+
     def as_json(self) -> dict[str, Any]:
         return {"usable": self.usable, **asdict(self)}
 
@@ -105,6 +127,10 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     if examined.tables is None:
         return DataCheck(source, files, errors, warnings)
     return _Check(source, files, errors, warnings, examined.tables, wishes, defaults, seed).run()
+
+
+def _whole(number: float) -> float | int:
+    return int(number) if number.is_integer() else number
 
 
 class _Check:
@@ -142,7 +168,7 @@ class _Check:
     def _prepared(self, facts: Facts) -> Prepared | None:
         ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
         if not ratings.null_count():
-            chosen = suggested_threshold(ratings) if threshold is None else Threshold(threshold, "as asked for")
+            chosen = suggested_threshold(ratings) if threshold is None else Threshold(threshold, ASKED)
             self.known["threshold"], threshold = chosen, chosen.value
         rated = self._tried(lambda: with_likes(self.tables.interactions, threshold))
         if rated is None:
@@ -158,9 +184,7 @@ class _Check:
 
     def _splits(self, prepared: Prepared) -> None:
         self.known["splits"] = prepared.remarks
-        data = Dataset(
-            prepared.interactions, prepared.unrated_candidates, len(prepared.users), len(prepared.items)
-        )
+        data = Dataset(prepared.interactions, prepared.unrated_candidates, len(prepared.users), len(prepared.items))
         found, self.known["train_users"] = cautions_of_splits(data)
         self.warnings += found
 

@@ -36,7 +36,19 @@ KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "item_ent
 # What people call our columns, in lower case and without separators.
 OTHER_NAMES = {
     "user_id": ("user", "userid", "uid", "username", "customer", "customerid", "person", "personid", "memberid"),
-    "item_id": ("item", "itemid", "iid", "id", "movieid", "filmid", "bookid", "isbn", "productid", "product", "recipeid"),
+    "item_id": (
+        "item",
+        "itemid",
+        "iid",
+        "id",
+        "movieid",
+        "filmid",
+        "bookid",
+        "isbn",
+        "productid",
+        "product",
+        "recipeid",
+    ),
     "rating": ("score", "stars", "ratings", "value", "vote", "grade"),
     "like": ("liked", "likes", "label", "isliked"),
     "timestamp": ("time", "date", "datetime", "ts", "ratedat", "createdat"),
@@ -245,9 +257,7 @@ class _TableCheck:
 
     def _add(self, bad: pl.Series, column: str, problem: str, advice: str, index: int) -> None:
         self.bad = self.bad | bad
-        self.errors.append(
-            Finding(problem, advice, self.table.file, column, self.table.row(index), int(bad.sum()))
-        )
+        self.errors.append(Finding(problem, advice, self.table.file, column, self.table.row(index), int(bad.sum())))
 
     def _unusable(self, error: InputError, column: str, missing: Sequence[str] = ()) -> None:
         """A column, and so the table, that cannot be read at all."""

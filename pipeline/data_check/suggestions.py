@@ -16,12 +16,28 @@ UPPER_THIRD = 2 / 3
 LIKED_SHARES = (0.2, 0.9)
 # At a share of edges below it the item graph says little (design of S_m: 1% to 10% of the pairs).
 DENSITY_FLOOR = 0.01
+ASKED = "as asked for"
 # The GAT takes the whole graph at once: a million edges are some seconds and gigabytes an epoch.
 MOST_EDGES = 1_000_000
 
 TITLES = ("title", "name", "label", "headline", "titel", "nombre", "nom", "titulo", "titre")
 YEARS = ("year", "jahr", "released", "publicationyear", "releaseyear", "yearofpublication")
-NO_TEXT = ("url", "link", "image", "img", "cover", "poster", "isbn", "asin", "imdb", "tmdb", "uri", "path", "email", "hash")
+NO_TEXT = (
+    "url",
+    "link",
+    "image",
+    "img",
+    "cover",
+    "poster",
+    "isbn",
+    "asin",
+    "imdb",
+    "tmdb",
+    "uri",
+    "path",
+    "email",
+    "hash",
+)
 MOST_FIELDS = 6
 FEWEST_FILLED = 0.05
 
@@ -66,6 +82,7 @@ class Joining:
     """An S_m and what it makes of the item graph.
 
     Attributes:
+        items: isolated or not.
         fits: edges and isolated items are within what is good.
     """
 
@@ -73,8 +90,15 @@ class Joining:
     edges: int
     density: float
     isolated_items: int
+    items: int
     fits: bool
     why: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.edges:,} edges, {percent(self.density)} of the pairs, "
+            f"{self.isolated_items:,} of {self.items:,} items isolated"
+        )
 
 
 def suggested_s_m(thresholds: pl.DataFrame, items: int) -> Joining:
@@ -90,36 +114,47 @@ def suggested_s_m(thresholds: pl.DataFrame, items: int) -> Joining:
     off = {row["s_m"]: _off(row, items) for row in rows}
     fitting = [row for row in rows if not off[row["s_m"]]]
     chosen = fitting[-1] if fitting else min(rows, key=lambda row: (sum(off[row["s_m"]].values()), row["s_m"]))
-    why = "1-10% of the pairs are edges, fewer than 30% of the items isolated" if fitting else _nearest(chosen, off)
-    return Joining(*(chosen[name] for name in thresholds.columns), bool(fitting), why)
+    why = "good: 1-10% of the pairs, under 30% of the items" if fitting else _nearest(chosen, off)
+    return Joining(*(chosen[name] for name in thresholds.columns), items, bool(fitting), why)
 
 
 def joining_at(s_m: int, thresholds: pl.DataFrame, items: int) -> Joining:
     """What a given S_m makes of the item graph."""
     at = thresholds.filter(pl.col("s_m") == s_m)
     if at.is_empty():
-        return Joining(s_m, 0, 0.0, items, False, "as asked for")
+        return Joining(s_m, 0, 0.0, items, items, False, ASKED)
     row = at.row(0, named=True)
-    return Joining(*(row[name] for name in thresholds.columns), not _off(row, items), "as asked for")
+    return Joining(
+        *(row[name] for name in thresholds.columns), items, bool(row["edges"] and not _off(row, items)), ASKED
+    )
+
+
+def percent(share: float) -> str:
+    """Two digits that mean something: 14%, 4%, 0.62%, 0.0041%."""
+    return f"{float(f'{100 * share:.2g}'):.10g}%"
 
 
 def _off(row: dict[str, float], items: int) -> dict[str, float]:
     """In what an S_m misses the aims, and by how much (logarithm of the ratio)."""
     isolated = row["isolated_items"] / items
     off = {
-        f"{row['density']:.2%} of the pairs as edges, fewer than {DENSITY_FLOOR:.0%}": log(DENSITY_FLOOR / row["density"]),
-        f"{row['density']:.1%} of the pairs as edges, more than {DENSITY_WARNING:.0%}": log(row["density"] / DENSITY_WARNING),
-        f"{isolated:.0%} of the items isolated": log(isolated / ISOLATED_WARNING) if isolated else -inf,
-        f"{row['edges']:,} edges, more than {MOST_EDGES:,}, which is slow": log(row["edges"] / MOST_EDGES),
+        f"joins only {percent(row['density'])} of the pairs": log(DENSITY_FLOOR / row["density"]),
+        f"joins {percent(row['density'])} of the pairs": log(row["density"] / DENSITY_WARNING),
+        f"isolates {isolated:.1%} of the items": log(isolated / ISOLATED_WARNING) if isolated else -inf,
+        f"has {row['edges']:,} edges, slow to train on": log(row["edges"] / MOST_EDGES),
     }
     return {what: by for what, by in off.items() if by > 0 or (by == 0 and "isolated" in what)}
 
 
 def _nearest(chosen: dict[str, int], off: dict[int, dict[str, float]]) -> str:
-    s_m = chosen["s_m"]
-    parts = [f"none fits: it has {' and '.join(off[s_m])}"]
-    parts += [f"{other} has {' and '.join(off[other])}" for other in (s_m - 1, s_m + 1) if other in off]
-    return "; ".join(parts)
+    near = [s_m for s_m in (chosen["s_m"] - 1, chosen["s_m"], chosen["s_m"] + 1) if s_m in off]
+    return (
+        f"no S_m fits: {', '.join(f'{s_m} {_listed(list(off[s_m]))}' for s_m in near)}; {chosen['s_m']} is the nearest"
+    )
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def suggested_template(items: pl.DataFrame) -> str | None:

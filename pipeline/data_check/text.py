@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.data_check.check import DataCheck
 from pipeline.data_check.facts import FEW_RATINGS, Facts, Scale
 from pipeline.data_check.findings import Finding
+from pipeline.data_check.suggestions import percent
 
 BARS = "▁▂▃▄▅▆▇█"
 EXAMPLE_LENGTH = 100
@@ -18,11 +19,11 @@ def shown_check(check: DataCheck) -> str:
     if check.facts is not None:
         rows = list(_rows(check, check.facts))
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        lines += [
-            f"  {name:<{widths[0]}}  {number:>{widths[1]}}  {words}".rstrip() for name, number, words in rows
-        ]
+        lines += [f"  {name:<{widths[0]}}  {number:>{widths[1]}}  {words}".rstrip() for name, number, words in rows]
         if check.errors:
             lines.append("  (of the rows that can be used)")
+    # The last one counts what is left, which the others explain.
+    lines += [f"note: {remark}" for remark in check.splits] if len(check.splits) > 1 else []
     lines += _numbered("warning", check.warnings) + _numbered("error", check.errors)
     errors = f"{len(check.errors)} {'error' if len(check.errors) == 1 else 'errors'}"
     lines.append("can be used" if check.usable else f"cannot be used: {errors}")
@@ -31,7 +32,11 @@ def shown_check(check: DataCheck) -> str:
 
 def _rows(check: DataCheck, facts: Facts) -> Iterator[tuple[str, str, str]]:
     few = f", {facts.users_with_few:,} users with fewer than {FEW_RATINGS}" if facts.users_with_few else ""
-    yield "users", f"{facts.users:,}", f"with {facts.ratings_of_users:g} ratings in the median{few}"
+    yield (
+        "users",
+        f"{facts.users:,}",
+        f"median of {facts.ratings_of_users:g} {'rating' if facts.ratings_of_users == 1 else 'ratings'}{few}",
+    )
     parts = [
         f"{count:,} ({count / facts.items:.0%}) {what}"
         for count, what in (
@@ -42,7 +47,7 @@ def _rows(check: DataCheck, facts: Facts) -> Iterator[tuple[str, str, str]]:
     ]
     yield "items", f"{facts.items:,}", ", ".join(parts)
     time = "with" if facts.timestamps else "without"
-    yield "interactions", f"{facts.interactions:,}", f"{facts.density:.2%} of all pairs, {time} timestamps"
+    yield "interactions", f"{facts.interactions:,}", f"{percent(facts.density)} of all pairs, {time} timestamps"
     if check.scale is not None:
         yield "ratings", f"{check.scale.low:g}-{check.scale.high:g}", _values(check.scale)
     if check.likes is not None:
@@ -56,8 +61,8 @@ def _rows(check: DataCheck, facts: Facts) -> Iterator[tuple[str, str, str]]:
     yield "triples", f"{facts.triples:,}", f"{facts.relations:,} relations, {facts.entities:,} entities"
     if check.joining is not None:
         joining = check.joining
-        graph = f"{joining.edges:,} edges, {joining.density:.2%} of the pairs, {joining.isolated_items:,} items isolated"
-        yield "s_m", f"{joining.s_m}", graph if not joining.fits else f"{graph} ({joining.why})"
+        graph = joining.sentence()
+        yield "s_m", f"{joining.s_m}", f"{graph} ({joining.why})" if joining.fits else graph
     yield "text", "", _text(check)
 
 
