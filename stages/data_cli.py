@@ -6,7 +6,7 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +31,7 @@ SEED = 42
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your own data: check a folder, add it.")
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a check is printed."""
 
     text = "text"
@@ -165,9 +165,10 @@ def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict
 
 
 def _checked(folder: Path, wishes: Wishes, filters: dict[str, Any]) -> DataCheck:
-    from pipeline.config import read_yaml
     from pipeline.data_check.check import check_folder
+    from pipeline.params import read_parameters
 
-    values = read_yaml(PARAMS) if PARAMS.is_file() else {}
-    common = values.get("dataset_defaults") or {}
-    return check_folder(folder, wishes, DEFAULTS | common | filters, values.get("seed", SEED))
+    if not PARAMS.is_file():
+        return check_folder(folder, wishes, DEFAULTS | filters, SEED)
+    parameters = read_parameters(PARAMS)
+    return check_folder(folder, wishes, DEFAULTS | parameters.dataset_defaults | filters, parameters.seed)

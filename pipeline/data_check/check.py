@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
+from pipeline.config import validated
 from pipeline.data_check.cautions import cautions_of_graph, cautions_of_ratings, cautions_of_splits, cautions_of_texts
 from pipeline.data_check.facts import Facts, Scale, facts_of, scale_of
 from pipeline.data_check.findings import Finding, examine
@@ -29,6 +30,7 @@ from pipeline.link_check import link_warnings
 from pipeline.sources.tidy import TidyTables
 from pipeline.text_template import item_texts
 
+T = TypeVar("T")
 # Above any overlap: the table of all S_m is wanted, and not the edges of one.
 NO_EDGES = 2**31 - 1
 
@@ -178,7 +180,7 @@ class _Check:
         self.warnings += cautions_of_ratings(facts, self.known["scale"], likes, len(rated))
         names = DatasetConfig.model_fields
         settings = {name: value for name, value in self.defaults.items() if name in names}
-        config = DatasetConfig.model_validate(settings | {"like_threshold": threshold})
+        config = validated(DatasetConfig, settings | {"like_threshold": threshold}, "settings of the data set: ")
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 
@@ -217,7 +219,7 @@ class _Check:
         doubts = link_warnings(tables.kg, tables.item_entities, prepared.items, self.seed)
         self.warnings += cautions_of_graph(self.known["facts"], joining, doubts)
 
-    def _tried(self, action: Any) -> Any:
+    def _tried(self, action: Callable[[], T]) -> T | None:
         """What an action gives; None where the data do not allow it, which is kept as an error."""
         try:
             return action()

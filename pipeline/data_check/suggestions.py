@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, log
+from typing import Any
 
 import polars as pl
 
@@ -58,7 +59,7 @@ def suggested_threshold(ratings: pl.Series) -> Threshold:
     low, high = float(values[0]), float(values[-1])  # type: ignore[arg-type]
     cut = low + UPPER_THIRD * (high - low)
     value = float(values.filter(values >= cut - 1e-6 * abs(high - low))[0])
-    share = float((ratings >= value).mean())  # type: ignore[arg-type]
+    share = int((ratings >= value).sum()) / len(ratings)
     if LIKED_SHARES[0] <= share <= LIKED_SHARES[1]:
         return Threshold(_short(value), f"the upper third of {low:g} to {high:g}")
     counts = ratings.value_counts().sort(ratings.name)
@@ -115,7 +116,7 @@ def suggested_s_m(thresholds: pl.DataFrame, items: int) -> Joining:
     fitting = [row for row in rows if not off[row["s_m"]]]
     chosen = fitting[-1] if fitting else min(rows, key=lambda row: (sum(off[row["s_m"]].values()), row["s_m"]))
     why = "good: 1-10% of the pairs, under 30% of the items" if fitting else _nearest(chosen, off)
-    return Joining(*(chosen[name] for name in thresholds.columns), items, bool(fitting), why)
+    return _joining(chosen, items, bool(fitting), why)
 
 
 def joining_at(s_m: int, thresholds: pl.DataFrame, items: int) -> Joining:
@@ -124,9 +125,11 @@ def joining_at(s_m: int, thresholds: pl.DataFrame, items: int) -> Joining:
     if at.is_empty():
         return Joining(s_m, 0, 0.0, items, items, False, ASKED)
     row = at.row(0, named=True)
-    return Joining(
-        *(row[name] for name in thresholds.columns), items, bool(row["edges"] and not _off(row, items)), ASKED
-    )
+    return _joining(row, items, bool(row["edges"]) and not _off(row, items), ASKED)
+
+
+def _joining(row: dict[str, Any], items: int, fits: bool, why: str) -> Joining:
+    return Joining(row["s_m"], row["edges"], row["density"], row["isolated_items"], items, fits, why)
 
 
 def percent(share: float) -> str:
@@ -134,7 +137,7 @@ def percent(share: float) -> str:
     return f"{float(f'{100 * share:.2g}'):.10g}%"
 
 
-def _off(row: dict[str, float], items: int) -> dict[str, float]:
+def _off(row: dict[str, Any], items: int) -> dict[str, float]:
     """In what an S_m misses the aims, and by how much (logarithm of the ratio)."""
     isolated = row["isolated_items"] / items
     off = {
@@ -146,7 +149,7 @@ def _off(row: dict[str, float], items: int) -> dict[str, float]:
     return {what: by for what, by in off.items() if by > 0 or (by == 0 and "isolated" in what)}
 
 
-def _nearest(chosen: dict[str, int], off: dict[int, dict[str, float]]) -> str:
+def _nearest(chosen: dict[str, Any], off: dict[int, dict[str, float]]) -> str:
     near = [s_m for s_m in (chosen["s_m"] - 1, chosen["s_m"], chosen["s_m"] + 1) if s_m in off]
     return (
         f"no S_m fits: {', '.join(f'{s_m} {_listed(list(off[s_m]))}' for s_m in near)}; {chosen['s_m']} is the nearest"
@@ -205,11 +208,10 @@ def _words(name: str) -> Sequence[str]:
 
 
 def _filled(column: pl.Series) -> bool:
+    filled = column.is_not_null()
     if column.dtype == pl.String:
-        filled = (column.str.strip_chars() != "").fill_null(False)
-    else:
-        filled = column.is_not_null()
-    return len(column) > 0 and float(filled.mean() or 0) > FEWEST_FILLED  # type: ignore[arg-type]
+        filled &= column.str.strip_chars() != ""
+    return int(filled.sum()) > FEWEST_FILLED * len(column)
 
 
 def _may_be_named(name: str) -> bool:
