@@ -12,9 +12,7 @@ from pipeline.dataset import DatasetConfig
 from pipeline.item_graph import ItemGraphConfig
 from pipeline.params import DatasetEntry, Parameters, Profile
 from pipeline.run_settings import RunConfig
-from pipeline.sources.atomic import AtomicSource
-from pipeline.sources.recbole_wheel import RecboleWheelSource
-from pipeline.sources.tables import TablesSource
+from pipeline.sources import SOURCES
 from pipeline.structure import StructureSource
 from pipeline.text import TextTemplateConfig
 from pipeline.variant import VariantConfig
@@ -51,7 +49,7 @@ def reference() -> str:
     parts += _rows("datasets.NAME.", DatasetConfig)
     parts += _rows("datasets.NAME.", ItemGraphConfig)
     parts += _field_rows("datasets.NAME.", DatasetEntry, "profile", "train_users")
-    for source in (RecboleWheelSource, AtomicSource, TablesSource):
+    for source in SOURCES:
         kind = source.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
         parts += _section(f"Source `{kind}`", "datasets.NAME.source.", source, "")
     parts += _section(

@@ -9,9 +9,7 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.params import DatasetEntry, Parameters, Profile
-from pipeline.sources.atomic import AtomicSource
-from pipeline.sources.recbole_wheel import RecboleWheelSource
-from pipeline.sources.tables import TablesSource
+from pipeline.sources import SOURCES
 from pipeline.structure import StructureSource
 from pipeline.variant import VariantConfig
 from stages.parameter_reference import reference
@@ -26,7 +24,6 @@ MODELS: dict[str, Any] = {
     "structures.NAME.": StructureSource,
     **SECTIONS,
 }
-SOURCES = [AtomicSource, RecboleWheelSource, TablesSource]
 # Keys that are sections of their own.
 PARENTS = {"dataset_defaults", "datasets", "profiles", "variants", "structures", "datasets.NAME.source"}
 

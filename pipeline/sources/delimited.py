@@ -82,14 +82,24 @@ def read_table(path: Path) -> RawTable:
     Raises:
         InputError: the file cannot be read as what its ending says.
     """
-    if path.suffix == ".parquet":
+    content = path.read_bytes() if path.suffix in (".parquet", *SEPARATORS) else b""
+    return read_table_of(content, str(path), path.suffix)
+
+
+def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
+    """As `read_table`, of a file's content, which may come out of a zip.
+
+    Raises:
+        InputError: the content is not what the ending says.
+    """
+    if ending == ".parquet":
         try:
-            return RawTable(pl.read_parquet(path.read_bytes()), str(path))
+            return RawTable(pl.read_parquet(content), file)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise InputError(f"{path}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
-    if path.suffix not in SEPARATORS:
-        raise InputError(f"{path}: found the ending {path.suffix!r}, expected one of .parquet, {', '.join(SEPARATORS)}")
-    return read_delimited(path.read_bytes(), str(path), SEPARATORS[path.suffix], quoted=True)
+            raise InputError(f"{file}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
+    if ending not in SEPARATORS:
+        raise InputError(f"{file}: found the ending {ending!r}, expected one of .parquet, {', '.join(SEPARATORS)}")
+    return read_delimited(content, file, SEPARATORS[ending], quoted=True)
 
 
 def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:

@@ -14,7 +14,7 @@ checks here name both when something is wrong. Ids become strings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -41,7 +41,10 @@ class RawTable:
     def row(self, index: int) -> str:
         if self.first_row == 0:
             return f"row {index}"
-        return f"line {self.lines[index] if self.lines else index + self.first_row}"
+        return f"line {self.line(index)}"
+
+    def line(self, index: int) -> int:
+        return self.lines[index] if self.lines else index + self.first_row
 
 
 @dataclass(frozen=True)
@@ -62,21 +65,32 @@ def tidy(
     item_entities: RawTable,
     *,
     links_may_name_unknown_items: bool = False,
+    mend: bool = False,
 ) -> TidyTables:
     """Check the four tables and bring them to their stored types.
 
     Args:
         links_may_name_unknown_items: leave such links out and say how many, instead of refusing the table. RecBole's
             link files cover every item that its publisher knew, not only those of the data set.
+        mend: what is repeated or about unknown items is no mistake but counted in a remark, for published data sets, which
+            their user did not write: of repeated items and links the first counts, of repeated interactions the latest (by
+            `timestamp`, else by place in the file); interactions and links of unknown items are left out.
 
     Raises:
         InputError: missing column, wrong type, missing value, NaN, repeated row, unknown item, empty table.
     """
     remarks: list[str] = []
+    if mend:
+        items = _first_of_each(items, ("item_id",), "items", remarks)
+        item_entities = _first_of_each(item_entities, ("item_id", "entity_id"), "links", remarks)
     tidy_items = _items(items)
     known = set(tidy_items["item_id"])
     tidy_interactions = _interactions(interactions)
-    _no_unknown_items(tidy_interactions, known, interactions, items)
+    if mend:
+        tidy_interactions = _mended(tidy_interactions, known, interactions, items, remarks)
+    else:
+        _no_repeats(tidy_interactions, ("user_id", "item_id"), interactions)
+        _no_unknown_items(tidy_interactions, known, interactions, items)
     tidy_kg = _ids(kg, ("head", "relation", "tail"))
     _not_empty(tidy_kg, kg)
     distinct = tidy_kg.unique(maintain_order=True)
@@ -87,7 +101,7 @@ def tidy(
     links = _ids(item_entities, ("item_id", "entity_id"))
     _not_empty(links, item_entities)
     _no_repeats(links, ("item_id", "entity_id"), item_entities)
-    if links_may_name_unknown_items:
+    if links_may_name_unknown_items or mend:
         kept = links.filter(pl.col("item_id").is_in(list(known)))
         if len(kept) < len(links):
             remarks.append(
@@ -120,8 +134,36 @@ def _interactions(table: RawTable) -> pl.DataFrame:
             for name, series in columns.items()
         ]
     )
-    _no_repeats(frame, ("user_id", "item_id"), table)
     return frame
+
+
+def _first_of_each(table: RawTable, key: tuple[str, ...], what: str, remarks: list[str]) -> RawTable:
+    """The table without rows whose key was there before."""
+    if any(name not in table.frame.columns for name in key):
+        return table
+    repeated = ~table.frame.select(pl.struct(key).is_first_distinct()).to_series()
+    if not repeated.any():
+        return table
+    remarks.append(f"{table.file}: {int(repeated.sum())} repeated {what}: the first of each counts")
+    lines = [table.line(index) for index in (~repeated).arg_true()] if table.first_row else ()
+    return replace(table, frame=table.frame.filter(~repeated), lines=lines)
+
+
+def _mended(frame: pl.DataFrame, known: set[str], table: RawTable, items: RawTable, remarks: list[str]) -> pl.DataFrame:
+    """Interactions with known items, the latest of each pair of user and item."""
+    kept = frame.filter(pl.col("item_id").is_in(list(known)))
+    if len(kept) < len(frame):
+        remarks.append(
+            f"{table.file}: {len(frame) - len(kept)} interactions with items that {items.file} lacks are left out"
+        )
+    if kept.is_empty():
+        raise InputError(f"{table.file}: found no interaction with the items in {items.file}, expected some")
+    key = ["user_id", "item_id"]
+    if kept.select(pl.struct(key).is_duplicated().any()).item():
+        latest = kept.sort("timestamp", maintain_order=True).unique(key, keep="last", maintain_order=True)
+        remarks.append(f"{table.file}: {len(kept) - len(latest)} repeated interactions: the latest of each counts")
+        return latest
+    return kept
 
 
 def _items(table: RawTable) -> pl.DataFrame:
