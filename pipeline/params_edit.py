@@ -107,7 +107,8 @@ def _last_line(node: Any) -> int:
     """The line, from 0, of a node's last character: a block's own end mark lies after the comments that follow it."""
     if isinstance(node.value, list) and not node.flow_style and node.value:
         last = node.value[-1]
-        return _last_line(last[1] if isinstance(last, tuple) else last)
+        # An alias is composed as the node that it stands for, which lies further up: its key tells the line.
+        return max(map(_last_line, last)) if isinstance(last, tuple) else _last_line(last)
     end = node.end_mark
     return int(end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line)
 

@@ -49,9 +49,13 @@ def cautions_of_texts(facts: Facts, template: str | None, items: pl.DataFrame) -
     return found
 
 
-def cautions_of_ratings(facts: Facts, scale: Scale | None, likes: int, count: int) -> list[Finding]:
+def cautions_of_ratings(facts: Facts, scale: Scale | None, likes: int, fewest: int) -> list[Finding]:
+    """
+    Args:
+        fewest: users with fewer ratings are left out.
+    """
     found = []
-    dislikes = count - likes
+    count, dislikes = facts.interactions, facts.interactions - likes
     zeros = scale.counts.get("0", 0) if scale is not None and scale.high > 1 and scale.low == 0 else 0
     if zeros > MANY_ZEROS * count:
         found.append(
@@ -74,7 +78,7 @@ def cautions_of_ratings(facts: Facts, scale: Scale | None, likes: int, count: in
                 "a higher like threshold makes more",
             )
         )
-    if facts.users_with_few > facts.users / 2:
+    if fewest < FEW_RATINGS and facts.users_with_few > facts.users / 2:
         left = facts.users - facts.users_with_few
         found.append(
             Finding(
@@ -119,17 +123,18 @@ def cautions_of_splits(data: Dataset) -> tuple[list[Finding], dict[str, Any]]:
     return found, changes
 
 
-def cautions_of_graph(facts: Facts, joining: Joining, doubts: Sequence[str]) -> list[Finding]:
+def cautions_of_graph(with_entity: int, joining: Joining, doubts: Sequence[str]) -> list[Finding]:
     """
     Args:
+        with_entity: how many of the graph's items.
         doubts: what `link_check` says.
     """
     found = []
-    without = facts.items - facts.items_with_entity
-    if without > MANY_WITHOUT * facts.items:
+    without = joining.items - with_entity
+    if without > MANY_WITHOUT * joining.items:
         found.append(
             Finding(
-                f"item_entities: {without:,} of {facts.items:,} items have no entity: the graph says nothing of them",
+                f"item_entities: {without:,} of {joining.items:,} items have no entity: the graph says nothing of them",
                 "link them, or leave them out by --linked-items-only",
             )
         )

@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.config import validated
 from pipeline.data_check.cautions import cautions_of_graph, cautions_of_ratings, cautions_of_splits, cautions_of_texts
 from pipeline.data_check.facts import Facts, Scale, facts_of, scale_of
-from pipeline.data_check.findings import Finding, examine
+from pipeline.data_check.findings import Examined, Finding, examine, of_links, of_remark
 from pipeline.data_check.folder import read_folder
 from pipeline.data_check.suggestions import (
     ASKED,
@@ -124,11 +124,16 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
     files = {name: table.file for name, table in found.raw.items()}
-    examined = examine(found.raw, links_may_name_unknown_items=found.type == "atomic")
-    errors, warnings = found.errors + examined.errors, examined.warnings
-    if examined.tables is None:
+    if found.tables is not None:
+        examined = Examined([], [], found.tables)
+    else:
+        examined = examine(found.raw, links_may_name_unknown_items=found.type == "atomic")
+    errors, warnings, tables = found.errors + examined.errors, examined.warnings, examined.tables
+    if tables is None:
         return DataCheck(source, files, errors, warnings)
-    return _Check(source, files, errors, warnings, examined.tables, wishes, defaults, seed).run()
+    of_entities = of_links(tables, *(files.get(name, name) for name in ("item_entities", "kg")))
+    errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
+    return _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
 
 
 def _whole(number: float) -> float | int:
@@ -177,10 +182,10 @@ class _Check:
             return None
         likes = int(rated["like"].sum())
         self.known |= {"likes": likes, "dislikes": len(rated) - likes}
-        self.warnings += cautions_of_ratings(facts, self.known["scale"], likes, len(rated))
         names = DatasetConfig.model_fields
         settings = {name: value for name, value in self.defaults.items() if name in names}
         config = validated(DatasetConfig, settings | {"like_threshold": threshold}, "settings of the data set: ")
+        self.warnings += cautions_of_ratings(facts, self.known["scale"], likes, config.min_user_interactions)
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 
@@ -205,7 +210,7 @@ class _Check:
                 Finding(
                     "found no two items that share an entity, expected some: the item graph would have no edge",
                     "add facts that several items have in common, such as categories or makers",
-                    self.known["files"]["kg"],
+                    self.known["files"].get("kg", "kg"),
                 )
             )
             return
@@ -217,7 +222,9 @@ class _Check:
                 Finding(f"s_m: found {wanted}, which leaves no edge", f"take less than {int(thresholds['s_m'][-1])}")
             )
         doubts = link_warnings(tables.kg, tables.item_entities, prepared.items, self.seed)
-        self.warnings += cautions_of_graph(self.known["facts"], joining, doubts)
+        linked = tables.item_entities["item_id"].unique()
+        with_entity = int(prepared.items["item_id"].is_in(linked.implode()).sum())
+        self.warnings += cautions_of_graph(with_entity, joining, doubts)
 
     def _tried(self, action: Callable[[], T]) -> T | None:
         """What an action gives; None where the data do not allow it, which is kept as an error."""

@@ -125,13 +125,10 @@ def examine(raw: Mapping[str, RawTable], *, links_may_name_unknown_items: bool =
             # Without its wrong rows a table may be empty, which says nothing that is not said already.
             if not errors:
                 errors.append(Finding(str(error)))
-    if tables is not None:
-        warnings += [_of_remark(remark) for remark in tables.remarks]
-        warnings += _links(tables, checks["item_entities"].table.file, checks["kg"].table.file, errors)
     return Examined(errors, warnings, tables)
 
 
-def _of_remark(remark: str) -> Finding:
+def of_remark(remark: str) -> Finding:
     file, _, problem = remark.partition(": ")
     return Finding(problem, file=file)
 
@@ -298,31 +295,27 @@ def _alike(ids: pl.Series) -> pl.Series:
     return ids.str.strip_chars().str.to_lowercase().str.replace(r"\.0$", "").str.strip_chars_start("0")
 
 
-def _links(tables: TidyTables, links_file: str, kg_file: str, errors: list[Finding]) -> list[Finding]:
-    """Links to entities that no triple is about."""
+def of_links(tables: TidyTables, links_file: str, kg_file: str) -> tuple[list[Finding], list[Finding]]:
+    """Links to entities that no triple is about, as errors and as warnings."""
     entities = pl.concat([tables.kg["head"], tables.kg["tail"]]).unique()
     linked = tables.item_entities["entity_id"]
     unknown = ~linked.is_in(entities.implode())
     if not unknown.any():
-        return []
+        return [], []
     first = linked.filter(unknown)[0]
     if unknown.all():
-        errors.append(
-            Finding(
-                f"found no entity that {kg_file} knows, the first is {first!r}; expected heads or tails of its triples",
-                "name the entities alike in both tables",
-                links_file,
-                "entity_id",
-                count=len(linked),
-            )
-        )
-        return []
-    return [
-        Finding(
-            f"found {first!r}, which no triple of {kg_file} is about: such an item has no neighbours",
-            "fine for a few; are the entities named alike in both tables?",
+        found = Finding(
+            f"found no entity that {kg_file} knows, the first is {first!r}; expected heads or tails of its triples",
+            "name the entities alike in both tables",
             links_file,
             "entity_id",
-            count=int(unknown.sum()),
         )
-    ]
+        return [found], []
+    found = Finding(
+        f"found {first!r}, which no triple of {kg_file} is about: such an item has no neighbours",
+        "fine for a few; are the entities named alike in both tables?",
+        links_file,
+        "entity_id",
+        count=int(unknown.sum()),
+    )
+    return [], [found]

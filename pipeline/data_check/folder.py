@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.config import validated
 from pipeline.data_check.findings import Finding
 from pipeline.errors import InputError
+from pipeline.sources import SourceConfig
 from pipeline.sources.atomic import atomic_file, atomic_table, items_of
 from pipeline.sources.delimited import all_renamed, read_table, renamed
+from pipeline.sources.files import FilesSource
+from pipeline.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.sources.tables import ENDINGS, NAMES, table_file
-from pipeline.sources.tidy import RawTable
+from pipeline.sources.tidy import RawTable, TidyTables
 
 ATOMIC = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
 # What people call our tables.
@@ -31,6 +35,18 @@ WHAT_FOR = {
 }
 
 
+# Published data sets by the files that they are known by, each by one of its names; the first that has all is it.
+PUBLISHED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
+    ("kgcn", (LINK_FILES, KG_FILES)),
+    ("kgcn", (("ratings_final.txt",), ("kg_final.txt",))),
+    ("hetrec-lastfm", (("user_artists.dat",), ("artists.dat",))),
+    ("book-crossing", (("bx-book-ratings.csv",),)),
+    ("movielens", (("ratings.csv",), ("movies.csv",))),
+    ("movielens", (("ratings.dat",), ("movies.dat",))),
+    ("movielens", (("u.data",), ("u.item",))),
+)
+
+
 @dataclass(frozen=True)
 class FolderTables:
     """
@@ -38,22 +54,33 @@ class FolderTables:
         type: the reader, as `source.type` of params.yaml names it.
         raw: the tables that could be read, by name.
         errors: why the others could not.
+        tables: of a published data set, whose reader checks and mends them itself.
     """
 
     type: str
     raw: dict[str, RawTable] = field(default_factory=dict)
     errors: list[Finding] = field(default_factory=list)
+    tables: TidyTables | None = None
 
 
 def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
     """Read each table by itself, so that one that is missing or damaged does not hide what the others have.
 
+    Args:
+        folder: or, of a published data set, the zip that it came in.
+
     Raises:
-        InputError: no such folder, or a name to rename that no table has.
+        InputError: no such folder, or names to rename that no table has or whose reader renames nothing.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
     kind = layout(folder)
+    if kind not in ("tables", "atomic"):
+        if rename:
+            raise InputError(
+                f"--rename: found {next(iter(rename))!r}, but {folder} is {kind}, which has names of its own"
+            )
+        return _published(folder, kind)
     raw: dict[str, RawTable] = {}
     errors: list[Finding] = []
     for name in NAMES:
@@ -78,9 +105,26 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
 
 
 def layout(folder: Path) -> str:
-    """`atomic` or `tables`, by the names of the files."""
-    named = any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS)
-    return "atomic" if not named and any(folder.glob("*.inter")) else "tables"
+    """The reader by the names of the files; `tables` where they say nothing.
+
+    Raises:
+        InputError: a file that is no zip.
+    """
+    if any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+        return "tables"
+    if any(folder.glob("*.inter")):
+        return "atomic"
+    files = FilesSource(type="any", path=str(folder)).files()
+    known = (kind for kind, parts in PUBLISHED if all(files.find(*names) is not None for names in parts))
+    return next(known, "tables")
+
+
+def _published(folder: Path, kind: str) -> FolderTables:
+    source = validated(SourceConfig, {"source": {"type": kind, "path": folder.as_posix()}}, "").source
+    try:
+        return FolderTables(kind, tables=source.read())
+    except InputError as error:
+        return FolderTables(kind, errors=[Finding(str(error))])
 
 
 def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding:

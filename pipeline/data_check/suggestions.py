@@ -56,7 +56,7 @@ def suggested_threshold(ratings: pl.Series) -> Threshold:
         ratings: as they are stored, none missing.
     """
     values = ratings.unique().sort()
-    low, high = float(values[0]), float(values[-1])  # type: ignore[arg-type]
+    low, high = float(values[0]), float(values[-1])
     cut = low + UPPER_THIRD * (high - low)
     value = float(values.filter(values >= cut - 1e-6 * abs(high - low))[0])
     share = int((ratings >= value).sum()) / len(ratings)
