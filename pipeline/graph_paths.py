@@ -17,6 +17,8 @@ import polars as pl
 NAMING = ("name", "label", "preflabel", "title")
 # Ids that tell a person nothing: Freebase's and Wikidata's, numbers, long hexadecimal ones.
 _OPAQUE = re.compile(r"[mg]\.[0-9a-z_]+|[QP]\d+|[\d\W_]+|[0-9a-f-]{16,}")
+# Before a relation that is read from its tail to its head, as in SPARQL.
+INVERSE = "^"
 _LAST_PART = re.compile(r"[^./#:]+$")
 
 
@@ -26,7 +28,8 @@ class SharedEntity:
     Attributes:
         entity: its id.
         name: what it is called; None where nothing but an id is known that tells a person nothing.
-        relations: of the triples from the item to the entity, ascending; those from the entity to the item if there are no others.
+        relations: of the triples from the item to the entity, ascending; if there are none, those from the entity to the item,
+            each after a `^`.
         other_relations: likewise, of the other item.
         items: how many items of the catalogue are joined to it, these two included.
     """
@@ -49,7 +52,7 @@ class Path:
     """
     Attributes:
         other: index of the other item.
-        direct: relations of triples between the two items' own entities, ascending.
+        direct: likewise, of the triples from the item to the other item.
         shared: entities that both are joined to, the rarest first.
     """
 
@@ -95,6 +98,10 @@ class KnowledgeGraph:
         )
         self._titles = titles
 
+    def knows(self, item: int) -> bool:
+        """Whether the graph has an entity for an item."""
+        return bool(self._entities(item))
+
     def paths(self, item: int, others: Sequence[int]) -> list[Path]:
         """How an item hangs together with each of some others, in their order."""
         around = self._around(pl.Series([item, *others]).unique())
@@ -113,10 +120,10 @@ class KnowledgeGraph:
             entities = []
             for entity in rows["neighbour"].unique(maintain_order=True):
                 triples = rows.filter(pl.col("neighbour") == entity)
-                sides = _relations(triples, ""), _relations(triples, "_other")
+                sides = _relations(triples), _relations(triples, "_other")
                 entities.append(SharedEntity(entity, names.get(entity), *sides, counts[entity]))
             order = sorted(entities, key=lambda each: (each.items, each.how, each.name or "", each.entity))
-            found.append(Path(other, tuple(sorted(set(direct["relation"]))), tuple(order)))
+            found.append(Path(other, _relations(direct), tuple(order)))
         return found
 
     def _entities(self, item: int) -> list[str]:
@@ -153,10 +160,27 @@ class KnowledgeGraph:
         return readable | titled | dict(told.select("head", "tail").iter_rows())
 
 
-def _relations(triples: pl.DataFrame, side: str) -> tuple[str, ...]:
-    """Relations of one side of an entity; inverse ones, which most graphs hold beside the others, only where they are all."""
-    outwards = triples.filter(pl.col(f"outwards{side}"))
-    return tuple(sorted(set((outwards if len(outwards) else triples)[f"relation{side}"])))
+def _relations(triples: pl.DataFrame, side: str = "") -> tuple[str, ...]:
+    """Relations of one side; inverse ones, which many graphs hold beside the others, only where there is nothing else."""
+    outwards = triples.filter(pl.col(f"outwards{side}"))[f"relation{side}"].unique().sort()
+    inwards = triples[f"relation{side}"].unique().sort()
+    return tuple(outwards) or tuple(f"{INVERSE}{name}" for name in inwards)
+
+
+def spoken(relation: str) -> str:
+    """A relation as a person says it: the last part of a long name; of an inverse one the whole, for its last part may mislead.
+
+    >>> spoken("film.film.award_nomination")
+    'award nomination'
+    >>> spoken("^film.actor.film")
+    '← film.actor.film'
+    """
+    if " / " in relation:
+        return " / ".join(map(spoken, relation.split(" / ")))
+    if relation.startswith(INVERSE):
+        return f"← {relation.removeprefix(INVERSE)}"
+    found = _LAST_PART.search(relation)
+    return found[0].replace("_", " ") if found else relation
 
 
 def readable_name(entity: str) -> str | None:

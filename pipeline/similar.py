@@ -45,7 +45,7 @@ def most_similar(vectors: Mapping[str, NDArray[np.float32]], item: int, count: i
     known = np.ones(len(next(iter(vectors.values()))), dtype=bool)
     cosines = {}
     for kind, rows in vectors.items():
-        present = rows.any(axis=1)
+        present: NDArray[np.bool_] = np.any(rows != 0, axis=1)
         if not present[item]:
             raise InputError(f"this item has no {kind} vector, so that nothing can be like it by {kind}")
         known &= present

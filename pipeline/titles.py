@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,6 +163,14 @@ class Titles:
         """Title and year: 'Toy Story (1995)'."""
         year = self._years[item]
         return f"{self._titles[item]} ({year})" if year else self._titles[item]
+
+    def short(self, item: int) -> str:
+        """The title alone where no other item has it: 'Toy Story'."""
+        return self._titles[item] if self._counts[self._titles[item]] == 1 else self.shown(item)
+
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        return Counter(self._titles)
 
     def find(self, text: str) -> int:
         """The one item that is meant: by `id:` and its id, by its id alone, or by its title.

@@ -8,29 +8,145 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from pipeline.errors import InputError
 from stages.data_cli import data_app
 
+if TYPE_CHECKING:
+    from stages.ask.output import Answer
+
 USER_MISTAKE = 2
 # Of every mistake in options and arguments; typer gives it no public name of its own.
-UsageError = typer.BadParameter.__bases__[0]
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
-app = typer.Typer(
-    name="crmman", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
 
-@app.callback()
-def crmman() -> None:
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class By(StrEnum):
+    TEXT = "text"
+    STRUCTURE = "structure"
+    BOTH = "both"
+
+
+DatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="A data set of params.yaml; the first, if not given.")
+]
+VariantOption = Annotated[
+    str | None,
+    typer.Option("--variant", help="A model; the last trained one of `run_variants` in params.yaml, if not given."),
+]
+UserOption = Annotated[str | None, typer.Option("--user", help="Id of a user of the data set.")]
+LikeOption = Annotated[
+    list[str] | None, typer.Option("--like", help="Title or id of an item that somebody likes; as often as you like.")
+]
+DislikeOption = Annotated[list[str] | None, typer.Option("--dislike", help="Likewise, of an item that they dislike.")]
+ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
+CountOption = Annotated[int, typer.Option("-k", "--count", min=1, help="How many items.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="A table, if neither this nor the name of --output says otherwise.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", help="A file to write, whose ending (.json, .csv, .parquet) may say the format."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def crmman(context: typer.Context) -> None:
     """A recommender that knows why people like things and why they dislike them.
 
     Run it where params.yaml is, once `dvc repro` has trained a model.
     """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def recommend(
+    dataset: DatasetOption = None,
+    variant: VariantOption = None,
+    user: UserOption = None,
+    like: LikeOption = None,
+    dislike: DislikeOption = None,
+    count: CountOption = 10,
+    form: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
+    r"""The best items that a user has not rated, or for anybody by what they like, with reasons.
+
+    \b
+    crmman recommend --dataset ml-100k --user 42 -k 10
+    crmman recommend --like "Toy Story" --like Alien --dislike "Speed (1994)"
+    crmman recommend --user 42 --format csv --output for-42.csv
+    """
+    from stages.ask.recommend import recommend
+
+    _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
+
+
+@app.command()
+def explain(
+    item: ItemOption,
+    dataset: DatasetOption = None,
+    variant: VariantOption = None,
+    user: UserOption = None,
+    like: LikeOption = None,
+    dislike: DislikeOption = None,
+    parts: Annotated[int, typer.Option("--parts", min=1, help="Contributions of each kind that have a line.")] = 10,
+    paths: Annotated[int, typer.Option("--paths", min=0, help="Items that are looked for in the knowledge graph.")] = 3,
+    form: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
+    r"""Why an item gets its score: every contribution, which add up to it, and the paths in the knowledge graph.
+
+    \b
+    crmman explain --user 42 --item 313
+    crmman explain --user 42 --item "Titanic (1997)" --parts 100
+    crmman explain --like Alien --dislike Speed --item "blade runner"
+    """
+    from stages.ask.explain import explain
+
+    _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
+
+
+@app.command()
+def similar(
+    item: ItemOption,
+    dataset: DatasetOption = None,
+    by: Annotated[
+        By, typer.Option("--by", help="What is written about items, their place in the graph, or both.")
+    ] = By.BOTH,
+    count: CountOption = 10,
+    form: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
+    r"""Items that are like an item, whoever asks.
+
+    \b
+    crmman similar --item "Toy Story" --by text
+    crmman similar --item id:1 --by structure -k 20
+    """
+    from stages.ask.similar import similar
+
+    _give(similar(dataset, item, by, count), form, output)
+
+
+def _give(answer: Answer, form: Format | None, output: Path | None) -> None:
+    named = output.suffix.removeprefix(".") if output else ""
+    answer.give(form or (named if named in list(Format) else Format.TABLE), output)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

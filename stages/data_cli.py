@@ -55,7 +55,7 @@ RenameOption = Annotated[
 ]
 
 
-@data_app.command("check", epilog="Example: crmman data check recipes --like-threshold 4")
+@data_app.command("check")
 def check(
     folder: FolderArgument,
     like_threshold: ThresholdOption = None,
@@ -66,11 +66,16 @@ def check(
     rename: RenameOption = None,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
 ) -> None:
-    """Say what a folder's tables hold, what is wrong with them, and which settings they ask for.
+    r"""What a folder's tables hold, what is wrong with them, and which settings they ask for.
 
     The folder has interactions (user_id, item_id, rating or like), items (item_id and any text columns), kg (head,
-    relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or RecBole's atomic files. Exit
-    code 2 when they cannot be used.
+    relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or it is in RecBole's format,
+    or a published data set (MovieLens, Book-Crossing, Last.fm). Exit code 2 when it cannot be used.
+
+    \b
+    crmman data check recipes
+    crmman data check recipes --like-threshold 3 --format json
+    crmman data check films --rename userId=user_id --rename movieId=item_id
     """
     found = _checked(
         folder,
@@ -89,7 +94,7 @@ def check(
         raise typer.Exit(USER_MISTAKE)
 
 
-@data_app.command("add", epilog="Example: crmman data add recipes data/recipes --like-threshold 4")
+@data_app.command("add")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - and _.", show_default=False)],
     folder: FolderArgument,
@@ -103,7 +108,12 @@ def add(
         str | None, typer.Option(help="A key of `profiles`: standard, or fast to see in a minute that it works.")
     ] = None,
 ) -> None:
-    """Check a folder and write it into params.yaml as a data set; nothing else there changes."""
+    r"""Check a folder and write it into params.yaml as a data set; nothing else there changes.
+
+    \b
+    crmman data add recipes data/recipes
+    crmman data add recipes data/recipes --like-threshold 3 --profile fast
+    """
     from pipeline.artifacts import Text
     from pipeline.errors import InputError
     from pipeline.params import read_parameters

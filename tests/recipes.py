@@ -16,17 +16,22 @@ INGREDIENTS = tuple(
 NAMES = ("Jörg Müller", "Ann O'Neill", 'Bob "Bo" Smith', "Li, Wei")
 
 
+def person(number: int) -> str:
+    """Ids as people have them: names, with spaces and worse."""
+    return f"{NAMES[number % len(NAMES)]} {number}"
+
+
 def recipe_tables() -> dict[str, pl.DataFrame]:
     """People like the recipes of their cuisine and dislike others; a recipe has a cuisine, a dish, ingredients."""
     random = np.random.default_rng(7)
     cuisine = random.integers(len(CUISINES), size=RECIPES)
     dish = random.integers(len(DISHES), size=RECIPES)
     ratings = []
-    for person in range(PEOPLE):
+    for number in range(PEOPLE):
         for recipe in np.flatnonzero(random.random(RECIPES) < 0.15):
-            favourite = cuisine[recipe] == person % len(CUISINES)
+            favourite = cuisine[recipe] == number % len(CUISINES)
             stars = random.choice([4, 5] if favourite else [1, 2, 3, 4])
-            ratings.append((f"{NAMES[person % len(NAMES)]} {person}", int(recipe) + 1000, int(stars)))
+            ratings.append((person(number), int(recipe) + 1000, int(stars)))
     facts = []
     for recipe in range(RECIPES):
         entity = f"Rezept {recipe + 1000}"
