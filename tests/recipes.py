@@ -21,6 +21,11 @@ def person(number: int) -> str:
     return f"{NAMES[number % len(NAMES)]} {number}"
 
 
+def favourite(number: int) -> str:
+    """The cuisine that a person likes."""
+    return CUISINES[number % len(CUISINES)]
+
+
 def recipe_tables() -> dict[str, pl.DataFrame]:
     """People like the recipes of their cuisine and dislike others; a recipe has a cuisine, a dish, ingredients."""
     random = np.random.default_rng(7)
@@ -29,8 +34,8 @@ def recipe_tables() -> dict[str, pl.DataFrame]:
     ratings = []
     for number in range(PEOPLE):
         for recipe in np.flatnonzero(random.random(RECIPES) < 0.15):
-            favourite = cuisine[recipe] == number % len(CUISINES)
-            stars = random.choice([4, 5] if favourite else [1, 2, 3, 4])
+            liked = CUISINES[cuisine[recipe]] == favourite(number)
+            stars = random.choice([4, 5] if liked else [1, 2, 3, 4])
             ratings.append((person(number), int(recipe) + 1000, int(stars)))
     facts = []
     for recipe in range(RECIPES):

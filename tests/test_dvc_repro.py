@@ -30,6 +30,7 @@ OF_ABLATIONS = {
     )
 }
 
+
 class Project(Clone):
     """A clone of this repository with one data set, `slice`, and the fast profile."""
 

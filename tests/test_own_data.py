@@ -6,10 +6,11 @@ import json
 import sys
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tests.clone import Clone
-from tests.recipes import PEOPLE, person, write_recipes
+from tests.recipes import PEOPLE, favourite, person, recipe_tables, write_recipes
 
 ONE_MODEL = ("run_variants: [crmman, crmman-plus, crmman-ease]", "run_variants: [crmman-plus]")
 
@@ -50,14 +51,18 @@ def test_from_a_folder_to_recommendations(project: Clone) -> None:
     metrics = json.loads((project.folder / "metrics/recipes.json").read_text())
     assert "crmman-plus" in metrics
 
-    for number in (0, 1, PEOPLE - 1):
+    # Those who like one cuisine get it: a quarter of all recipes, and more than half of what is recommended.
+    tags = dict(recipe_tables()["items"].select(pl.col("item_id").cast(pl.String), "tags").iter_rows())
+    for number in (0, PEOPLE - 1):
         rows = recommended(project, "--user", person(number), "-k", "5")
         assert len(rows) == 5
-    with_reasons = recommended(project, "--like", str(1000), "--like", str(1001), "--dislike", str(1002))
-    assert len(with_reasons) == 10
-    assert not {row["item_id"] for row in with_reasons} & {"1000", "1001", "1002"}
+        assert sum(favourite(number) in tags[row["item_id"]] for row in rows) >= 3
+        assert all(row["reason"] for row in rows)
+    rows = recommended(project, "--like", "1000", "--like", "1001", "--dislike", "1002")
+    assert len(rows) == 10
+    assert not {row["item_id"] for row in rows} & {"1000", "1001", "1002"}
 
 
 def recommended(project: Clone, *arguments: str) -> list[dict[str, Any]]:
-    rows = json.loads(crmman(project, "recommend", "--dataset", "recipes", *arguments, "--format", "json"))
-    return list(rows)
+    answer = json.loads(crmman(project, "recommend", "--dataset", "recipes", *arguments, "--format", "json"))
+    return list(answer["recommendations"])

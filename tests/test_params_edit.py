@@ -130,7 +130,9 @@ VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(-1e6, 1e6)
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
-@given(st.one_of(VALUES, st.sampled_from(["no", "on", "1", "1e3", "~", "null", "a: b", "# c", "- d", "{e}", "'f", '"g'])))
+@given(
+    st.one_of(VALUES, st.sampled_from(["no", "on", "1", "1e3", "~", "null", "a: b", "# c", "- d", "{e}", "'f", '"g']))
+)
 def test_a_scalar_is_read_back_as_what_it_was_by_both_versions_of_yaml(value: Any) -> None:
     for version in ((1, 1), (1, 2)):
         yaml = YAML(typ="safe", pure=True)

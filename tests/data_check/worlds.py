@@ -31,7 +31,9 @@ def tables(users: int = 12, items: int = 10) -> dict[str, pl.DataFrame]:
                 "rating": [1 + (3 * user + 2 * item) % 5 for user, item in rated],
             }
         ),
-        "items": pl.DataFrame({"item_id": range(items), "title": [f"Film {chr(97 + item) * 3}" for item in range(items)]}),
+        "items": pl.DataFrame(
+            {"item_id": range(items), "title": [f"Film {chr(97 + item) * 3}" for item in range(items)]}
+        ),
         "kg": pl.DataFrame(
             [(f"m{item}", "genre", genre[item]) for item in range(items)]
             + [(f"m{item}", "maker", f"maker {item % 3}") for item in range(items)],
