@@ -31,6 +31,8 @@ from pipeline.sources.tidy import TidyTables
 from pipeline.text_template import item_texts
 
 T = TypeVar("T")
+# The GAT learns from some and is judged on others.
+FEWEST_EDGES = 2
 # Above any overlap: the table of all S_m is wanted, and not the edges of one.
 NO_EDGES = 2**31 - 1
 
@@ -137,7 +139,7 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
 
 
 def _whole(number: float) -> float | int:
-    return int(number) if number.is_integer() else number
+    return int(number) if float(number).is_integer() else number
 
 
 class _Check:
@@ -217,9 +219,13 @@ class _Check:
         wanted = self.wishes.s_m
         joining = suggested_s_m(thresholds, count) if wanted is None else joining_at(wanted, thresholds, count)
         self.known["joining"] = joining
-        if not joining.edges:
+        if joining.edges < FEWEST_EDGES:
+            most = f"; s_m 0 has {thresholds['edges'][0]:,}" if wanted else ""
             self.errors.append(
-                Finding(f"s_m: found {wanted}, which leaves no edge", f"take less than {int(thresholds['s_m'][-1])}")
+                Finding(
+                    f"item graph: s_m {joining.s_m}: found {joining.edges} of the {FEWEST_EDGES} edges that training needs at least{most}",
+                    "take a lower s_m" if most else "add facts that more items have in common",
+                )
             )
         doubts = link_warnings(tables.kg, tables.item_entities, prepared.items, self.seed)
         linked = tables.item_entities["item_id"].unique()

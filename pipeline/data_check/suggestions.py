@@ -152,7 +152,7 @@ def _off(row: dict[str, Any], items: int) -> dict[str, float]:
 def _nearest(chosen: dict[str, Any], off: dict[int, dict[str, float]]) -> str:
     near = [s_m for s_m in (chosen["s_m"] - 1, chosen["s_m"], chosen["s_m"] + 1) if s_m in off]
     return (
-        f"no S_m fits: {', '.join(f'{s_m} {_listed(list(off[s_m]))}' for s_m in near)}; {chosen['s_m']} is the nearest"
+        f"no S_m fits: {'; '.join(f'{s_m} {_listed(list(off[s_m]))}' for s_m in near)}; {chosen['s_m']} is the nearest"
     )
 
 

@@ -71,7 +71,7 @@ def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]
         lines.append(number)
     if wrong:
         number, count = wrong[0]
-        more = f" (and {len(wrong) - 1} more such lines)" if len(wrong) > 1 else ""
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise InputError(f"{file}: line {number}: found {count} fields, expected {len(header)} as in the header{more}")
     return lines if lines and lines[-1] != len(lines) + 1 else []
 
