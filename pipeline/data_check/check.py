@@ -219,6 +219,13 @@ class _Check:
         wanted = self.wishes.s_m
         joining = suggested_s_m(thresholds, count) if wanted is None else joining_at(wanted, thresholds, count)
         self.known["joining"] = joining
+        if joining.density == 1:
+            self.errors.append(
+                Finding(
+                    f"item graph: s_m {joining.s_m}: found an edge between every two items, which tells none from another",
+                    "take a higher s_m, or add facts that only some items have",
+                )
+            )
         if joining.edges < FEWEST_EDGES:
             most = f"; s_m 0 has {thresholds['edges'][0]:,}" if wanted else ""
             self.errors.append(

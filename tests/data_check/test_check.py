@@ -197,6 +197,11 @@ REFUSED: dict[str, tuple[Tables, Wishes, str]] = {
         Wishes(),
         "found no two items that share an entity",
     ),
+    "all the same": (
+        {"kg": pl.DataFrame({"head": [f"m{i}" for i in range(10)], "relation": "is", "tail": "t"})},
+        Wishes(),
+        "item graph: s_m 0: found an edge between every two items",
+    ),
     "one pair": (
         {"kg": pl.DataFrame({"head": ["m0", "m1"], "relation": "is", "tail": "t"})},
         Wishes(),
