@@ -16,6 +16,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.config import read_yaml
+from pipeline.sources.files import DOWNLOADS
 from pipeline.structure import StructureSource
 from stages.stage import Reads
 from tests.imports import ROOT, closure
@@ -218,7 +219,7 @@ def test_a_stage_lists_exactly_the_modules_it_can_reach(stage: Stage) -> None:
     assert len(listed) == len(set(listed))
     reached = closure(f"stages.{stage.module}")
     if f"{READERS}/__init__.py" in reached:
-        # The registry reaches all of them: as a folder, so that a new reader is no change of dvc.yaml.
+        # The registry reaches all readers; they are listed as a folder, so that a new one is no change of dvc.yaml.
         reached = {path for path in reached if not path.startswith(f"{READERS}/")} | {READERS}
     assert set(listed) == reached
 
@@ -267,3 +268,11 @@ def test_a_curve_is_drawn_by_columns_that_it_has(stage: Stage) -> None:
 def test_git_ignores_what_must_never_be_committed() -> None:
     ignored = Path(ROOT / ".gitignore").read_text().splitlines()
     assert {"/artifacts/", "/.checkpoints/", "/.venv/"} <= set(ignored)
+
+
+def test_neither_git_nor_dvc_sees_what_is_downloaded() -> None:
+    """DVC watches the folder for sources with a URL: what is fetched into it must not look like a change."""
+    for name in (".gitignore", ".dvcignore"):
+        lines = (ROOT / name).read_text().splitlines()
+        assert lines.index(f"/{DOWNLOADS}/*") < lines.index(f"!/{DOWNLOADS}/README.md")
+    assert (ROOT / DOWNLOADS / "README.md").is_file()

@@ -74,7 +74,11 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
         (("device",), "gpu", "'gpu', expected 'auto', 'cpu' or 'cuda'"),
         (("datasets",), {}, "an empty mapping, expected at least 1 entry"),
         (("profiles",), {}, "an empty mapping, expected at least 1 entry"),
-        ((*DATASET, "source", "type"), "wheel", "'wheel', expected one of: 'recbole-wheel', 'atomic', 'tables'"),
+        (
+            (*DATASET, "source", "type"),
+            "wheel",
+            "'wheel', expected one of: 'atomic', 'book-crossing', 'hetrec-lastfm', 'kgcn', 'movielens'",
+        ),
         ((*DATASET, "source", "sha256"), "abc", "'abc', expected a string that matches"),
         ((*DATASET, "source", "version"), "1.2 --pre", "'1.2 --pre', expected a string that matches"),
         ((*DATASET, "like_threshold"), "4", "'4', expected a valid number"),

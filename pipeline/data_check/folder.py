@@ -41,6 +41,7 @@ PUBLISHED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("kgcn", (("ratings_final.txt",), ("kg_final.txt",))),
     ("hetrec-lastfm", (("user_artists.dat",), ("artists.dat",))),
     ("book-crossing", (("bx-book-ratings.csv",),)),
+    ("book-crossing", (("ratings.csv", "book-ratings.csv"), ("books.csv", "bx_books.csv"))),
     ("movielens", (("ratings.csv",), ("movies.csv",))),
     ("movielens", (("ratings.dat",), ("movies.dat",))),
     ("movielens", (("u.data",), ("u.item",))),

@@ -1,37 +1,35 @@
-"""Data sources: each gives the same four tidy tables, and a name in `params.yaml` picks one.
-
-A reader of one's own is a file beside these: a `Config` with a `type`, the `path` that DVC watches, and `read`, and its name here.
-"""
+"""Data sources: each gives the same four tidy tables, and a name in `params.yaml` picks one."""
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
 
 from pipeline.config import Config
-from pipeline.sources.atomic import AtomicSource
-from pipeline.sources.book_crossing import BookCrossingSource
-from pipeline.sources.hetrec_lastfm import HetrecLastfmSource
-from pipeline.sources.kgcn import KgcnSource
-from pipeline.sources.movielens import MovieLensSource
-from pipeline.sources.recbole_wheel import RecboleWheelSource
-from pipeline.sources.tables import TablesSource
+from pipeline.sources import registry
 from pipeline.sources.tidy import TidyTables
 
 __all__ = ["SOURCES", "SourceConfig", "TidyTables"]
 
-Source = Annotated[
-    RecboleWheelSource
-    | AtomicSource
-    | TablesSource
-    | MovieLensSource
-    | BookCrossingSource
-    | KgcnSource
-    | HetrecLastfmSource,
-    Field(discriminator="type"),
-]
-SOURCES: tuple[type[Config], ...] = get_args(get_args(Source)[0])
+SOURCES: tuple[type[Config], ...] = tuple(found for found in vars(registry).values() if isinstance(found, type))
+
+if TYPE_CHECKING:
+
+    class Source(Protocol):
+        """What every reader has, beside settings of its own."""
+
+        @property
+        def path(self) -> str:
+            """A file or folder that DVC watches."""
+
+        def read(self) -> TidyTables:
+            """The four tables; InputError where they cannot be read."""
+
+else:
+    Source = Annotated[reduce(operator.or_, SOURCES), Field(discriminator="type")]
 
 
 class SourceConfig(Config):

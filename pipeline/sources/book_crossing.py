@@ -1,8 +1,9 @@
 """Book-Crossing: the semicolon files that Cai-Nicolas Ziegler published (BX-*.csv), or their comma copies (Ratings.csv, Books.csv).
 
 The BX files are Latin-1 and no proper CSV: quotes inside fields are escaped by a backslash or not at all, and titles have
-semicolons in them, of their own or of entities (``&amp;``). What holds is that ``";"`` separates fields. In the comma copies
-some titles have swallowed their author, and what follows is one column off.
+semicolons in them, of their own or of entities (``&amp;``). What holds is that ``";"`` separates fields. Letters with accents went
+through UTF-8 twice before publication: ``Ã?Â©`` and ``Ã©`` are é, ``Â®`` is ®; ``Ã?Ã?`` may be ß or Ü and stays. In the comma
+copies some titles have swallowed their author, and what follows is one column off.
 
 A rating of 0 says that somebody had to do with the book, without a judgement; 1 to 10 are ratings.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import html
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -28,6 +30,8 @@ RATING_HEADER = ("User-ID", "ISBN", "Book-Rating")
 BOOK_HEADER = ("ISBN", "Book-Title", "Book-Author", "Year-Of-Publication", "Publisher")
 HIGHEST_RATING = 10.0
 NO_NAME = ("", "null", "n/a", "not applicable (na )")
+# The two bytes of a letter in UTF-8, each read as a letter; the second may have been encoded once more, and the first lost half.
+TWICE_ENCODED = re.compile("([ÂÃ])(?:\\?Â)?([\x80-\xbf])")
 # Above it the file is none of Book-Crossing, and leaving lines out would hide it.
 BROKEN_SHARE = 0.01
 
@@ -174,5 +178,7 @@ def _in_place(fields: list[str]) -> list[str]:
 
 
 def _name(text: str) -> str | None:
+    # First of all: the second byte of à looks like a blank.
+    text = TWICE_ENCODED.sub(lambda found: bytes((ord(found[1]), ord(found[2]))).decode(), text)
     name = " ".join(text.split())
     return None if name.lower() in NO_NAME else name

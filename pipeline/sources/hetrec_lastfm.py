@@ -65,7 +65,9 @@ class HetrecLastfmSource(FilesSource):
             files.get("user_taggedartists.dat"), "\t", TAGGED, header=("userID", "artistID", "tagID")
         ).frame
         names = [(row[0], row[1].strip().lower()) for _, row in _rows(tags_file, ("tagID", "tagValue"), "latin-1")]
-        tags = pl.DataFrame(names, schema={"tag_id": pl.String, "tag": pl.String}, orient="row").unique("tag_id")
+        tags = pl.DataFrame(names, schema={"tag_id": pl.String, "tag": pl.String}, orient="row").unique(
+            "tag_id", keep="first", maintain_order=True
+        )
         counted = (
             tagged.with_columns(pl.col("tag_id", "item_id").cast(pl.String))
             .join(tags, on="tag_id", how="inner")
@@ -106,7 +108,9 @@ def _rows(file: DataFile, columns: tuple[str, str], encoding: Encoding) -> list[
     rows = []
     for number, line in enumerate(lines, start=2):
         fields = line.split("\t")
-        if len(fields) < 2 or not fields[0].strip():
+        if len(fields) < 2:
             raise InputError(f"{file}: line {number}: found {len(fields)} fields, expected {len(header)}")
+        if not fields[0].strip():
+            raise InputError(f"{file}: column {columns[0]}, line {number}: found no value, expected an id")
         rows.append((number, (fields[0].strip(), fields[1])))
     return rows

@@ -61,7 +61,7 @@ class KgcnSource(FilesSource):
         kg = read_columns(files.get(*KG_FILES), "\t", TRIPLES)
         links = _stripped(read_columns(files.get(*LINK_FILES), "\t", LINKS))
         items = RawTable(links.frame.select("item_id").unique(maintain_order=True), links.file)
-        return tidy(ratings, _with_titles(items, files, remarks), kg, links, mend=True)
+        return tidy(ratings, _with_titles(items, files, remarks), kg, links, mend=True, least_known=0.0)
 
     def _ratings(self, files: Files, remarks: list[str]) -> RawTable:
         file = files.get(*RATING_FILES, "ratings_final.txt")
@@ -96,7 +96,7 @@ class KgcnSource(FilesSource):
             items = RawTable(ratings.frame.select(pl.col("item_id").unique().sort()), ratings.file)
         ids = items.frame["item_id"]
         links = RawTable(pl.DataFrame({"item_id": ids, "entity_id": ids}), items.file)
-        return tidy(ratings, items, kg, links, mend=True)
+        return tidy(ratings, items, kg, links, mend=True, least_known=0.0)
 
 
 def _stripped(table: RawTable) -> RawTable:

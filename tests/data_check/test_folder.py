@@ -108,6 +108,7 @@ def test_an_atomic_folder_without_a_graph_says_so(tmp_path: Path) -> None:
         (["ml-1m/ratings.dat", "ml-1m/movies.dat"], "movielens"),
         (["u.data", "u.item", "u.genre"], "movielens"),
         (["BX-Book-Ratings.csv", "BX-Books.csv"], "book-crossing"),
+        (["Ratings.csv", "Books.csv", "Users.csv"], "book-crossing"),
         (["user_artists.dat", "artists.dat", "tags.dat"], "hetrec-lastfm"),
         (["user_artists.dat", "item_index2entity_id.txt", "kg.txt"], "kgcn"),
         (["ratings_final.txt", "kg_final.txt"], "kgcn"),

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.sources.tidy import RawTable, TidyTables, tidy
+from pipeline.sources.tidy import RawTable, TidyTables, _distinct_numbers, tidy
 
 PAIRS = {"user_id": ["u", "v"], "item_id": ["a", "b"]}
 RATED = pl.DataFrame({**PAIRS, "rating": [4, 5]})
@@ -21,8 +24,7 @@ def tables(
     items: pl.DataFrame = ITEMS,
     kg: pl.DataFrame = KG,
     links: pl.DataFrame = LINKS,
-    *,
-    links_may_name_unknown_items: bool = False,
+    **allowed: Any,
 ) -> TidyTables:
     """Interactions count rows from 0, as Parquet does, the others lines, as text files do."""
     return tidy(
@@ -30,7 +32,7 @@ def tables(
         RawTable(items, "items.csv", 2),
         RawTable(kg, "kg.tsv", 2),
         RawTable(links, "links.csv", 2),
-        links_may_name_unknown_items=links_may_name_unknown_items,
+        **allowed,
     )
 
 
@@ -257,3 +259,73 @@ def test_a_row_knows_its_line_where_earlier_rows_have_several() -> None:
     assert RawTable(ITEMS, "f").row(1) == "row 1"
     assert RawTable(ITEMS, "f", 2).row(1) == "line 3"
     assert RawTable(ITEMS, "f", 2, lines=[2, 5, 6]).row(1) == "line 5"
+
+
+def test_a_published_data_set_is_mended_and_each_change_is_remarked() -> None:
+    rated = pl.DataFrame(
+        {
+            "user_id": ["u", "v", "u", "u", "v"],
+            "item_id": ["a", "b", "a", "unknown", "b"],
+            "rating": [4, 5, 1, 2, 3],
+            "timestamp": [20, 30, 10, 10, 30],
+        }
+    )
+    repeated_items = pl.concat([ITEMS, pl.DataFrame({"item_id": ["a"], "title": ["again"]})])
+    repeated_links = pl.concat([LINKS, LINKS[:1], pl.DataFrame({"item_id": ["unknown"], "entity_id": ["e"]})])
+    mended = tables(rated, repeated_items, links=repeated_links, mend=True)
+    # Of u's ratings of a the later one; of v's two of b, at the same time, the one further down.
+    assert sorted(mended.interactions.select("user_id", "item_id", "rating").rows()) == [
+        ("u", "a", 4.0),
+        ("v", "b", 3.0),
+    ]
+    assert mended.items.equals(ITEMS)
+    assert mended.item_entities.equals(LINKS)
+    assert mended.remarks == [
+        "items.csv: 1 repeated items: the first of each counts",
+        "links.csv: 1 repeated links: the first of each counts",
+        "interactions.parquet: 1 of 5 interactions with items that items.csv lacks are left out",
+        "interactions.parquet: 2 repeated interactions: the latest of each counts",
+        "links.csv: 1 links of items that the data set lacks are left out",
+    ]
+
+
+def test_without_timestamps_the_last_of_repeated_interactions_counts() -> None:
+    rated = pl.DataFrame({"user_id": [1, 1, 1], "item_id": ["a", "b", "a"], "rating": [4, 5, 1]})
+    mended = tables(rated, mend=True).interactions
+    assert sorted(mended.select("item_id", "rating").rows()) == [("a", 1.0), ("b", 5.0)]
+
+
+def test_nothing_is_mended_where_nothing_is_wrong() -> None:
+    mended, plain = tables(mend=True), tables()
+    assert mended.interactions.equals(plain.interactions)
+    assert (mended.items.equals(plain.items), mended.remarks) == (True, [])
+
+
+def test_a_published_data_set_knows_most_of_the_items_rated() -> None:
+    rated = pl.DataFrame({"user_id": ["u"] * 3, "item_id": ["a", "x", "y"], "rating": [1, 2, 3]})
+    message = "^interactions.parquet: found {} of {} interactions with items that items.csv lacks, expected most of its"
+    with pytest.raises(InputError, match=message.format(2, 3)):
+        tables(rated, mend=True)
+    assert len(tables(rated, mend=True, least_known=0.3).interactions) == 1
+    with pytest.raises(InputError, match=message.format(2, 2)):
+        tables(rated[1:], mend=True, least_known=0.0)
+
+
+def test_a_row_that_is_mended_away_changes_no_line_of_those_below_it() -> None:
+    items = pl.DataFrame({"item_id": ["a", "a", ""], "title": ["x", "y", "z"]})
+    with pytest.raises(InputError, match=r"^items\.csv: column item_id, line 4: found no value"):
+        tables(items=items, mend=True)
+
+
+ids = st.integers(-3, 3) | st.integers(-(2**62), 2**62)
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(st.lists(st.tuples(ids, ids), min_size=1, max_size=6))
+def test_pairs_of_numbers_are_distinct_only_where_they_are(pairs: list[tuple[int, int]]) -> None:
+    frame = pl.DataFrame(pairs, schema={"user_id": pl.Int64, "item_id": pl.Int64}, orient="row")
+    distinct = len(set(pairs)) == len(pairs)
+    assert _distinct_numbers(frame, ("user_id", "item_id")) <= distinct
+    if all(abs(number) <= 3 for pair in pairs for number in pair):
+        assert _distinct_numbers(frame, ("user_id", "item_id")) == distinct
+    assert not _distinct_numbers(frame.cast(pl.String), ("user_id", "item_id"))
