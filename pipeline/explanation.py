@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -95,6 +95,7 @@ def lines_of(parts: Sequence[Part], shown: int, digits: int) -> dict[Kind, list[
         kind to lines; kinds without a part are left out.
     """
     groups: list[tuple[Part, ...]] = []
+    lines: dict[Kind, list[Line]] = {}
     for kind in KINDS:
         mine = [part for part in parts if part.kind == kind]
         # "and 1 more" takes a line as well as the one itself.
@@ -102,10 +103,16 @@ def lines_of(parts: Sequence[Part], shown: int, digits: int) -> dict[Kind, list[
         groups += [(part,) for part in mine[:cut]]
         groups += [tuple(mine[cut:])] if mine[cut:] else []
     values = rounded([math.fsum(part.value for part in group) for group in groups], digits)
-    lines: dict[Kind, list[Line]] = {}
     for group, value in zip(groups, values, strict=True):
         lines.setdefault(group[0].kind, []).append(Line(group, value))
-    return lines
+    # Rounding can change the order.
+    return {kind: sorted(mine, key=lambda line: (line.rest, -abs(line.value))) for kind, mine in lines.items()}
+
+
+def as_printed(parts: Sequence[Part], lines: Mapping[Kind, Sequence[Line]]) -> list[Part]:
+    """The parts, those with a line of their own with the value that it shows."""
+    printed = {line.parts[0]: line.value for mine in lines.values() for line in mine if not line.rest}
+    return [replace(part, value=printed.get(part, part.value)) for part in parts]
 
 
 def rounded(values: Sequence[float], digits: int) -> list[float]:

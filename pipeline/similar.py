@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.errors import InputError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,17 +35,13 @@ def most_similar(vectors: Mapping[str, NDArray[np.float32]], item: int, count: i
 
     Args:
         vectors: kinds to vectors of all items, (M, width), at least one.
+        item: index of an item with a vector of every kind.
         count: at most this many.
-
-    Raises:
-        InputError: the item itself has no vector of some kind.
     """
     known = np.ones(len(next(iter(vectors.values()))), dtype=bool)
     cosines = {}
     for kind, rows in vectors.items():
         present: NDArray[np.bool_] = np.any(rows != 0, axis=1)
-        if not present[item]:
-            raise InputError(f"this item has no {kind} vector, so that nothing can be like it by {kind}")
         known &= present
         centred = rows.astype(np.float64) - rows[present].mean(axis=0, dtype=np.float64)
         lengths = np.maximum(np.linalg.norm(centred, axis=1), 1e-12)

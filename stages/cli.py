@@ -28,6 +28,11 @@ app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=
 app.add_typer(data_app, name="data")
 
 
+def examples(*commands: str) -> str:
+    """Shown below the options as they stand."""
+    return "\b\nFor example:\n" + "\n".join(f"  crmman {command}" for command in commands)
+
+
 class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
@@ -74,7 +79,13 @@ def crmman(context: typer.Context) -> None:
         print(context.get_help())
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "recommend --dataset ml-100k --user 42 -k 10",
+        'recommend --like "Toy Story" --like Alien --dislike "Speed (1994)"',
+        "recommend --user 42 --format csv --output for-42.csv",
+    )
+)
 def recommend(
     dataset: DatasetOption = None,
     variant: VariantOption = None,
@@ -85,19 +96,19 @@ def recommend(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    r"""The best items that a user has not rated, or for anybody by what they like, with reasons.
-
-    \b
-    crmman recommend --dataset ml-100k --user 42 -k 10
-    crmman recommend --like "Toy Story" --like Alien --dislike "Speed (1994)"
-    crmman recommend --user 42 --format csv --output for-42.csv
-    """
+    """Recommend items to a user, or to anybody by what they like. Each comes with its score and its reason."""
     from stages.ask.recommend import recommend
 
     _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "explain --user 42 --item 313",
+        'explain --user 42 --item "Titanic (1997)" --parts 100',
+        'explain --like Alien --dislike Speed --item "blade runner"',
+    )
+)
 def explain(
     item: ItemOption,
     dataset: DatasetOption = None,
@@ -110,19 +121,13 @@ def explain(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    r"""Why an item gets its score: every contribution, which add up to it, and the paths in the knowledge graph.
-
-    \b
-    crmman explain --user 42 --item 313
-    crmman explain --user 42 --item "Titanic (1997)" --parts 100
-    crmman explain --like Alien --dislike Speed --item "blade runner"
-    """
+    """Explain an item's score. All that adds up to it, and what the knowledge graph has between the item and the history."""
     from stages.ask.explain import explain
 
     _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
 
 
-@app.command()
+@app.command(epilog=examples('similar --item "Toy Story" --by text', "similar --item id:1 --by structure -k 20"))
 def similar(
     item: ItemOption,
     dataset: DatasetOption = None,
@@ -133,12 +138,7 @@ def similar(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    r"""Items that are like an item, whoever asks.
-
-    \b
-    crmman similar --item "Toy Story" --by text
-    crmman similar --item id:1 --by structure -k 20
-    """
+    """Find items that are like an item."""
     from stages.ask.similar import similar
 
     _give(similar(dataset, item, by, count), form, output)

@@ -18,8 +18,9 @@ STAGES = (
     "evaluate",
     "evaluate_baselines",
     "compare",
+    "recommend",
 )
-VARIANT_STAGES = ("train_users", "evaluate")
+VARIANT_STAGES = ("train_users", "evaluate", "recommend")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.explanation import BIASES, Kind, Line, Part, digits_for, lines_of, parts_of, reason, signed
+from pipeline.explanation import BIASES, Kind, Line, Part, as_printed, digits_for, lines_of, parts_of, reason, signed
 from pipeline.graph_paths import KnowledgeGraph, Path, SharedEntity, spoken
 from pipeline.people import preference_of
 from pipeline.reasons import reasons
@@ -25,8 +25,8 @@ COLUMNS = {
     "head": pl.String,
     "contribution": pl.Float64,
 }
-# Entities of one relation that are named.
-ENTITIES = 3
+# Relations that have a line, the one with the rarest entity first, and entities that are named on it.
+RELATIONS, ENTITIES = 5, 3
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ def explain(
     text = "\n".join(
         [
             *_heading(trained, asked, candidate, placed),
-            *filter(None, [reason(parts, catalogue.titles.short, digits_for([part.value for part in parts]))]),
-            "",
-            *_sum(parts, score, shown, catalogue.titles),
+            *_sum(parts, shown, catalogue.titles),
             *_paths(graph, met, pulling, candidate, catalogue.titles),
         ]
     )
@@ -115,20 +113,25 @@ def _heading(trained: Trained, asked: Asked, candidate: int, placed: Placed) -> 
         lines.append(
             f"They {placed.rated} it: it is left out of their history here, so that it does not explain itself."
         )
-    return [*lines, f"Rank {placed.rank:,} of {placed.among:,} items that they have not rated."]
+        lines.append(f"Rank {placed.rank:,} beside the {placed.among - 1:,} items that they have not rated.")
+    else:
+        lines.append(f"Rank {placed.rank:,} of {placed.among:,} items that they have not rated.")
+    return lines
 
 
-def _sum(parts: Sequence[Part], score: float, shown: int, titles: Titles) -> list[str]:
-    digits = digits_for([part.value for part in parts])
+def _sum(parts: Sequence[Part], shown: int, titles: Titles) -> list[str]:
+    """The reason in one line, and all parts under it."""
+    digits = digits_for([part.value for part in parts]) + 1
+    lines = lines_of(parts, shown, digits)
     rows: list[tuple[str, str]] = []
     total = 0.0
-    for kind, lines in lines_of(parts, shown, digits).items():
-        subtotal = sum(line.value for line in lines)
+    for kind, mine in lines.items():
+        subtotal = sum(line.value for line in mine)
         total += subtotal
-        rows.append((_kind(kind, sum(len(line.parts) for line in lines)), signed(subtotal, digits)))
-        rows += [(f"  {_line(line, titles)}", signed(line.value, digits)) for line in lines]
-    rows.append(("score", signed(total, digits)))
-    return columns(rows)
+        rows.append((_kind(kind, sum(len(line.parts) for line in mine)), signed(subtotal, digits)))
+        rows += [(f"  {_line(line, titles)}", signed(line.value, digits)) for line in mine]
+    why = reason(as_printed(parts, lines), titles.short, digits)
+    return [*([why] if why else []), "", *columns([*rows, ("score", signed(total, digits))])]
 
 
 def _kind(kind: Kind, count: int) -> str:
@@ -161,15 +164,19 @@ def _paths(
         else:
             found.append("no entity for it")
         lines.append(f"  {titles.shown(path.other)}, which they {part.kind}: {', '.join(found)}")
-        for how, shared in path.by_relation().items():
+        groups = [(", ".join(map(spoken, how)), shared) for how, shared in path.by_relation().items()]
+        for how, shared in groups[:RELATIONS]:
             named = ", ".join(map(_entity, shared[:ENTITIES]))
             more = f" and {len(shared) - ENTITIES} more" if len(shared) > ENTITIES else ""
-            lines.append(f"    {', '.join(map(spoken, how))}: {named}{more}")
+            lines.append(f"    {how}: {named}{more}")
+        if groups[RELATIONS:]:
+            more = "; ".join(how for how, _ in groups[RELATIONS:])
+            lines.append(f"    … and {sum(len(shared) for _, shared in groups[RELATIONS:])} more: {more}")
     return lines
 
 
 def _entity(entity: SharedEntity) -> str:
-    return f"{entity.name or entity.entity} (of {entity.items} items)"
+    return f"{entity.name or entity.entity} (of {entity.items:,} items)"
 
 
 def _named(item: int, titles: Titles) -> dict[str, str]:

@@ -39,7 +39,10 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
         raise InputError("found --user and --like or --dislike, expected either a user or what somebody else likes")
     if user is not None:
         person = trained.person_of(user)
-        counts = f"{len(person.likes)} likes, {len(person.dislikes)} dislikes"
+        counts = ", ".join(
+            f"{len(items)} {word if len(items) == 1 else f'{word}s'}"
+            for word, items in zip(("like", "dislike"), person, strict=True)
+        )
         record = {"user_id": user, "likes": len(person.likes), "dislikes": len(person.dislikes)}
         return Asked(person, f"user {user} ({counts})", record)
     if not likes and not dislikes:
@@ -59,4 +62,5 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
         for kind, items in (("likes", liked), ("dislikes", disliked))
     }
     person = Person(np.array(sorted(liked), dtype=np.int64), np.array(sorted(disliked), dtype=np.int64))
-    return Asked(person, "somebody who " + ", and ".join(f"{verb} {text}" for verb, text in names.items()), record)
+    joined = " and " if len(liked) == 1 else ", and "
+    return Asked(person, "somebody who " + joined.join(f"{verb} {text}" for verb, text in names.items()), record)

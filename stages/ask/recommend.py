@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.explanation import digits_for, parts_of, reason
 from pipeline.people import preference_of
 from pipeline.reasons import reasons
+from pipeline.recommend import best_unrated
 from stages.ask.output import Answer, table
 from stages.ask.people import asked_for
 from stages.ask.trained import read_trained
@@ -37,8 +38,7 @@ def recommend(
     trained = read_trained(dataset, variant)
     asked, titles = asked_for(trained, user, likes, dislikes), trained.catalogue.titles
     scores = preference_of(trained.model, [asked.person])[0]
-    unrated = np.setdiff1d(np.arange(len(titles)), np.concatenate(asked.person))
-    chosen = unrated[np.argsort(-scores[unrated], kind="stable")[:count]]
+    chosen = best_unrated(scores, asked.person, count)
     found = reasons(trained.model, asked.person, chosen)
     digits = digits_for(np.concatenate([found.likes_part, found.dislikes_part], axis=1).ravel())
     rows = [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TEXT, STRUCTURE = "text", "structure"
+NOTHING = {TEXT: "no text", STRUCTURE: "no edge in the item graph"}
 
 
 def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
@@ -30,11 +31,12 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     titles = catalogue.titles
     asked = titles.find(item)
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
-    try:
-        found = most_similar(vectors, asked, count)
-    except InputError as error:
-        why = " (it has no edge in the item graph)" if STRUCTURE in str(error) else ""
-        raise InputError(f"--by {by}: {titles.shown(asked)}: {error}{why}") from None
+    for kind, rows_of_kind in vectors.items():
+        if not rows_of_kind[asked].any():
+            raise InputError(
+                f"--by {by}: {titles.shown(asked)} has {NOTHING[kind]}, so that nothing can be like it by {kind}"
+            )
+    found = most_similar(vectors, asked, count)
     cosines = {f"by_{kind}": values for kind, values in found.cosines.items()} if len(vectors) > 1 else {}
     shared = _shared(catalogue, asked)[found.items] if STRUCTURE in vectors else None
     rows = [

@@ -131,11 +131,13 @@ def _catalogue(values: dict[str, Any], dataset: str | None) -> Catalogue:
 
 
 def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
-    if variant is not None:
-        look_up(values, ("variants", variant), str(PARAMS))
-        return variant
-    names = look_up(values, ("run_variants",), str(PARAMS))
-    trained = [name for name in names if artifacts.MODEL.of(variant=name).at(dataset).is_file()]
+    known, run = (look_up(values, (key,), str(PARAMS)) for key in ("variants", "run_variants"))
+    trained = [name for name in known if artifacts.MODEL.of(variant=name).at(dataset).is_file()]
     if not trained:
-        raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(names)}; run `dvc repro`")
-    return str(trained[-1])
+        raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(run)}; run `dvc repro`")
+    if variant is None:
+        return str(next(name for name in [*reversed(run), *trained] if name in trained))
+    if variant in trained:
+        return variant
+    what = "which has not been trained on it" if variant in known else "which params.yaml does not have"
+    raise InputError(f"{dataset}: found the variant {variant!r}, {what}; expected one of: {', '.join(trained)}")
