@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 
-PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
+PLAIN = re.compile(r"(?:\.{0,2}/)?[A-Za-z_][\w./-]*")
 # YAML 1.1 reads them as something else than text, and DVC's users have tools of both versions.
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 # Where comments start behind a value, if it is not longer; the other entries of the file have them there.

@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
 }
 SEED = 42
 
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Your own data: check a folder, add it.")
+data_app = typer.Typer(rich_markup_mode=None)
 
 
 class Format(StrEnum):
@@ -53,6 +53,13 @@ LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave o
 RenameOption = Annotated[
     list[str] | None, typer.Option(metavar="THEIRS=OURS", help="A column's name; may be given several times.")
 ]
+
+
+@data_app.callback(invoke_without_command=True)
+def data(context: typer.Context) -> None:
+    """Your own data: check a folder, add it to params.yaml."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @data_app.command("check")

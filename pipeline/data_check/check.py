@@ -55,11 +55,20 @@ class Wishes:
 
 
 @dataclass(frozen=True)
+class TableFile:
+    """A table that could be read, before anything is left out."""
+
+    file: str
+    rows: int
+    columns: list[str]
+
+
+@dataclass(frozen=True)
 class DataCheck:
     """
     Attributes:
         source: the `source` of params.yaml that reads the folder.
-        files: table to its file.
+        files: the tables that could be read, by name; none of a published data set.
         facts, threshold, likes, joining, template: None where an error stands in the way of knowing.
         likes, dislikes: of all interactions, at the threshold.
         example: the text of the first item that has one.
@@ -68,7 +77,7 @@ class DataCheck:
     """
 
     source: dict[str, Any]
-    files: dict[str, str]
+    files: dict[str, TableFile]
     errors: list[Finding]
     warnings: list[Finding]
     facts: Facts | None = None
@@ -100,7 +109,9 @@ class DataCheck:
     def reasons(self) -> dict[str, str]:
         """What stands behind a setting, in a few words."""
         assert self.joining is not None, "only what can be used has reasons"
-        likes = f"{self.likes:,} likes, {self.dislikes:,} dislikes"
+        assert self.likes is not None
+        assert self.facts is not None
+        likes = f"{self.likes / self.facts.interactions:.0%} of the ratings are likes"
         return {
             "like_threshold": "interactions have `like`" if self.threshold is None else likes,
             "s_m": self.joining.sentence(),
@@ -125,7 +136,7 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     source: dict[str, Any] = {"type": found.type, "path": folder.as_posix()}
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
-    files = {name: table.file for name, table in found.raw.items()}
+    files = {name: TableFile(table.file, len(table.frame), table.frame.columns) for name, table in found.raw.items()}
     if found.tables is not None:
         examined = Examined([], [], found.tables)
     else:
@@ -133,7 +144,7 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     errors, warnings, tables = found.errors + examined.errors, examined.warnings, examined.tables
     if tables is None:
         return DataCheck(source, files, errors, warnings)
-    of_entities = of_links(tables, *(files.get(name, name) for name in ("item_entities", "kg")))
+    of_entities = of_links(tables, *(files[name].file if name in files else name for name in ("item_entities", "kg")))
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
     return _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
 
@@ -148,7 +159,7 @@ class _Check:
     def __init__(
         self,
         source: dict[str, Any],
-        files: dict[str, str],
+        files: dict[str, TableFile],
         errors: list[Finding],
         warnings: list[Finding],
         tables: TidyTables,
@@ -212,7 +223,7 @@ class _Check:
                 Finding(
                     "found no two items that share an entity, expected some: the item graph would have no edge",
                     "add facts that several items have in common, such as categories or makers",
-                    self.known["files"].get("kg", "kg"),
+                    "kg",
                 )
             )
             return

@@ -16,7 +16,12 @@ EXAMPLE_LENGTH = 100
 def shown_check(check: DataCheck) -> str:
     """Facts, suggestions, warnings, errors, verdict."""
     lines = [f"{check.source['path']}: {check.source['type']}"]
-    if check.facts is not None:
+    if check.facts is None:
+        lines += [
+            f"  {name}: {table.rows:,} rows of {', '.join(table.columns)} ({table.file})"
+            for name, table in check.files.items()
+        ]
+    else:
         rows = list(_rows(check, check.facts))
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         lines += [f"  {name:<{widths[0]}}  {number:>{widths[1]}}  {words}".rstrip() for name, number, words in rows]

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.data_check.check import Wishes
 from pipeline.data_check.folder import layout
+from pipeline.data_check.text import shown_check
 from pipeline.errors import InputError
 from tests.data_check.worlds import checked, tables, write
 
@@ -20,6 +21,7 @@ def test_every_missing_table_is_an_error_that_says_what_it_is_for(tmp_path: Path
     assert "head, relation, tail" in kg.advice
     assert "table item_entities: found nothing" in links.problem
     assert "item_id, entity_id" in links.advice
+    assert f"  items: 10 rows of item_id, title ({folder}/items.csv)" in shown_check(checked(folder)).splitlines()
 
 
 @pytest.mark.parametrize(

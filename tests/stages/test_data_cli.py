@@ -112,6 +112,7 @@ def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Pat
 
 
 def test_help_has_an_example_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    assert (run(tmp_path, "data").code, "check" in run(tmp_path, "data").out) == (0, True)
     for verb in ("check", "add"):
         result = run(tmp_path, "data", verb, "--help")
         assert result.code == 0
