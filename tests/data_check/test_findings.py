@@ -47,6 +47,12 @@ CASES: dict[str, tuple[str, Change, str, int]] = {
         "column user_id, line 6: found no value, expected an id",
         2,
     ),
+    "blank item": (
+        "interactions",
+        put("item_id", (4, " ")),
+        "column item_id, line 6: found no value, expected an id",
+        1,
+    ),
     "no number": (
         "interactions",
         put("rating", (2, "good"), (3, "nan"), (5, None)),
