@@ -8,15 +8,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.data_check.check import DataCheck, Wishes, check_folder
-
-DEFAULTS: dict[str, Any] = {
-    "min_user_interactions": 1,
-    "min_item_interactions": 0,
-    "linked_items_only": False,
-    "split": "random",
-    "split_fractions": [0.6, 0.2, 0.2],
-    "leave_out_relations": [],
-}
+from stages.data_cli import DEFAULTS, SEED
 
 
 def tables(users: int = 12, items: int = 10) -> dict[str, pl.DataFrame]:
@@ -53,4 +45,4 @@ def write(folder: Path, changed: dict[str, pl.DataFrame] | None = None, left_out
 
 
 def checked(folder: Path, wishes: Wishes | None = None, **defaults: Any) -> DataCheck:
-    return check_folder(folder, wishes or Wishes(), DEFAULTS | defaults, 42)
+    return check_folder(folder, wishes or Wishes(), DEFAULTS | defaults, SEED)

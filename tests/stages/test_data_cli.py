@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import read_yaml
+from stages.data_cli import DEFAULTS, SEED
 from tests.recipes import recipe_tables, write_recipes
 from tests.stages.workspace import ROOT, Result, assert_a_mistake_in_one_line
 
@@ -120,3 +122,9 @@ def test_help_has_an_example_and_loads_nothing_heavy(tmp_path: Path) -> None:
     probe = "import sys, stages.data_cli; print(sorted({'torch', 'polars', 'numpy', 'scipy', 'ruamel.yaml'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+def test_without_parameters_the_check_goes_by_those_of_the_repository() -> None:
+    values = read_yaml(ROOT / "params.yaml")
+    assert {name: values["dataset_defaults"][name] for name in DEFAULTS} == DEFAULTS
+    assert values["seed"] == SEED
