@@ -18,6 +18,9 @@ def main(dataset: str, settings: Settings) -> None:
     items = artifacts.ITEMS.read(dataset)
     graph = build_item_graph(kg, links, items, config)
     artifacts.THRESHOLDS.write(graph.thresholds, dataset)
+    if not graph.thresholds["edges"].sum():
+        # There is nothing to draw either.
+        refuse_without_edges(graph, config.s_m)
     artifacts.THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
     refuse_without_edges(graph, config.s_m)
     artifacts.EDGES.write(graph.edges, dataset)

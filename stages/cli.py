@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipeline.errors import InputError
+from stages.data_cli import data_app
 
 if TYPE_CHECKING:
     from stages.ask.output import Answer
@@ -26,7 +27,7 @@ INTERRUPTED = 130
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-# Further commands with verbs of their own are added here: app.add_typer(their_app, name="their name").
+app.add_typer(data_app, name="data")
 
 
 def examples(*commands: str) -> str:

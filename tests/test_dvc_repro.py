@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.artifacts import ABLATION_METRICS, EDGES, METRICS
 from pipeline.sources.atomic import atomic_table
+from tests.clone import Clone
 from tests.imports import ROOT
 
 VARIANTS, BASELINES = (
@@ -32,30 +29,13 @@ OF_ABLATIONS = {
         "compare",
     )
 }
-TRACKED = (
-    "pipeline",
-    "stages",
-    "ablations/dvc.yaml",
-    "dvc.yaml",
-    "params.yaml",
-    ".dvcignore",
-    ".gitignore",
-    ".dvc/config",
-)
 
 
-class Project:
+class Project(Clone):
     """A clone of this repository with one data set, `slice`, and the fast profile."""
 
     def __init__(self, folder: Path, tables: Path) -> None:
-        self.folder = folder
-        for name in TRACKED:
-            source, target = ROOT / name, folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
+        super().__init__(folder)
         with self.params() as values:
             values["datasets"] = {
                 "slice": {
@@ -71,26 +51,10 @@ class Project:
             values["ablations"] = ["random-graph"]
             values["structures"] = {"random-graph": values["structures"]["random-graph"]}
             values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, "random-graph")}
-        self.run("git", "init", "--quiet")
         self.commit()
 
     def params(self) -> _Edited:
         return _Edited(self.folder / "params.yaml")
-
-    def commit(self) -> None:
-        self.run("git", "add", "--all")
-        identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-        self.run("git", *identity, "commit", "--quiet", "--message", "state")
-
-    def run(self, *command: str, code: int = 0) -> str:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "true"}
-        environment.pop("PYTHONPATH", None)
-        result = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=600
-        )
-        assert result.returncode == code, result.stdout + result.stderr
-        return result.stdout + result.stderr
 
     def repro(self, *arguments: str, code: int = 0) -> tuple[set[str], str]:
         """Run `dvc repro`: the stages that really ran (of a matrix with the variant), and all that was printed."""

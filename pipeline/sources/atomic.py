@@ -40,11 +40,11 @@ class AtomicSource(Config):
                 f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"
             )
         described = [".item"] if any(folder.glob("*.item")) else []
-        paths = [_find(folder, ending) for ending in (".inter", ".kg", ".link", *described)]
+        paths = [atomic_file(folder, ending) for ending in (".inter", ".kg", ".link", *described)]
         tables = [atomic_table(path.read_bytes(), str(path)) for path in paths]
         interactions, kg, links, *items = all_renamed(tables, self.rename)
         return tidy(
-            interactions, items[0] if items else _items_of(interactions), kg, links, links_may_name_unknown_items=True
+            interactions, items[0] if items else items_of(interactions), kg, links, links_may_name_unknown_items=True
         )
 
 
@@ -66,7 +66,12 @@ def atomic_table(content: bytes, file: str) -> RawTable:
     return renamed(renamed(table, plain), OUR_NAMES)
 
 
-def _find(folder: Path, ending: str) -> Path:
+def atomic_file(folder: Path, ending: str) -> Path:
+    """The file with an ending.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
     found = sorted(path for path in folder.glob(f"*{ending}") if path.is_file())
     if len(found) != 1:
         what = ", ".join(path.name for path in found) or "none"
@@ -74,7 +79,8 @@ def _find(folder: Path, ending: str) -> Path:
     return found[0]
 
 
-def _items_of(interactions: RawTable) -> RawTable:
+def items_of(interactions: RawTable) -> RawTable:
+    """The items of a folder that describes none: those that somebody rated."""
     if "item_id" not in interactions.frame.columns:
         return interactions
     return RawTable(

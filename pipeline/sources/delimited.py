@@ -64,13 +64,15 @@ def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]
     for name in header:
         if header.count(name) > 1:
             raise InputError(f"{file}: line 1: found column {name} twice, expected it once")
-    lines = []
+    lines, wrong = [], []
     for number, fields in rows:
         if len(fields) != len(header):
-            raise InputError(
-                f"{file}: line {number}: found {len(fields)} fields, expected {len(header)} as in the header"
-            )
+            wrong.append((number, len(fields)))
         lines.append(number)
+    if wrong:
+        number, count = wrong[0]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise InputError(f"{file}: line {number}: found {count} fields, expected {len(header)} as in the header{more}")
     return lines if lines and lines[-1] != len(lines) + 1 else []
 
 

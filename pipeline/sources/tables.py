@@ -32,11 +32,18 @@ class TablesSource(Config):
         folder = Path(self.path)
         if not folder.is_dir():
             raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        interactions, items, kg, links = all_renamed([read_table(_find(folder, name)) for name in NAMES], self.rename)
+        interactions, items, kg, links = all_renamed(
+            [read_table(table_file(folder, name)) for name in NAMES], self.rename
+        )
         return tidy(interactions, items, kg, links)
 
 
-def _find(folder: Path, name: str) -> Path:
+def table_file(folder: Path, name: str) -> Path:
+    """The file of one of the four tables.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
     found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"

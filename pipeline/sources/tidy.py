@@ -120,18 +120,14 @@ def tidy(
 def _interactions(table: RawTable) -> pl.DataFrame:
     frame = _ids(table, ("user_id", "item_id"))
     _not_empty(frame, table)
-    raw = table.frame
-    values = [name for name in ("rating", "like") if name in raw.columns]
-    if len(values) != 1:
-        found = "both" if values else "neither"
-        raise InputError(f"{table.file}: columns rating, like: found {found}, expected exactly one of them")
+    value = rating_or_like(table)
     columns = {
-        "rating": _numbers(table, "rating", pl.Float32)
-        if values == ["rating"]
+        "rating": _whole(table, "rating", read_numbers(table, "rating"))
+        if value == "rating"
         else pl.Series([None], dtype=pl.Float32),
-        "like": _likes(table) if values == ["like"] else pl.Series([None], dtype=pl.Boolean),
-        "timestamp": _numbers(table, "timestamp", pl.Float64)
-        if "timestamp" in raw.columns
+        "like": _whole(table, "like", read_likes(table)) if value == "like" else pl.Series([None], dtype=pl.Boolean),
+        "timestamp": _whole(table, "timestamp", read_numbers(table, "timestamp"))
+        if "timestamp" in table.frame.columns
         else pl.Series([None], dtype=pl.Float64),
     }
     frame = frame.with_columns(
@@ -180,68 +176,123 @@ def _items(table: RawTable) -> pl.DataFrame:
     frame = _ids(table, ("item_id",))
     _not_empty(frame, table)
     _no_repeats(frame, ("item_id",), table)
-    # "item" is the name of the dense index that later stages add.
-    taken = [name for name in table.frame.columns if name == "item"]
-    if taken:
-        raise InputError(f"{table.file}: column item: the name is reserved for the dense index; rename the column")
+    no_reserved_column(table)
     return table.frame.with_columns(frame["item_id"])
 
 
-def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
-    """The named columns as strings: ids may be numbers or texts in a file, and must be there in every row."""
-    columns = []
-    for name in names:
-        if name not in table.frame.columns:
-            found = ", ".join(table.frame.columns) or "none"
-            raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
-        column = table.frame[name]
-        if not (column.dtype.is_integer() or column.dtype in TEXT_TYPES):
-            raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected integers or strings")
-        text = column.cast(pl.String)
-        missing = text.is_null() | (text.str.strip_chars() == "")
-        if missing.any():
-            raise InputError(
-                f"{table.file}: column {name}, {table.row(_first(missing))}: found no value, expected an id"
-            )
-        columns.append(text)
-    return pl.DataFrame(columns)
+@dataclass(frozen=True)
+class ReadColumn:
+    """
+    Attributes:
+        values: as they are stored; of no meaning where ``bad``.
+        bad: what could not be read.
+        expected: what should have been there.
+    """
+
+    values: pl.Series
+    bad: pl.Series
+    expected: str
 
 
-def _numbers(table: RawTable, name: str, dtype: type[pl.Float32] | type[pl.Float64]) -> pl.Series:
-    column = table.frame[name]
+def read_ids(table: RawTable, name: str) -> ReadColumn:
+    """A column as strings: ids may be numbers or texts in a file, and must be there in every row.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column = _column(table, name)
+    if not (column.dtype.is_integer() or column.dtype in TEXT_TYPES):
+        raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected integers or strings")
+    text = column.cast(pl.String)
+    return ReadColumn(text, text.is_null() | (text.str.strip_chars() == ""), "an id")
+
+
+def read_numbers(table: RawTable, name: str) -> ReadColumn:
+    """A column of ratings or timestamps.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column = _column(table, name)
     if column.dtype in (pl.Date, pl.Datetime) and name == "timestamp":
         column = column.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
     if not (column.dtype.is_numeric() or column.dtype in TEXT_TYPES):
         raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected numbers")
-    numbers = column.cast(pl.Float64, strict=False).cast(dtype)
-    bad = numbers.is_null() | numbers.is_nan() | numbers.is_infinite()
-    if bad.any():
-        index = _first(bad)
-        raise InputError(
-            f"{table.file}: column {name}, {table.row(index)}: found {_shown(column[index])}, expected a number"
-        )
-    return numbers
+    numbers = column.cast(pl.Float64, strict=False).cast(pl.Float64 if name == "timestamp" else pl.Float32)
+    return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), "a number")
 
 
-def _likes(table: RawTable) -> pl.Series:
-    column = table.frame["like"]
+def read_likes(table: RawTable) -> ReadColumn:
+    """The column ``like`` as booleans.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column, expected = _column(table, "like"), "0, 1, true or false"
     if column.dtype == pl.Boolean and not column.has_nulls():
-        return column
+        return ReadColumn(column, pl.repeat(False, len(column), eager=True), expected)
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean or column.dtype in TEXT_TYPES):
-        raise InputError(f"{table.file}: column like: found type {column.dtype}, expected 0, 1, true or false")
+        raise InputError(f"{table.file}: column like: found type {column.dtype}, expected {expected}")
     numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
         words = column.str.to_lowercase()
         numbers = numbers.fill_null(
             words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
         )
-    bad = numbers.is_null() | ~numbers.is_in([0.0, 1.0])
-    if bad.any():
-        index = _first(bad)
-        raise InputError(
-            f"{table.file}: column like, {table.row(index)}: found {_shown(column[index])}, expected 0, 1, true or false"
-        )
-    return numbers == 1.0
+    return ReadColumn(numbers == 1.0, numbers.is_null() | ~numbers.is_in([0.0, 1.0]), expected)
+
+
+def rating_or_like(table: RawTable) -> str:
+    """Which of the two columns the interactions have.
+
+    Raises:
+        InputError: both, or neither.
+    """
+    values = [name for name in ("rating", "like") if name in table.frame.columns]
+    if len(values) != 1:
+        found = "both" if values else "neither"
+        raise InputError(f"{table.file}: columns rating, like: found {found}, expected exactly one of them")
+    return values[0]
+
+
+def no_reserved_column(items: RawTable) -> None:
+    """``item`` is the name of the dense index that later stages add.
+
+    Raises:
+        InputError: the items have such a column.
+    """
+    if "item" in items.frame.columns:
+        raise InputError(f"{items.file}: column item: the name is reserved for the dense index; rename the column")
+
+
+def repeats(frame: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """Rows whose key an earlier row has."""
+    return ~frame.select(pl.struct(key).is_first_distinct().alias("first"))["first"]
+
+
+def shown(value: object) -> str:
+    """A value of a table, as messages have it."""
+    return "no value" if value is None else repr(value)
+
+
+def _column(table: RawTable, name: str) -> pl.Series:
+    if name not in table.frame.columns:
+        found = ", ".join(table.frame.columns) or "none"
+        raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
+    return table.frame[name]
+
+
+def _whole(table: RawTable, name: str, column: ReadColumn) -> pl.Series:
+    if column.bad.any():
+        index = _first(column.bad)
+        value = table.frame[name][index]
+        found = "no value" if column.expected == "an id" else shown(value)
+        raise InputError(f"{table.file}: column {name}, {table.row(index)}: found {found}, expected {column.expected}")
+    return column.values
+
+
+def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame([_whole(table, name, read_ids(table, name)) for name in names])
 
 
 def _not_empty(frame: pl.DataFrame, table: RawTable) -> None:
@@ -269,7 +320,7 @@ def _distinct_numbers(frame: pl.DataFrame, key: Sequence[str]) -> bool:
 def _no_repeats(frame: pl.DataFrame, key: Sequence[str], table: RawTable) -> None:
     if _distinct_numbers(table.frame, key):
         return
-    repeated = ~frame.select(pl.struct(key).is_first_distinct().alias("first"))["first"]
+    repeated = repeats(frame, key)
     if repeated.any():
         index = _first(repeated)
         values = ", ".join(f"{name} {frame[name][index]}" for name in key)
@@ -284,10 +335,6 @@ def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, ite
         raise InputError(
             f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}"
         )
-
-
-def _shown(value: object) -> str:
-    return "no value" if value is None else repr(value)
 
 
 def _first(mask: pl.Series) -> int:

@@ -10,7 +10,16 @@ import pytest
 
 from pipeline import artifacts
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, STRUCTURE, Result, Workspace, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import (
+    KEY,
+    STRUCTURE,
+    Result,
+    Workspace,
+    assert_a_mistake_in_one_line,
+    make_workspace,
+    planted_tables,
+    result_of,
+)
 
 
 def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -> None:
@@ -175,6 +184,27 @@ def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_en
     copy.change_params(lambda values: values["datasets"][KEY].update(text_template="{titel}"))
     assert_a_mistake_in_one_line(copy.run("embed_text"), "text_template", "titel")
     assert copy.files() == finished.files
+
+
+@pytest.mark.parametrize(
+    ("s_m", "tail", "message", "drawn"),
+    [
+        (0, pl.col("head"), "kg: found no two items that share an entity", False),
+        (50, pl.lit("all the same"), "s_m: found 50, which leaves no edge: no two items share more than 1", True),
+    ],
+)
+def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
+    s_m: int, tail: pl.Expr, message: str, drawn: bool, tmp_path
+) -> None:
+    workspace = make_workspace(tmp_path)
+    workspace.change_params(lambda values: values["datasets"][KEY].update(s_m=s_m))
+    tables = planted_tables()
+    linked = tables["item_entities"].select(head="entity_id", relation=pl.lit("is"))
+    artifacts.SOURCE_KG.write(linked.with_columns(tail=pl.concat_str(pl.lit("fact "), tail)), KEY, tmp_path)
+    artifacts.SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
+    artifacts.ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
+    assert_a_mistake_in_one_line(workspace.run("build_graph"), message)
+    assert artifacts.THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
 
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:

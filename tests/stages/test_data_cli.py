@@ -1,0 +1,130 @@
+"""`crmman data check` and `crmman data add` as somebody runs them, in a folder with params.yaml and in one without."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import read_yaml
+from stages.data_cli import DEFAULTS, SEED
+from tests.recipes import recipe_tables, write_recipes
+from tests.stages.workspace import ROOT, Result, assert_a_mistake_in_one_line
+
+
+def run(folder: Path, *arguments: str, module: str = "stages.cli") -> Result:
+    found = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Result(found.returncode, found.stdout, found.stderr)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The repository's params.yaml, what it names, and a folder with recipes."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    named = tmp_path / "pipeline/sources/ml_100k_item_entities.csv"
+    named.parent.mkdir(parents=True)
+    named.touch()
+    write_recipes(tmp_path / "my recipes")
+    return tmp_path
+
+
+def test_a_folder_is_checked_where_there_are_no_parameters(tmp_path: Path) -> None:
+    write_recipes(tmp_path / "recipes")
+    result = run(tmp_path, "data", "check", "recipes")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("recipes: tables\n")
+    assert result.out.endswith("can be used\n")
+    as_json = run(tmp_path, "data", "check", "recipes", "--format", "json", "--like-threshold", "3")
+    content = json.loads(as_json.out)
+    assert content["likes"] == int((recipe_tables()["interactions"]["rating"] >= 3).sum())
+
+
+def test_what_cannot_be_used_is_exit_code_2_and_all_of_it_printed(project: Path) -> None:
+    path = project / "my recipes" / "interactions.csv"
+    path.write_text(path.read_text().replace(",5\n", ",five\n"))
+    (project / "my recipes" / "kg.tsv").unlink()
+    result = run(project, "data", "check", "my recipes")
+    assert result.code == 2
+    assert "found 'five', expected a number" in result.out
+    assert "table kg: found nothing" in result.out
+    assert result.out.endswith("cannot be used: 2 errors\n")
+    as_json = run(project, "data", "check", "my recipes", "--format", "json")
+    assert as_json.code == 2
+    assert [error["count"] > 1 for error in json.loads(as_json.out)["errors"]] == [False, True]
+
+
+def test_a_data_set_is_added_and_the_parameters_are_valid(project: Path) -> None:
+    before = (project / "params.yaml").read_bytes()
+    result = run(project, "data", "add", "recipes", "my recipes", "--profile", "fast")
+    assert (result.code, result.err) == (0, "")
+    assert "\nnext: dvc repro compare@recipes" in result.out
+    after = (project / "params.yaml").read_bytes()
+    start = after.index(b"  recipes:\n")
+    end = after.index(b"\n# Models of the users")
+    assert after[:start] + after[end:] == before
+    assert after[start:end].decode() in result.out
+    assert b'path: "my recipes"\n' in after[start:end]
+    assert run(project, module="stages.validate").code == 0
+    assert sorted(path.name for path in project.iterdir() if path.is_file()) == ["params.yaml"]
+    assert_a_mistake_in_one_line(
+        run(project, "data", "add", "recipes", "my recipes"), "datasets.recipes: found the name in use"
+    )
+    # The stages take what the check has said yes to.
+    checked = run(project, "--dataset", "recipes", module="stages.check_tables")
+    assert checked.code == 0, checked.err
+
+
+def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Path) -> None:
+    before = (project / "params.yaml").read_bytes()
+    mistakes = {
+        ("ml-100k", "my recipes"): "datasets.ml-100k: found the name in use already",
+        ("my recipes", "my recipes"): "datasets: found the name 'my recipes', expected letters, digits, '-' and '_'",
+        ("", "my recipes"): "datasets: found the name ''",
+        ("recipes", "nowhere"): "nowhere: folder not found",
+        (
+            "recipes",
+            "my recipes",
+            "--profile",
+            "slow",
+        ): "datasets.recipes.profile: found 'slow', expected one of: standard, fast",
+        ("recipes", "my recipes", "--like-threshold", "9"): "like_threshold: found 9, which no rating reaches",
+        ("recipes", "my recipes", "--rename", "stars"): "--rename: found 'stars', expected THEIRS=OURS",
+        ("recipes", "my recipes", "--s-m", "99"): "item graph: s_m 99: found 0 of the 2 edges",
+    }
+    for arguments, message in mistakes.items():
+        result = run(project, "data", "add", *arguments)
+        assert_a_mistake_in_one_line(result, message)
+        assert result.out == ""
+        assert (project / "params.yaml").read_bytes() == before
+    (project / "params.yaml").write_text("seed: 1\n")
+    assert_a_mistake_in_one_line(run(project, "data", "add", "recipes", "my recipes"), "params.yaml: ")
+    (project / "params.yaml").unlink()
+    assert_a_mistake_in_one_line(run(project, "data", "add", "recipes", "my recipes"), "params.yaml: file not found")
+
+
+def test_help_has_an_example_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    assert (run(tmp_path, "data").code, "check" in run(tmp_path, "data").out) == (0, True)
+    for verb in ("check", "add"):
+        result = run(tmp_path, "data", verb, "--help")
+        assert result.code == 0
+        assert f"crmman data {verb} recipes" in result.out
+    probe = "import sys, stages.data_cli; print(sorted({'torch', 'polars', 'numpy', 'scipy', 'ruamel.yaml'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
+def test_without_parameters_the_check_goes_by_those_of_the_repository() -> None:
+    values = read_yaml(ROOT / "params.yaml")
+    assert {name: values["dataset_defaults"][name] for name in DEFAULTS} == DEFAULTS
+    assert values["seed"] == SEED
