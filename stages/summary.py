@@ -18,8 +18,10 @@ STAGES = (
     "evaluate",
     "evaluate_baselines",
     "compare",
+    "showcase",
+    "report",
 )
-VARIANT_STAGES = ("train_users", "evaluate")
+VARIANT_STAGES = ("train_users", "evaluate", "showcase")
 
 
 def main() -> None:
