@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Array = np.ndarray[Any, Any]
+Columns = Mapping[str, type[pl.DataType] | pl.DataType]
 HERE = Path()
 # Where structural vectors are when nothing else is said, and where variants that are no ablations leave their evaluation.
 DEFAULT_SOURCE = "structure"
@@ -86,7 +87,7 @@ class Table(_Artifact):
         more: further columns of any type are allowed (items carry whatever text columns their source has).
     """
 
-    columns: Mapping[str, type[pl.DataType]] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
     key: tuple[str, ...] = ()
     nullable: frozenset[str] = frozenset()
     more: bool = False
@@ -117,7 +118,7 @@ class Table(_Artifact):
             if name not in frame.columns:
                 raise InputError(f"{path}: column {name}: not found; expected columns: {', '.join(self.columns)}")
             if frame.schema[name] != dtype:
-                raise InputError(f"{path}: column {name}: found type {frame.schema[name]}, expected {dtype.__name__}")
+                raise InputError(f"{path}: column {name}: found type {frame.schema[name]}, expected {dtype}")
             if name not in self.nullable:
                 _no_missing(frame[name], path)
         if not self.more and len(frame.columns) != len(self.columns):
@@ -141,6 +142,59 @@ def _no_missing(column: pl.Series, path: Path) -> None:
         raise InputError(
             f"{path}: column {column.name}, row {bad.arg_true()[0]}: found {column[int(bad.arg_true()[0])]}, expected a value"
         )
+
+
+@dataclass(frozen=True)
+class Vectors(_Artifact):
+    """A folder with two tables of vectors whose inner products are a model's scores, or with one line that says why there are none.
+
+    A stage's outputs are the same for every model, and not every model has such vectors. Each table has an id and a
+    ``vector``, a list of fixed size.
+    """
+
+    items: ClassVar[str] = "item_vectors.parquet"
+    users: ClassVar[str] = "user_vectors.parquet"
+    none: ClassVar[str] = "no-vectors.txt"
+
+    def write(self, vectors: tuple[pl.DataFrame, pl.DataFrame] | str, dataset: str, root: Path = HERE) -> None:
+        """
+        Args:
+            vectors: of items (`item_id`, `vector`) and of users (`user_id`, `vector`); or why there are none.
+        """
+        path = self.at(dataset, root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            made = Path(folder) / path.name
+            if isinstance(vectors, str):
+                _write_bytes(made / self.none, f"{vectors}\n".encode())
+            else:
+                for table, frame in zip(self._tables(made), vectors, strict=True):
+                    table.write(frame, dataset)
+            if path.exists():
+                # A folder cannot be moved over another: the old one is out of the way before the new one comes.
+                path.rename(Path(folder) / "old")
+            made.rename(path)
+
+    def read(self, dataset: str, root: Path = HERE) -> tuple[pl.DataFrame, pl.DataFrame] | str:
+        path = self.at(dataset, root)
+        if (path / self.none).is_file():
+            return (path / self.none).read_text(encoding="utf-8").strip()
+        items, users = (table.read(dataset) for table in self._tables(path))
+        found = [frame.schema["vector"] for frame in (items, users)]
+        if found[0] != found[1] or found[0].inner != pl.Float32:  # type: ignore[attr-defined]
+            raise InputError(
+                f"{path}: found {found[0]} of items and {found[1]} of users, expected float32 vectors of one width; "
+                "run `dvc repro`"
+            )
+        return items, users
+
+    def _tables(self, folder: Path) -> tuple[Table, Table]:
+        finite = {"finite numbers": pl.col("vector").arr.eval(pl.element().is_finite()).arr.all()}
+        items, users = (
+            Table(f"{folder}/{name}", {key: pl.String, "vector": pl.Array}, key=(key,), holds=finite)
+            for name, key in ((self.items, "item_id"), (self.users, "user_id"))
+        )
+        return items, users
 
 
 @dataclass(frozen=True)
@@ -398,7 +452,7 @@ USERS_CURVE = Curve(
 USERS_CURVE_PLOT = Text("plots/{dataset}/train_users/{variant}.svg")
 
 # evaluate (of each variant) and evaluate_baselines (of all baselines): what a system did on the test split
-_PER_USER_VALUE = {
+_PER_USER_VALUE: Columns = {
     "system": pl.String,
     "protocol": pl.String,
     "metric": pl.String,
@@ -424,7 +478,7 @@ PAIRS = Table(
 )
 ITEM_SLICES = Table(
     "artifacts/{dataset}/evaluation/{group}/{variant}/item_slices.parquet",
-    {"slice": pl.String} | _PER_USER_VALUE,
+    {"slice": pl.String, **_PER_USER_VALUE},
     key=("slice", "system", "protocol", "metric", "user"),
     not_empty=False,
 )
@@ -448,18 +502,24 @@ CHOSEN_BASELINES = Table(
 )
 
 # compare: all systems side by side
-_INTERVAL = {"low": pl.Float64, "high": pl.Float64, "users": pl.Int32}
+_INTERVAL: Columns = {"low": pl.Float64, "high": pl.Float64, "users": pl.Int32}
 METRICS = Numbers("metrics/{dataset}.json")
 INTERVALS = Table(
     "artifacts/{dataset}/evaluation/intervals.parquet",
-    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64} | _INTERVAL,
+    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64, **_INTERVAL},
     key=("system", "protocol", "metric"),
     nullable=frozenset({"low", "high"}),
 )
 DIFFERENCES = Table(
     "artifacts/{dataset}/evaluation/differences.parquet",
-    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "against": pl.String, "difference": pl.Float64}
-    | _INTERVAL,
+    {
+        "system": pl.String,
+        "protocol": pl.String,
+        "metric": pl.String,
+        "against": pl.String,
+        "difference": pl.Float64,
+        **_INTERVAL,
+    },
     key=("system", "protocol", "metric", "against"),
 )
 SLICES = Table(
@@ -471,11 +531,31 @@ SLICES = Table(
         "protocol": pl.String,
         "metric": pl.String,
         "value": pl.Float64,
-    }
-    | _INTERVAL,
+        **_INTERVAL,
+    },
     key=("slice_by", "slice", "system", "protocol", "metric"),
 )
 WARNINGS = Lines("artifacts/{dataset}/evaluation/warnings.txt")
+
+# recommend: of each variant; ids are the source's own
+RECOMMENDATIONS = Table(
+    "artifacts/{dataset}/recommendations/{variant}.parquet",
+    {
+        "user_id": pl.String,
+        "rank": pl.Int32,
+        "item_id": pl.String,
+        "score": pl.Float32,
+        # Parts that add up to the score; without an item where they are of several, or of the biases.
+        "reasons": pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": pl.Float32})),
+    },
+    key=("user_id", "rank"),
+    not_empty=False,
+    holds={
+        "ranks from 1": pl.col("rank") >= 1,
+        "parts that are numbers": pl.col("reasons").list.eval(pl.element().struct.field("part").is_finite()).list.all(),
+    },
+)
+VECTORS = Vectors("artifacts/{dataset}/vectors/{variant}")
 
 # compare_ablations: variants of the extended model beside it
 ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")

@@ -17,6 +17,7 @@ from pipeline.dataset import DatasetConfig
 from pipeline.evaluation.suite import ComparisonConfig
 from pipeline.gat import GatConfig
 from pipeline.item_graph import ItemGraphConfig
+from pipeline.recommend_settings import RecommendConfig
 from pipeline.run_settings import RunConfig
 from pipeline.sources import SourceConfig
 from pipeline.structure import StructureConfig, StructureSource
@@ -41,6 +42,7 @@ class Profile(Config):
     train_gat: GatConfig
     evaluate_baselines: BaselineConfig
     compare: ComparisonConfig
+    recommend: RecommendConfig
 
 
 class Parameters(RunAblations, RunConfig):

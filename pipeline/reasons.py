@@ -45,7 +45,7 @@ class Reasons:
     @property
     def bias(self) -> NDArray[np.float64]:
         """What is said of the candidates to anybody, (candidates,)."""
-        return np.sum([np.zeros(len(self.likes_part)), *self.biases.values()], axis=0)
+        return sum(self.biases.values(), np.zeros(len(self.likes_part)))
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -80,6 +80,14 @@ def reasons(
     return found
 
 
+def view_shares(model: TrainedModel, view: str) -> dict[str, float]:
+    """Factor of each head's reading of a view in `preference`."""
+    scorer = model.scorer
+    weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
+    by_head: dict[str, float] = dict(zip(scorer.heads, weights, strict=True))
+    return {head: share * scorer.scale * by_head[head] for head, share in head_shares(model).items()}
+
+
 def head_shares(model: TrainedModel) -> dict[str, float]:
     """How much each head counts in `preference`; heads that do not are left out."""
     import torch
@@ -101,10 +109,10 @@ def _reasons(model: TrainedModel, person: Person, candidates: NDArray[np.int64])
     scorer, shares = model.scorer, head_shares(model)
     chosen = torch.from_numpy(candidates).to(model.device)
     parts = [np.zeros((len(candidates), len(items))) for items in person]
-    for place, name in enumerate(scorer.views):
+    for name in scorer.views:
         sets = {"likes": person[:1], "dislikes": person[1:], "rated": person}[name]
         history = torch.from_numpy(np.concatenate(sets)).to(model.device)
-        pulls = _pulls(model, name, place, shares, chosen, history).double().cpu().numpy()
+        pulls = _pulls(model, name, chosen, history).double().cpu().numpy()
         if name != "dislikes":
             parts[0] += pulls[:, : len(person.likes)]
         if name != "likes":
@@ -117,32 +125,24 @@ def _reasons(model: TrainedModel, person: Person, candidates: NDArray[np.int64])
     return Reasons(parts[0], parts[1], biases)
 
 
-def _pulls(
-    model: TrainedModel,
-    name: str,
-    place: int,
-    shares: dict[str, float],
-    candidates: torch.Tensor,
-    history: torch.Tensor,
-) -> torch.Tensor:
+def _pulls(model: TrainedModel, name: str, candidates: torch.Tensor, history: torch.Tensor) -> torch.Tensor:
     """What each item of one view's history adds to each candidate's score, (candidates, history)."""
     from pipeline.views.candidate_attention import CandidateAttention
 
     scorer = model.scorer
     view: View = scorer.views[name]  # type: ignore[assignment]
-    rows: dict[str, int] = {head: row for row, head in enumerate(scorer.heads)}
-    # Heads differ in W^O alone: with their shares they are one.
     seen = model.items.new_zeros(len(candidates), model.items.shape[1])
-    for head, share in shares.items():
-        weight = scorer.weights[rows[head], place] * (scorer.scale * share)
-        seen = seen + view.towards(model.items[candidates], head) * weight
+    # Heads differ in W^O alone: by their shares they are one.
+    for head, share in view_shares(model, name).items():
+        seen = seen + view.towards(model.items[candidates], head) * share
     if isinstance(view, CandidateAttention):
         pulls = _pulls_by_candidate(view, model.items, candidates, history, seen)
     else:
         pulls = seen @ weighted_values(view, model.items[history]).T
     if model.co_rating is not None:
-        share_of_weights = sum(share * scorer.co_weights[rows[head], place] for head, share in shares.items())
-        pulls = pulls + model.co_rating[name][history][:, candidates].T * share_of_weights
+        weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(name)].tolist(), strict=True))
+        total = sum(share * weights[head] for head, share in head_shares(model).items())
+        pulls = pulls + model.co_rating[name][history.unsqueeze(1), candidates].T * total
     return pulls
 
 

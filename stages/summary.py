@@ -18,10 +18,11 @@ STAGES = (
     "evaluate",
     "evaluate_baselines",
     "compare",
+    "recommend",
     "showcase",
     "report",
 )
-VARIANT_STAGES = ("train_users", "evaluate", "showcase")
+VARIANT_STAGES = ("train_users", "evaluate", "recommend", "showcase")
 
 
 def main() -> None:

@@ -72,6 +72,7 @@ STAGES = [
     ),
     *(Stage(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
     *(Stage(MAIN, name, name, DATASETS) for name in ("evaluate_baselines", "compare")),
+    Stage(MAIN, "recommend", "recommend", VARIANTS[MAIN]),
     Stage(MAIN, "showcase", "showcase", VARIANTS[MAIN]),
     Stage(MAIN, "report", "report", DATASETS),
     *(Stage(ABLATIONS, name, name, STRUCTURES) for name in ("derive_graph", "init_sdne", "train_gat")),
@@ -199,9 +200,10 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
         "variant": lambda fields: ["variants.${item.variant}", "datasets.${item.dataset}.train_users"],
         "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
-    if stage.over == STRUCTURES:
+    if stage.over != DATASETS:
         # A matrix knows a data set's name and not its profile.
-        changes = ["structures.${item.structure}." + section] if section in StructureSource.model_fields else []
+        of_structure = stage.over == STRUCTURES and section in StructureSource.model_fields
+        changes = ["structures.${item.structure}." + section] if of_structure else []
         listed["profile"] = lambda fields: ["datasets.${item.dataset}.profile", "profiles", *changes]
     expected = [
         key

@@ -48,7 +48,7 @@ def test_the_committed_parameters_are_valid() -> None:
 
 
 def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
-    stages = {"embed_text", "init_sdne", "train_gat", "evaluate_baselines", "compare"}
+    stages = {"embed_text", "init_sdne", "train_gat", "evaluate_baselines", "compare", "recommend"}
     assert stages == set(look_up(VALUES, PROFILE, ""))
     for keys in [(stage, key) for stage in stages for key in VALUES["profiles"]["standard"][stage]]:
         assert mistake((*PROFILE, *keys), ...) == "nothing, expected this key"

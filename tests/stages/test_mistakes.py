@@ -55,6 +55,7 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         "evaluate.crmman": artifacts.ITEMS,
         "evaluate_baselines": artifacts.ITEMS,
         "compare": artifacts.ITEMS,
+        "recommend.crmman": artifacts.ITEMS,
     }
     results = fresh.run_all(first_read)
     for stage, artifact in first_read.items():
@@ -83,6 +84,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
         "evaluate_baselines": (("profiles", "fast", "evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
         "compare": (("profiles", "fast", "compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
         "compare_ablations": (("ablations",), 1, "ablations: found 1"),
+        "recommend.crmman": (("profiles", "fast", "recommend", "top"), 0, "recommend.top: found 0"),
     }
 
     def change(values: dict[str, Any]) -> None:
@@ -117,7 +119,9 @@ def test_cuda_where_there_is_none_is_said_in_one_line(finished: Finished, tmp_pa
         pytest.skip("this machine has CUDA")
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values.update(device="cuda"))
-    for result in copy.run_all(["embed_text", "train_users.crmman-plus", "evaluate.crmman"]).values():
+    for result in copy.run_all(
+        ["embed_text", "train_users.crmman-plus", "evaluate.crmman", "recommend.crmman"]
+    ).values():
         assert_a_mistake_in_one_line(result, "device: found cuda", "expected cpu or auto")
     assert copy.files() == finished.files
 
@@ -187,6 +191,7 @@ def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
         "train_users.crmman": artifacts.NEIGHBOURS,
         "evaluate.crmman": model,
         "compare": for_pairs,
+        "recommend.crmman": model,
     }
     results: dict[str, Result] = copy.run_all(named)
     for stage, artifact in named.items():

@@ -43,8 +43,9 @@ def every_artifact() -> list[artifacts._Artifact]:
             copies += [artifact.of(group="ablations", variant=ABLATION)]
             copies += [artifact.of(**artifacts.BASELINES)] if artifact is not artifacts.CAUTIONS else []
         elif "{variant}" in artifact.path:
-            shown = artifact.path.startswith("artifacts/{dataset}/showcase/")
-            copies = [artifact.of(variant=name) for name in (VARIANTS if shown else (*VARIANTS, ABLATION))]
+            # Ablations are for comparison: nothing is recommended by them or shown of them.
+            for_use = artifact in (artifacts.RECOMMENDATIONS, artifacts.VECTORS) or "/showcase/" in artifact.path
+            copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
     return found
 
@@ -63,7 +64,12 @@ def test_every_artifact_is_there_and_passes_its_checks(finished: Finished) -> No
     assert len(expected) > 50
     for artifact in expected:
         artifact.read(KEY, root)
-    assert set(finished.files) == {str(artifact.at(KEY)) for artifact in expected}
+    files = {
+        str(artifact.at(KEY) / name)
+        for artifact in expected
+        for name in ((artifact.items, artifact.users) if isinstance(artifact, artifacts.Vectors) else ("",))
+    }
+    assert set(finished.files) == files
 
 
 def test_stages_run_again_leave_the_same_bytes(finished: Finished, tmp_path) -> None:
@@ -295,6 +301,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "evaluate_baselines": "Fit the baselines, choose their settings",
         "compare": "Lay all systems side by side",
         "compare_ablations": "Lay ablations beside the variant",
+        "recommend": "Recommend to every user what they have not rated",
         "showcase": "What the report shows of one variant",
         "report": "One HTML file about a data set",
         "summary": "What a run took, stage by stage",
@@ -305,6 +312,6 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         assert running[stage].returncode == 0, err
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
-        assert ("--variant" in out) == (stage in ("train_users", "evaluate", "showcase"))
+        assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend", "showcase"))
         assert ("--source" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

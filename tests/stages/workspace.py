@@ -32,6 +32,7 @@ RUNS |= {
     f"{stage}.{variant}": (stage, "--variant", variant) for stage in ("train_users", "evaluate") for variant in VARIANTS
 }
 RUNS |= {"evaluate_baselines": ("evaluate_baselines",), "compare": ("compare",)}
+RUNS |= {f"recommend.{variant}": ("recommend", "--variant", variant) for variant in VARIANTS}
 RUNS |= {f"showcase.{variant}": ("showcase", "--variant", variant) for variant in VARIANTS}
 RUNS |= {"report": ("report",)}
 ABLATION_RUNS: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,56 @@
+"""Recommend to every user what they have not rated, with the reasons, and write the vectors whose inner products are the scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from pipeline import artifacts
+from pipeline.model import TrainedModel
+from pipeline.people import people_of
+from pipeline.recommend import recommendation_table, recommended
+from pipeline.recommend_settings import RecommendConfig
+from pipeline.run_settings import DeviceConfig, torch_device
+from pipeline.variant import VariantConfig
+from pipeline.vectors import item_vectors, user_vectors, why_no_vectors
+from stages.data import read_data
+from stages.stage import Reads, Settings, run_variant_stage, say
+
+READS = Reads(run=DeviceConfig, profile=RecommendConfig)
+
+
+def main(dataset: str, variant: str, settings: Settings) -> None:
+    run, config = settings.run(DeviceConfig), settings.profile(RecommendConfig)
+    data = read_data(dataset)
+    item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
+    stored = artifacts.MODEL.of(variant=variant)
+    trained = VariantConfig.model_validate(stored.about(dataset)["variant"])
+    model = TrainedModel.from_arrays(stored.read(dataset), trained, data, torch_device(run.device))
+    # Shown in a terminal, and nowhere else.
+    found = tqdm(recommended(model, data, config.top), total=data.users, unit="users", desc=variant, disable=None)
+    table = recommendation_table(found, user_ids, item_ids, config.reasons)
+    artifacts.RECOMMENDATIONS.of(variant=variant).write(table, dataset)
+    none = why_no_vectors(model)
+    artifacts.VECTORS.of(variant=variant).write(
+        none
+        or (
+            pl.DataFrame({"item_id": item_ids, "vector": item_vectors(model)}),
+            pl.DataFrame({"user_id": user_ids, "vector": user_vectors(model, people_of(data, np.arange(data.users)))}),
+        ),
+        dataset,
+    )
+    say(
+        dataset,
+        "recommend",
+        f"{variant}: {len(table)} recommendations for {table['user_id'].n_unique()} of {data.users} users",
+    )
+    say(
+        dataset,
+        "recommend",
+        f"{variant}: {none or f'vectors of {data.items} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
+    )
+
+
+if __name__ == "__main__":
+    run_variant_stage("recommend", READS, main)
