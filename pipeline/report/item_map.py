@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 DRAWN_AT_MOST = 3_000
 # Below this t-SNE has no neighbourhoods to keep.
 TSNE_FROM = 20
-PERPLEXITY = 30.0
+PERPLEXITY, COMPONENTS = 30.0, 50
 
 
 def drawn_items(ratings: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -34,14 +34,13 @@ def project(vectors: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float64
     Args:
         vectors: (items, width).
     """
-    from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
     with threadpool_limits(1):
-        components = min(50, *directions.shape)
-        reduced = PCA(components, svd_solver="full").fit_transform(directions)
+        left, spread, _ = np.linalg.svd(directions - directions.mean(axis=0), full_matrices=False)
+        reduced = (left * spread)[:, :COMPONENTS]
         places = _by_neighbours(reduced, seed) if len(reduced) >= TSNE_FROM else _first_two(reduced)
     places = places - (places.max(axis=0) + places.min(axis=0)) / 2
     rounded: NDArray[np.float64] = np.round(places / np.maximum(np.abs(places).max(axis=0), 1e-12), 4)

@@ -93,8 +93,7 @@ def as_json(content: object) -> str:
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    # Lone surrogates are no UTF-8.
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 def in_script(code: str) -> str:

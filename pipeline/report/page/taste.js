@@ -29,7 +29,7 @@ if (data.model.titles) {
   const named = (item) =>
     element("span", { class: "name" }, element("b", {}, titles[item]), element("small", {}, details[item]));
 
-  // Titles that start with the words come first, then those in which a word does; among equals the most rated.
+  // Titles that start so come first, then those in which a word does, then the others; among equals the most rated.
   function found(words) {
     const query = plain(words).trim();
     const order = (item) => {
