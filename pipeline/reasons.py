@@ -35,7 +35,8 @@ class Reasons:
     Attributes:
         likes_part: (candidates, likes), in the order of the person's likes.
         dislikes_part: (candidates, dislikes); zeros where the model does not look at dislikes.
-        biases: head to what its item bias adds, (candidates,); empty for a model without biases.
+        biases: head to what its item bias adds, (candidates,); empty for a model without biases. A user's leniency is no part
+            of `preference`: it orders nothing for one user.
     """
 
     likes_part: NDArray[np.float64]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import artifacts
-from pipeline.artifacts import Curve, Lines, Numbers, Table, Tensors, Text
+from pipeline.artifacts import Curve, Lines, Numbers, Table, Tensors, Text, Vectors
 from pipeline.errors import InputError
 
 SCORES = Table(
@@ -31,6 +31,7 @@ FIGURES = Numbers("out/{dataset}.json")
 CURVE = Curve("out/{dataset}/curve.tsv", ("epoch", "loss"))
 NOTE = Text("out/note.txt")
 REMARKS = Lines("out/{dataset}/remarks.txt")
+VECTOR_TABLES = Vectors("out/{dataset}/vectors/v")
 OF_VARIANT = Table(
     "out/{dataset}/{group}/{variant}/{source}.parquet", {"item": pl.Int32}, key=("item",), not_empty=False
 )
@@ -367,3 +368,101 @@ def test_an_edge_that_cannot_be_is_refused_when_written_and_when_read(
     frame.write_parquet(path)
     with pytest.raises(InputError, match=rf"expected {expected}"):
         artifacts.EDGES.read("small", tmp_path)
+
+
+def vector_tables(width: int = 2, users: Any = MATRIX) -> tuple[pl.DataFrame, pl.DataFrame]:
+    items = np.arange(2 * width, dtype=np.float32).reshape(2, width)
+    return (
+        pl.DataFrame({"item_id": ["b", "a"], "vector": items}),
+        pl.DataFrame({"user_id": ["x", "z", "y"], "vector": users}),
+    )
+
+
+def test_vectors_are_two_tables_or_one_line_and_never_both(tmp_path: Path) -> None:
+    folder = VECTOR_TABLES.at("d", tmp_path)
+    for _ in range(2):
+        VECTOR_TABLES.write(vector_tables(), "d", tmp_path)
+        items, users = VECTOR_TABLES.read("d", tmp_path)
+        assert sorted(os.listdir(folder)) == ["item_vectors.parquet", "user_vectors.parquet"]
+        assert isinstance(items, pl.DataFrame)
+        assert items.schema == {"item_id": pl.String, "vector": pl.Array(pl.Float32, 2)}
+        assert items.rows() == [("a", [2.0, 3.0]), ("b", [0.0, 1.0])]
+        assert isinstance(users, pl.DataFrame)
+        np.testing.assert_array_equal(users["vector"].to_numpy(), MATRIX[[0, 2, 1]])
+        VECTOR_TABLES.write("no vectors: for a reason", "d", tmp_path)
+        assert VECTOR_TABLES.read("d", tmp_path) == "no vectors: for a reason"
+        assert os.listdir(folder) == ["no-vectors.txt"]
+    # No temporary folder is left, and others may read this one.
+    assert os.listdir(folder.parent) == [folder.name]
+    (tmp_path / "other").mkdir()
+    assert folder.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_vectors_are_fixed_size_lists_to_whoever_reads_the_files(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    VECTOR_TABLES.write(vector_tables(), "d", tmp_path)
+    for name in ("item_vectors", "user_vectors"):
+        schema = pyarrow.parquet.read_schema(VECTOR_TABLES.at("d", tmp_path) / f"{name}.parquet")
+        found = schema.field("vector").type
+        assert pyarrow.types.is_fixed_size_list(found)
+        assert (found.list_size, found.value_type) == (2, pyarrow.float32())
+
+
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [
+        (MATRIX * np.nan, "found ('x', [nan, nan]), expected finite numbers"),
+        ([1, 2, 3], "column vector: found type Int64, expected Array"),
+        ([[1.0, 2.0], [3.0, 4.0], None], "column vector: found type List(Float64), expected Array"),
+    ],
+)
+def test_what_are_no_vectors_is_not_written_and_the_old_ones_stay(tmp_path: Path, users: Any, message: str) -> None:
+    VECTOR_TABLES.write(vector_tables(), "d", tmp_path)
+    assert message in refusal(lambda: VECTOR_TABLES.write(vector_tables(users=users), "d", tmp_path))
+    assert not isinstance(VECTOR_TABLES.read("d", tmp_path), str)
+    assert os.listdir(VECTOR_TABLES.at("d", tmp_path).parent) == ["v"]
+
+
+def test_vectors_of_different_runs_or_types_or_with_a_file_missing_are_refused(tmp_path: Path) -> None:
+    path = VECTOR_TABLES.at("d", tmp_path)
+    assert refusal(lambda: VECTOR_TABLES.read("d", tmp_path)) == (
+        f"{path}/item_vectors.parquet: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back"
+    )
+    VECTOR_TABLES.write(vector_tables(width=3), "d", tmp_path)
+    assert refusal(lambda: VECTOR_TABLES.read("d", tmp_path)) == (
+        f"{path}: found Array(Float32, shape=(3,)) of items and Array(Float32, shape=(2,)) of users, "
+        "expected float32 vectors of one width; run `dvc repro`"
+    )
+    items, users = vector_tables()
+    VECTOR_TABLES.write(tuple(t.cast({"vector": pl.Array(pl.Float64, 2)}) for t in (items, users)), "d", tmp_path)  # type: ignore[arg-type]
+    assert "expected float32 vectors" in refusal(lambda: VECTOR_TABLES.read("d", tmp_path))
+    (path / "user_vectors.parquet").unlink()
+    assert "user_vectors.parquet: artifact not found" in refusal(lambda: VECTOR_TABLES.read("d", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "message"),
+    [
+        ([{"kind": "like", "item_id": "a", "part": float("nan")}], "expected parts that are numbers"),
+        ([{"kind": "like", "item_id": "a", "part": 1}], "column reasons: found type List(Struct("),
+    ],
+)
+def test_recommendations_may_be_none_and_their_parts_are_numbers(
+    tmp_path: Path, reasons: list[dict[str, Any]], message: str
+) -> None:
+    table = artifacts.RECOMMENDATIONS.of(variant="v")
+    table.write(pl.DataFrame(schema=dict(table.columns)), "d", tmp_path)
+    assert table.read("d", tmp_path).is_empty()
+    row = {"user_id": ["u"], "rank": [1], "item_id": ["i"], "score": [0.5]}
+    types = {name: dtype for name, dtype in table.columns.items() if name != "reasons"}
+    frame = pl.DataFrame(row, schema=types)
+    none = frame.with_columns(reasons=pl.lit([], dtype=table.columns["reasons"]))
+    table.write(none, "d", tmp_path)
+    assert table.read("d", tmp_path)["reasons"].to_list() == [[]]
+    part = pl.Float32 if isinstance(reasons[0]["part"], float) else pl.Int64
+    kind = pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": part}))
+    wrong = frame.with_columns(reasons=pl.Series([reasons], dtype=kind))
+    assert message in refusal(lambda: table.write(wrong, "d", tmp_path))
+    assert table.read("d", tmp_path)["reasons"].to_list() == [[]]
