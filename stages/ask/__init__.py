@@ -1,0 +1,1 @@
+"""What `crmman` answers out of a trained model: recommendations, their reasons, and what is like what."""

@@ -1,0 +1,393 @@
+"""The command line `crmman` on a small trained workspace, its `main` called with the arguments that a shell would give."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline import artifacts
+from pipeline.dataset import Dataset
+from pipeline.model import TrainedModel
+from pipeline.variant import VariantConfig
+from stages.cli import main
+from tests.stages.conftest import Finished
+from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Result, Workspace, assert_a_mistake_in_one_line
+
+Ask = Callable[..., Result]
+USER = "u7"
+
+
+@pytest.fixture
+def ask(finished: Finished, monkeypatch, capsys) -> Ask:
+    """Call `crmman` in the finished workspace, or another."""
+
+    def call(*arguments: str, workspace: Workspace = finished.workspace) -> Result:
+        monkeypatch.chdir(workspace.root)
+        monkeypatch.delenv("COLUMNS", raising=False)
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        out, err = capsys.readouterr()
+        return Result(int(end.value.code or 0), out, err)
+
+    return call
+
+
+@pytest.fixture
+def answer(ask: Ask) -> Callable[..., dict[str, Any]]:
+    """What `crmman ... --format json` answers."""
+
+    def call(*arguments: str) -> dict[str, Any]:
+        result = ask(*arguments, "--format", "json")
+        assert (result.code, result.err) == (0, "")
+        found: dict[str, Any] = json.loads(result.out)
+        return found
+
+    return call
+
+
+def ratings(root: Path, user: str = USER) -> tuple[list[str], list[str]]:
+    """Ids of the items that a user liked and disliked, out of the source's table."""
+    rows = pl.read_csv(root / "tables" / "interactions.csv").filter(pl.col("user_id") == user)
+    return tuple(rows.filter((pl.col("rating") >= 4) == liked)["item_id"].to_list() for liked in (True, False))  # type: ignore[return-value]
+
+
+def options(likes: list[str], dislikes: list[str]) -> list[str]:
+    return [
+        text for word, ids in (("--like", likes), ("--dislike", dislikes)) for i in ids for text in (word, f"id:{i}")
+    ]
+
+
+def scores_by_all_ratings(root: Path, variant: str, user: str = USER) -> dict[str, float]:
+    """Of every item, by the model that evaluation sees, over a data set whose training split is everything."""
+    items, users = artifacts.ITEMS.read(KEY, root), artifacts.USERS.read(KEY, root)
+    interactions = artifacts.INTERACTIONS.read(KEY, root).with_columns(split=pl.lit("train"))
+    data = Dataset(interactions, artifacts.UNRATED_CANDIDATES.read(KEY, root), len(users), len(items))
+    stored = artifacts.MODEL.of(variant=variant)
+    config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
+    model = TrainedModel.from_arrays(stored.read(KEY, root), config, data)
+    scores = model.score(np.array([users["user_id"].to_list().index(user)]))[0][0]
+    return dict(zip(items["item_id"], scores.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_recommendations_are_the_unrated_items_with_the_highest_scores(finished: Finished, answer, variant) -> None:
+    found = answer("recommend", "--user", USER, "-k", "5", "--variant", variant)
+    likes, dislikes = ratings(finished.workspace.root)
+    scores = scores_by_all_ratings(finished.workspace.root, variant)
+    best = sorted((item for item in scores if item not in {*likes, *dislikes}), key=lambda item: -scores[item])[:5]
+    assert [row["item_id"] for row in found["recommendations"]] == best
+    assert [row["rank"] for row in found["recommendations"]] == [1, 2, 3, 4, 5]
+    for row in found["recommendations"]:
+        assert row["score"] == pytest.approx(scores[row["item_id"]], abs=1e-4)
+        assert row["from_likes"] + row["from_dislikes"] + row["from_biases"] == pytest.approx(row["score"], abs=1e-9)
+        assert row["title"] == f"Film number {row['item_id'][1:]}"
+        assert row["reason"].startswith("because you ")
+    assert (found["dataset"], found["variant"]) == (KEY, variant)
+    assert found["person"] == {"user_id": USER, "likes": len(likes), "dislikes": len(dislikes)}
+
+
+def test_somebody_unseen_with_a_users_ratings_is_told_what_the_user_is_told(finished: Finished, answer) -> None:
+    likes, dislikes = ratings(finished.workspace.root)
+    known, unseen = answer("recommend", "--user", USER), answer("recommend", *options(likes, dislikes))
+    assert unseen["recommendations"] == known["recommendations"]
+    assert [row["item_id"] for row in unseen["person"]["likes"]] == likes
+
+
+def test_titles_are_matched_forgivingly_and_what_was_matched_is_shown(ask: Ask) -> None:
+    result = ask("recommend", "--like", "FILM  number, 3", "--like", "id:i4", "--dislike", "flim number 12", "-k", "3")
+    heading, _, columns, *rows = result.out.splitlines()
+    assert heading == (
+        f"{KEY}, crmman-plus: for somebody who liked Film number 3 and Film number 4, and disliked Film number 12"
+    )
+    assert columns.split() == ["rank", "title", "score", "why"]
+    assert len(rows) == 3
+    for number, row in enumerate(rows, 1):
+        found = re.fullmatch(r" +(\d+)  (Film number \d+) +(-?\d+\.\d{2,})  (.*)", row)
+        assert found
+        assert int(found[1]) == number
+        assert found[2] not in ("Film number 3", "Film number 4", "Film number 12")
+        reason = r"because you (liked|disliked) Film number \d+ \(\+\d\.\d+\).*"
+        assert re.fullmatch(reason, found[4])
+
+
+def test_all_that_is_left_is_recommended_where_less_is_left_than_asked_for(ask: Ask, answer) -> None:
+    asked = [f"id:i{item}" for item in range(ITEMS)]
+    likes = [text for item in asked[:-2] for text in ("--like", item)]
+    assert len(answer("recommend", *likes)["recommendations"]) == 2
+    likes += [text for item in asked[-2:] for text in ("--like", item)]
+    assert answer("recommend", *likes)["recommendations"] == []
+    assert ask("recommend", *likes).code == 0
+
+
+def test_the_default_is_the_first_data_set_and_the_last_trained_of_the_variants_that_run(
+    finished: Finished, ask: Ask, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["datasets"].update(zoo=values["datasets"][KEY]))
+    copy.change_params(lambda values: values.update(run_variants=["crmman", "crmman-plus", "random-graph"]))
+    artifacts.MODEL.of(variant="random-graph").at(KEY, copy.root).unlink()
+    assert ask("recommend", "--user", USER, workspace=copy).out.startswith(f"{KEY}, crmman-plus: ")
+    assert_a_mistake_in_one_line(
+        ask("recommend", "--user", USER, "--variant", "random-graph", workspace=copy),
+        "found the variant 'random-graph', which has not been trained on it; expected one of: crmman, crmman-plus",
+    )
+    for variant in VARIANTS:
+        artifacts.MODEL.of(variant=variant).at(KEY, copy.root).unlink()
+    assert_a_mistake_in_one_line(
+        ask("recommend", "--user", USER, workspace=copy), f"{KEY}: found no trained model", "run `dvc repro`"
+    )
+
+
+@pytest.mark.parametrize("verb", ["recommend", "explain", "similar"])
+def test_every_format_says_the_same(ask: Ask, tmp_path, verb: str) -> None:
+    arguments = {
+        "recommend": ["recommend", "--user", USER, "-k", "4"],
+        "explain": ["explain", "--user", USER, "--item", "i9"],
+        "similar": ["similar", "--item", "i9", "-k", "4"],
+    }[verb]
+    rows = {"recommend": "recommendations", "explain": "contributions", "similar": "similar"}[verb]
+    expected = json.loads(ask(*arguments, "--format", "json").out)[rows]
+    csv = pl.read_csv(io.StringIO(ask(*arguments, "--format", "csv").out)).to_dicts()
+    path = tmp_path / "answer.parquet"
+    assert ask(*arguments, "--output", str(path)).out == ""
+    for found in (csv, pl.read_parquet(path).to_dicts()):
+        assert [{name: value for name, value in row.items() if value is not None} for row in found] == expected
+    text = ask(*arguments, "--format", "table", "--output", str(tmp_path / "answer.csv"))
+    assert (tmp_path / "answer.csv").read_text() == ask(*arguments).out
+    assert text.out == ""
+    assert ask(*arguments, "--output", str(tmp_path / "answer.json")).code == 0
+    assert json.loads((tmp_path / "answer.json").read_text())[rows] == expected
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.csv", "answer.json", "answer.parquet"]
+
+
+def printed_sum(text: str) -> dict[str, list[float]]:
+    """The numbers of each kind in the table that `explain` prints, its subtotal first."""
+    groups: dict[str, list[float]] = {}
+    for label, number in re.findall(r"^(.+?)  +([+-]?\d+\.\d+)$", text, re.MULTILINE):
+        if label.startswith("  "):
+            list(groups.values())[-1].append(float(number))
+        else:
+            groups[label] = [float(number)]
+    return groups
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("parts", ["1", "4", "100"])
+def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, answer, variant: str, parts: str) -> None:
+    asked = ["--user", USER, "--variant", variant]
+    best = answer("recommend", *asked, "-k", "1")["recommendations"][0]
+    told = answer("explain", *asked, "--item", best["item_id"])
+    assert told["score"] == pytest.approx(best["score"], abs=1e-9)
+    assert sum(row["contribution"] for row in told["contributions"]) == pytest.approx(best["score"], abs=1e-5)
+    assert told["rank"] == 1
+    for kind, total in (("liked", "from_likes"), ("disliked", "from_dislikes"), ("bias", "from_biases")):
+        mine = [row["contribution"] for row in told["contributions"] if row["kind"] == kind]
+        assert sum(mine) == pytest.approx(best[total], abs=1e-9)
+        assert [abs(value) for value in mine] == sorted(map(abs, mine), reverse=True)
+    text = ask("explain", *asked, "--item", best["item_id"], "--parts", parts).out
+    groups = printed_sum(text)
+    (score,) = groups.pop("score")
+    assert score == pytest.approx(best["score"], abs=0.00051)
+    assert sum(subtotal for subtotal, *_ in groups.values()) == pytest.approx(score, abs=1e-9)
+    for subtotal, *lines in groups.values():
+        assert sum(lines) == pytest.approx(subtotal, abs=1e-9)
+    assert ("item bias of meet" in text) == (variant == "crmman-plus")
+    assert ("… and " in text) == (parts != "100")
+
+
+def test_a_rated_item_is_left_out_of_its_own_explanation(finished: Finished, ask: Ask, answer) -> None:
+    likes, dislikes = ratings(finished.workspace.root)
+    for item, kind in ((likes[0], "liked"), (dislikes[0], "disliked")):
+        told = answer("explain", "--user", USER, "--item", f"id:{item}")
+        assert told["left_out_of_its_own_explanation"] == kind
+        assert item not in {row.get("item_id") for row in told["contributions"]}
+        rest = options([i for i in likes if i != item], [i for i in dislikes if i != item])
+        unseen = answer("explain", *rest, "--item", f"id:{item}")
+        assert unseen["left_out_of_its_own_explanation"] is None
+        assert (unseen["score"], unseen["rank"]) == (told["score"], told["rank"])
+        assert unseen["contributions"] == told["contributions"]
+        assert (
+            f"They {kind} it: it is left out of their history here"
+            in ask("explain", "--user", USER, "--item", item).out
+        )
+        unrated = sorted(answer("recommend", *rest, "-k", "100")["recommendations"], key=lambda row: row["rank"])
+        assert [row["item_id"] for row in unrated][told["rank"] - 1] == item
+        assert len(unrated) == told["of_unrated"]
+
+
+def test_paths_lead_to_the_items_that_pull_most_over_what_both_share(finished: Finished, ask: Ask, answer) -> None:
+    kg = pl.read_csv(finished.workspace.root / "tables" / "kg.csv").rows()
+
+    def around(item_id: str) -> set[str]:
+        film = f"m{item_id[1:]}"
+        return {tail for head, _, tail in kg if head == film} | {head for head, _, tail in kg if tail == film}
+
+    told = answer("explain", "--user", USER, "--item", "i9", "--paths", "4")
+    pulls = {row["item_id"]: row["contribution"] for row in told["contributions"] if "item_id" in row}
+    strongest = sorted(pulls, key=lambda item: -pulls[item])[:4]
+    assert [path["with"]["item_id"] for path in told["paths"]] == strongest
+    for path in told["paths"]:
+        shared = around("i9") & around(path["with"]["item_id"])
+        assert {entity["entity"] for entity in path["shared"]} == shared
+        for entity in path["shared"]:
+            assert entity["name"] == entity["entity"]
+            assert entity["items"] == sum(entity["entity"] in around(f"i{item}") for item in range(ITEMS))
+    text = ask("explain", "--user", USER, "--item", "i9", "--paths", "4").out
+    for path in told["paths"]:
+        count = len(path["shared"])
+        assert f"{path['with']['title']}, which they " in text
+        assert f": {count} shared {'entity' if count == 1 else 'entities'}\n" in text
+    named = next(entity for path in told["paths"] for entity in path["shared"])
+    assert f"{named['name']} (of {named['items']} items)" in text
+    assert "knowledge graph" not in ask("explain", "--user", USER, "--item", "i9", "--paths", "0").out
+
+
+def test_an_item_without_an_entity_is_said_to_have_none(ask: Ask) -> None:
+    last = f"Film number {ITEMS - 1}"
+    assert f"The knowledge graph has no entity for {last}." in ask("explain", "--like", "id:i3", "--item", last).out
+    text = ask("explain", "--like", last, "--item", "Film number 3").out
+    assert f"  {last}, which they liked: no entity for it" in text
+
+
+@pytest.mark.parametrize("by", ["text", "structure", "both"])
+def test_similar_items_fall_in_cosine_and_show_what_they_share(finished: Finished, answer, ask: Ask, by: str) -> None:
+    rows = answer("similar", "--item", "Film number 9", "--by", by, "-k", "100")["similar"]
+    root = finished.workspace.root
+    edges = artifacts.EDGES.read(KEY, root)
+    joined = set(edges["source"]) | set(edges["target"])
+    assert {row["item_id"] for row in rows} == {
+        f"i{item}" for item in range(ITEMS) if item != 9 and (by == "text" or item in joined)
+    }
+    cosines = [row["cosine"] for row in rows]
+    assert cosines == sorted(cosines, reverse=True)
+    assert set(rows[0]) - {"rank", "item_id", "title", "cosine"} == {
+        *(["by_text", "by_structure"] if by == "both" else []),
+        *(["shared_entities"] if by != "text" else []),
+    }
+    if by == "both":
+        for row in rows:
+            assert row["cosine"] == pytest.approx((row["by_text"] + row["by_structure"]) / 2)
+    if by != "text":
+        shared = {row["item_id"]: row["shared_entities"] for row in rows}
+        for source, target, overlap in edges.iter_rows():
+            if 9 in (source, target):
+                assert shared[f"i{source + target - 9}"] == overlap
+    table = ask("similar", "--item", "i9", "--by", by, "-k", "2").out.splitlines()
+    assert table[0] == f"{KEY}: like Film number 9, by {'text and structure' if by == 'both' else by}"
+    assert table[3].split()[:4] == ["1", *rows[0]["title"].split()]
+    assert f"{rows[0]['cosine']:.3f}" in table[3]
+    assert len(table) == 5
+
+
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    "nobody": (["recommend"], "found nobody, expected --user with an id, or --like and --dislike with titles"),
+    "both": (["recommend", "--user", "u1", "--like", "i1"], "found --user and --like or --dislike"),
+    "user": (["recommend", "--user", "u999"], "user 'u999': found no such user in small"),
+    "item": (["explain", "--user", "u1", "--item", "Solaris"], "item 'Solaris': found no such title"),
+    "id": (["recommend", "--like", "id:999"], "item 'id:999': found no item with the id '999'"),
+    "ambiguous": (["similar", "--item", "number"], "item 'number': found 60 items, expected one, so take its id: Film"),
+    "twice": (["recommend", "--like", "i1", "--dislike", "film number 1"], "'Film number 1' both liked and disliked"),
+    "data set": (["similar", "--dataset", "big", "--item", "i1"], "params.yaml: datasets.big: key not found"),
+    "variant": (
+        ["recommend", "--variant", "crm", "--user", "u1"],
+        "the variant 'crm', which params.yaml does not have",
+    ),
+    "format": (["recommend", "--user", "u1", "--format", "xml"], "'xml' is not one of"),
+    "parquet": (["recommend", "--user", "u1", "--format", "parquet"], "--format parquet: found no --output"),
+    "by": (["similar", "--item", "i1", "--by", "taste"], "'taste' is not one of"),
+    "count": (["recommend", "--user", "u1", "-k", "0"], "'-k'"),
+    "output": (["recommend", "--user", "u1", "--output", "no/such/folder.csv"], "cannot be written: No such file"),
+    "verb": (["recomend"], "No such command 'recomend'"),
+    "option": (["recommend", "--usr", "u1"], "No such option: --usr"),
+    "missing": (["explain", "--user", "u1"], "Missing option '--item'"),
+    "no edge": (
+        ["similar", "--item", f"i{ITEMS - 1}"],
+        "has no edge in the item graph, so that nothing can be like it by",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_2(finished: Finished, ask: Ask, name: str) -> None:
+    arguments, message = MISTAKES[name]
+    result = ask(*arguments)
+    assert_a_mistake_in_one_line(result, message)
+    assert result.out == ""
+    assert finished.workspace.files() == finished.files
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["recommend", "--user", "u1"], ["explain", "--user", "u1", "--item", "i1"], ["similar", "--item", "i1"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_where_nothing_has_run_it_says_what_to_run(fresh: Workspace, ask: Ask, tmp_path, arguments: list[str]) -> None:
+    assert_a_mistake_in_one_line(ask(*arguments, workspace=fresh), "artifact not found; `dvc repro` makes it")
+    assert fresh.files() == {}
+    elsewhere = Workspace(tmp_path)
+    assert_a_mistake_in_one_line(ask(*arguments, workspace=elsewhere), "params.yaml: file not found")
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(ask: Ask, tmp_path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    result = ask("recommend", "--user", USER, "--output", str(tmp_path / "folder.csv"))
+    assert_a_mistake_in_one_line(result, "cannot be written: Is a directory")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+def test_help_has_an_example_of_each_verb_that_works(ask: Ask, fresh: Workspace) -> None:
+    for arguments in ([], ["--help"]):
+        overview = ask(*arguments, workspace=fresh)
+        assert overview.code == 0
+        assert all(verb in overview.out for verb in ("recommend", "explain", "similar"))
+    for verb in ("recommend", "explain", "similar"):
+        result = ask(verb, "--help", workspace=fresh)
+        assert result.code == 0
+        examples = result.out.split("For example:\n")[1].splitlines()
+        assert all(line.startswith(f"  crmman {verb} --") for line in examples if line)
+        options_of = set(re.findall(r"(--?\w[\w-]*)", result.out.split("For example:")[0]))
+        for line in examples:
+            assert set(re.findall(r" (--?\w[\w-]*)", line)) <= options_of
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'polars', 'numpy', 'scipy', 'pydantic', 'transformers', 'rapidfuzz'}"
+    code = f"import sys, stages.cli; print(sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_a_reader_that_stops_reading_is_no_failure_to_talk_about(finished: Finished) -> None:
+    process = finished.workspace.start("cli", "similar", "--item", "i1")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+
+
+def test_stopped_by_the_keyboard_is_exit_code_1(ask: Ask, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stages.ask.similar.similar", interrupted)
+    result = ask("similar", "--item", "i1")
+    assert (result.code, result.out, result.err) == (1, "", "stopped\n")
+
+
+def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finished, ask: Ask, monkeypatch) -> None:
+    wide = ask("recommend", "--user", USER, "-k", "3").out
+    monkeypatch.setattr("stages.ask.output._width", lambda: 60)
+    narrow = ask("recommend", "--user", USER, "-k", "3").out
+    assert narrow.split() == wide.split()
+    assert max(map(len, narrow.splitlines()[2:])) <= 60 < max(map(len, wide.splitlines()))
