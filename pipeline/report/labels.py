@@ -1,12 +1,9 @@
 """What items are called in the report, and by which column they are coloured.
 
-Tables carry whatever columns their source has, so both are found by rule:
-
-- The title is the first field of the text template whose name speaks of a title or a name, else its first field; without a
-  template the first such column, else the item's id.
-- The genre is the first of several values in a column that has few of them: 2 to `GENRES_AT_MOST` different first values,
-  each of `ITEMS_PER_GENRE` items on average, in at least half of the items; years and other numbers do not count. A column
-  that is named like a genre is taken first, then the first one of the table.
+Tables carry whatever columns their source has, so both are found by rule. Of the title `pipeline.titles` has it. The genre is
+the first of several values in a column that has few of them: 2 to `GENRES_AT_MOST` different first values, each of
+`ITEMS_PER_GENRE` items on average, in at least half of the items; years and other numbers do not count. A column that is
+named like a genre is taken first, then the first one of the table.
 """
 
 from __future__ import annotations
@@ -18,8 +15,8 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.text_template import item_texts, template_fields
+from pipeline.titles import title_column
 
-TITLE = re.compile(r"title|name", re.IGNORECASE)
 GENRE = re.compile(r"genre|class|categor|tag|type|subject|cuisine", re.IGNORECASE)
 GENRES_AT_MOST, ITEMS_PER_GENRE = 60, 3
 SEPARATORS = re.compile(r"\s*[|;,/]\s*")
@@ -50,23 +47,17 @@ def labels_of(items: pl.DataFrame, template: str | None) -> Labels:
     Raises:
         InputError: the template names a column that the items lack, or one that is no text.
     """
-    title = title_column(items, template)
+    title = title_column(items) or "item_id"
     details = [name for name in template_fields(template) if name != title] if template else []
-    shown = [item_texts(items, f"{{{name}}}") for name in dict.fromkeys(details)]
+    shown = [_texts(items, name) for name in dict.fromkeys(details)]
     genre = genre_column(items, title)
-    titles = item_texts(items, f"{{{title}}}")
+    titles = _texts(items, title)
     return Labels(
         [text or identity for text, identity in zip(titles, items["item_id"].to_list(), strict=True)],
         [" · ".join(part for part in row if part) for row in zip(*shown, strict=True)] or [""] * len(items),
-        first_values(item_texts(items, f"{{{genre}}}")) if genre else [""] * len(items),
+        first_values(_texts(items, genre)) if genre else [""] * len(items),
         genre,
     )
-
-
-def title_column(items: pl.DataFrame, template: str | None) -> str:
-    fields = template_fields(template) if template else [*_text_columns(items), "item_id"]
-    fallback = fields[0] if template else "item_id"
-    return next((name for name in fields if TITLE.search(name)), fallback)
 
 
 def genre_column(items: pl.DataFrame, title: str) -> str | None:
@@ -85,6 +76,11 @@ def first_values(texts: list[str]) -> list[str]:
     return [text.strip() for text in texts]
 
 
+def _texts(items: pl.DataFrame, column: str) -> list[str]:
+    # Not every column has a name that could stand in a template.
+    return item_texts(items.select(pl.col(column).alias("text")), "{text}")
+
+
 def _text_columns(items: pl.DataFrame) -> list[str]:
     return [
         name
@@ -94,7 +90,7 @@ def _text_columns(items: pl.DataFrame) -> list[str]:
 
 
 def _like_genres(items: pl.DataFrame, name: str) -> bool:
-    found = Counter(value for value in first_values(item_texts(items, f"{{{name}}}")) if value)
+    found = Counter(value for value in first_values(_texts(items, name)) if value)
     present = sum(found.values())
     if all(NUMBER.fullmatch(value) for value in found):
         return False

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.report.labels import first_values, genre_column, labels_of, title_column
+from pipeline.report.labels import first_values, genre_column, labels_of
 
 FILMS = pl.DataFrame(
     {
@@ -16,13 +16,6 @@ FILMS = pl.DataFrame(
         "genres": ["Comedy|Drama", "Horror"] * 3 + ["", "Comedy"],
     }
 )
-
-
-def test_the_title_is_the_field_that_is_named_so_else_the_first_one() -> None:
-    assert title_column(FILMS, "{release_year}: {movie_title}") == "movie_title"
-    assert title_column(FILMS, "{genres}, {language}") == "genres"
-    assert title_column(FILMS, None) == "movie_title"
-    assert title_column(FILMS.drop("movie_title"), None) == "item_id"
 
 
 def test_titles_details_and_genres_of_a_template() -> None:
@@ -57,6 +50,13 @@ def test_a_column_named_like_a_genre_comes_before_another_one_and_years_never() 
 )
 def test_a_column_that_tells_no_few_kinds_apart_is_no_genre(values: list[str]) -> None:
     assert genre_column(FILMS.select("item", "item_id").with_columns(genre=pl.Series(values)), "item_id") is None
+
+
+def test_columns_may_have_any_names() -> None:
+    books = FILMS.rename({"movie_title": "book-title", "genres": "1st {genre}"}).drop("language")
+    labels = labels_of(books, None)
+    assert labels.titles[:2] == ["Film 0", "Film 1"]
+    assert labels.genre_column == "1st {genre}"
 
 
 def test_lists_of_tags_are_a_genre() -> None:
