@@ -49,7 +49,7 @@ def labels_of(items: pl.DataFrame, template: str | None) -> Labels:
     """
     title = title_column(items) or "item_id"
     details = [name for name in template_fields(template) if name != title] if template else []
-    shown = [_texts(items, name) for name in dict.fromkeys(details)]
+    shown = [item_texts(items, f"{{{name}}}") for name in dict.fromkeys(details)]
     genre = genre_column(items, title)
     titles = _texts(items, title)
     return Labels(
