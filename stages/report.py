@@ -31,6 +31,7 @@ def main(dataset: str, settings: Settings) -> None:
         source_kg=artifacts.SOURCE_KG.read(dataset),
         source_item_entities=artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
         thresholds=artifacts.THRESHOLDS.read(dataset),
+        metrics=artifacts.METRICS.read(dataset),
         intervals=artifacts.INTERVALS.read(dataset),
         differences=artifacts.DIFFERENCES.read(dataset),
         slices=artifacts.SLICES.read(dataset),

@@ -19,7 +19,7 @@ from pipeline.report.charts import (
     threshold_charts,
 )
 from pipeline.report.facts import facts_of, split_sentence
-from pipeline.report.figures import best_baseline, protocol_tables
+from pipeline.report.figures import Metrics, best_baseline, protocol_tables
 from pipeline.report.item_map import drawn_items, project
 from pipeline.report.labels import labels_of
 from pipeline.report.page.render import Report, browser_data
@@ -42,6 +42,7 @@ class Tables:
     source_kg: pl.DataFrame
     source_item_entities: pl.DataFrame
     thresholds: pl.DataFrame
+    metrics: Metrics
     intervals: pl.DataFrame
     differences: pl.DataFrame
     slices: pl.DataFrame
@@ -91,7 +92,7 @@ def compose(
     ratings = _counts(tables.interactions["item"], len(tables.items))
     drawn = drawn_items(ratings)
     places = project(shown.arrays["items"][drawn], seed)
-    baseline = best_baseline(tables.intervals, names)
+    baseline = best_baseline(tables.metrics, names)
     variant_colours = _variant_colours(names)
     colours = variant_colours | ({baseline: GREY} if baseline else {})
     charts: dict[str, Spec] = {
@@ -132,7 +133,7 @@ def compose(
         genres=shown_genres(labels, drawn.tolist()),
         genre_column=labels.genre_column,
         drawn=len(drawn) if len(drawn) < len(tables.items) else 0,
-        tables=protocol_tables(tables.intervals, tables.differences, names),
+        tables=protocol_tables(tables.metrics, tables.intervals, tables.differences, names),
         slices_explained=SLICES_EXPLAINED,
         panels=[(name, f"{panel.title}: {panel.metric}") for name, panel in panels.items()],
         findings=findings(tables.slices, names[-1], baseline),

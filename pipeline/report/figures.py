@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from pipeline.evaluation.suite import METRICS, PROTOCOLS, marks_of
 
+Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 EXPLAINED = {
     "ctr": "Does an item that the person liked score above one that they never rated? Likes of the test split against as many "
     "items drawn at random.",
@@ -53,46 +54,50 @@ class ProtocolTable:
     rows: list[Row]
 
 
-def protocol_tables(intervals: pl.DataFrame, differences: pl.DataFrame, variants: Sequence[str]) -> list[ProtocolTable]:
+def protocol_tables(
+    metrics: Metrics, intervals: pl.DataFrame, differences: pl.DataFrame, variants: Sequence[str]
+) -> list[ProtocolTable]:
     """
     Args:
-        intervals: system, protocol, metric, value, low, high.
+        metrics: system to protocol to metric to value, as they are stored and printed.
+        intervals: system, protocol, metric, low, high.
         differences: of variants and baselines.
         variants: these come first, in this order; baselines by name.
     """
-    figures = {(row["system"], row["protocol"], row["metric"]): row for row in intervals.iter_rows(named=True)}
     marks = marks_of(differences)
-    baselines = sorted(set(intervals["system"]) - set(variants))
+    spreads = {
+        (system, protocol, metric): short(f"{(high - low) / 2:.3f}")
+        for system, protocol, metric, low, high in intervals.select(
+            "system", "protocol", "metric", "low", "high"
+        ).iter_rows()
+        if low is not None
+    }
+    systems = [*variants, *sorted(set(metrics) - set(variants))]
     tables = []
     for protocol in PROTOCOLS:
-        metrics = [name for name in METRICS if any(key[1:] == (protocol, name) for key in figures)]
-        if not metrics:
+        of_protocol = {system: metrics[system].get(protocol, {}) for system in systems}
+        names = [name for name in METRICS if any(name in values for values in of_protocol.values())]
+        if not names:
             continue
-        best = {
-            name: max(row["value"] for key, row in figures.items() if key[1:] == (protocol, name)) for name in metrics
-        }
+        best = {name: max(values[name] for values in of_protocol.values() if name in values) for name in names}
         rows = []
-        for system in [*variants, *baselines]:
+        for system, values in of_protocol.items():
             cells = []
-            for name in metrics:
-                row = figures.get((system, protocol, name))
-                if row is None:
-                    cells.append(Cell("", "", False, ""))
-                    continue
-                spread = "" if row["low"] is None else short(f"{(row['high'] - row['low']) / 2:.3f}")
-                mark = marks.get((system, protocol, name), "")
-                cells.append(Cell(short(f"{row['value']:.4f}"), spread, row["value"] == best[name], mark))
+            for name in names:
+                key = (system, protocol, name)
+                value, is_best = (
+                    (short(f"{values[name]:.4f}"), values[name] == best[name]) if name in values else ("", False)
+                )
+                cells.append(Cell(value, spreads.get(key, ""), is_best, marks.get(key, "")))
             rows.append(Row(system, system in variants, cells))
-        tables.append(ProtocolTable(protocol, EXPLAINED[protocol], metrics, rows))
+        tables.append(ProtocolTable(protocol, EXPLAINED[protocol], names, rows))
     return tables
 
 
-def best_baseline(intervals: pl.DataFrame, variants: Sequence[str]) -> str | None:
-    """The baseline with the highest ranking NDCG@10; None where there are no baselines."""
-    ranked = intervals.filter(
-        (pl.col("protocol") == "ranking") & (pl.col("metric") == "ndcg@10") & ~pl.col("system").is_in(list(variants))
-    ).sort("value", "system", descending=[True, False])
-    return None if ranked.is_empty() else str(ranked["system"][0])
+def best_baseline(metrics: Metrics, variants: Sequence[str]) -> str | None:
+    """The baseline with the highest ranking NDCG@10, the first by name of equals; None where there are no baselines."""
+    baselines = sorted(set(metrics) - set(variants))
+    return max(baselines, key=lambda name: metrics[name]["ranking"]["ndcg@10"], default=None)
 
 
 def short(number: str) -> str:
