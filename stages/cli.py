@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from stages.ask.output import Answer
 
 USER_MISTAKE = 2
+# What typer makes of Ctrl-C, by its version: this code, or an exception.
+INTERRUPTED = 130
 # Of every mistake in options and arguments; typer gives it no public name of its own.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -159,12 +161,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print(f"error: {' '.join(text.split())}", file=sys.stderr)
         raise SystemExit(USER_MISTAKE) from None
     except (typer.Abort, KeyboardInterrupt):
-        print("stopped", file=sys.stderr)
-        raise SystemExit(1) from None
+        code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output (`| head`) has had enough; Python would complain once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    if code == INTERRUPTED:
+        print("stopped", file=sys.stderr)
+        code = 1
     raise SystemExit(code or 0)
 
 

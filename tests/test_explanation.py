@@ -91,6 +91,12 @@ def test_thirds_are_rounded_to_a_whole() -> None:
     assert rounded([], 2) == []
 
 
+def test_lines_are_in_the_order_of_what_they_show() -> None:
+    # So many are just above a half that one just below it is rounded away from zero, and passes a larger one.
+    lines = lines_of(some_parts([0.0148, -0.0147] + [0.0055] * 10, []), 12, 2)["liked"]
+    assert [line.value for line in lines[:2]] == [-0.02, 0.01]
+
+
 def test_parts_as_printed_are_those_of_their_lines() -> None:
     parts = some_parts([1 / 3, 1 / 3, 1 / 3, 0.01, 0.001], [])
     lines = lines_of(parts, 3, 2)

@@ -75,16 +75,19 @@ def test_knows_the_items_that_have_an_entity() -> None:
 
 
 def test_entities_are_named_by_the_graph_then_by_their_item_then_by_a_readable_id() -> None:
-    triples = [(film, "about", entity) for film in ("m0", "m1") for entity in ("m.1", "m.2", "m.3", "spicy", "Q42")]
+    triples = [
+        (film, "about", entity) for film in ("m0", "m1") for entity in ("m.1", "m.2", "m.3", "spicy", "sweet", "Q42")
+    ]
     triples += [("m.1", "type.object.name", "Sigourney Weaver"), ("m.1", "rdfs:label", "Weaver"), ("m.2", "told", "x")]
-    # m.2 is an item of the catalogue, and so is m.1, which has a name of its own.
-    links = [*LINKS[:2], ("i2", "m.2"), ("i3", "m.1")]
+    # m.2 is an item of the catalogue, and so is sweet, and m.1, which has a name of its own.
+    links = [*LINKS[:2], ("i2", "m.2"), ("i2", "sweet"), ("i3", "m.1")]
     (path,) = graph(triples, links, 4, titles=["A", "B", "C", "D"]).paths(0, [1])
     assert {entity.entity: entity.name for entity in path.shared} == {
         "m.1": "Sigourney Weaver",
         "m.2": "C",
         "m.3": None,
         "spicy": "spicy",
+        "sweet": "C",
         "Q42": None,
     }
 

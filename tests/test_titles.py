@@ -57,6 +57,7 @@ def found(text: str) -> str:
         ("Toy Story (1995)", "1"),
         ("toy story 1995", "1"),
         ("Toy Story [1996]", "1"),  # a year beside it
+        ("Toy Story [1994]", "1"),
         ("Toy Storry", "1"),
         ("Alien", "2"),
         ("Aliens", "3"),
