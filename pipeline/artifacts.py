@@ -561,3 +561,22 @@ VECTORS = Vectors("artifacts/{dataset}/vectors/{variant}")
 ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")
 ABLATION_DIFFERENCES = replace(DIFFERENCES, path="artifacts/{dataset}/evaluation/ablation_differences.parquet")
 ABLATION_SLICES = replace(SLICES, path="artifacts/{dataset}/evaluation/ablation_slices.parquet")
+
+# showcase: what the report shows of a variant
+SHOWCASE_MODEL = Tensors("artifacts/{dataset}/showcase/{variant}/model.safetensors")
+SHOWCASE_CURVE = replace(USERS_CURVE, path="artifacts/{dataset}/showcase/{variant}/curve.tsv")
+SHOWCASE_RECOMMENDATIONS = Table(
+    "artifacts/{dataset}/showcase/{variant}/recommendations.parquet",
+    {"user": pl.Int32, "rank": pl.Int32, "item": pl.Int32, "score": pl.Float64, "bias": pl.Float64},
+    key=("user", "rank"),
+    not_empty=False,
+)
+SHOWCASE_REASONS = Table(
+    "artifacts/{dataset}/showcase/{variant}/reasons.parquet",
+    {"user": pl.Int32, "rank": pl.Int32, "cause": pl.Int32, "like": pl.Boolean, "part": pl.Float64},
+    key=("user", "rank", "cause"),
+    not_empty=False,
+)
+
+# report
+REPORT = Text("artifacts/{dataset}/report.html")

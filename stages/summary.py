@@ -19,8 +19,10 @@ STAGES = (
     "evaluate_baselines",
     "compare",
     "recommend",
+    "showcase",
+    "report",
 )
-VARIANT_STAGES = ("train_users", "evaluate", "recommend")
+VARIANT_STAGES = ("train_users", "evaluate", "recommend", "showcase")
 
 
 def main() -> None:

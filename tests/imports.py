@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("pipeline", "stages")
+PAGE_SUFFIXES = (".html", ".css", ".js")
 
 
 def closure(module: str) -> set[str]:
@@ -21,6 +22,14 @@ def closure(module: str) -> set[str]:
         waiting += _imports(ROOT / path)
         waiting += [".".join(path.parts[:depth]) for depth in range(1, len(path.parts))]
     return {path for path in found if (ROOT / path).stat().st_size}
+
+
+def page_files(files: set[str]) -> set[str]:
+    """Templates, styles and scripts that stand beside such modules: what a module reads like a part of itself."""
+    folders = {ROOT / Path(file).parent for file in files}
+    return {
+        str(path.relative_to(ROOT)) for folder in folders for path in folder.iterdir() if path.suffix in PAGE_SUFFIXES
+    }
 
 
 def _file(module: str) -> Path | None:

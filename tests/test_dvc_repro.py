@@ -19,8 +19,10 @@ VARIANTS, BASELINES = (
     ("crmman", "crmman-plus"),
     {"popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"},
 )
-OF_VARIANTS = {f"{stage}-{variant}" for stage in ("train_users", "evaluate", "recommend") for variant in VARIANTS}
-DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", *OF_VARIANTS, "compare"}
+OF_VARIANTS = {
+    f"{stage}-{variant}" for stage in ("train_users", "evaluate", "recommend", "showcase") for variant in VARIANTS
+}
+DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", *OF_VARIANTS, "compare", "report"}
 UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", "evaluate_baselines"}
 OF_ABLATIONS = {
     f"ablations:{name}"
@@ -137,7 +139,7 @@ def test_one_variant_runs_with_what_it_needs_and_the_rest_of_a_second_clean_run_
     needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
     assert ran == {"validate", *needed, "train_users-crmman-plus"}
     ran, _ = second.repro()
-    assert ran == {*OF_VARIANTS, "evaluate_baselines", "compare"} - {"train_users-crmman-plus"}
+    assert ran == {*OF_VARIANTS, "evaluate_baselines", "compare", "report"} - {"train_users-crmman-plus"}
     assert second.hashes() == first_run.hashes()
 
 
@@ -208,14 +210,13 @@ def test_a_mistake_is_said_before_any_output_is_lost(
     assert made == {path: (first_run.folder / path).stat().st_mtime_ns for path in made}
 
 
-def test_a_setting_of_one_variant_runs_this_variant_and_the_comparison_alone(first_run: Project) -> None:
+def test_a_setting_of_one_variant_runs_this_variant_the_comparison_and_the_report_alone(first_run: Project) -> None:
     before = first_run.hashes()
     with first_run.params() as values:
         values["variants"]["crmman-plus"]["learning_rate"] = 0.001
     ran, _ = first_run.repro()
-    assert ran - {"validate"} == {f"{stage}-crmman-plus" for stage in ("train_users", "evaluate", "recommend")} | {
-        "compare"
-    }
+    of_variant = {f"{stage}-crmman-plus" for stage in ("train_users", "evaluate", "recommend", "showcase")}
+    assert ran - {"validate"} == {*of_variant, "compare", "report"}
     after = first_run.hashes()
     models = {name: f"artifacts/slice/users/{name}/model.safetensors" for name in VARIANTS}
     assert after[models["crmman"]] == before[models["crmman"]]
@@ -226,7 +227,7 @@ def test_a_variant_that_is_no_longer_run_leaves_the_comparison(first_run: Projec
     with first_run.params() as values:
         values["run_variants"] = ["crmman-plus"]
     ran, output = first_run.repro()
-    assert ran - {"validate"} == {"compare"}
+    assert ran - {"validate"} == {"compare", "report"}
     assert set(METRICS.read("slice", first_run.folder)) == {"crmman-plus", *BASELINES}
     assert not any(line.startswith("crmman ") for line in output.splitlines())
     first_run.commit()

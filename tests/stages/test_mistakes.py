@@ -64,6 +64,8 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         "evaluate.crmman": artifacts.ITEMS,
         "evaluate_baselines": artifacts.ITEMS,
         "compare": artifacts.ITEMS,
+        "showcase.crmman": artifacts.ITEMS,
+        "report": artifacts.ITEMS,
         "recommend.crmman": artifacts.ITEMS,
     }
     results = fresh.run_all(first_read)

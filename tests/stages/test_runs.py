@@ -43,8 +43,8 @@ def every_artifact() -> list[artifacts._Artifact]:
             copies += [artifact.of(group="ablations", variant=ABLATION)]
             copies += [artifact.of(**artifacts.BASELINES)] if artifact is not artifacts.CAUTIONS else []
         elif "{variant}" in artifact.path:
-            # Ablations are for comparison: nothing is recommended by them.
-            for_use = artifact in (artifacts.RECOMMENDATIONS, artifacts.VECTORS)
+            # Ablations are for comparison: nothing is recommended by them or shown of them.
+            for_use = artifact in (artifacts.RECOMMENDATIONS, artifacts.VECTORS) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
     return found
@@ -302,6 +302,8 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "compare": "Lay all systems side by side",
         "compare_ablations": "Lay ablations beside the variant",
         "recommend": "Recommend to every user what they have not rated",
+        "showcase": "What the report shows of one variant",
+        "report": "One HTML file about a data set",
         "summary": "What a run took, stage by stage",
     }
     running = {stage: fresh.start(stage, "--help") for stage in purposes}
@@ -310,6 +312,6 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         assert running[stage].returncode == 0, err
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
-        assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
+        assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend", "showcase"))
         assert ("--source" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

@@ -1,0 +1,55 @@
+"""What the data is, in a few numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+
+class Fact(NamedTuple):
+    """A number as it is shown, and what it counts."""
+
+    value: str
+    label: str
+
+
+def facts_of(
+    interactions: pl.DataFrame,
+    users: int,
+    items: pl.DataFrame,
+    texts: list[str],
+    kg: pl.DataFrame,
+    item_entities: pl.DataFrame,
+) -> list[Fact]:
+    """
+    Args:
+        interactions: user, item, like.
+        users: how many.
+        items: item, item_id.
+        texts: of the items, empty where an item has none.
+        kg: head, relation, tail.
+        item_entities: item_id, entity_id.
+    """
+    linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list()).sum()
+    return [
+        Fact(f"{users:,}", "users"),
+        Fact(f"{len(items):,}", "items"),
+        Fact(f"{len(interactions):,}", "ratings"),
+        Fact(f"{interactions['like'].sum() / len(interactions):.0%}", "of them likes"),
+        Fact(f"{len(interactions) / (users * len(items)):.2%}", "of all pairs are rated"),
+        Fact(f"{sum(map(bool, texts)) / len(items):.0%}", "of the items have text"),
+        Fact(f"{linked / len(items):.0%}", "of the items have an entity"),
+        Fact(f"{len(kg):,}", f"triples, {kg['relation'].n_unique():,} relations"),
+    ]
+
+
+def split_sentence(interactions: pl.DataFrame) -> str:
+    """How many ratings are in each split.
+
+    Args:
+        interactions: split.
+    """
+    sizes = dict(interactions["split"].value_counts().iter_rows())
+    train, valid, test = (f"{sizes.get(part, 0):,}" for part in ("train", "valid", "test"))
+    return f"{train} ratings train the models, {valid} choose their settings, and {test} are seen once, for the figures below."

@@ -1,0 +1,1 @@
+"""The page itself: its template, style and scripts, and what puts them together."""

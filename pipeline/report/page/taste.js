@@ -1,0 +1,133 @@
+"use strict";
+// Search, like, dislike, and see what is recommended.
+
+const FOUND = 6;
+const RECOMMENDED = 10;
+const NAMED = { likes: 2, dislikes: 1 };
+
+if (data.model.titles) {
+  const { titles, details, ratings } = data.model;
+  const model = new Model(data.model);
+  const taste = { likes: [], dislikes: [] };
+  const at = (id) => document.getElementById(id);
+  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+  const searched = titles.map(plain);
+  const known = ratings.map((_, item) => item).sort((a, b) => ratings[b] - ratings[a] || a - b);
+  const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(2);
+
+  const rate = (kind, item) => {
+    for (const list of Object.values(taste)) if (list.includes(item)) list.splice(list.indexOf(item), 1);
+    if (kind) taste[kind].push(item);
+    show();
+  };
+
+  const thumbs = (item) => [
+    element("button", { class: "like", "aria-label": `Like ${titles[item]}`, onclick: () => rate("likes", item) }, "Like"),
+    element("button", { class: "dislike", "aria-label": `Dislike ${titles[item]}`, onclick: () => rate("dislikes", item) }, "Dislike"),
+  ];
+
+  const named = (item) =>
+    element("span", { class: "name" }, element("b", {}, titles[item]), element("small", {}, details[item]));
+
+  // Titles that start so come first, then those in which a word does, then the others; among equals the most rated.
+  function found(words) {
+    const query = plain(words).trim();
+    const order = (item) => {
+      const place = searched[item].indexOf(query);
+      if (place <= 0) return place === 0 ? 0 : 3;
+      return /[\p{L}\p{N}]/u.test(searched[item][place - 1]) ? 2 : 1;
+    };
+    return known
+      .filter((item) => !taste.likes.includes(item) && !taste.dislikes.includes(item))
+      .map((item) => [order(item), item])
+      .filter(([place]) => place < 3)
+      .sort(([a], [b]) => a - b)
+      .slice(0, FOUND)
+      .map(([, item]) => item);
+  }
+
+  function showFound() {
+    const items = found(at("search").value);
+    const rows = items.map((item) => element("li", { "data-item": item }, named(item), ...thumbs(item)));
+    at("found").replaceChildren(...rows);
+    at("nothing").hidden = items.length > 0;
+  }
+
+  function showTaste() {
+    const chips = ["likes", "dislikes"].flatMap((kind) =>
+      taste[kind].map((item) =>
+        element(
+          "li",
+          { class: kind, "data-item": item },
+          titles[item],
+          element("button", { "aria-label": `Forget ${titles[item]}`, onclick: () => rate(null, item) }, "×"),
+        ),
+      ),
+    );
+    at("taste").replaceChildren(...chips);
+    at("clear").hidden = chips.length === 0;
+    at("hint").textContent = chips.length
+      ? "Recommended to you"
+      : "With nothing liked yet: what it would show to anybody";
+  }
+
+  // As pipeline/report/sentence.py says it.
+  function why(parts, kind, because, inSpite) {
+    if (!parts.length) return [];
+    const total = (list) => list.reduce((sum, { part }) => sum + part, 0);
+    const speaksFor = total(parts) >= 0;
+    const order = [...parts].sort((a, b) => (speaksFor ? b.part - a.part : a.part - b.part));
+    const first = order.slice(0, NAMED[kind]);
+    const rest = order.slice(NAMED[kind]);
+    const nodes = [speaksFor ? because : inSpite];
+    first.forEach(({ item, part }, number) =>
+      nodes.push(number ? ", " : " ", element("b", {}, titles[item]), ` (${signed(part)})`),
+    );
+    if (rest.length) nodes.push(` and ${rest.length} ${rest.length === 1 ? "other" : "others"} (${signed(total(rest))})`);
+    return nodes;
+  }
+
+  function sentence(item) {
+    const { likes, dislikes, bias } = model.reasons(taste.likes, taste.dislikes, item);
+    const clauses = [
+      why(likes, "likes", "because you liked", "in spite of your liking"),
+      why(dislikes, "dislikes", "because you disliked", "in spite of your disliking"),
+      bias ? [`for anybody (${signed(bias)})`] : [],
+    ].filter((clause) => clause.length);
+    return clauses.flatMap((clause, number) => (number ? ["; ", ...clause] : clause));
+  }
+
+  function showRecommended() {
+    const scores = model.scores(taste.likes, taste.dislikes);
+    const rated = new Set([...taste.likes, ...taste.dislikes]);
+    const best = Array.from(scores.keys())
+      .filter((item) => !rated.has(item))
+      .sort((a, b) => scores[b] - scores[a] || a - b)
+      .slice(0, RECOMMENDED);
+    const rows = best.map((item) =>
+      element(
+        "li",
+        { "data-item": item, "data-score": scores[item] },
+        element("span", { class: "score" }, scores[item].toFixed(2)),
+        named(item),
+        ...thumbs(item),
+        element("p", { class: "why" }, ...sentence(item)),
+      ),
+    );
+    at("recommended").replaceChildren(...rows);
+  }
+
+  function show() {
+    showFound();
+    showTaste();
+    showRecommended();
+  }
+
+  at("search").addEventListener("input", showFound);
+  at("clear").addEventListener("click", () => {
+    taste.likes = [];
+    taste.dislikes = [];
+    show();
+  });
+  show();
+}

@@ -1,0 +1,68 @@
+"""Charts as Vega specifications that take their colours from the page's style sheet, and the library that draws them.
+
+Vega-Lite is compiled here: what does not fit together shows when the page is made, not when it is read. Colours are CSS
+variables: a chart drawn as SVG goes light and dark with the page, without being drawn again.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+Spec = dict[str, Any]
+INK, FAINT, LINES, ACCENT, GOOD = "var(--ink)", "var(--faint)", "var(--line)", "var(--c1)", "var(--good)"
+# Systems and genres; what comes after them is grey.
+COLOURS = tuple(f"var(--c{number})" for number in range(1, 9))
+GREY = "var(--grey)"
+_FONT = "system-ui, sans-serif"
+_CONFIG: Spec = {
+    "background": "transparent",
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "domain": False,
+        "ticks": False,
+        "gridColor": LINES,
+        "labelColor": FAINT,
+        "titleColor": FAINT,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "labelPadding": 6,
+    },
+    "axisX": {"grid": False},
+}
+
+
+def drawn(values: list[Spec], height: int | str, about: str, **parts: Any) -> Spec:
+    """A chart as wide as its place in the page, as a Vega specification.
+
+    Args:
+        values: rows of the chart's table.
+        height: in pixels, or "container".
+        about: what is shown, for those who do not see it.
+        parts: of the Vega-Lite specification: mark and encoding, or layer; params.
+    """
+    import vl_convert
+
+    spec = {
+        "data": {"values": values},
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "description": about,
+        "config": _CONFIG,
+        **parts,
+    }
+    compiled: Spec = vl_convert.vegalite_to_vega(spec)
+    # An address, if one that nobody asks: a page without any is easier to trust.
+    compiled.pop("$schema", None)
+    return compiled
+
+
+@cache
+def library() -> str:
+    """Vega's JavaScript, which defines `vegaEmbed` in the page."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))

@@ -1,0 +1,60 @@
+"""One HTML file about a data set and its models: charts, figures, recommendations with reasons, and a model to try."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline import artifacts
+from pipeline.report.compose import Shown, Tables, compose
+from pipeline.report.page.render import render
+from pipeline.text import TextTemplateConfig
+from pipeline.variant import RunVariants
+from stages.stage import Reads, Settings, run_stage, say
+
+
+class ReportConfig(TextTemplateConfig):
+    """What of a data set's settings the report tells."""
+
+    like_threshold: float | None = Field(description="A rating at or above it is a like")
+    s_m: int = Field(description="Items are joined when they share more than this many entities")
+
+
+READS = Reads(run=RunVariants, dataset=ReportConfig)
+
+
+def main(dataset: str, settings: Settings) -> None:
+    run, config = settings.run(RunVariants), settings.dataset(ReportConfig)
+    tables = Tables(
+        items=artifacts.ITEMS.read(dataset),
+        users=artifacts.USERS.read(dataset),
+        interactions=artifacts.INTERACTIONS.read(dataset),
+        source_kg=artifacts.SOURCE_KG.read(dataset),
+        source_item_entities=artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
+        thresholds=artifacts.THRESHOLDS.read(dataset),
+        metrics=artifacts.METRICS.read(dataset),
+        intervals=artifacts.INTERVALS.read(dataset),
+        differences=artifacts.DIFFERENCES.read(dataset),
+        slices=artifacts.SLICES.read(dataset),
+        warnings=artifacts.WARNINGS.read(dataset),
+    )
+    variants = {name: read_shown(dataset, name) for name in run.run_variants}
+    report = compose(dataset, tables, variants, config.text_template, config.like_threshold, config.s_m, run.seed)
+    page = render(report)
+    artifacts.REPORT.write(page, dataset)
+    played = f"{report.playable} runs in it" if report.playable else "no model can run in it"
+    say(dataset, "report", f"{artifacts.REPORT.at(dataset)}: {len(page.encode()) / 1e6:.1f} MB; {played}")
+
+
+def read_shown(dataset: str, variant: str) -> Shown:
+    model = artifacts.SHOWCASE_MODEL.of(variant=variant)
+    return Shown(
+        model.read(dataset),
+        model.about(dataset),
+        artifacts.SHOWCASE_CURVE.of(variant=variant).read(dataset),
+        artifacts.SHOWCASE_RECOMMENDATIONS.of(variant=variant).read(dataset),
+        artifacts.SHOWCASE_REASONS.of(variant=variant).read(dataset),
+    )
+
+
+if __name__ == "__main__":
+    run_stage("report", READS, main)

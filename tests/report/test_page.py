@@ -1,0 +1,196 @@
+"""The page without a browser: everything is in it, nothing is fetched, and text from the data stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.report.page.render import as_json, browser_data, in_script, render
+from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, page, report, shown
+
+VARIANTS = ("attentive", "plain")
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+def flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, texts under ids and tags, scripts; refuses elements that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self.strong: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        elif self.open and self.open[-1] != "style":
+            self.texts.append(data)
+            if self.open[-1] == "strong":
+                self.strong.append(data)
+
+    @property
+    def text(self) -> str:
+        return flat("".join(self.texts))
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def found() -> Page:
+    return Page(page(*VARIANTS))
+
+
+def test_the_sections_come_in_the_order_in_which_they_are_asked_for(found: Page) -> None:
+    ids = [section["id"] for section in found.of("section")]
+    assert ids == ["data-set", "graph", "map", "learning", "figures", "strengths", "people", "try"]
+    assert [link["href"] for link in found.of("a")] == [f"#{name}" for name in ids]
+
+
+def test_every_chart_has_its_place_and_every_place_its_chart(found: Page) -> None:
+    places = [attributes["data-chart"] for attributes in found.of("div") if "data-chart" in attributes]
+    assert sorted(places) == sorted(report(*VARIANTS).charts)
+    assert set(json.loads(found.scripts[0])["charts"]) == set(places)
+
+
+def test_nothing_is_fetched(found: Page) -> None:
+    addresses = [
+        value
+        for _, attributes in found.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "poster", "action")
+    ]
+    assert all(address == "data:," or address.startswith("#") for address in addresses if address is not None)
+    (policy,) = [meta["content"] for meta in found.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+    style = re.search(r"<style>(.*?)</style>", page(*VARIANTS), re.DOTALL)
+    assert style is not None
+    assert not re.search(r"url\(|@import", style[1])
+
+
+def test_text_from_the_data_is_text(found: Page) -> None:
+    assert found.of("img") == []
+    assert HOSTILE not in page(*VARIANTS)
+    # In a warning and among the reasons.
+    assert f"als is above plain by <i>{HOSTILE}</i>" in found.text
+    assert "small<b>" in found.text
+    assert "User <u" in found.text
+    assert json.loads(found.scripts[0])["model"]["titles"] == items()["title"].to_list()
+
+
+def test_what_the_data_is_and_how_s_m_was_chosen(found: Page) -> None:
+    for fact in report(*VARIANTS).facts:
+        assert f"{fact.label}{fact.value}".replace(" ", "") in found.text.replace(" ", "")
+    assert "A like is a rating of 4 or more" in found.text
+    assert "takes Sm = 1 (ringed): 90 edges" in found.text
+
+
+def test_every_figure_is_in_its_table_with_its_interval_and_the_best_in_bold(found: Page) -> None:
+    for table in report(*VARIANTS).tables:
+        assert table.explained in found.text
+        for row in table.rows:
+            line = "".join(
+                f"{cell.value}{ {'+': '+', '-': '−', '': ''}[cell.mark] }" + (f"±{cell.spread}" if cell.spread else "")
+                for cell in row.cells
+            )
+            assert f"{row.system}{line}" in found.text
+        for column in range(len(table.metrics)):
+            best = [row.cells[column].value for row in table.rows if row.cells[column].best]
+            assert best
+            assert set(best) <= set(found.strong)
+            assert not {row.cells[column].value for row in table.rows} - set(best) & set(found.strong)
+
+
+def test_every_user_is_there_with_items_scores_and_reasons(found: Page) -> None:
+    portraits = report(*VARIANTS).portraits
+    assert len(portraits) == 12
+    assert "A dozen users" in found.text
+    for portrait in portraits:
+        assert f"User {portrait.user_id} {portrait.likes} likes, {portrait.dislikes} dislikes" in found.text
+        for pick in portrait.picks:
+            assert flat(f"{pick.score:.2f}{pick.title}{pick.verdict}") in found.text
+            words = ""
+            for number, reason in enumerate(pick.reasons):
+                between = (
+                    "" if number == 0 else " " if reason.words.startswith("and ") else "; " if reason.words else ", "
+                )
+                sign = "−" if reason.part < 0 else "+"
+                named = " ".join(part for part in (reason.words, reason.title) if part)
+                words += f"{between}{named} ({sign}{abs(reason.part):.2f})"
+            assert flat(words) in found.text
+
+
+def test_the_last_variant_recommends_and_the_last_that_can_runs_in_the_page() -> None:
+    both = report("plain", "attentive")
+    assert (both.shown, both.playable, both.refused) == ("attentive", "plain", {"attentive": "its views use attention"})
+    text = Page(page("plain", "attentive")).text
+    assert "attentive knows them by the training split alone" in text
+    assert "plain runs in this page" in text
+    assert "attentive cannot run here: its views use attention." in text
+    later = report("attentive", "plain", "together")
+    assert (later.shown, later.playable, later.refused) == ("together", "together", {})
+
+
+def test_where_no_model_can_run_the_page_says_so_in_its_place() -> None:
+    alone = Page(page("attentive"))
+    assert report("attentive").playable is None
+    assert "No model of this run can be computed in a page: attentive: its views use attention." in alone.text
+    assert not [attributes for attributes in alone.of("input") if attributes.get("id") == "search"]
+    assert json.loads(alone.scripts[0])["model"] == {}
+
+
+def test_the_same_report_gives_the_same_text() -> None:
+    assert render(report(*VARIANTS)) == page(*VARIANTS)
+
+
+def test_a_model_goes_into_the_page_and_comes_out_the_same() -> None:
+    import base64
+
+    folded = shown("together")
+    packed = browser_data(folded.arrays, folded.about["exponents"], ["t"] * ITEMS, [""] * ITEMS, np.arange(ITEMS))
+    for name, array in folded.arrays.items():
+        values = np.frombuffer(base64.b64decode(packed["arrays"][name]["float32"]), dtype="<f4")
+        assert values.reshape(packed["arrays"][name]["shape"]).tobytes() == array.tobytes()
+    assert packed["bytes"] == sum(array.nbytes for array in folded.arrays.values())
+    assert set(packed["exponents"]) == {"likes", "dislikes"} == set(folded.about["exponents"])
+    assert CONFIGS["together"].co_rating_l2
+
+
+@given(st.text())
+def test_json_in_a_script_is_read_back_and_ends_no_script(text: str) -> None:
+    found = as_json({"a": [text]})
+    assert not set(found) & set("<>&\u2028\u2029")
+    assert json.loads(found) == {"a": [text]}
+
+
+def test_code_in_a_script_ends_no_script() -> None:
+    assert (
+        in_script("a = '</script>' + '</SCRIPT ' + '<!--' + '</b>'")
+        == r"a = '<\/script>' + '<\/SCRIPT ' + '<\!--' + '</b>'"
+    )

@@ -1,0 +1,174 @@
+"""A small data set with titles that would break a careless page, models that nobody trained, and the report of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import polars as pl
+import torch
+
+from pipeline.dataset import Dataset
+from pipeline.model import TrainedModel, build_scorer
+from pipeline.report.browser_model import fold, why_not
+from pipeline.report.compose import Shown, Tables, compose
+from pipeline.report.page.render import Report, render
+from pipeline.report.people import chosen_people, recommended
+from pipeline.variant import VariantConfig
+from tests.evaluation.worlds import dataset, random_rows, unrated_rows
+from tests.test_model import config
+from tests.test_variant import EXTENDED
+from tests.test_variant import VARIANTS as SETTINGS
+
+ITEMS, USERS, WIDTH = 40, 25, 8
+HOSTILE = "</script><img src=x onerror=\"window.hit = 'title'\">"
+HOSTILE_GENRE = "\"'><b>bold</b>"
+TEMPLATE = "{title} ({year}). {genre}"
+CONFIGS: dict[str, VariantConfig] = {
+    "attentive": config(SETTINGS["crmman"], width=WIDTH),
+    "plain": config(EXTENDED, width=WIDTH),
+    "merged": config(EXTENDED, views="merged", width=WIDTH),
+    "likes": config(EXTENDED, views="likes", heads=["like"], width=WIDTH),
+    "together": config(EXTENDED, co_rating_l2=1.0, width=WIDTH),
+    "unbiased": config(EXTENDED, biases=False, width=WIDTH),
+}
+
+
+@cache
+def rows() -> pl.DataFrame:
+    found = random_rows(USERS, ITEMS, 0.5, 1)
+    return pl.DataFrame(found, schema_overrides={"user": pl.Int32, "item": pl.Int32, "rating": pl.Float32})
+
+
+@cache
+def data() -> Dataset:
+    return dataset(rows().to_dicts(), unrated_rows(rows().to_dicts(), USERS, ITEMS, 1), USERS, ITEMS)
+
+
+@cache
+def items() -> pl.DataFrame:
+    titles = [f"Film number {item}" for item in range(ITEMS)]
+    titles[:6] = [HOSTILE, "Amélie", "The Birds", "Birds of Paradise", "a\u2028b & <!-- ${x} {{ y }} \\", "Alien"]
+    genres = ["comedy|drama", "horror", HOSTILE_GENRE, "western|comedy"]
+    return pl.DataFrame(
+        {
+            "item": pl.Series(range(ITEMS), dtype=pl.Int32),
+            "item_id": [f"i{item}" for item in range(ITEMS)],
+            "title": titles,
+            "year": [str(1990 + item % 20) for item in range(ITEMS)],
+            "genre": [genres[item % 4] for item in range(ITEMS)],
+        }
+    )
+
+
+@cache
+def model(name: str) -> TrainedModel:
+    torch.manual_seed(5)
+    variant = CONFIGS[name]
+    vectors = torch.randn(ITEMS, WIDTH * (2 if variant.fusion == "concat" else 1))
+    scorer = build_scorer(variant, vectors.shape[1], data())
+    for key, parameter in scorer.named_parameters():
+        parameter.requires_grad_(False)
+        if not key.endswith("exponent"):
+            torch.nn.init.normal_(parameter, std=0.4)
+    together = {view: torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
+    return TrainedModel(
+        scorer.eval(),
+        vectors,
+        data(),
+        co_rating=together if variant.co_rating_l2 else None,
+        judge_share=variant.judge_share,
+    )
+
+
+@cache
+def shown(name: str) -> Shown:
+    trained = model(name)
+    refused = why_not(trained)
+    folded = None if refused else fold(trained)
+    found = recommended(trained, data(), chosen_people(data()))
+    curve = pl.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "loss": [4.0, 3.0, 2.0],
+            "ctr_user_auc": [0.5, 0.6, 0.55],
+            "impression_ndcg@10": [0.7, 0.8, 0.75],
+            "ranking_ndcg@10": [0.1, 0.2, 0.15],
+        }
+    )
+    about = {"best_epoch": 2, "refused": refused, "exponents": folded.exponents if folded else {}}
+    arrays = folded.arrays if folded else {"items": trained.items.numpy()}
+    return Shown(arrays, about, curve, found.recommendations, found.reasons)
+
+
+def tables(variants: Sequence[str]) -> Tables:
+    systems = [*variants, "als", "popularity"]
+    random = np.random.default_rng(3)
+    figures = [
+        (system, protocol, metric, value, None if metric == "coverage@10" else value - 0.02, value + 0.02, 20)
+        for protocol, metric in (
+            ("ctr", "auc"),
+            ("impression", "mrr"),
+            ("ranking", "ndcg@10"),
+            ("ranking", "coverage@10"),
+        )
+        for system in systems
+        for value in (float(random.uniform(0.1, 0.9)),)
+    ]
+    schema = {"system": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
+    interval = {"low": pl.Float64, "high": pl.Float64, "users": pl.Int32}
+    intervals = pl.DataFrame(figures, schema=schema | interval, orient="row")
+    metrics: dict[str, dict[str, dict[str, float]]] = {}
+    for system, protocol, metric, value, *_ in figures:
+        metrics.setdefault(system, {}).setdefault(protocol, {})[metric] = value
+    differences = pl.DataFrame(
+        [(name, "ctr", "auc", against, 0.1, 0.05, 0.15, 20) for name in variants for against in ("als", "popularity")],
+        schema={"system": pl.String, "protocol": pl.String, "metric": pl.String, "against": pl.String}
+        | {"difference": pl.Float64}
+        | interval,
+        orient="row",
+    )
+    slices = pl.DataFrame(
+        [
+            (by, name, system, protocol, metric, value, value - 0.1, value + 0.1, 9)
+            for by, names, protocol, metric in (
+                ("item popularity", ("cold", "tail", "head"), "ranking", "recall@100"),
+                ("history length", ("short", "middle", "long"), "ranking", "ndcg@10"),
+            )
+            for name in names
+            for system in systems
+            for value in (float(random.uniform(0.2, 0.8)),)
+        ],
+        schema={"slice_by": pl.String, "slice": pl.String} | schema | interval,
+        orient="row",
+    )
+    return Tables(
+        items=items(),
+        users=pl.DataFrame(
+            {"user": pl.Series(range(USERS), dtype=pl.Int32), "user_id": [f"<u{user}>" for user in range(USERS)]}
+        ),
+        interactions=rows(),
+        source_kg=pl.DataFrame({"head": ["a", "b"], "relation": ["r", "s"], "tail": ["c", "d"]}),
+        source_item_entities=pl.DataFrame({"item_id": ["i0", "i1"], "entity_id": ["a", "b"]}),
+        thresholds=pl.DataFrame(
+            {"s_m": [0, 1, 2], "edges": [500, 90, 0], "density": [0.6, 0.11, 0.0], "isolated_items": [1, 9, 40]}
+        ),
+        metrics=metrics,
+        intervals=intervals,
+        differences=differences,
+        slices=slices,
+        warnings=[f"als is above plain by <i>{HOSTILE}</i>"],
+    )
+
+
+@cache
+def report(*variants: str) -> Report:
+    return compose(
+        "small<b>", tables(variants), {name: shown(name) for name in variants}, TEMPLATE, 4.0, s_m=1, seed=42
+    )
+
+
+@cache
+def page(*variants: str) -> str:
+    return render(report(*variants))
