@@ -127,8 +127,8 @@ class TwoViews(nn.Module):
                 together = add_up(history, co_rating[name])
                 for row, head in enumerate(self.heads):
                     total[head] = total[head] + together * self.co_weights[row, place]
-        for head, bias in self.item_bias.items():
-            total[head] = total[head] + (bias if catalogue is None else bias.index_select(0, catalogue))
+        for name, bias in self.item_bias.items():
+            total[name] = total[name] + (bias if catalogue is None else bias.index_select(0, catalogue))
         return total
 
     def leniency(self, likes: torch.Tensor, dislikes: torch.Tensor) -> torch.Tensor | None:

@@ -53,7 +53,8 @@ def chances(ratings: NDArray[np.int64], size: int) -> NDArray[np.float64]:
     rest = np.cumsum(heaviest[::-1])[::-1]
     scales = (size - np.arange(size)) / rest[:size]
     certain = int(np.argmax(scales * heaviest[:size] <= 1))
-    return np.minimum(1.0, weights * scales[certain])
+    found: NDArray[np.float64] = np.minimum(1.0, weights * scales[certain])
+    return found
 
 
 def sample_catalogue(
