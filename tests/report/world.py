@@ -25,6 +25,9 @@ ITEMS, USERS, WIDTH = 40, 25, 8
 HOSTILE = "</script><img src=x onerror=\"window.hit = 'title'\">"
 HOSTILE_GENRE = "\"'><b>bold</b>"
 TEMPLATE = "{title} ({year}). {genre}"
+# Wider than a phone.
+RANKING = ("ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10")
+FIGURES = (("ctr", "auc"), ("impression", "mrr"), *(("ranking", metric) for metric in RANKING))
 CONFIGS: dict[str, VariantConfig] = {
     "attentive": config(SETTINGS["crmman"], width=WIDTH),
     "plain": config(EXTENDED, width=WIDTH),
@@ -107,12 +110,7 @@ def tables(variants: Sequence[str]) -> Tables:
     random = np.random.default_rng(3)
     figures = [
         (system, protocol, metric, value, None if metric == "coverage@10" else value - 0.02, value + 0.02, 20)
-        for protocol, metric in (
-            ("ctr", "auc"),
-            ("impression", "mrr"),
-            ("ranking", "ndcg@10"),
-            ("ranking", "coverage@10"),
-        )
+        for protocol, metric in FIGURES
         for system in systems
         for value in (float(random.uniform(0.1, 0.9)),)
     ]
