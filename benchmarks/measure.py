@@ -45,7 +45,8 @@ class Runs:
         if self.ended or self.failed or not self.seconds:
             return None
         if measure in ("seconds", "cpu_seconds", "mebibytes"):
-            return median(getattr(self, measure))
+            values: list[float] = getattr(self, measure)
+            return median(values)
         return median(figures[measure] for figures in self.figures)
 
     def add(self, found: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def alternatives() -> tuple[Way, ...]:
     return tuple(
         Way(
             names[batch] + (" (its default)" if batch == DEFAULT_BATCH else ""),
-            lambda folder, batch=batch: sentence_transformer(folder, batch),
+            partial(sentence_transformer, batch=batch),
             encode,
             warm=1,
         )
