@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
+Array = np.ndarray[Any, Any]
+
 # 2^22 counters of 8 bytes are 32 MiB.
 MOST_HUBS = 22
 # What a pair costs to walk, in units of what a counter of inclusion and exclusion costs in one of its steps.
@@ -59,21 +61,28 @@ def overlap_join(
     signatures = _signatures(incidence, chosen)
     histogram, most_shared = pairs_by_common_bits(signatures, len(chosen))
     longest = int(np.diff(incidence.indptr).max(initial=0))
-    histogram = np.pad(histogram, (0, max(longest + 1 - len(histogram), 0)))
+    histogram = np.pad(histogram, (0, longest))
     rest, prefixes = _rest(incidence, degrees, chosen), _prefixes(signatures, len(chosen), s_m)
+    # Counters as small as they may be: the walk is bound by how many of them the nearest caches hold.
+    counter = np.uint16 if longest < 2**16 else np.int32
     walk, threads = _compiled(), threads or _cores()
     bounds = _bounds(rest, threads * BLOCKS_PER_THREAD)
 
-    def walked(first: int, last: int) -> tuple[NDArray[np.int64], ...]:
-        found: tuple[NDArray[np.int64], ...] = walk(first, last, rest, prefixes, signatures, s_m, len(histogram))
-        return found
+    def walked(first: int, last: int) -> tuple[Array, Array, Array]:
+        most: Array = np.zeros(len(signatures), dtype=counter)
+        met = np.zeros((len(chosen) + 1, longest + 1), dtype=np.int64)
+        pairs = walk(first, last, rest, prefixes, signatures, s_m, np.zeros_like(most), most, met)
+        return pairs, met, most
 
     kept = []
     with ThreadPoolExecutor(threads) as pool:
-        for pairs, moved, shared in pool.map(walked, bounds[:-1], bounds[1:]):
+        for pairs, met, most in pool.map(walked, bounds[:-1], bounds[1:]):
             kept.append(pl.DataFrame(dict(zip(("source", "target", "overlap"), pairs, strict=True))))
-            histogram += moved
-            np.maximum(most_shared, shared, out=most_shared)
+            # These pairs were counted by their hubs alone.
+            histogram[: len(met)] -= met.sum(axis=1)
+            for hubs_shared, others in enumerate(met):
+                histogram[hubs_shared : hubs_shared + len(others)] += others
+            np.maximum(most_shared, most, out=most_shared)
     return pl.concat(kept).sort("source", "target"), _threshold_table(histogram, most_shared)
 
 
@@ -93,7 +102,7 @@ def _hubs(degrees: NDArray[np.int64], number: int | None) -> NDArray[np.int64]:
     return order[len(order) - min(number, most) :]
 
 
-def _signatures(incidence: csr_matrix, hubs: NDArray[np.int64]) -> NDArray[np.int64]:
+def _signatures(incidence: csr_matrix, hubs: NDArray[np.int64]) -> NDArray[np.int32]:
     """(M,): bit b is set where the item has the b-th hub; the lowest bit is the rarest hub."""
     bit = np.full(incidence.shape[1], -1)
     bit[hubs] = np.arange(len(hubs))
@@ -101,10 +110,10 @@ def _signatures(incidence: csr_matrix, hubs: NDArray[np.int64]) -> NDArray[np.in
     found = bits >= 0
     # Sums of different powers of two below 2^53: exact in floating point.
     sums = np.bincount(rows[found], weights=np.exp2(bits[found]), minlength=incidence.shape[0])
-    return sums.astype(np.int64)
+    return sums.astype(np.int32)
 
 
-def pairs_by_common_bits(signatures: NDArray[np.int64], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pairs_by_common_bits(signatures: NDArray[np.int32], bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count all pairs of signatures by the number of bits that both have, without looking at any pair.
 
     Args:
@@ -175,7 +184,7 @@ def _rest(incidence: csr_matrix, degrees: NDArray[np.int64], hubs: NDArray[np.in
     return _Rest(starts, place + 1, ends, rows[by_entity])
 
 
-def _prefixes(signatures: NDArray[np.int64], hubs: int, s_m: int) -> _Prefixes:
+def _prefixes(signatures: NDArray[np.int32], hubs: int, s_m: int) -> _Prefixes:
     sizes = np.bitwise_count(signatures).astype(np.int64)
     lists = []
     for bit in range(hubs):
@@ -189,7 +198,7 @@ def _bounds(rest: _Rest, blocks: int) -> list[int]:
     """Rows in blocks of about equal cost: first rows, and the number of all."""
     ahead = np.r_[0, np.cumsum(rest.ends - rest.after)]
     cost = ahead[rest.starts] + np.arange(len(rest.starts))
-    return np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], blocks + 1))).tolist()
+    return [int(row) for row in np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], blocks + 1)))]
 
 
 def _rows(incidence: csr_matrix) -> NDArray[np.int32]:
@@ -203,28 +212,39 @@ def _compiled() -> Callable[..., Any]:
     from numba.extending import register_jitable
 
     register_jitable(_ones)
-    return njit(nogil=True, cache=True)(_walk)  # type: ignore[no-any-return]
+    return njit(nogil=True, cache=True)(_walk)
 
 
-def _ones(bits):  # type: ignore[no-untyped-def]
+def _ones(bits: Any) -> Any:
     """Number of bits that are set, below 2^32."""
     bits = bits - (bits >> 1 & 0x55555555)
     bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
     return ((bits + (bits >> 4) & 0x0F0F0F0F) * 0x01010101 & 0xFFFFFFFF) >> 24
 
 
-def _walk(first, last, rest, prefixes, signatures, s_m, longest):  # type: ignore[no-untyped-def]
+def _walk(
+    first: int,
+    last: int,
+    rest: _Rest,
+    prefixes: _Prefixes,
+    signatures: NDArray[np.int32],
+    s_m: int,
+    shared: Array,
+    most: Array,
+    met: Array,
+) -> NDArray[np.int32]:
     """Pairs whose smaller item is in ``first`` to ``last``.
 
+    Args:
+        shared: (M,) zeros, and zeros again at the end: how many entities of the rest an item shares with each other one.
+        most: (M,) the most that each item shares with another; only pairs that share an entity of the rest are looked at.
+        met: (hubs + 1, longest + 1) such pairs by the hubs and by the entities of the rest that they share.
+
     Returns:
-        (3, edges) source, target and overlap of what is above ``s_m``; (longest,) how pairs with an entity beside the hubs move in
-        the histogram of hubs; (M,) the most that each item shares with another in such a pair.
+        (3, edges) source, target and overlap of what is above ``s_m``.
     """
     count = len(signatures)
-    shared = np.zeros(count, dtype=np.int32)
-    met = np.empty(count, dtype=np.int32)
-    most = np.zeros(count, dtype=np.int64)
-    moved = np.zeros(longest, dtype=np.int64)
+    others = np.empty(count, dtype=np.int32)
     pairs = np.empty((3, 1024), dtype=np.int32)
     edges = 0
     for item in range(first, last):
@@ -234,12 +254,12 @@ def _walk(first, last, rest, prefixes, signatures, s_m, longest):  # type: ignor
             for place in range(rest.after[entry], rest.ends[entry]):
                 other = rest.items[place]
                 if shared[other] == 0:
-                    met[number] = other
+                    others[number] = other
                     number += 1
                 shared[other] += 1
-        # No more than this many edges can come of one item.
+        # No more than one edge to each other item can come of this one.
         if pairs.shape[1] < edges + count:
-            larger = np.empty((3, 2 * (edges + count)), dtype=np.int32)
+            larger = np.empty((3, 2 * edges + count), dtype=np.int32)
             larger[:, :edges] = pairs[:, :edges]
             pairs = larger
         for hub in range(len(prefixes.starts) - 1):
@@ -250,25 +270,28 @@ def _walk(first, last, rest, prefixes, signatures, s_m, longest):  # type: ignor
             for place in range(np.searchsorted(items, item + 1), len(items)):
                 other = items[place]
                 common = signature & signatures[other]
-                # Where the two have met already, at a rarer hub or an entity of the rest, the pair is counted there.
+                # Pairs that meet at a rarer hub have been found there, those that meet in the rest are found below.
                 if common & rarer == 0 and shared[other] == 0:
                     overlap = _ones(common)
                     if overlap > s_m:
                         pairs[0, edges], pairs[1, edges], pairs[2, edges] = item, other, overlap
                         edges += 1
+        largest = most[item]
         for place in range(number):
-            other = met[place]
+            other = others[place]
             hubs = _ones(signature & signatures[other])
             overlap = hubs + shared[other]
+            met[hubs, shared[other]] += 1
             shared[other] = 0
-            moved[hubs] -= 1
-            moved[overlap] += 1
-            most[item] = max(most[item], overlap)
-            most[other] = max(most[other], overlap)
+            if overlap > most[other]:
+                most[other] = overlap
+            if overlap > largest:
+                largest = overlap
             if overlap > s_m:
                 pairs[0, edges], pairs[1, edges], pairs[2, edges] = item, other, overlap
                 edges += 1
-    return pairs[:, :edges].copy(), moved, most
+        most[item] = largest
+    return pairs[:, :edges].copy()
 
 
 def _threshold_table(histogram: NDArray[np.int64], most_shared: NDArray[np.int64]) -> pl.DataFrame:
