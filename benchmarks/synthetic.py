@@ -2,10 +2,11 @@
 
 It writes the four tables that `source: {type: tables}` reads, the same for the same sizes and seed.
 
-- **Interactions** are drawn by how active the user and how popular the item is, both (r + n/25)^-1.25 at rank r of n: MovieLens-1M to within
-  a third at ranks 1 to 2,000. Ratings, 1 to 5, are what the item is worth, how mild the user is, and chance.
-- **The graph.** The entity of rank r is a fact of a share min(0.9, 1.2 r^-0.85) of the items: MovieLens-100K's Freebase, with its hubs that nine tenths
-  of the films have. From rank 1,000 on the shares are scaled so that an item has as many rare facts at any size: 40 in all, a tenth of the items none.
+- **Interactions** are drawn by how active the user and how popular the item is, both (r + n/25)^-1.25 at rank r of n:
+  MovieLens-1M to within a third at ranks 1 to 2,000. Ratings, 1 to 5, are what the item is worth, how mild the user is, and chance.
+- **The graph.** The entity of rank r is a fact of a share min(0.9, 1.2 r^-0.85) of the items: MovieLens-100K's Freebase, with hubs that
+  most of the films have. From rank 1,000 on the shares are scaled so that an item has as many rare facts at any size: 40 facts
+  in all. A tenth of the items have no entity.
 """
 
 from __future__ import annotations

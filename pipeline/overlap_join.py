@@ -57,7 +57,7 @@ def overlap_join(
         largest overlap.
     """
     degrees = np.bincount(incidence.indices, minlength=incidence.shape[1])
-    chosen = _hubs(degrees, hubs)
+    chosen = chosen_hubs(degrees, hubs)
     signatures = _signatures(incidence, chosen)
     histogram, most_shared = pairs_by_common_bits(signatures, len(chosen))
     longest = int(np.diff(incidence.indptr).max(initial=0))
@@ -90,7 +90,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _hubs(degrees: NDArray[np.int64], number: int | None) -> NDArray[np.int64]:
+def chosen_hubs(degrees: NDArray[np.int64], number: int | None) -> NDArray[np.int64]:
     """Entities by number of items, fewest first, cut to the last ``number``, or to as many as cost least."""
     order = np.argsort(degrees, kind="stable")
     most = min(MOST_HUBS, len(order))

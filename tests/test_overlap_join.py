@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 from math import comb
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -45,7 +46,7 @@ def of_sets(sets: Sets, s_m: int) -> tuple[list[tuple[int, int, int]], list[tupl
     return [(*pair, overlap) for pair, overlap in sorted(shared.items()) if overlap > s_m], table
 
 
-def found(sets: Sets, s_m: int, hubs: int | None, threads: int = 1) -> tuple[list[object], list[object]]:
+def found(sets: Sets, s_m: int, hubs: int | None, threads: int = 1) -> tuple[list[Any], list[Any]]:
     edges, table = overlap_join(incidence(sets), s_m, hubs=hubs, threads=threads)
     assert edges.schema == {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32}
     assert table.columns == ["s_m", "edges", "density", "isolated_items"]
@@ -60,7 +61,8 @@ def test_edges_and_thresholds_are_those_of_python_sets(sets: Sets, s_m: int, hub
 
 @pytest.mark.parametrize("hubs", [None, 0, 4, ENTITIES])
 def test_sets_that_are_all_alike_or_all_empty(hubs: int | None) -> None:
-    for sets in ([set(range(5))] * 7, [set()] * 4, [{1}], [set(), {1, 2}, set(), {1, 2}]):
+    alike: list[Sets] = [[set(range(5))] * 7, [set()] * 4, [{1}], [set(), {1, 2}, set(), {1, 2}]]
+    for sets in alike:
         for s_m in (0, 1, 4, 5, 10):
             assert found(sets, s_m, hubs) == of_sets(sets, s_m)
 
@@ -104,10 +106,10 @@ def test_more_than_sixteen_bits_of_neighbours_are_counted() -> None:
 def test_the_number_of_hubs_is_what_costs_least() -> None:
     # One entity that all items have, and pairs: with it as the only hub nothing is left to walk but the pairs.
     degrees = np.r_[np.full(50, 2), 5000]
-    assert module._hubs(degrees, None).tolist() == [50]
-    assert len(module._hubs(np.ones(50), None)) == 0
-    assert len(module._hubs(np.full(100, 50_000), None)) == module.MOST_HUBS
-    assert module._hubs(np.array([3, 9, 5]), 2).tolist() == [2, 1]
+    assert module.chosen_hubs(degrees, None).tolist() == [50]
+    assert len(module.chosen_hubs(np.ones(50, dtype=np.int64), None)) == 0
+    assert len(module.chosen_hubs(np.full(100, 50_000), None)) == module.MOST_HUBS
+    assert module.chosen_hubs(np.array([3, 9, 5]), 2).tolist() == [2, 1]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -140,7 +142,7 @@ def test_rows_are_shared_out_without_gap_or_overlap() -> None:
     dense = random_sets(300, 60, seed=1)
     matrix = csr_matrix(dense, dtype=np.int32)
     degrees = dense.sum(axis=0)
-    rest = module._rest(matrix, degrees, module._hubs(degrees, 2))
+    rest = module._rest(matrix, degrees, module.chosen_hubs(degrees, 2))
     bounds = module._bounds(rest, 8)
     assert bounds[0] == 0
     assert bounds[-1] == 300

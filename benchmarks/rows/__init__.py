@@ -6,7 +6,10 @@ from importlib import import_module
 
 from benchmarks.case import Case
 
-ROWS = ("embed_text",)
+ROWS = (
+    "embed_text",
+    "build_graph",
+)
 
 
 def module(name: str) -> str:
