@@ -2,6 +2,7 @@
 # make test    environment, install, and the tests
 # make lint    format check, lint, types
 # make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
+# make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
 # make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own
 
 PYTHON ?= python3
@@ -11,10 +12,11 @@ READY := $(VENV)/.ready
 # Stages are run as `python -m ...`: the environment's python must be the first on the path.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 DATASET ?= ml-100k
+BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality test lint peers setup clean
+.PHONY: repro ablations quality test lint bench peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.summary \
@@ -34,6 +36,9 @@ lint: setup
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 
+bench: $(BENCH_READY)
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 # PEERS_ARGS passes more, e.g. PEERS_ARGS="--model BPR --minutes 2".
 peers: $(PEERS_READY)
 	@OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers --dataset $(DATASET) $(PEERS_ARGS)
@@ -47,6 +52,10 @@ $(READY): pyproject.toml constraints.txt
 	@# karateclub's pins are of 2021; it runs on current releases, so it goes in without them. `pip check` will complain.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps karateclub==1.3.3
 	@touch $(READY)
+
+$(BENCH_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $(BENCH_READY)
 
 $(PEERS_READY): benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)

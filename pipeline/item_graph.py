@@ -7,7 +7,7 @@ once, source < target, with its overlap beside it for analysis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,12 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.overlap_join import overlap_join, possible_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-# Cells of A @ A.T that are held at once: where hubs make it dense, a block is some hundreds of megabytes at the most.
-BLOCK_CELLS = 10_000_000
 REWIRING_ROUNDS = 10
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
@@ -51,7 +50,7 @@ class ItemGraph:
 
     @property
     def density(self) -> float:
-        return len(self.edges) / _pairs(self.items)
+        return len(self.edges) / possible_pairs(self.items)
 
     @property
     def isolated_items(self) -> int:
@@ -142,72 +141,6 @@ def neighbour_incidence(
     rows = pairs["item"].to_numpy()
     width = int(columns.max()) + 1 if len(columns) else 0
     return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(items), width))
-
-
-def overlap_join(incidence: csr_matrix, s_m: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All pairs with an overlap above ``s_m``, and what every other threshold would give.
-
-    The product A A^T holds every overlap; it is taken in blocks of rows, and of each block only what lies right of the
-    diagonal and passes the threshold is kept, so that memory follows the edges and not the items squared.
-
-    Args:
-        incidence: (M, entities) 0/1.
-
-    Returns:
-        edges (source, target, overlap), and (s_m, edges, density, isolated_items) from 0 to the largest overlap.
-    """
-    count = incidence.shape[0]
-    kept: list[pl.DataFrame] = []
-    histogram = np.zeros(1, dtype=np.int64)
-    most_shared = np.zeros(count, dtype=np.int64)
-    for source, target, overlap in _overlaps(incidence):
-        histogram = _added(histogram, np.bincount(overlap))
-        np.maximum.at(most_shared, source, overlap)
-        np.maximum.at(most_shared, target, overlap)
-        passes = overlap > s_m
-        kept.append(pl.DataFrame({"source": source[passes], "target": target[passes], "overlap": overlap[passes]}))
-    edges = pl.concat(kept).select(pl.all().cast(pl.Int32)).sort("source", "target")
-    return edges, _threshold_table(histogram, most_shared)
-
-
-def _overlaps(incidence: csr_matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    count = incidence.shape[0]
-    size = max(BLOCK_CELLS // max(count, 1), 1)
-    for start in range(0, count, size):
-        rows = incidence[start : start + size]
-        product = (rows @ incidence[start:].T).tocoo()
-        upper = product.col > product.row
-        yield (
-            product.row[upper].astype(np.int64) + start,
-            product.col[upper].astype(np.int64) + start,
-            product.data[upper].astype(np.int64),
-        )
-
-
-def _added(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    total = np.zeros(max(len(left), len(right)), dtype=np.int64)
-    total[: len(left)] += left
-    total[: len(right)] += right
-    return total
-
-
-def _threshold_table(histogram: NDArray[np.int64], most_shared: NDArray[np.int64]) -> pl.DataFrame:
-    """``histogram[k]`` pairs share exactly k entities; an item is isolated at S_m when it shares at most S_m with any."""
-    edges = histogram.sum() - np.cumsum(histogram)
-    isolated = np.cumsum(np.bincount(most_shared, minlength=len(histogram)))
-    # Pairs that share nothing are not in the histogram, so edges at S_m = 0 need no correction for them.
-    return pl.DataFrame(
-        {
-            "s_m": np.arange(len(histogram)),
-            "edges": edges,
-            "density": edges / _pairs(len(most_shared)),
-            "isolated_items": isolated,
-        }
-    )
-
-
-def _pairs(items: int) -> int:
-    return max(items * (items - 1) // 2, 1)
 
 
 def adjacency(edges: pl.DataFrame, items: int) -> csr_matrix:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import item_graph
 from pipeline.errors import InputError
 from pipeline.item_graph import (
     ItemGraph,
@@ -76,21 +75,19 @@ def rows(frame: pl.DataFrame) -> list[tuple[int, ...]]:
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)
-@given(triples_of, links_of, st.integers(0, 3), st.sampled_from([[], ["actor"]]), st.sampled_from([1, 2, 4, 2048]))
+@given(triples_of, links_of, st.integers(0, 3), st.sampled_from([[], ["actor"]]))
 def test_edges_and_thresholds_are_those_of_python_sets(
-    triples: Triples, links: Links, s_m: int, left_out: list[str], block: int
+    triples: Triples, links: Links, s_m: int, left_out: list[str]
 ) -> None:
     left_out = [relation for relation in left_out if any(relation == triple[1] for triple in triples)]
     sets = neighbours(triples, links, left_out)
     shared = overlaps(sets)
     expected = [(left, right, count) for (left, right), count in sorted(shared.items()) if count > s_m]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(item_graph, "BLOCK_CELLS", block)
-        if not any(sets.values() if isinstance(sets, dict) else sets):
-            with pytest.raises(InputError, match="found no triple about any linked item"):
-                build(triples, links, s_m, left_out)
-            return
-        graph = build(triples, links, s_m, left_out)
+    if not any(sets):
+        with pytest.raises(InputError, match="found no triple about any linked item"):
+            build(triples, links, s_m, left_out)
+        return
+    graph = build(triples, links, s_m, left_out)
     assert rows(graph.edges) == expected
     assert graph.items == ITEMS
     table = []
@@ -221,15 +218,6 @@ def test_the_edge_index_has_both_directions_of_every_edge() -> None:
     index = edge_index(pl.DataFrame({"source": [0, 1], "target": [1, 3]}, schema_overrides={"source": pl.Int32}))
     assert index.dtype == np.int64
     assert sorted(map(tuple, index.T.tolist())) == [(0, 1), (1, 0), (1, 3), (3, 1)]
-
-
-@pytest.mark.parametrize(("cells", "blocks"), [(1, 4), (4, 4), (8, 2), (15, 2), (16, 1)])
-def test_no_more_cells_of_the_product_are_held_at_once_than_allowed(
-    cells: int, blocks: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(item_graph, "BLOCK_CELLS", cells)
-    incidence = neighbour_incidence(*tables(FACTS, FILMS, 4))
-    assert len(list(item_graph._overlaps(incidence))) == blocks
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -1,0 +1,128 @@
+"""Text vectors: our encoder against `SentenceTransformer.encode` on the same model, texts and pooling."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import Bound, Case, Figures, Way
+from benchmarks.data import DATASET, copy_artifacts
+
+TEXTS = "texts.json"
+BATCHES = (32, 64, 256)
+DEFAULT_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Ready:
+    encode: Callable[[list[str]], Any]
+    texts: list[str]
+
+
+def write_texts(folder: Path, times: int) -> None:
+    """Every text of the default data set ``times`` times, in the order of the items."""
+    from pipeline import artifacts
+    from pipeline.text_template import item_texts
+
+    copy_artifacts(folder, "ITEMS")
+    texts = item_texts(artifacts.ITEMS.read(DATASET), _settings("datasets", DATASET)["text_template"])
+    (folder / TEXTS).write_text(json.dumps(texts * times))
+
+
+def _settings(*keys: str) -> dict[str, Any]:
+    from pipeline.config import look_up, read_yaml
+
+    return dict(look_up(read_yaml(Path("params.yaml")), keys, "params.yaml"))
+
+
+def _config() -> Any:
+    from pipeline.text import TextConfig
+
+    return TextConfig(**_settings("profiles", "standard", "embed_text"))
+
+
+def ours(folder: Path) -> Ready:
+    from pipeline.text import TextEncoder
+
+    return Ready(TextEncoder(_config()).encode, json.loads((folder / TEXTS).read_text()))
+
+
+def sentence_transformer(folder: Path, batch: int) -> Ready:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Pooling, Transformer
+
+    from pipeline.text import packaged_model
+
+    config = _config()
+    words = Transformer(str(packaged_model()), max_seq_length=config.max_tokens)
+    pooling = Pooling(words.get_word_embedding_dimension(), pooling_mode=config.pooling)
+    model = SentenceTransformer(modules=[words, pooling], device="cpu")
+    texts = json.loads((folder / TEXTS).read_text())
+    return Ready(lambda texts: model.encode(texts, batch_size=batch, show_progress_bar=False), texts)
+
+
+def encode(ready: Ready) -> Figures:
+    vectors = ready.encode(ready.texts)
+    return {"texts": len(vectors), "mean of |x|": float(abs(vectors).mean())}
+
+
+def bound(folder: Path) -> Bound:
+    """The matrix products of the encoder, over the tokens of different texts without any padding; its weights read once."""
+    from pipeline.text import TextEncoder
+
+    config = _config()
+    encoder = TextEncoder(config)
+    texts = sorted(set(json.loads((folder / TEXTS).read_text())))
+    lengths = [
+        len(ids) for ids in encoder.tokenizer(texts, truncation=True, max_length=encoder.max_tokens)["input_ids"]
+    ]
+    shape = encoder.model.config
+    width, inner, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
+    tokens, squares = sum(lengths), sum(length * length for length in lengths)
+    operations = layers * (2 * tokens * (4 * width**2 + 2 * width * inner) + 4 * width * squares)
+    weights = layers * (4 * width**2 + 2 * width * inner) * 4
+    # Each layer reads and writes the states around its six products: Q, K, V, attention, output, and the inner layer twice.
+    states = layers * tokens * (10 * width + 2 * inner) * 4
+    return Bound(
+        operations,
+        weights + states,
+        f"{len(texts):,} different texts, {tokens:,} tokens, {layers} layers of width {width}: 2 x tokens x (4 width² + 2 width x inner) "
+        "+ 4 width x Σ length² a layer; the weights once, the states of a layer in and out of each of its products",
+    )
+
+
+def alternatives() -> tuple[Way, ...]:
+    names = {batch: f"SentenceTransformer.encode, batch {batch}" for batch in BATCHES}
+    return tuple(
+        Way(
+            names[batch] + (" (its default)" if batch == DEFAULT_BATCH else ""),
+            partial(sentence_transformer, batch=batch),
+            encode,
+            warm=1,
+        )
+        for batch in BATCHES
+    )
+
+
+def case(task: str, times: int, aim: float) -> Case:
+    others = alternatives()
+    return Case(
+        stage="embed_text",
+        task=task,
+        ours=Way("ours", ours, encode, warm=1),
+        alternatives=others,
+        inputs=lambda folder: write_texts(folder, times),
+        aims={way.name: aim for way in others},
+        runs=3,
+        bound=bound,
+    )
+
+
+CASES = (
+    case("texts of ml-100k", 1, 1.0),
+    case("texts of ml-100k, each of them twice", 2, 1.5),
+)
