@@ -9,19 +9,21 @@ reconstruction:
 
 Never the dense M x M matrix: a batch of rows is densified at a time. Within a batch the first-order sum runs over the
 edges whose both ends are in it; the sums are scaled to the whole graph, so that alpha means the same for every batch size.
+For large catalogues `pipeline.sdne_sampled` estimates the second-order sum by a sample of the columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.random_streams import stream, torch_seed
+from pipeline.sdne_network import Autoencoder, Losses, build_autoencoder
+from pipeline.sdne_sampled import SampledColumns
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -46,32 +48,15 @@ class SdneConfig(Config):
     tolerance: float = Field(
         ge=0, lt=1, description="Stop when five passes lower the loss by less than this share; 0: never"
     )
+    sampled_columns: int = Field(
+        ge=0,
+        description="0: each row is reconstructed whole; otherwise in its edges, and in this many columns, drawn for each batch, "
+        "that stand for all the others: cost and memory then grow with the edges and not with the square of the items",
+    )
 
 
 # Passes over which the fall of the loss is looked at: single ones go up and down.
 WINDOW = 5
-
-
-class Losses(NamedTuple):
-    """The three terms, unweighted sums over the batch, as scalars."""
-
-    second_order: torch.Tensor
-    first_order: torch.Tensor
-    l2: torch.Tensor
-
-
-class Autoencoder(NamedTuple):
-    """Encoder M -> hidden -> code, and decoder back."""
-
-    encoder: torch.nn.Sequential
-    decoder: torch.nn.Sequential
-
-    def parameters(self) -> list[torch.nn.Parameter]:
-        return [*self.encoder.parameters(), *self.decoder.parameters()]
-
-    def weights(self) -> list[torch.nn.Parameter]:
-        """The weight matrices, without the biases."""
-        return [parameter for parameter in self.parameters() if parameter.dim() == 2]
 
 
 class SDNE:
@@ -108,6 +93,7 @@ class SDNE:
         seed: int = 42,
         device: torch.device | str = "cpu",
         progress: bool = False,
+        sampled_columns: int = 0,
     ) -> None:
         self.dimensions = dimensions
         self.hidden_widths = tuple(hidden_widths)
@@ -122,6 +108,7 @@ class SDNE:
         self.seed = seed
         self.device = device
         self.progress = progress
+        self.sampled_columns = sampled_columns
         self._embedding: NDArray[np.float32] | None = None
         self.history: list[dict[str, float]] = []
 
@@ -148,25 +135,27 @@ class SDNE:
         torch.manual_seed(torch_seed(self.seed, "sdne"))
         count = adjacency.shape[0]
         network = build_autoencoder(count, self.hidden_widths, self.dimensions, self.activation)
-        for half in network:
-            half.to(self.device)
-        optimiser = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         adjacency.sort_indices()
+        scheme: WholeRows | SampledColumns
+        if self.sampled_columns:
+            columns = stream(self.seed, "sdne columns")
+            size = min(self.sampled_columns, count)
+            scheme = SampledColumns(network, self.beta, self.learning_rate, self.device, size, columns)
+        else:
+            scheme = WholeRows(network, self.beta, self.learning_rate, self.device)
+        del network
+        self._scheme = scheme
         self.history = []
         for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=not self.progress):
             order = stream(self.seed, "sdne", epoch).permutation(count)
             sums = np.zeros(3)
             for start in range(0, count, self.batch_size):
                 batch = order[start : start + self.batch_size]
-                rows = _dense_rows(adjacency, batch).to(self.device)
-                losses = sdne_losses(network, rows, rows[:, batch], self.beta)
+                losses = scheme.losses(adjacency, batch)
                 # A row is in the batch with one chance, an edge with that of both its ends.
                 whole, pairs = count / len(batch), count * (count - 1) / max(len(batch) * (len(batch) - 1), 1)
                 second, first, l2 = losses.second_order * whole, losses.first_order * pairs, losses.l2
-                loss = (second + self.alpha * first + self.nu * l2) / count
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
+                scheme.step((second + self.alpha * first + self.nu * l2) / count)
                 sums += np.array([float(term.detach()) for term in (second, first, l2)]) * len(batch) / count
             second_order, first_order, l2_term = (float(value) / count for value in sums)
             total = second_order + self.alpha * first_order + self.nu * l2_term
@@ -182,12 +171,8 @@ class SDNE:
             # The more items, the more steps a pass has, and the fewer passes it takes.
             if self.tolerance and epoch >= WINDOW and total > self.history[-1 - WINDOW]["loss"] * (1 - self.tolerance):
                 break
-        self._network = network
         with torch.inference_mode():
-            parts = [
-                network.encoder(_dense_rows(adjacency, batch).to(self.device)).cpu().numpy()
-                for batch in self._batches(count)
-            ]
+            parts = [scheme.codes(adjacency, batch).cpu().numpy() for batch in self._batches(count)]
         self._embedding = np.concatenate(parts)
 
     def get_embedding(self) -> NDArray[np.float32]:
@@ -203,7 +188,7 @@ class SDNE:
     def reconstruct(
         self, adjacency: csr_matrix, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """The entries x^_ij of the reconstruction for pairs (i, j), rows densified a batch at a time.
+        """The entries x^_ij of the reconstruction for pairs (i, j), a batch of rows at a time.
 
         Args:
             sources: i, (pairs,).
@@ -219,12 +204,47 @@ class SDNE:
             for batch in self._batches(adjacency.shape[0]):
                 wanted = np.flatnonzero((sources >= batch[0]) & (sources <= batch[-1]))
                 if len(wanted):
-                    output = self._network.decoder(self._network.encoder(_dense_rows(adjacency, batch).to(self.device)))
-                    scores[wanted] = output[sources[wanted] - batch[0], targets[wanted]].cpu().numpy()
+                    codes = self._scheme.codes(adjacency, batch)
+                    scores[wanted] = self._scheme.entries(codes, sources[wanted] - batch[0], targets[wanted])
         return scores
 
     def _batches(self, count: int) -> list[NDArray[np.int64]]:
         return [np.arange(start, min(start + self.batch_size, count)) for start in range(0, count, self.batch_size)]
+
+
+class WholeRows:
+    """How a batch of rows is read, written and learned from: densified, and each step moves every weight."""
+
+    def __init__(
+        self, network: Autoencoder, beta: float, learning_rate: float, device: torch.device | str = "cpu"
+    ) -> None:
+        import torch
+
+        for half in network:
+            half.to(device)
+        self.network, self._beta, self._device = network, beta, device
+        self._optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+
+    def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
+        rows = _dense_rows(adjacency, batch).to(self._device)
+        return sdne_losses(self.network, rows, rows[:, batch], self._beta)
+
+    def step(self, loss: torch.Tensor) -> None:
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+
+    def codes(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> torch.Tensor:
+        codes: torch.Tensor = self.network.encoder(_dense_rows(adjacency, batch).to(self._device))
+        return codes
+
+    def entries(
+        self, codes: torch.Tensor, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """x^_ij for pairs of a row of ``codes`` and an item."""
+        output = self.network.decoder(codes)
+        entries: NDArray[np.float32] = output[sources, targets].cpu().numpy()
+        return entries
 
 
 def sdne_losses(network: Autoencoder, rows: torch.Tensor, among: torch.Tensor, beta: float) -> Losses:
@@ -244,22 +264,6 @@ def sdne_losses(network: Autoencoder, rows: torch.Tensor, among: torch.Tensor, b
     first = (degrees * codes.square().sum(dim=1)).sum() - (codes * (among @ codes)).sum()
     l2 = torch.stack([weight.square().sum() for weight in network.weights()]).sum() / 2
     return Losses(error.square().sum(), first, l2)
-
-
-def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int, activation: str) -> Autoencoder:
-    """Encoder M -> hidden -> code and its mirror image, every layer with the activation, the code included."""
-    from torch import nn
-
-    function = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[activation]
-    widths = [count, *hidden_widths, dimensions]
-
-    def layers(sizes: Sequence[int]) -> nn.Sequential:
-        parts: list[nn.Module] = []
-        for left, right in pairwise(sizes):
-            parts += [nn.Linear(left, right), function()]
-        return nn.Sequential(*parts)
-
-    return Autoencoder(layers(widths), layers(widths[::-1]))
 
 
 def _dense_rows(adjacency: csr_matrix, rows: NDArray[np.int64]) -> torch.Tensor:

@@ -15,7 +15,8 @@ from scipy.sparse import csr_matrix
 
 from pipeline import sdne
 from pipeline.random_streams import torch_seed
-from pipeline.sdne import SDNE, Autoencoder, build_autoencoder, sdne_losses
+from pipeline.sdne import SDNE, sdne_losses
+from pipeline.sdne_network import Autoencoder, build_autoencoder
 from pipeline.vector_health import link_auc, sampled_non_edges
 from tests.graphs import matrix, two_communities
 
@@ -173,7 +174,7 @@ def test_a_step_descends_the_weighted_sum(weights: tuple[float, float, float], m
     fitted.fit_adjacency(adjacency)
     torch.manual_seed(torch_seed(5, "sdne"))
     before = build_autoencoder(12, (8,), 4, "tanh").parameters()[0].detach().double().numpy()
-    after = fitted._network.parameters()[0].detach().double().numpy()
+    after = fitted._scheme.network.parameters()[0].detach().double().numpy()
     np.testing.assert_allclose(
         (before - after) / 1e-3, first_gradient(alpha, beta, nu, adjacency), atol=2e-3, rtol=1e-3
     )
@@ -219,7 +220,7 @@ def test_the_embedding_is_the_code_of_each_row() -> None:
     fitted.fit_adjacency(adjacency)
     with torch.no_grad():
         for node, vector in enumerate(fitted.get_embedding()):
-            code = fitted._network.encoder(torch.from_numpy(adjacency[[node]].toarray()[0]))
+            code = fitted._scheme.network.encoder(torch.from_numpy(adjacency[[node]].toarray()[0]))
             np.testing.assert_allclose(vector, code.numpy(), atol=1e-6)
 
 
@@ -257,7 +258,7 @@ def test_the_reconstruction_of_pairs_is_that_of_whole_rows() -> None:
     fitted.fit_adjacency(adjacency)
     with torch.no_grad():
         rows = torch.from_numpy(adjacency.toarray())
-        whole = fitted._network.decoder(fitted._network.encoder(rows)).numpy()
+        whole = fitted._scheme.network.decoder(fitted._scheme.network.encoder(rows)).numpy()
     sources, targets = np.random.default_rng(0).integers(33, size=(2, 60))
     np.testing.assert_allclose(fitted.reconstruct(adjacency, sources, targets), whole[sources, targets], atol=1e-6)
 

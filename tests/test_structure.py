@@ -47,6 +47,7 @@ def config(method: str, **changes: Any) -> StructureConfig:
         "batch_size": 64,
         "epochs": 5,
         "tolerance": 0.0,
+        "sampled_columns": 0,
         "karateclub_options": QUICK.get(method, {}),
     }
     return StructureConfig.model_validate(values | changes)
