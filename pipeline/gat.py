@@ -7,8 +7,9 @@ layer 2, K heads averaged:      p''_i = ELU( 1/K sum_k sum_j alpha_ij^k W^k p'_j
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -35,6 +36,15 @@ class GatConfig(Config):
     held_out_edges: float = Field(gt=0, lt=0.5, description="Fraction of edges kept back for early stopping")
     epochs: int = Field(ge=1, description="At most this many")
     patience: int = Field(ge=1, description="Epochs without a better held-out AUC before stopping")
+    batch_edges: int = Field(
+        ge=0,
+        description="0: all edges in one step; otherwise this many in a step, an epoch being a pass over them all: "
+        "for graphs whose full batch does not fit into memory",
+    )
+    sampled_neighbours: int = Field(
+        ge=0,
+        description="Where batch_edges is not 0: how many neighbours of an item a layer reads, drawn for each batch; 0: all",
+    )
 
 
 @dataclass(frozen=True)
@@ -69,11 +79,15 @@ def build_gat(input_width: int, config: GatConfig) -> torch.nn.Module:
             self.first = GATConv(input_width, config.hidden_width, concat=True, **shared)
             self.second = GATConv(config.heads * config.hidden_width, config.output_width, concat=False, **shared)
 
+        def layer(
+            self, conv: torch.nn.Module, vectors: torch.Tensor, edge_index: torch.Tensor, targets: int | None = None
+        ) -> torch.Tensor:
+            """One layer over all items, or over the first ``targets`` of those that are read."""
+            vectors = dropout(vectors, config.dropout, self.training)
+            return elu(conv(vectors if targets is None else (vectors, vectors[:targets]), edge_index))
+
         def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
-            vectors = dropout(vectors, config.dropout, self.training)
-            vectors = elu(self.first(vectors, edge_index))
-            vectors = dropout(vectors, config.dropout, self.training)
-            return elu(self.second(vectors, edge_index))
+            return self.layer(self.second, self.layer(self.first, vectors, edge_index), edge_index)
 
     return TwoLayerGat()
 
@@ -97,12 +111,69 @@ def train_gat(
     Raises:
         InputError: fewer than two edges, so that none can be held out.
     """
+    from torch_geometric import seed_everything
+
+    training = start_training(vectors, edge_index, config, seed, device)
+    model, train = training.model, training.train
+
+    def run_epoch(epoch: int) -> float:
+        # Anew in each epoch: what a library draws when it is first imported must not shift the negatives.
+        seed_everything(torch_seed(seed, "gat", epoch))
+        training.optimiser.zero_grad(set_to_none=True)
+        loss = model.recon_loss(model.encode(train.x, train.edge_index), train.edge_index)
+        reported = finite(loss, epoch)
+        loss.backward()
+        training.optimiser.step()
+        return reported
+
+    def encode(edges: torch.Tensor) -> torch.Tensor:
+        codes: torch.Tensor = model.encode(train.x, edges)
+        return codes
+
+    return early_stopped(
+        training,
+        config,
+        run_epoch,
+        lambda: encode(train.edge_index),
+        lambda: encode(training.data.edge_index.to(device)),
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """
+    Attributes:
+        data: the whole graph.
+        train: its edges without those held out, both directions of each.
+        held_out: the edges held out, and as many pairs without an edge.
+        model: PyTorch Geometric's GAE.
+        optimiser: of the model's weights.
+    """
+
+    data: Any
+    train: Any
+    held_out: Any
+    model: Any
+    optimiser: torch.optim.Optimizer
+
+
+def start_training(
+    vectors: NDArray[np.float32],
+    edge_index: NDArray[np.int64],
+    config: GatConfig,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> Training:
+    """Hold edges out, and draw the weights to start from.
+
+    Args and Raises: see `train_gat`.
+    """
     import torch
     from torch_geometric import seed_everything
     from torch_geometric.data import Data
     from torch_geometric.nn import GAE
     from torch_geometric.transforms import RandomLinkSplit
-    from tqdm import tqdm
 
     if edge_index.shape[1] < 4:
         raise InputError(
@@ -121,26 +192,52 @@ def train_gat(
             "item graph: found an edge between every two items, expected some without; a higher s_m keeps fewer"
         )
     model = GAE(build_gat(vectors.shape[1], config)).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    return Training(data, train, held_out, model, torch.optim.Adam(model.parameters(), lr=config.learning_rate))
+
+
+def finite(loss: torch.Tensor, epoch: int) -> float:
+    """The loss as a number.
+
+    Raises:
+        InputError: it is not finite.
+    """
+    value = float(loss.detach())
+    if not np.isfinite(value):
+        raise InputError(
+            f"train_gat: found a loss of {value} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
+        )
+    return value
+
+
+def early_stopped(
+    training: Training,
+    config: GatConfig,
+    run_epoch: Callable[[int], float],
+    encode_trained: Callable[[], torch.Tensor],
+    encode_all: Callable[[], torch.Tensor],
+    *,
+    progress: bool = False,
+) -> TrainedGat:
+    """Run epochs until held-out edges are told no better, and encode with the best weights.
+
+    Args:
+        run_epoch: trains one epoch, given its number from 1 on; gives the loss.
+        encode_trained: p'' over the edges that are trained on.
+        encode_all: p'' over all edges.
+    """
+    import torch
+    from tqdm import tqdm
+
+    model, held_out = training.model, training.held_out
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
     for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=not progress):
-        # Anew in each epoch: what a library draws when it is first imported must not shift the negatives.
-        seed_everything(torch_seed(seed, "gat", epoch))
         model.train()
-        optimiser.zero_grad(set_to_none=True)
-        loss = model.recon_loss(model.encode(train.x, train.edge_index), train.edge_index)
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"train_gat: found a loss of {float(loss.detach())} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
-            )
-        loss.backward()
-        optimiser.step()
+        loss = run_epoch(epoch)
         model.eval()
         with torch.inference_mode():
-            codes = model.encode(train.x, train.edge_index)
-            auc = float(model.test(codes, held_out.pos_edge_label_index, held_out.neg_edge_label_index)[0])
-        history.append({"epoch": epoch, "loss": float(loss.detach()), "held_out_auc": auc})
+            auc = float(model.test(encode_trained(), held_out.pos_edge_label_index, held_out.neg_edge_label_index)[0])
+        history.append({"epoch": epoch, "loss": loss, "held_out_auc": auc})
         if auc > best_auc:
             best_auc, best_epoch = auc, epoch
             best = {name: value.detach().clone() for name, value in model.encoder.state_dict().items()}
@@ -149,7 +246,7 @@ def train_gat(
     model.encoder.load_state_dict(best)
     model.eval()
     with torch.inference_mode():
-        structural = model.encode(data.x.to(device), data.edge_index.to(device)).cpu().numpy()
+        structural = encode_all().cpu().numpy()
     figures = {
         "held_out_auc": best_auc,
         "best_epoch": best_epoch,

@@ -6,6 +6,7 @@ import polars as pl
 
 from pipeline import artifacts
 from pipeline.gat import GatConfig, train_gat
+from pipeline.gat_batches import train_gat_by_batches
 from pipeline.item_graph import edge_index
 from pipeline.run_settings import RunConfig, torch_device
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
@@ -18,7 +19,8 @@ def main(dataset: str, source: str | None, settings: Settings) -> None:
     names = artifacts.source_names(source)
     initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     edges = edge_index(artifacts.edges_of(source).read(dataset))
-    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
+    train = train_gat_by_batches if config.batch_edges else train_gat
+    trained = train(initial, edges, config, run.seed, torch_device(run.device), progress=True)
     artifacts.STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
     artifacts.GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)
