@@ -25,8 +25,9 @@ from pipeline.data_check.suggestions import (
 )
 from pipeline.dataset import Dataset, DatasetConfig, Prepared, prepare, with_likes
 from pipeline.errors import InputError
-from pipeline.item_graph import neighbour_incidence, overlap_join
+from pipeline.item_graph import neighbour_incidence
 from pipeline.link_check import link_warnings
+from pipeline.overlap_join import overlap_join
 from pipeline.sources.tidy import TidyTables
 from pipeline.text_template import item_texts
 
