@@ -90,7 +90,7 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
         ((*DATASET, "s_m"), -1, "-1, expected greater than or equal to 0"),
         ((*DATASET, "text_template"), "{title", "'{title': expected '}' before end of string"),
         ((*DATASET, "text_template"), "a film", "'a film' without a field"),
-        ((*DATASET, "profile"), "quick", "'quick', expected one of: standard, fast"),
+        ((*DATASET, "profile"), "quick", "'quick', expected one of: standard, large, fast"),
         ((*DATASET, "train_users"), None, "null, expected a mapping"),
         ((*PROFILE, "train_gat"), None, "null, expected a mapping"),
         (
