@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -171,6 +173,32 @@ def test_what_a_structure_changes_goes_over_the_profile_for_its_own_vectors_alon
     assert (
         copy.files()[str(artifacts.INITIAL_VECTORS.at(KEY))] == finished.files[str(artifacts.INITIAL_VECTORS.at(KEY))]
     )
+
+
+def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_made(
+    finished: Finished, tmp_path: Path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+
+    def sample(values: dict[str, Any]) -> None:
+        profile = values["profiles"]["fast"]
+        profile["init_sdne"]["sampled_columns"] = 20
+        profile["train_gat"].update(batch_edges=30, sampled_neighbours=3)
+
+    copy.change_params(sample)
+    written = []
+    for _ in range(2):
+        for name in ("init_sdne", "train_gat"):
+            assert copy.run(name).code == 0
+        written.append(copy.files())
+    assert written[0] == written[1]
+    names = artifacts.source_names(None)
+    for artifact in (artifacts.INITIAL_VECTORS, artifacts.STRUCTURE_VECTORS):
+        path = str(artifact.of(**names).at(KEY))
+        assert written[0][path] != finished.files[path]
+    assert artifacts.STRUCTURE_VECTORS.of(**names).read(KEY, copy.root)["vectors"].shape == (ITEMS, 64)
+    assert artifacts.GAT_WEIGHTS.of(**names).about(KEY, copy.root)["batch_edges"] == 30
+    assert artifacts.GAT_CURVE.of(**names).read(KEY, copy.root)["epoch"].to_list() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, ABLATION])
