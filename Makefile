@@ -29,7 +29,8 @@ quality: setup
 	@$(RUN) python -m stages.quality
 
 test: setup
-	@$(RUN) python -m pytest
+	@# Stages run side by side there: threads of one would only wait for those of the others.
+	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(RUN) python -m pytest
 
 lint: setup
 	@$(RUN) ruff format --check .
