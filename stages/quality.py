@@ -14,6 +14,9 @@ from pipeline.evaluation.suite import marks_of
 from stages.stage import PARAMS, run_tool
 
 DOCUMENT = Path("docs/quality.md")
+README = Path("README.md")
+# A figure of each protocol, and how far down the right items are looked for.
+SHORT = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"), ("ranking", "recall@20"))
 
 
 def main() -> None:
@@ -24,6 +27,12 @@ def main() -> None:
         if artifacts.ABLATION_METRICS.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, values))
     DOCUMENT.write_text(text, encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    for dataset in values["datasets"]:
+        name = f"{dataset} parts"
+        if marker(name) in readme and artifacts.ABLATION_METRICS.at(dataset).is_file():
+            readme = replaced(readme, name, parts(artifacts.ABLATION_METRICS.read(dataset), values))
+    README.write_text(readme, encoding="utf-8")
 
 
 def systems(dataset: str, variants: list[str]) -> str:
@@ -77,6 +86,24 @@ def ablations(dataset: str, values: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def parts(metrics: dict[str, Any], values: dict[str, Any]) -> str:
+    """Every ablation in one short table: its figures, and by how much they differ from those of the model it changes."""
+    against, variants = values["run_variants"], values["variants"]
+    header = ["variant", "of", *(" ".join(figure) for figure in SHORT)]
+    lines = ["| " + " | ".join(header) + " |", "| --- | --- |" + " --: |" * len(SHORT)]
+    bases = {name: base_of(name, against, variants) for name in metrics if name not in against}
+    for base in against:
+        own = [name for name, whole in bases.items() if whole == base and not only_the_seed(name, base, variants)]
+        for name in [base, *own] if own else []:
+            cells = [name, "" if name == base else base]
+            for protocol, metric in SHORT:
+                value, whole = metrics[name][protocol][metric], metrics[base][protocol][metric]
+                shown = f"{value:.4f}".removeprefix("0")
+                cells.append(shown if name == base else f"{shown} ({value - whole:+.4f})".replace("0.", "."))
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def base_of(name: str, against: list[str], variants: dict[str, Any]) -> str:
     """The variant from which an ablation differs in the fewest settings."""
     return min(against, key=lambda base: len(changes(name, base, variants)))
@@ -90,13 +117,17 @@ def changes(name: str, base: str, variants: dict[str, Any]) -> set[str]:
     return {key for key, value in variants[name].items() if value != variants[base].get(key)}
 
 
+def marker(name: str) -> str:
+    return f"<!-- {name}: written by stages.quality -->"
+
+
 def replaced(text: str, name: str, content: str) -> str:
     """The text with what stands between a pair of markers replaced.
 
     Raises:
         InputError: the document has no such markers.
     """
-    start, end = f"<!-- {name}: written by stages.quality -->", f"<!-- end of {name} -->"
+    start, end = marker(name), f"<!-- end of {name} -->"
     if start not in text or end not in text:
         raise InputError(f"{DOCUMENT}: markers of '{name}' not found; expected the lines {start} and {end}")
     head, rest = text.split(start, 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.artifacts import ABLATION_METRICS
 from pipeline.config import read_yaml
 from pipeline.errors import InputError
-from stages.quality import base_of, changes, only_the_seed, replaced
+from stages.quality import base_of, changes, only_the_seed, parts, replaced
 from tests.imports import ROOT
 
 VARIANTS = read_yaml(ROOT / "params.yaml")["variants"]
@@ -50,6 +51,34 @@ def test_ablations_of_the_extended_model_change_one_part() -> None:
 def test_runs_with_another_seed_differ_in_nothing_else() -> None:
     assert only_the_seed("plus-seed-2", "crmman-plus", VARIANTS)
     assert not only_the_seed("no-text", "crmman-plus", VARIANTS)
+
+
+def test_the_short_table_has_each_ablation_under_the_model_it_changes_with_the_difference() -> None:
+    def figures(value: float) -> dict[str, dict[str, float]]:
+        return {
+            "ctr": {"user_auc": value},
+            "impression": {"ndcg@5": value},
+            "ranking": {"ndcg@10": value, "recall@20": value},
+        }
+
+    metrics = {"crmman": 0.5, "crmman-plus": 0.6, "crmman-ease": 0.7, "no-text": 0.55, "no-attention": 0.5125}
+    metrics |= {"plus-seed-1": 0.61}
+    values = {"run_variants": RUN, "variants": VARIANTS}
+    lines = parts({name: figures(value) for name, value in metrics.items()}, values).splitlines()
+    assert lines[0].startswith("| variant | of | ctr user_auc | impression ndcg@5 |")
+    assert lines[2:] == [
+        "| crmman |  | .5000 | .5000 | .5000 | .5000 |",
+        "| no-attention | crmman |" + " .5125 (+.0125) |" * 4,
+        "| crmman-plus |  | .6000 | .6000 | .6000 | .6000 |",
+        "| no-text | crmman-plus |" + " .5500 (-.0500) |" * 4,
+    ]
+
+
+def test_the_readmes_short_table_is_that_of_the_committed_figures() -> None:
+    values = read_yaml(ROOT / "params.yaml")
+    table = parts(ABLATION_METRICS.read("ml-100k", ROOT), values)
+    text = (ROOT / "README.md").read_text()
+    assert replaced(text, "ml-100k parts", table) == text
 
 
 def test_the_document_has_markers_for_the_data_set_of_the_repository() -> None:
