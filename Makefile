@@ -28,9 +28,10 @@ ablations: setup
 quality: setup
 	@$(RUN) python -m stages.quality
 
+# PYTEST_ARGS names some of them.
 test: setup
 	@# Stages run side by side there: threads of one would only wait for those of the others.
-	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(RUN) python -m pytest
+	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(RUN) python -m pytest $(PYTEST_ARGS)
 
 lint: setup
 	@$(RUN) ruff format --check .
