@@ -5,10 +5,9 @@ from __future__ import annotations
 from pipeline import artifacts
 from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
 from pipeline.evaluation.system import evaluate_system
-from pipeline.model import TrainedModel
 from pipeline.run_settings import RunConfig, torch_device
-from pipeline.variant import VariantConfig
 from stages.data import read_data
+from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say, warn
 from stages.tables import write_tables
 
@@ -18,14 +17,12 @@ READS = Reads(run=RunConfig)
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run = settings.run(RunConfig)
     data = read_data(dataset)
-    stored = artifacts.MODEL.of(variant=variant)
-    arrays, config = stored.read(dataset), VariantConfig.model_validate(stored.about(dataset)["variant"])
-    model = TrainedModel.from_arrays(arrays, config, data, torch_device(run.device))
+    model = read_model(dataset, variant, data, torch_device(run.device))
     tables = evaluate_system(variant, model, data)
     names = {"group": settings.group, "variant": variant}
     write_tables(tables, dataset, names)
     cautions = popularity_warning(variant, popularity_likeness(model, data, "test", run.seed))
-    cautions += collapse_warnings({f"{variant}, item vectors": arrays["items"]})
+    cautions += collapse_warnings({f"{variant}, item vectors": model.items.cpu().numpy()})
     artifacts.CAUTIONS.of(**names).write(cautions, dataset)
     say(dataset, "evaluate", f"{variant} evaluated on the test split")
     warn(dataset, "evaluate", cautions)

@@ -7,14 +7,13 @@ import polars as pl
 from tqdm import tqdm
 
 from pipeline import artifacts
-from pipeline.model import TrainedModel
 from pipeline.people import people_of
 from pipeline.recommend import recommendation_table, recommended
 from pipeline.recommend_settings import RecommendConfig
 from pipeline.run_settings import DeviceConfig, torch_device
-from pipeline.variant import VariantConfig
 from pipeline.vectors import item_vectors, user_vectors, why_no_vectors
 from stages.data import read_data
+from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say
 
 READS = Reads(run=DeviceConfig, profile=RecommendConfig)
@@ -24,9 +23,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(DeviceConfig), settings.profile(RecommendConfig)
     data = read_data(dataset)
     item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
-    stored = artifacts.MODEL.of(variant=variant)
-    trained = VariantConfig.model_validate(stored.about(dataset)["variant"])
-    model = TrainedModel.from_arrays(stored.read(dataset), trained, data, torch_device(run.device))
+    model = read_model(dataset, variant, data, torch_device(run.device))
     # Shown in a terminal, and nowhere else.
     found = tqdm(recommended(model, data, config.top), total=data.users, unit="users", desc=variant, disable=None)
     table = recommendation_table(found, user_ids, item_ids, config.reasons)

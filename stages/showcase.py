@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pipeline import artifacts
-from pipeline.model import TrainedModel
 from pipeline.report.browser_model import fold, why_not
 from pipeline.report.people import chosen_people, recommended
 from pipeline.run_settings import DeviceConfig, torch_device
-from pipeline.variant import VariantConfig
 from stages.data import read_data
+from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say
 
 READS = Reads(run=DeviceConfig)
@@ -17,18 +16,16 @@ READS = Reads(run=DeviceConfig)
 def main(dataset: str, variant: str, settings: Settings) -> None:
     device = torch_device(settings.run(DeviceConfig).device)
     data = read_data(dataset)
-    stored = artifacts.MODEL.of(variant=variant)
-    arrays, about = stored.read(dataset), stored.about(dataset)
+    model = read_model(dataset, variant, data, device)
     curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
-    model = TrainedModel.from_arrays(arrays, VariantConfig.model_validate(about["variant"]), data, device)
     refused = why_not(model)
     folded = None if refused else fold(model)
     found = recommended(model, data, chosen_people(data))
     artifacts.SHOWCASE_MODEL.of(variant=variant).write(
-        folded.arrays if folded else {"items": arrays["items"]},
+        folded.arrays if folded else {"items": model.items.cpu().numpy()},
         dataset,
         about={
-            "best_epoch": about["best_epoch"],
+            "best_epoch": artifacts.MODEL.of(variant=variant).about(dataset)["best_epoch"],
             "refused": refused,
             "exponents": folded.exponents if folded else {},
         },

@@ -19,8 +19,8 @@ from pipeline.graph_paths import KnowledgeGraph
 from pipeline.model import TrainedModel
 from pipeline.people import Person, people_of
 from pipeline.titles import Titles
-from pipeline.variant import VariantConfig
 from stages.data import read_data
+from stages.models import read_model
 from stages.stage import PARAMS
 
 
@@ -123,11 +123,9 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     catalogue = _catalogue(values, dataset)
     dataset = catalogue.dataset
     variant = _variant(values, dataset, variant)
-    stored = artifacts.MODEL.of(variant=variant)
-    arrays, config = stored.read(dataset), VariantConfig.model_validate(stored.about(dataset)["variant"])
     data = read_data(dataset)
     # One person is scored in no time on a CPU.
-    return Trained(catalogue, variant, TrainedModel.from_arrays(arrays, config, data), data)
+    return Trained(catalogue, variant, read_model(dataset, variant, data), data)
 
 
 def _catalogue(values: dict[str, Any], dataset: str | None) -> Catalogue:

@@ -209,6 +209,18 @@ def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
     assert artifacts.THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
 
 
+def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    model = artifacts.MODEL.of(variant="crmman")
+    about = model.about(KEY, copy.root)
+    del about["variant"]["catalogue_sample"]
+    model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
+    line = f"{model.at(KEY)}: variant.catalogue_sample: "
+    results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman", "showcase.crmman"])
+    for result in results.values():
+        assert_a_mistake_in_one_line(result, line, "another version trained it, and `dvc repro` trains it anew")
+
+
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     model = artifacts.MODEL.of(variant="crmman")

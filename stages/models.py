@@ -1,0 +1,32 @@
+"""A trained variant, as the stages and verbs after `train_users` read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline import artifacts
+from pipeline.config import validated
+from pipeline.dataset import Dataset
+from pipeline.errors import InputError
+from pipeline.model import TrainedModel
+from pipeline.variant import VariantConfig
+
+if TYPE_CHECKING:
+    import torch
+
+
+def read_model(dataset: str, variant: str, data: Dataset, device: torch.device | str = "cpu") -> TrainedModel:
+    """
+    Args:
+        data: whose training split makes the users.
+
+    Raises:
+        InputError: there is no such model, or one of other items or of another version of the settings.
+    """
+    stored = artifacts.MODEL.of(variant=variant)
+    arrays, about = stored.read(dataset), stored.about(dataset)
+    try:
+        config = validated(VariantConfig, about.get("variant"), f"{stored.at(dataset)}: variant.")
+    except InputError as error:
+        raise InputError(f"{error}; another version trained it, and `dvc repro` trains it anew") from None
+    return TrainedModel.from_arrays(arrays, config, data, device)
