@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.dataset import Dataset, blocks
+from pipeline.dataset import blocks
 from pipeline.model import TrainedModel
-from pipeline.people import Person, people_of, preference_of
+from pipeline.people import Person, preference_of
 from pipeline.reasons import Reasons, reasons
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ class Recommended(NamedTuple):
     reasons: Reasons
 
 
-def recommended(model: TrainedModel, data: Dataset, top: int) -> Iterator[Recommended]:
-    """Recommendations for each user by everything that they rated, in whatever split, which is left out of them.
+def recommended(model: TrainedModel, people: Sequence[Person], top: int) -> Iterator[Recommended]:
+    """Recommendations for each user by all that they rated, which is left out of them.
 
     Scores are made for some users at a time, so that memory does not grow with users times items.
 
     Args:
+        people: the users, by index.
         top: items for each user, fewer where fewer are unrated.
     """
-    people = people_of(data, np.arange(data.users))
-    for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
+    for users in blocks(len(people), max(BLOCK_CELLS // len(model.items), 1)):
         scores = preference_of(model, people[users[0] : users[-1] + 1])
         for user, row in zip(users.tolist(), scores, strict=True):
             items = best_unrated(row, people[user], top)

@@ -24,8 +24,10 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     data = read_data(dataset)
     item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
     model = read_model(dataset, variant, data, torch_device(run.device))
+    # By all of their ratings, whatever the split: this is for use, and not for a test.
+    people = people_of(data, np.arange(data.users))
     # Shown in a terminal, and nowhere else.
-    found = tqdm(recommended(model, data, config.top), total=data.users, unit="users", desc=variant, disable=None)
+    found = tqdm(recommended(model, people, config.top), total=data.users, unit="users", desc=variant, disable=None)
     table = recommendation_table(found, user_ids, item_ids, config.reasons)
     artifacts.RECOMMENDATIONS.of(variant=variant).write(table, dataset)
     none = why_no_vectors(model)
@@ -33,7 +35,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         none
         or (
             pl.DataFrame({"item_id": item_ids, "vector": item_vectors(model)}),
-            pl.DataFrame({"user_id": user_ids, "vector": user_vectors(model, people_of(data, np.arange(data.users)))}),
+            pl.DataFrame({"user_id": user_ids, "vector": user_vectors(model, people)}),
         ),
         dataset,
     )

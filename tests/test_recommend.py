@@ -23,6 +23,10 @@ from tests.test_model import ITEMS, USERS, VARIANTS, arrays_of
 USER_IDS, ITEM_IDS = (pl.Series([f"{kind}{n}" for n in range(99, 0, -1)]) for kind in "ui")
 
 
+def everybody(data: Dataset) -> list[Person]:
+    return people_of(data, np.arange(data.users))
+
+
 def trained(name: str, data: Dataset) -> TrainedModel:
     return TrainedModel.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data)
 
@@ -52,7 +56,7 @@ def test_every_user_gets_what_no_split_has_by_all_that_they_rated(name: str, mon
     model, people = trained(name, data), people_of(data, np.arange(USERS))
     # Blocks of five users: the last one is not full.
     monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS + 3)
-    found = list(recommended(model, data, 7))
+    found = list(recommended(model, people, 7))
     assert [one.user for one in found] == list(range(USERS))
     scores = preference_of(model, people)
     for one, person, row in zip(found, people, scores, strict=True):
@@ -73,7 +77,7 @@ def test_scores_of_no_more_than_a_block_of_users_are_asked_for_at_once(monkeypat
 
     monkeypatch.setattr(recommend, "preference_of", watched)
     monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS)
-    assert len(list(recommended(trained("method", data), data, 1))) == USERS
+    assert len(list(recommended(trained("method", data), everybody(data), 1))) == USERS
     assert asked == [5, 5, 2]
 
 
@@ -82,7 +86,7 @@ def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> Non
     rows = [row for row in rows if row["user"] != 4]
     rows += [{"user": 4, "item": item, "like": True, "rating": 5.0, "split": "train"} for item in range(ITEMS)]
     data = dataset(rows, [], USERS, ITEMS)
-    found = list(recommended(trained("extended", data), data, 3))
+    found = list(recommended(trained("extended", data), everybody(data), 3))
     assert [len(one.items) for one in found] == [0 if user == 4 else 3 for user in range(USERS)]
     table = recommendation_table(found, USER_IDS[:USERS], ITEM_IDS[:ITEMS], 2)
     assert table["user_id"].unique(maintain_order=True).to_list() == [USER_IDS[n] for n in range(USERS) if n != 4]
@@ -134,7 +138,7 @@ def test_without_names_there_are_sums_and_without_parts_there_is_nothing() -> No
 def test_the_reasons_in_the_table_add_up_to_the_score(name: str, named: int) -> None:
     data = random_dataset(USERS, ITEMS)
     model = trained(name, data)
-    table = recommendation_table(recommended(model, data, 5), USER_IDS[:USERS], ITEM_IDS[:ITEMS], named)
+    table = recommendation_table(recommended(model, everybody(data), 5), USER_IDS[:USERS], ITEM_IDS[:ITEMS], named)
     assert len(table) == 5 * USERS
     assert table.schema == dict(RECOMMENDATIONS.columns)
     people = people_of(data, np.arange(USERS))
