@@ -343,6 +343,10 @@ def _flat(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
+# code: the modules that a stage can reach, with their digests
+CODE_NOTES = "artifacts/code.notes"
+STAGE_CODE = Lines(CODE_NOTES + "/{stage}.txt")
+
 # validate
 PARAMETERS_CHECKED = Text("artifacts/params.checked")
 

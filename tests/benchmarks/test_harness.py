@@ -16,7 +16,7 @@ from benchmarks.measure import Measured, Runs, measure
 from benchmarks.rows import ROWS, cases
 from pipeline.errors import InputError
 from tests.benchmarks import ways
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 MODULE = "tests.benchmarks.ways"
 PEAKS = Peaks(operations=1e3, moved=1e2)
