@@ -1,0 +1,10 @@
+def kept(found):
+    return found
+
+
+def render(found):
+    pass
+
+
+def table(found):
+    return str(found)
