@@ -25,7 +25,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.measure import environment, resident_mebibytes
+from benchmarks.machine import description
+from benchmarks.measure import cores_here, environment, resident_mebibytes
 from pipeline.config import read_yaml
 from pipeline.errors import InputError
 from stages.stage import guarded
@@ -33,7 +34,7 @@ from stages.stage import guarded
 ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"
 POLL_SECONDS = 0.05
-USERS_PER_ITEM, INTERACTIONS_PER_ITEM = 0.6, 100
+USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 10_000_000
 EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 2}
 
 
@@ -43,21 +44,24 @@ class Stage:
     Attributes:
         needs: stages whose outputs it reads; it is left out where one of them did not come to its end.
         largest: items beyond which it is not run unless it is asked for by name.
+        interactions: whether it reads them.
         variant: whether it is one of a variant.
     """
 
     needs: tuple[str, ...] = ()
     largest: int = 100_000
+    interactions: bool = True
     variant: bool = False
 
 
 STAGES = {
+    "check_tables": Stage(largest=1_000_000),
     "fetch": Stage(largest=1_000_000),
     "prepare": Stage(("fetch",), largest=1_000_000),
-    "build_graph": Stage(("prepare",), largest=1_000_000),
-    "embed_text": Stage(("prepare",)),
-    "init_sdne": Stage(("build_graph",)),
-    "train_gat": Stage(("init_sdne",)),
+    "build_graph": Stage(("prepare",), largest=1_000_000, interactions=False),
+    "embed_text": Stage(("prepare",), interactions=False),
+    "init_sdne": Stage(("build_graph",), interactions=False),
+    "train_gat": Stage(("init_sdne",), interactions=False),
     "train_users": Stage(("embed_text", "train_gat"), variant=True),
     "evaluate": Stage(("train_users",), variant=True),
     "evaluate_baselines": Stage(("prepare",)),
@@ -73,6 +77,7 @@ class Taken:
     Attributes:
         cpu_seconds: of all threads; the start of the interpreter and the libraries is in it, as it is in the others.
         mebibytes: the most that the process held.
+        load: programs that waited for a core, or had one, over the minute before it began; None where it was not asked for.
         ended: `time` or `memory` if it went over that limit: the figures are then what it had taken until then.
         failed: the last line of what it said, if it broke.
     """
@@ -84,6 +89,8 @@ class Taken:
     cpu_seconds: float
     seconds: float
     mebibytes: float
+    machine: str
+    load: float | None = None
     ended: str | None = None
     failed: str | None = None
 
@@ -103,6 +110,11 @@ class Limits:
 def s_m_for(items: int) -> int:
     """Such that the synthetic graph has some 3 to 6 edges to an item at 1,000, 10,000, 100,000 and 1,000,000 items."""
     return max(2 + len(str(items - 1)), 2)
+
+
+def interactions_for(items: int) -> int:
+    """In proportion to the items, up to what 24 GB hold."""
+    return min(INTERACTIONS_PER_ITEM * items, MOST_INTERACTIONS)
 
 
 def params(items: int) -> dict[str, Any]:
@@ -170,7 +182,8 @@ def grow(sizes: list[int], names: list[str] | None, folder: Path, limits: Limits
     from benchmarks import growth_table
 
     if write:
-        found = growth_table.kept(found)
+        found = growth_table.merged(growth_table.read(), found)
+        growth_table.write(found)
         growth_table.render(found)
     print(growth_table.table(found))
 
@@ -213,7 +226,7 @@ def make_tables(items: int, folder: Path) -> None:
     sizes = [
         f"--users={max(int(USERS_PER_ITEM * items), 1)}",
         f"--items={items}",
-        f"--interactions={INTERACTIONS_PER_ITEM * items}",
+        f"--interactions={interactions_for(items)}",
     ]
     made = folder / "tables.part"
     shutil.rmtree(made, ignore_errors=True)
@@ -228,6 +241,7 @@ def make_tables(items: int, folder: Path) -> None:
 def run(name: str, items: int, folder: Path, limits: Limits) -> Taken:
     """One stage in a process of its own, ended where it goes over a limit."""
     arguments = ["--dataset", DATASET, *(["--variant", VARIANT] if STAGES[name].variant else [])]
+    load = os.getloadavg()[0]
     with tempfile.TemporaryFile("w+") as said:
         start = time.monotonic()
         process = subprocess.Popen(
@@ -261,11 +275,13 @@ def run(name: str, items: int, folder: Path, limits: Limits) -> Taken:
     return Taken(
         name,
         items,
-        INTERACTIONS_PER_ITEM * items,
+        interactions_for(items),
         s_m_for(items),
         usage.ru_utime + usage.ru_stime,
         wall,
         usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+        description(cores_here()),
+        load,
         ended,
         failed,
     )
