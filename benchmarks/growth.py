@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"
 POLL_SECONDS = 0.05
 USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 10_000_000
-EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 2}
+EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 1}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ STAGES = {
     "evaluate_baselines": Stage(("prepare",)),
     "compare": Stage(("evaluate", "evaluate_baselines")),
     "recommend": Stage(("train_users",), variant=True),
+    "showcase": Stage(("train_users",), variant=True),
+    "report": Stage(("compare", "showcase")),
 }
 
 
@@ -194,9 +196,10 @@ def measured(items: int, names: list[str] | None, folder: Path, limits: Limits, 
     (folder / "params.yaml").write_text(json.dumps(params(items), indent=1))
     for name, stage in STAGES.items():
         wanted = name in names if names else items <= stage.largest
-        if not wanted or (_known(name, folder) and not again):
+        known = _known(name, folder)
+        if not wanted or (known and not known.failed and not again):
             continue
-        if not all((known := _known(need, folder)) and known.whole for need in stage.needs):
+        if not all((needed := _known(need, folder)) and needed.whole for need in stage.needs):
             _say(items, name, f"left out: it needs {', '.join(stage.needs)}")
             continue
         taken = run(name, items, folder, limits)
@@ -271,7 +274,7 @@ def run(name: str, items: int, folder: Path, limits: Limits) -> Taken:
     (folder / f"{name}.log").write_text("\n".join([*lines, ""]))
     failed = None
     if process.returncode and not ended:
-        failed = lines[-1] if lines else f"exit code {process.returncode}"
+        failed = lines[-1] if lines and process.returncode > 0 else f"exit code {process.returncode}"
     return Taken(
         name,
         items,
