@@ -102,7 +102,7 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", rows, str(index), way, folder]
     preparing = not way.isdigit()
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=_environment())
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment())
         start, limit = time.monotonic(), PREPARING_SECONDS
         working = False
         ended = None
@@ -112,7 +112,7 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
                 working, start, limit = True, time.monotonic(), case.seconds
             if time.monotonic() - start > limit:
                 ended = "time"
-            elif _resident_mebibytes(process.pid) > case.mebibytes:
+            elif resident_mebibytes(process.pid) > case.mebibytes:
                 ended = "memory"
             time.sleep(POLL_SECONDS)
         if ended:
@@ -128,7 +128,7 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
     return _Outcome(found=json.loads(said[-1]))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Every way may use every core."""
     cores = str(cores_here())
     return os.environ | {"OMP_NUM_THREADS": cores, "POLARS_MAX_THREADS": cores, "OMP_WAIT_POLICY": "PASSIVE"}
@@ -138,7 +138,7 @@ def cores_here() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _resident_mebibytes(pid: int) -> float:
+def resident_mebibytes(pid: int) -> float:
     """What a process holds now; 0 where the system does not say (then no limit of memory is kept)."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
