@@ -65,7 +65,7 @@ def item_bias(model: TrainedModel, shares: Mapping[str, float]) -> torch.Tensor:
 
 
 class ScoredByVectors:
-    """`TrainedModel.score` for a large catalogue: all users have vectors, made once, and a block of them is one product for each question."""
+    """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question."""
 
     def __init__(self, model: TrainedModel) -> None:
         import torch
