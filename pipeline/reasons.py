@@ -10,6 +10,7 @@ adds. It is no claim of what the score would be without j: the other items would
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,12 +82,13 @@ def reasons(
     return found
 
 
-def view_shares(model: TrainedModel, view: str) -> dict[str, float]:
-    """Factor of each head's reading of a view in `preference`."""
+def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Factor of each head's reading of a view in a sum of heads, that of `preference` if none is given."""
     scorer = model.scorer
     weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
     by_head: dict[str, float] = dict(zip(scorer.heads, weights, strict=True))
-    return {head: share * scorer.scale * by_head[head] for head, share in head_shares(model).items()}
+    summed = head_shares(model) if shares is None else shares
+    return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
 
 
 def head_shares(model: TrainedModel) -> dict[str, float]:

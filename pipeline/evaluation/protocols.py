@@ -166,14 +166,14 @@ def _chance_of_no_first_ten(scores: NDArray[np.float32], candidates: NDArray[np.
     """Probability that an item stands in nobody's first ten, (items,), tied items taking their places in random order."""
     masked = np.where(candidates, scores, -np.inf)
     places = min(10, masked.shape[1])
-    last = -np.partition(-masked, places - 1, axis=1)[:, places - 1 : places]
-    certain = candidates & (masked > last)
-    tied = candidates & (masked == last)
-    free = places - certain.sum(axis=1, keepdims=True)
-    chance = np.where(
-        certain, 1.0, np.where(tied, np.minimum(free / np.maximum(tied.sum(axis=1, keepdims=True), 1), 1.0), 0.0)
-    )
-    missed: NDArray[np.float64] = np.prod(1 - chance, axis=0)
+    last = np.partition(masked, -places, axis=1)[:, -places]
+    # Few cells reach their row's tenth place, and the others change nothing.
+    row, item = np.nonzero(masked >= np.maximum(last, np.finfo(masked.dtype).min)[:, None])
+    tied = masked[row, item] == last[row]
+    free = places - np.bincount(row[~tied], minlength=len(masked))
+    shared = np.minimum(free / np.maximum(np.bincount(row[tied], minlength=len(masked)), 1), 1.0)
+    missed = np.ones(masked.shape[1])
+    np.multiply.at(missed, item, 1 - np.where(tied, shared[row], 1.0))
     return missed
 
 
