@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.functional import embedding
 
-from pipeline.histories import Histories
+from pipeline.histories import Chunk, Histories
 from pipeline.views.leave_one_out import attention_weights, leave_each_out
 from pipeline.views.view import View, sizes
 
@@ -65,8 +66,9 @@ class SelfAttention(View):
             seen = self.towards(candidates, head)
             scores = pooled.whole @ seen.T
             if pooled.without is not None:
-                change = ((pooled.without - pooled.whole[history.user]) * seen[history.items]).sum(dim=-1)
-                scores = scores.index_put((history.user, history.items), change, accumulate=True)
+                # In the place of each entry's score by the whole set, that by the set without it.
+                without = (pooled.without * embedding(history.items, seen)).sum(dim=1)
+                scores = scores.index_put((history.user, history.items), without)
             found[head] = scores
         return found
 
@@ -86,29 +88,36 @@ class SelfAttention(View):
             leave_one_out: also give the view without each item.
         """
         width = self.heads * projected.value.shape[2]
-        whole = [projected.value.new_zeros(0, width)]
-        without = [projected.value.new_zeros(0, width)]
-        users, entries = [], []
-        for chunk in history.chunks(CHUNK_CELLS // self.heads):
-            query, key, value = (part[chunk.items].transpose(1, 2) for part in projected)
-            pooled, left_out = attend(query, key, value, chunk.present, leave_one_out=leave_one_out)
-            whole.append(pooled)
-            users.append(chunk.users)
-            if left_out is not None:
-                without.append(left_out[chunk.present])
-                entries.append(chunk.entries)
-        # Users whose set is empty are in no chunk: their view is the zero vector.
         result = projected.value.new_zeros(len(history.lengths), width)
-        if users:
-            result = result.index_copy(0, torch.cat(users), torch.cat(whole))
+        ordered = projected.value.new_zeros(0, width)
+        chunks = list(history.chunks(CHUNK_CELLS // self.heads))
+        if chunks:
+            # Gathered for all chunks at once: the gradient of each gathering is as large as the catalogue.
+            items = torch.cat([chunk.items.flatten() for chunk in chunks])
+            cells = [chunk.items.numel() for chunk in chunks]
+            gathered = zip(*(embedding(items, part.flatten(1)).split(cells) for part in projected), strict=True)
+            found = [
+                attend(*(self._by_head(part, chunk) for part in parts), chunk.present, leave_one_out=leave_one_out)
+                for parts, chunk in zip(gathered, chunks, strict=True)
+            ]
+            # Users whose set is empty are in no chunk: their view is the zero vector.
+            users = torch.cat([chunk.users for chunk in chunks])
+            result = result.index_copy(0, users, torch.cat([whole for whole, _ in found]))
+            if leave_one_out:
+                left_out = torch.cat([without.flatten(0, 1) for _, without in found if without is not None])
+                present = torch.cat([chunk.present.flatten() for chunk in chunks]).nonzero().squeeze(1)
+                cell = torch.empty_like(present)
+                cell[torch.cat([chunk.entries for chunk in chunks])] = present
+                ordered = embedding(cell, left_out)
         count = sizes(history).to(result.dtype)
         result = result * self.counted(count).unsqueeze(1)
         if not leave_one_out:
             return Pooled(result, None)
-        ordered = torch.cat(without)
-        if entries:
-            ordered = ordered[torch.argsort(torch.cat(entries))]
         return Pooled(result, ordered * self.counted(count - 1)[history.user].unsqueeze(1))
+
+    def _by_head(self, rows: torch.Tensor, chunk: Chunk) -> torch.Tensor:
+        """(users, heads, length, width per head) of rows of a chunk, one for each of its cells."""
+        return rows.view(*chunk.items.shape, self.heads, -1).transpose(1, 2)
 
 
 def attend(
@@ -132,5 +141,7 @@ def attend(
         return whole.reshape(users, heads * width), ordered.reshape(users, length, heads * width)
     rows = of_sets.unsqueeze(2).to(value.dtype)
     # The mean over rows goes before V: one length x width product instead of length x length x width.
-    column_means = (rows / rows.sum(dim=1, keepdim=True).clamp(min=1)).transpose(1, 2) @ attention_weights(query, key, rows)
+    column_means = (rows / rows.sum(dim=1, keepdim=True).clamp(min=1)).transpose(1, 2) @ attention_weights(
+        query, key, rows
+    )
     return (column_means @ value).reshape(users, heads * width), None
