@@ -9,11 +9,12 @@ from pipeline.views import leave_one_out
 from pipeline.views.leave_one_out import SHARP, attention_weights, leave_each_out
 
 LENGTHS = (6, 4, 2, 1)
+SEED = 0
 
 
 def parts(sharpness: float, width: int = 3) -> list[torch.Tensor]:
     """Query, key and value of sets of `LENGTHS`, padded to the longest."""
-    torch.manual_seed(8)
+    torch.manual_seed(SEED)
     shape = (len(LENGTHS), max(LENGTHS), width)
     query, key, value = (torch.randn(shape, dtype=torch.float64) for _ in range(3))
     return [(query * sharpness).requires_grad_(), key.requires_grad_(), value.requires_grad_()]
