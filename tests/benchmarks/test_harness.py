@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,25 @@ def test_a_way_that_finds_something_else_ends_the_benchmark() -> None:
 def test_a_failure_of_our_own_way_ends_the_benchmark() -> None:
     with pytest.raises(InputError, match="three numbers: ours: ValueError: out of order"):
         measured(4)
+
+
+def test_a_way_is_run_by_the_interpreter_of_its_environment_or_says_how_to_set_it_up(tmp_path: Path) -> None:
+    made = tmp_path / "elsewhere"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    case = ways.CASES[5]
+    here, gone = case.alternatives
+    found = measure(MODULE, 5, case, 1, lambda text: None)
+    assert found.ways[1].figures == [{"sum": 6, "in a folder named elsewhere": 0}]
+    assert found.ways[2].failed == ".venv-gone is not there; `make .venv-gone/.ready` sets it up"
+    there = replace(case, alternatives=(replace(here, environment=str(made)), gone))
+    found = measure(MODULE, 5, there, 1, lambda text: None)
+    assert found.ways[1].figures == [{"sum": 6, "in a folder named elsewhere": 1}]
+
+
+def test_figures_that_are_told_need_not_be_the_same() -> None:
+    assert [way.figures[0]["length"] for way in measured(6)[0].ways] == [6, 60]
+    with pytest.raises(InputError, match="longer: length: found 60, expected 6"):
+        measure(MODULE, 6, replace(ways.CASES[6], told=()), 1, lambda text: None)
 
 
 def taken(name: str, seconds: list[float], **more: Any) -> Runs:

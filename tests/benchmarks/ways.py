@@ -51,6 +51,14 @@ def wrong(ready: list[int]) -> Figures:
     return {"sum": 7}
 
 
+def interpreter(ready: list[int]) -> Figures:
+    return {"sum": 6, "in a folder named elsewhere": float(Path(sys.prefix).name == "elsewhere")}
+
+
+def longer(ready: list[int]) -> Figures:
+    return {"sum": 6, "length": 60}
+
+
 def in_a_child(ready: list[int]) -> Figures:
     subprocess.run([sys.executable, "-c", "x = bytearray(300 * 2**20); sum(range(3_000_000))"], check=True)
     return {"sum": 6}
@@ -63,9 +71,18 @@ def bound(folder: Path) -> Bound:
 OURS = Way("ours", numbers, added, warm=2)
 
 
-def case(*alternatives: Way, ours: Way = OURS, seconds: float = 60) -> Case:
+def case(*alternatives: Way, ours: Way = OURS, seconds: float = 60, told: tuple[str, ...] = ()) -> Case:
     return Case(
-        "sums", "three numbers", ours, alternatives, inputs, {"again": 2.0}, seconds=seconds, mebibytes=400, bound=bound
+        "sums",
+        "three numbers",
+        ours,
+        alternatives,
+        inputs,
+        {"again": 2.0},
+        seconds=seconds,
+        mebibytes=400,
+        bound=bound,
+        told=told,
     )
 
 
@@ -79,4 +96,6 @@ CASES = (
     ),
     case(Way("wrong", numbers, wrong)),
     case(ours=Way("ours", numbers, broken)),
+    case(Way("elsewhere", numbers, interpreter), Way("nowhere", numbers, interpreter, environment=".venv-gone")),
+    case(Way("longer", numbers, longer), told=("length",)),
 )
