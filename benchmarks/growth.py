@@ -210,7 +210,10 @@ def measured(items: int, names: list[str] | None, folder: Path, limits: Limits, 
 
 def _known(stage: str, folder: Path) -> Taken | None:
     path = _measured(stage, folder)
-    return Taken(**json.loads(path.read_text())) if path.is_file() else None
+    try:
+        return Taken(**json.loads(path.read_text())) if path.is_file() else None
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: not what this version of growth.py writes; remove it to measure again") from None
 
 
 def _measured(stage: str, folder: Path) -> Path:

@@ -59,9 +59,8 @@ def linked_triples(kg: pl.DataFrame, links: pl.DataFrame) -> LinkedTriples:
         ]
     )
     found = own.join(around, on="own", how="inner")
-    return LinkedTriples(
-        *(found[name].to_numpy() for name in ("row", "relation", "other", "inverse")), relation_names, names
-    )
+    rows, relations, others, inverses = (found[name].to_numpy() for name in ("row", "relation", "other", "inverse"))
+    return LinkedTriples(rows, relations, others, inverses, relation_names, names)
 
 
 def _codes(column: pl.Series, names: pl.Series) -> pl.Series:

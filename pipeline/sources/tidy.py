@@ -96,7 +96,7 @@ def tidy(
         _no_unknown_items(tidy_interactions, known, interactions, items)
     tidy_kg = _ids(kg, ("head", "relation", "tail"))
     _not_empty(tidy_kg, kg)
-    distinct = tidy_kg.unique(maintain_order=True)
+    distinct = tidy_kg.unique(maintain_order=True) if has_repeats(tidy_kg, tidy_kg.columns) else tidy_kg
     if len(distinct) < len(tidy_kg):
         remarks.append(
             f"{kg.file}: {len(tidy_kg) - len(distinct)} repeated triples count once (a graph is a set of triples)"
