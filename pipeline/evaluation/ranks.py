@@ -55,12 +55,16 @@ def standing(
         user: row of each relevant item, (relevant,).
         column: its column.
     """
-    masked = np.where(candidates, scores, -np.inf)
-    own = masked[user, column]
+    return standing_among(np.where(candidates, scores, -np.inf), user, column)
+
+
+def standing_among(scores: NDArray[np.floating[Any]], user: NDArray[np.int64], column: NDArray[np.int64]) -> Standing:
+    """As `standing`, of scores that are minus infinity where a cell is not ranked."""
+    own = scores[user, column]
     order = np.lexsort((-own, user))
     user, own = user[order], own[order]
     places = counted_places if scores.shape[1] >= COUNTED_COLUMNS else sorted_places
-    above, tied = places(masked, user, own)
+    above, tied = places(scores, user, own)
     return Standing(user, above, tied, len(scores))
 
 
