@@ -74,9 +74,7 @@ class _AttentionSum(torch.autograd.Function):
         out = np.empty((len(t), x.shape[1] if concat else x.shape[1] // heads), dtype=x.dtype)
         shares = np.empty((len(edges.columns), heads), dtype=x.dtype)
         slope, threads = x.dtype.type(negative_slope), torch.get_num_threads()
-        by_blocks(
-            _compiled().forward, edges.starts, threads, edges.starts, edges.columns, s, t, slope, x, out, shares
-        )
+        by_blocks(_compiled().forward, edges.starts, threads, edges.starts, edges.columns, s, t, slope, x, out, shares)
         ctx.save_for_backward(vectors, source_logits, target_logits)
         ctx.edges, ctx.shares, ctx.slope, ctx.concat = edges, shares, slope, concat
         return torch.from_numpy(out)
@@ -92,7 +90,17 @@ class _AttentionSum(torch.autograd.Function):
         kernels, by_source = _compiled(), (edges.column_starts, edges.rows, edges.places)
         by_blocks(kernels.of_vectors, edges.column_starts, threads, *by_source, shares, g, x, dx, products)
         by_blocks(
-            kernels.of_targets, edges.starts, threads, edges.starts, edges.columns, s, t, ctx.slope, shares, products, dt
+            kernels.of_targets,
+            edges.starts,
+            threads,
+            edges.starts,
+            edges.columns,
+            s,
+            t,
+            ctx.slope,
+            shares,
+            products,
+            dt,
         )
         by_blocks(kernels.of_sources, edges.column_starts, threads, edges.column_starts, edges.places, products, ds)
         return torch.from_numpy(dx), torch.from_numpy(ds), torch.from_numpy(dt), None, None, None

@@ -79,7 +79,9 @@ def build_gat(input_width: int, config: GatConfig) -> torch.nn.Module:
             super().__init__()
             shared: Any = {"heads": config.heads, "negative_slope": config.negative_slope}
             self.first = AttentionLayer(input_width, config.hidden_width, concat=True, **shared)
-            self.second = AttentionLayer(config.heads * config.hidden_width, config.output_width, concat=False, **shared)
+            self.second = AttentionLayer(
+                config.heads * config.hidden_width, config.output_width, concat=False, **shared
+            )
             self.graph: AttentionGraph | None = None
 
         def layer(

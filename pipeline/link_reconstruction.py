@@ -1,6 +1,6 @@
-"""The loss of a graph autoencoder over all edges and as many other pairs, and those pairs (Kipf, Welling, "Variational graph auto-encoders", 2016).
+"""The loss of a graph autoencoder, and the pairs that it is over (Kipf, Welling, "Variational graph auto-encoders", 2016).
 
-loss = mean over edges of -log(p + epsilon) + mean over other pairs of -log(1 - p + epsilon),  p = sigmoid(z_i . z_j)
+loss = mean over edges of -log(p + epsilon) + mean over as many other pairs of -log(1 - p + epsilon),  p = sigmoid(z_i . z_j)
 
 As `GAE.recon_loss` of PyTorch Geometric, on the CPU without a vector for each pair: loss and gradient in one pass by row and one by column.
 """

@@ -41,7 +41,9 @@ class SortedPairs(NamedTuple):
         return np.stack([np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts)), self.columns])
 
 
-def sorted_pairs(rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], size: tuple[int, int]) -> SortedPairs:
+def sorted_pairs(
+    rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], size: tuple[int, int]
+) -> SortedPairs:
     """Sort pairs in time proportional to their number; a pair that is given twice is there twice.
 
     Args:
@@ -101,5 +103,7 @@ def by_blocks(kernel: Callable[..., Any], starts: NDArray[np.int64], threads: in
     cost = starts + np.arange(rows + 1)
     bounds = np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], threads * BLOCKS_PER_THREAD + 1)))
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda first, last: kernel(first, last, *arguments), bounds[:-1].tolist(), bounds[1:].tolist()):
+        for _ in pool.map(
+            lambda first, last: kernel(first, last, *arguments), bounds[:-1].tolist(), bounds[1:].tolist()
+        ):
             pass
