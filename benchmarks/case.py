@@ -59,6 +59,7 @@ class Case:
         runs: times that every way is run, in turn; the median counts.
         seconds, mebibytes: a run that takes more is ended, and the row says so.
         bound: of our way, on the folder of the inputs.
+        told: figures that are shown and need not be the same.
     """
 
     stage: str
@@ -73,6 +74,7 @@ class Case:
     seconds: float = 120
     mebibytes: int = 6144
     bound: Callable[[Path], Bound] | None = None
+    told: tuple[str, ...] = ()
 
     @property
     def ways(self) -> tuple[Way, ...]:

@@ -86,7 +86,7 @@ def measure(rows: str, index: int, case: Case, runs: int | None, say: Callable[[
             _must(ways[0], f"{case.stage}, {case.task}: {ways[0].name}")
         bound = _must(_started(rows, index, "bound", folder, case), "bound").found if case.bound else None
     for other in ways[1:]:
-        _agree(ways[0], other, f"{case.stage}, {case.task}", case.measure)
+        _agree(ways[0], other, f"{case.stage}, {case.task}", {case.measure, *case.told})
     return Measured(case, ways, bound)
 
 
@@ -157,9 +157,9 @@ def _must(found: FoundT, what: str) -> FoundT:
     return found
 
 
-def _agree(ours: Runs, theirs: Runs, where: str, measure: str) -> None:
+def _agree(ours: Runs, theirs: Runs, where: str, free: set[str]) -> None:
     for mine, other in zip(ours.figures, theirs.figures, strict=False):
-        for name in mine.keys() & other.keys() - {measure}:
+        for name in mine.keys() & other.keys() - free:
             if abs(mine[name] - other[name]) > TOLERANCE * abs(mine[name]):
                 raise InputError(
                     f"{where}: {theirs.name}: {name}: found {other[name]}, expected {mine[name]}, as {ours.name} has it"
