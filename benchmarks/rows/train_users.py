@@ -224,7 +224,7 @@ CASES = (
         ),
         inputs=write_atomic_files,
         runs=3,
-        seconds=120,
+        seconds=240,
     ),
     Case(
         stage="train_users",
@@ -239,7 +239,7 @@ CASES = (
         measure="cpu_seconds",
         unit="CPU s",
         runs=1,
-        seconds=400,
+        seconds=600,
         told=("epochs", "validation ndcg@10"),
     ),
 )

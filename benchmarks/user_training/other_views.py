@@ -48,7 +48,7 @@ class OtherView(nn.Module, ABC):
         self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
     ) -> dict[str, torch.Tensor]:
         means = self.means(in_history, history, leave_one_out)
-        count = sizes(history)
+        count = sizes(history).to(in_history.dtype)
         whole = means.whole * self.view.counted(count).unsqueeze(1)
         found = {}
         for head in self.view.output:
@@ -133,7 +133,9 @@ class Padded(OtherView):
         assert isinstance(view, SelfAttention)
         (output,) = view.output.values()
         self.leave_out = leave_out
-        self.attention = nn.MultiheadAttention(len(view.value), view.heads, bias=False, batch_first=True)
+        self.attention = nn.MultiheadAttention(
+            len(view.value), view.heads, bias=False, batch_first=True, dtype=view.value.dtype
+        )
         with torch.no_grad():
             self.attention.in_proj_weight.copy_(torch.cat([view.query.T, view.key.T, view.value.T]))
             self.attention.out_proj.weight.copy_(output.T)
