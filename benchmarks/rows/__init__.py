@@ -10,6 +10,8 @@ ROWS = (
     "embed_text",
     "build_graph",
     "evaluate",
+    "recommend",
+    "repro",
 )
 
 
