@@ -56,6 +56,8 @@ class Case:
         task: the work, in words; one of its kind within the stage.
         inputs: writes into a folder what all ways read; not measured.
         aims: name of a way to the ratio that ours should reach against it.
+        at_most: what ours should take, by the measure.
+        at_most_more: name of a way to what ours should take beyond it, by the measure.
         measure: what is compared: `seconds` (wall clock), `cpu_seconds`, `mebibytes` (peak), or a figure that every way returns.
         unit: of the measure.
         runs: times that every way is run, in turn; the median counts.
@@ -70,6 +72,8 @@ class Case:
     alternatives: tuple[Way, ...]
     inputs: Callable[[Path], None]
     aims: Mapping[str, float] | None = None
+    at_most: float | None = None
+    at_most_more: Mapping[str, float] | None = None
     measure: str = "seconds"
     unit: str = "s"
     runs: int = 5

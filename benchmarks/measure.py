@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from benchmarks.worker import OUT_OF_MEMORY
 from pipeline.errors import InputError
 
 POLL_SECONDS = 0.05
-PREPARING_SECONDS = 600.0
+PREPARING_SECONDS = 1200.0
 TOLERANCE = 1e-3
 
 
@@ -106,21 +107,24 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
         return _Outcome(failed=f"{elsewhere} is not there; `make {elsewhere}/.ready` sets it up")
     command = [str(python), "-W", "ignore", "-m", "benchmarks.worker", rows, str(index), way, folder]
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment())
+        # In a group of its own: what it has started ends with it.
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment(), start_new_session=True)
         start, limit = time.monotonic(), PREPARING_SECONDS
         working = False
         ended = None
-        while process.poll() is None and ended is None:
-            # The worker's first line says that the work begins.
-            if not working and not preparing and os.fstat(stdout.fileno()).st_size:
-                working, start, limit = True, time.monotonic(), case.seconds
-            if time.monotonic() - start > limit:
-                ended = "time"
-            elif resident_mebibytes(process.pid) > case.mebibytes:
-                ended = "memory"
-            time.sleep(POLL_SECONDS)
-        if ended:
-            process.kill()
+        try:
+            while process.poll() is None and ended is None:
+                # The worker's first line says that the work begins.
+                if not working and not preparing and os.fstat(stdout.fileno()).st_size:
+                    working, start, limit = True, time.monotonic(), case.seconds
+                if time.monotonic() - start > limit:
+                    ended = "time"
+                elif resident_mebibytes(process.pid) > case.mebibytes:
+                    ended = "memory"
+                time.sleep(POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
         for stream in (stdout, stderr):
             stream.seek(0)

@@ -91,7 +91,6 @@ def plain_table(rows: Sequence[Row]) -> str:
 def short(row: Row) -> list[str]:
     """The cells of `HEAD`."""
     ours, other = row["ours"], row["alternative"]
-    aim = "" if row["aim"] is None else f"≥ {row['aim']:g}"
     return [
         row["stage"],
         row["task"],
@@ -101,8 +100,15 @@ def short(row: Row) -> list[str]:
         ended(row) or number(other["value"]),
         ratio(row),
         times(row["cpu_ratio"]),
-        aim,
+        aim(row),
     ]
+
+
+def aim(row: Row) -> str:
+    """A ratio to reach, or what ours may take: in all, or beyond the alternative."""
+    parts = {"aim": "≥ {:g}", "at_most": "≤ {:g} {}", "at_most_more": "≤ its + {:g} {}"}
+    # Rows of an older run have no limits.
+    return ", ".join(text.format(row[name], row["unit"]) for name, text in parts.items() if row.get(name) is not None)
 
 
 def ratio(row: Row) -> str:

@@ -13,6 +13,8 @@ ROWS = (
     "train_gat",
     "train_users",
     "evaluate",
+    "recommend",
+    "repro",
 )
 
 

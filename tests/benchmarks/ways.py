@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.case import Bound, Case, Figures, Way
 
 NUMBERS = "numbers.txt"
+LEFT = Path(tempfile.gettempdir()) / f"left behind by {Path(__file__).parent.name}"
 
 
 def inputs(folder: Path) -> None:
@@ -64,6 +66,31 @@ def in_a_child(ready: list[int]) -> Figures:
     return {"sum": 6}
 
 
+def started(folder: Path) -> subprocess.Popen[str]:
+    """A process that has worked before it is asked to, and works again for each line."""
+    code = (
+        "import sys\nx = bytearray(300 * 2**20)\nfor n in [9_000_000, 3_000_000]:\n"
+        "    sum(range(n)); print(6, flush=True); sys.stdin.readline()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+def asked(child: subprocess.Popen[str]) -> Figures:
+    assert child.stdin is not None and child.stdout is not None
+    print(file=child.stdin, flush=True)
+    return {"sum": int(child.stdout.readline())}
+
+
+def left_behind(ready: list[int]) -> Figures:
+    """Starts a process that would write a file if it lived on, and says where."""
+    later = f"import time; time.sleep(3); open({str(LEFT)!r}, 'w').close()"
+    subprocess.run([sys.executable, "-c", later], check=True)
+    return {"sum": 6}
+
+
 def bound(folder: Path) -> Bound:
     return Bound(operations=3.0, moved=len((folder / NUMBERS).read_bytes()), counted="three additions")
 
@@ -98,4 +125,6 @@ CASES = (
     case(ours=Way("ours", numbers, broken)),
     case(Way("elsewhere", numbers, interpreter), Way("nowhere", numbers, interpreter, environment=".venv-gone")),
     case(Way("longer", numbers, longer), told=("length",)),
+    case(Way("started before", started, asked)),
+    case(Way("left behind", numbers, left_behind), seconds=1),
 )
