@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.user_training.other_views import Bags, OneAtATime, OtherView, Padded, batches, without_each
+from benchmarks.user_training.other_views import Bags, OneAtATime, OtherView, Padded, PaddedWhole, batches, without_each
 from pipeline.views.plain_sum import PlainSum
 from pipeline.views.self_attention import SelfAttention
 from pipeline.views.view import View
@@ -47,7 +47,7 @@ def scored(view: nn.Module, leave_one_out: bool) -> tuple[dict[str, torch.Tensor
 
 
 def test_the_padded_module_with_nothing_left_out_scores_by_whole_histories() -> None:
-    view = Padded(attention(), leave_out=False)
+    view = PaddedWhole(attention())
     torch.testing.assert_close(scored(view, True)[0], scored(attention(), False)[0])
     assert not torch.allclose(scored(view, True)[0]["click"], scored(attention(), True)[0]["click"])
 
