@@ -37,7 +37,7 @@ def finished(folder: Path) -> None:
             shutil.copytree(name, folder / CLONE / name, dirs_exist_ok=True)
         else:
             shutil.copyfile(name, folder / CLONE / name)
-    _run(folder / CLONE, "dvc", "commit", "--quiet", "--force")
+    _run(folder / CLONE, "dvc", "commit", "--quiet", "--force", "dvc.yaml")
     alone = folder / ONE_STAGE
     (alone / ".dvc").mkdir(parents=True)
     shutil.copyfile(".dvc/config", alone / ".dvc" / "config")

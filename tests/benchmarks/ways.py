@@ -71,7 +71,8 @@ def started(folder: Path) -> subprocess.Popen[str]:
 
 
 def asked(child: subprocess.Popen[str]) -> Figures:
-    assert child.stdin is not None and child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout is not None
     print(file=child.stdin, flush=True)
     return {"sum": int(child.stdout.readline())}
 
