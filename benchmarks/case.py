@@ -21,6 +21,7 @@ class Way:
             both return must be the same (numbers within a thousandth).
         warm: how often the work is done before it is measured (a compiler, a cache).
         note: what the reader must know to compare.
+        environment: of another interpreter, a folder like `.venv-peers`; empty: the one that runs the benchmarks.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Way:
     work: Callable[[Any], Figures]
     warm: int = 0
     note: str = ""
+    environment: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Case:
         runs: times that every way is run, in turn; the median counts.
         seconds, mebibytes: a run that takes more is ended, and the row says so.
         bound: of our way, on the folder of the inputs.
+        told: figures that are shown and need not be the same.
     """
 
     stage: str
@@ -77,6 +80,7 @@ class Case:
     seconds: float = 120
     mebibytes: int = 6144
     bound: Callable[[Path], Bound] | None = None
+    told: tuple[str, ...] = ()
 
     @property
     def ways(self) -> tuple[Way, ...]:

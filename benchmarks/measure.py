@@ -87,7 +87,7 @@ def measure(rows: str, index: int, case: Case, runs: int | None, say: Callable[[
             _must(ways[0], f"{case.stage}, {case.task}: {ways[0].name}")
         bound = _must(_started(rows, index, "bound", folder, case), "bound").found if case.bound else None
     for other in ways[1:]:
-        _agree(ways[0], other, f"{case.stage}, {case.task}", case.measure)
+        _agree(ways[0], other, f"{case.stage}, {case.task}", {case.measure, *case.told})
     return Measured(case, ways, bound)
 
 
@@ -100,11 +100,15 @@ class _Outcome:
 
 def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outcome:
     """One process of `benchmarks.worker`, ended where it goes over the limit of the case."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", rows, str(index), way, folder]
     preparing = not way.isdigit()
+    elsewhere = "" if preparing else case.ways[int(way)].environment
+    python = Path(elsewhere) / "bin" / "python" if elsewhere else Path(sys.executable)
+    if not python.exists():
+        return _Outcome(failed=f"{elsewhere} is not there; `make {elsewhere}/.ready` sets it up")
+    command = [str(python), "-W", "ignore", "-m", "benchmarks.worker", rows, str(index), way, folder]
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         # In a group of its own: what it has started ends with it.
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=_environment(), start_new_session=True)
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment(), start_new_session=True)
         start, limit = time.monotonic(), PREPARING_SECONDS
         working = False
         ended = None
@@ -115,7 +119,7 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
                     working, start, limit = True, time.monotonic(), case.seconds
                 if time.monotonic() - start > limit:
                     ended = "time"
-                elif _resident_mebibytes(process.pid) > case.mebibytes:
+                elif resident_mebibytes(process.pid) > case.mebibytes:
                     ended = "memory"
                 time.sleep(POLL_SECONDS)
         finally:
@@ -132,7 +136,7 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
     return _Outcome(found=json.loads(said[-1]))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Every way may use every core."""
     cores = str(cores_here())
     return os.environ | {"OMP_NUM_THREADS": cores, "POLARS_MAX_THREADS": cores, "OMP_WAIT_POLICY": "PASSIVE"}
@@ -142,7 +146,7 @@ def cores_here() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _resident_mebibytes(pid: int) -> float:
+def resident_mebibytes(pid: int) -> float:
     """What a process holds now; 0 where the system does not say (then no limit of memory is kept)."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -161,9 +165,9 @@ def _must(found: FoundT, what: str) -> FoundT:
     return found
 
 
-def _agree(ours: Runs, theirs: Runs, where: str, measure: str) -> None:
+def _agree(ours: Runs, theirs: Runs, where: str, free: set[str]) -> None:
     for mine, other in zip(ours.figures, theirs.figures, strict=False):
-        for name in mine.keys() & other.keys() - {measure}:
+        for name in mine.keys() & other.keys() - free:
             if abs(mine[name] - other[name]) > TOLERANCE * abs(mine[name]):
                 raise InputError(
                     f"{where}: {theirs.name}: {name}: found {other[name]}, expected {mine[name]}, as {ours.name} has it"

@@ -7,9 +7,10 @@ reconstruction:
     first order    alpha * sum_{(i,j) in E} || y_i - y_j ||^2
     L2             nu / 2 * sum over weight matrices of || W ||^2
 
-Never the dense M x M matrix: a batch of rows is densified at a time. Within a batch the first-order sum runs over the
-edges whose both ends are in it; the sums are scaled to the whole graph, so that alpha means the same for every batch size.
-For large catalogues `pipeline.sdne_sampled` estimates the second-order sum by a sample of the columns.
+Never the dense M x M matrix: a batch of rows is read by its edges, and reconstructed in blocks of columns (`pipeline.sdne_error`).
+Within a batch the first-order sum runs over the edges whose both ends are in it; the sums are scaled to the whole graph, so that
+alpha means the same for every batch size. `pipeline.sdne_whole` looks at all columns; for large catalogues `pipeline.sdne_sampled`
+estimates the second-order sum by a sample of them.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.random_streams import stream, torch_seed
-from pipeline.sdne_network import Autoencoder, Losses, build_autoencoder
+from pipeline.sdne_network import build_autoencoder, reconstructed
 from pipeline.sdne_sampled import SampledColumns
+from pipeline.sdne_whole import WholeRows
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -43,7 +45,7 @@ class SdneConfig(Config):
     beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
     nu: float = Field(ge=0, description="Weight of the L2 term")
     learning_rate: float = Field(gt=0, le=1, description="Of Adam")
-    batch_size: int = Field(ge=1, description="Adjacency rows densified at a time")
+    batch_size: int = Field(ge=1, description="Items, each with its adjacency row, to a step")
     epochs: int = Field(ge=1, description="At most this many passes over all rows")
     tolerance: float = Field(
         ge=0, lt=1, description="Stop when five passes lower the loss by less than this share; 0: never"
@@ -142,9 +144,9 @@ class SDNE:
             size = min(self.sampled_columns, count)
             scheme = SampledColumns(network, self.beta, self.learning_rate, self.device, size, columns)
         else:
-            scheme = WholeRows(network, self.beta, self.learning_rate, self.device)
+            scheme = WholeRows(network, self.beta, self.nu / max(count, 1), self.learning_rate, self.device)
         del network
-        self._scheme = scheme
+        self._network = scheme.network
         self.history = []
         for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=not self.progress):
             order = stream(self.seed, "sdne", epoch).permutation(count)
@@ -172,7 +174,7 @@ class SDNE:
             if self.tolerance and epoch >= WINDOW and total > self.history[-1 - WINDOW]["loss"] * (1 - self.tolerance):
                 break
         with torch.inference_mode():
-            parts = [scheme.codes(adjacency, batch).cpu().numpy() for batch in self._batches(count)]
+            parts = [self._network.codes(adjacency[batch]).cpu().numpy() for batch in self._batches(count)]
         self._embedding = np.concatenate(parts)
 
     def get_embedding(self) -> NDArray[np.float32]:
@@ -204,69 +206,9 @@ class SDNE:
             for batch in self._batches(adjacency.shape[0]):
                 wanted = np.flatnonzero((sources >= batch[0]) & (sources <= batch[-1]))
                 if len(wanted):
-                    codes = self._scheme.codes(adjacency, batch)
-                    scores[wanted] = self._scheme.entries(codes, sources[wanted] - batch[0], targets[wanted])
+                    codes = self._network.codes(adjacency[batch])
+                    scores[wanted] = reconstructed(self._network, codes, sources[wanted] - batch[0], targets[wanted])
         return scores
 
     def _batches(self, count: int) -> list[NDArray[np.int64]]:
         return [np.arange(start, min(start + self.batch_size, count)) for start in range(0, count, self.batch_size)]
-
-
-class WholeRows:
-    """How a batch of rows is read, written and learned from: densified, and each step moves every weight."""
-
-    def __init__(
-        self, network: Autoencoder, beta: float, learning_rate: float, device: torch.device | str = "cpu"
-    ) -> None:
-        import torch
-
-        for half in network:
-            half.to(device)
-        self.network, self._beta, self._device = network, beta, device
-        self._optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
-
-    def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
-        rows = _dense_rows(adjacency, batch).to(self._device)
-        return sdne_losses(self.network, rows, rows[:, batch], self._beta)
-
-    def step(self, loss: torch.Tensor) -> None:
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
-
-    def codes(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> torch.Tensor:
-        codes: torch.Tensor = self.network.encoder(_dense_rows(adjacency, batch).to(self._device))
-        return codes
-
-    def entries(
-        self, codes: torch.Tensor, sources: NDArray[np.int64], targets: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """x^_ij for pairs of a row of ``codes`` and an item."""
-        output = self.network.decoder(codes)
-        entries: NDArray[np.float32] = output[sources, targets].cpu().numpy()
-        return entries
-
-
-def sdne_losses(network: Autoencoder, rows: torch.Tensor, among: torch.Tensor, beta: float) -> Losses:
-    """The three terms of the loss over a batch of nodes.
-
-    Args:
-        rows: (batch, M), their adjacency rows.
-        among: (batch, batch), adjacency among the nodes of the batch.
-    """
-    import torch
-
-    codes = network.encoder(rows)
-    error = (network.decoder(codes) - rows) * (1 + (beta - 1) * rows)
-    # sum over edges of ||y_i - y_j||^2 = sum_i deg_i ||y_i||^2 - sum_ij a_ij y_i.y_j: the Laplacian's quadratic form,
-    # with each edge once.
-    degrees = among.sum(dim=1)
-    first = (degrees * codes.square().sum(dim=1)).sum() - (codes * (among @ codes)).sum()
-    l2 = torch.stack([weight.square().sum() for weight in network.weights()]).sum() / 2
-    return Losses(error.square().sum(), first, l2)
-
-
-def _dense_rows(adjacency: csr_matrix, rows: NDArray[np.int64]) -> torch.Tensor:
-    import torch
-
-    return torch.from_numpy(adjacency[rows].toarray().astype(np.float32, copy=False))

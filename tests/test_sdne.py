@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from pipeline import sdne
+from benchmarks.rows.init_sdne import dense_losses
+from pipeline import sdne, sdne_error, sdne_network
 from pipeline.random_streams import torch_seed
-from pipeline.sdne import SDNE, sdne_losses
-from pipeline.sdne_network import Autoencoder, build_autoencoder
+from pipeline.sdne import SDNE
+from pipeline.sdne_network import Autoencoder, SparseAutoencoder, build_autoencoder, by_items
+from pipeline.sdne_whole import WholeRows, whole_losses
 from pipeline.vector_health import link_auc, sampled_non_edges
 from tests.graphs import matrix, two_communities
 
@@ -55,8 +57,51 @@ def random_graph(nodes: int, seed: int) -> NDArray[np.float64]:
     return (upper + upper.T).astype(np.float64)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
-@given(
+def networks(
+    count: int, hidden: tuple[int, ...], activation: str, seed: int, dimensions: int = 3
+) -> tuple[Autoencoder, SparseAutoencoder]:
+    """A network in its two forms, in double precision."""
+    torch.manual_seed(seed)
+    network = build_autoencoder(count, hidden, dimensions, activation)
+    for half in network:
+        half.double()
+    return network, by_items(network)
+
+
+def dense_form(network: SparseAutoencoder) -> tuple[Any, Any]:
+    """Encoder and decoder as functions of dense rows."""
+
+    def encode(rows: torch.Tensor) -> torch.Tensor:
+        codes: torch.Tensor = network.encoder(rows @ network.inputs + network.bias)
+        return codes
+
+    def decode(codes: torch.Tensor) -> torch.Tensor:
+        rows: torch.Tensor = network.activation(network.decoder(codes) @ network.outputs.T + network.output_bias)
+        return rows
+
+    return encode, decode
+
+
+def gradient(parameter: torch.Tensor) -> NDArray[np.float64]:
+    assert parameter.grad is not None
+    return np.array(parameter.grad.numpy(), dtype=np.float64)
+
+
+def gradients(network: Autoencoder | SparseAutoencoder) -> list[NDArray[np.float64]]:
+    """Of all parameters, in the order and the form of those of a dense network; they are then taken away."""
+    if isinstance(network, Autoencoder):
+        parameters = network.parameters()
+        found = [gradient(parameter) for parameter in parameters]
+    else:
+        parameters = [*network.by_item(), *network.between()]
+        between = [gradient(parameter) for parameter in network.between()]
+        found = [gradient(network.inputs).T, *between, gradient(network.outputs), gradient(network.output_bias)]
+    for parameter in parameters:
+        parameter.grad = None
+    return found
+
+
+GRAPHS = (
     st.integers(2, 8),
     st.integers(0, 1000),
     st.sampled_from([1.0, 5.0, 10.0]),
@@ -64,20 +109,46 @@ def random_graph(nodes: int, seed: int) -> NDArray[np.float64]:
     st.sampled_from([(), (5,), (6, 4)]),
     st.data(),
 )
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(*GRAPHS)
 def test_the_three_terms_are_those_of_plain_loops(
     nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
 ) -> None:
     adjacency = random_graph(nodes, seed)
     batch = data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True))
-    torch.manual_seed(seed)
-    network = build_autoencoder(nodes, hidden, 3, activation)
-    for half in network:
-        half.double()
+    plain, network = networks(nodes, hidden, activation, seed)
+    expected = loop_losses(plain, adjacency, batch, beta)
     rows = torch.tensor(adjacency[batch])
-    losses = sdne_losses(network, rows, rows[:, batch], beta)
-    np.testing.assert_allclose(
-        [float(term.detach()) for term in losses], loop_losses(network, adjacency, batch, beta), rtol=1e-9, atol=1e-12
-    )
+    for losses in (
+        whole_losses(network, csr_matrix(adjacency), np.array(batch), beta),
+        dense_losses(plain, rows, rows[:, batch], beta),
+    ):
+        np.testing.assert_allclose([float(term.detach()) for term in losses], expected, rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(*GRAPHS)
+def test_the_gradients_are_those_of_autograd_over_whole_rows_whatever_the_size_of_a_block(
+    nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
+) -> None:
+    adjacency = random_graph(nodes, seed)
+    batch = data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True))
+    cells = data.draw(st.sampled_from([1, 5, 12, 1000]))
+    plain, network = networks(nodes, hidden, activation, seed)
+    rows = torch.tensor(adjacency[batch])
+    second, first, _ = dense_losses(plain, rows, rows[:, batch], beta)
+    (3.0 * second + 0.5 * first).backward()
+    expected = gradients(plain)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sdne_error, "BLOCK_CELLS", cells)
+        second, first, l2 = whole_losses(network, csr_matrix(adjacency), np.array(batch), beta)
+    # The gradient of the L2 term is Adam's to add.
+    assert not l2.requires_grad
+    (3.0 * second + 0.5 * first).backward()
+    for found, wanted in zip(gradients(network), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-10)
 
 
 def test_the_decoder_mirrors_the_encoder() -> None:
@@ -133,20 +204,24 @@ def test_the_first_order_term_is_exact_on_average_even_for_small_batches() -> No
     assert means[1] == pytest.approx(means[0], rel=0.08)
 
 
-def test_batches_are_drawn_anew_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def spied_batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The nodes of every batch that is learned from, as it comes."""
     met: list[tuple[int, ...]] = []
-    original = sdne._dense_rows
+    original = WholeRows.losses
 
-    def spy(matrix: csr_matrix, rows: NDArray[np.int64]) -> torch.Tensor:
-        met.append(tuple(rows.tolist()))
-        return original(matrix, rows)
+    def spy(scheme: WholeRows, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Any:
+        met.append(tuple(batch.tolist()))
+        return original(scheme, adjacency, batch)
 
-    monkeypatch.setattr(sdne, "_dense_rows", spy)
+    monkeypatch.setattr(WholeRows, "losses", spy)
+    return met
+
+
+def test_batches_are_drawn_anew_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    met = spied_batches(monkeypatch)
     model(batch_size=9, epochs=3).fit_adjacency(csr_matrix(random_graph(9, 4).astype(np.float32)))
-    *epochs, codes = met
-    assert len({*epochs}) == 3
-    assert all(sorted(epoch) == list(range(9)) for epoch in epochs)
-    assert codes == tuple(range(9))
+    assert len({*met}) == 3
+    assert all(sorted(epoch) == list(range(9)) for epoch in met)
 
 
 def first_gradient(alpha: float, beta: float, nu: float, adjacency: csr_matrix) -> NDArray[np.float64]:
@@ -174,7 +249,7 @@ def test_a_step_descends_the_weighted_sum(weights: tuple[float, float, float], m
     fitted.fit_adjacency(adjacency)
     torch.manual_seed(torch_seed(5, "sdne"))
     before = build_autoencoder(12, (8,), 4, "tanh").parameters()[0].detach().double().numpy()
-    after = fitted._scheme.network.parameters()[0].detach().double().numpy()
+    after = fitted._network.inputs.detach().double().numpy().T
     np.testing.assert_allclose(
         (before - after) / 1e-3, first_gradient(alpha, beta, nu, adjacency), atol=2e-3, rtol=1e-3
     )
@@ -218,9 +293,10 @@ def test_the_embedding_is_the_code_of_each_row() -> None:
     adjacency = matrix(two_communities(size=6, isolated=1), 13)
     fitted = model(batch_size=5)
     fitted.fit_adjacency(adjacency)
+    encode, _ = dense_form(fitted._network)
     with torch.no_grad():
         for node, vector in enumerate(fitted.get_embedding()):
-            code = fitted._scheme.network.encoder(torch.from_numpy(adjacency[[node]].toarray()[0]))
+            code = encode(torch.from_numpy(adjacency[[node]].toarray()))[0]
             np.testing.assert_allclose(vector, code.numpy(), atol=1e-6)
 
 
@@ -235,30 +311,40 @@ def test_two_fits_have_the_same_bytes_and_another_seed_has_others() -> None:
     assert fits[0].history == fits[1].history
 
 
-def test_rows_are_densified_a_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_row_is_densified_and_batches_have_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
     adjacency = matrix(two_communities(), 33)
-    sizes: list[int] = []
-    original = sdne._dense_rows
-
-    def spy(matrix: csr_matrix, rows: NDArray[np.int64]) -> torch.Tensor:
-        sizes.append(len(rows))
-        return original(matrix, rows)
-
-    monkeypatch.setattr(sdne, "_dense_rows", spy)
-    monkeypatch.setattr(csr_matrix, "todense", None)
+    met = spied_batches(monkeypatch)
+    for name in ("toarray", "todense"):
+        monkeypatch.setattr(csr_matrix, name, None)
     fitted = model(batch_size=10, epochs=2)
     fitted.fit_adjacency(adjacency)
     fitted.reconstruct(adjacency, np.arange(33), np.arange(33))
-    assert sizes == [10, 10, 10, 3] * 4
+    assert [len(batch) for batch in met] == [10, 10, 10, 3] * 2
 
 
-def test_the_reconstruction_of_pairs_is_that_of_whole_rows() -> None:
+def test_an_error_is_looked_at_by_blocks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    original = sdne_error.applied
+
+    def spy(activation: torch.nn.Module, values: torch.Tensor) -> torch.Tensor:
+        sizes.append(values.numel())
+        return original(activation, values)
+
+    monkeypatch.setattr(sdne_error, "applied", spy)
+    monkeypatch.setattr(sdne_error, "BLOCK_CELLS", 50)
+    model(batch_size=10, epochs=1).fit_adjacency(matrix(two_communities(), 33))
+    assert max(sizes) == 50
+    assert sum(sizes) == 33 * 33
+
+
+def test_the_reconstruction_of_pairs_is_that_of_whole_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdne_network, "PAIRS", 4)
     adjacency = matrix(two_communities(), 33)
     fitted = model(batch_size=10)
     fitted.fit_adjacency(adjacency)
+    encode, decode = dense_form(fitted._network)
     with torch.no_grad():
-        rows = torch.from_numpy(adjacency.toarray())
-        whole = fitted._scheme.network.decoder(fitted._scheme.network.encoder(rows)).numpy()
+        whole = decode(encode(torch.from_numpy(adjacency.toarray()))).numpy()
     sources, targets = np.random.default_rng(0).integers(33, size=(2, 60))
     np.testing.assert_allclose(fitted.reconstruct(adjacency, sources, targets), whole[sources, targets], atol=1e-6)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,51 +14,31 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from pipeline import sdne_sampled
-from pipeline.sdne import SDNE, _dense_rows, sdne_losses
-from pipeline.sdne_network import Autoencoder, build_autoencoder
-from pipeline.sdne_sampled import SparseAutoencoder, by_items, sampled_losses
+from benchmarks.rows.init_sdne import dense_losses
+from pipeline import sdne_network, sdne_sampled
+from pipeline.sdne import SDNE
+from pipeline.sdne_network import SparseAutoencoder
+from pipeline.sdne_sampled import SampledColumns, sampled_losses
 from pipeline.vector_health import link_auc, sampled_non_edges
 from tests.graphs import matrix, two_communities
-from tests.test_sdne import random_graph
+from tests.test_sdne import GRAPHS, dense_form, gradients, networks, random_graph
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
 
 
-def networks(count: int, hidden: tuple[int, ...], activation: str, seed: int) -> tuple[Autoencoder, SparseAutoencoder]:
-    torch.manual_seed(seed)
-    network = build_autoencoder(count, hidden, 3, activation)
-    for half in network:
-        half.double()
-    return network, by_items(network)
+def values(terms: Iterable[torch.Tensor]) -> list[float]:
+    return [float(term.detach()) for term in terms]
 
 
-def gradients(network: SparseAutoencoder) -> list[NDArray[np.float64]]:
-    """Of all parameters, in the order of those of the dense network."""
-
-    def dense(parameter: torch.nn.Parameter) -> NDArray[np.float64]:
-        assert parameter.grad is not None
-        grad = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
-        return np.asarray(grad.numpy())
-
-    last = dense(network.outputs)
-    between = [dense(parameter) for parameter in network.others()]
-    return [dense(network.inputs).T, *between, last[:, :-1], last[:, -1]]
+def scattered(network: SparseAutoencoder, met: torch.Tensor, part: SparseAutoencoder) -> None:
+    """Give a network's parameters the gradients of a part of it: 0 where an item is not met."""
+    for table, of_part in zip(network.by_item(), part.by_item(), strict=True):
+        table.grad = torch.zeros_like(table)
+        table.grad[met] = of_part.grad
 
 
-def dense_gradients(network: Autoencoder) -> list[NDArray[np.float64]]:
-    return [parameter.grad.numpy() for parameter in network.parameters() if parameter.grad is not None]
-
-
-@settings(max_examples=20, deadline=None, derandomize=True)
-@given(
-    st.integers(2, 8),
-    st.integers(0, 1000),
-    st.sampled_from([1.0, 10.0]),
-    st.sampled_from(["tanh", "sigmoid", "relu"]),
-    st.sampled_from([(), (5,), (6, 4)]),
-    st.data(),
-)
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(*GRAPHS)
 def test_with_every_column_drawn_the_losses_and_gradients_are_the_whole_ones(
     nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
 ) -> None:
@@ -65,17 +46,43 @@ def test_with_every_column_drawn_the_losses_and_gradients_are_the_whole_ones(
     batch = np.array(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True)))
     whole, sampled = networks(nodes, hidden, activation, seed)
     rows = torch.from_numpy(adjacency[batch].toarray())
-    expected = sdne_losses(whole, rows, rows[:, batch], beta)
-    found = sampled_losses(sampled, adjacency, batch, np.arange(nodes), beta)
-    np.testing.assert_allclose(
-        [float(term.detach()) for term in found], [float(term.detach()) for term in expected], rtol=1e-9, atol=1e-12
-    )
+    expected = dense_losses(whole, rows, rows[:, batch], beta)
+    met, part, found = sampled_losses(sampled, adjacency, batch, np.arange(nodes), beta)
+    np.testing.assert_allclose(values(found), values(expected), rtol=1e-9, atol=1e-12)
     # The layers between are the same ones in both.
     torch.stack([*expected]).sum().backward()
-    wanted = [gradient.copy() for gradient in dense_gradients(whole)]
-    for parameter in whole.parameters():
-        parameter.grad = None
+    wanted = gradients(whole)
     torch.stack([*found]).sum().backward()
+    scattered(sampled, met, part)
+    for left, right in zip(gradients(sampled), wanted, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(*GRAPHS)
+def test_losses_and_gradients_are_those_of_autograd_over_the_drawn_and_the_edges(
+    nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
+) -> None:
+    adjacency = csr_matrix(random_graph(nodes, seed))
+    batch = np.array(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True)))
+    columns = np.array(sorted(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True))))
+    whole, sampled = networks(nodes, hidden, activation, seed)
+    rows = torch.from_numpy(adjacency[batch].toarray())
+    codes = whole.encoder(rows)
+    error = (whole.decoder(codes) - rows).square()
+    zeros, factor = (1 - rows)[:, columns], nodes / len(columns)
+    second = beta**2 * (error * rows).sum() + factor * (error[:, columns] * zeros).sum()
+    first = dense_losses(whole, rows, rows[:, batch], beta).first_order
+    entering, *between, leaving = [parameter for parameter in whole.parameters() if parameter.dim() == 2]
+    of_drawn = factor * (entering[:, columns].square().sum() + leaving[columns].square().sum())
+    l2 = (of_drawn + sum(parameter.square().sum() for parameter in between)) / 2
+    met, part, found = sampled_losses(sampled, adjacency, batch, columns, beta)
+    assert met.tolist() == sorted({*columns.tolist(), *adjacency[batch].indices.tolist()})
+    np.testing.assert_allclose(values(found), values((second, first, l2)), rtol=1e-9, atol=1e-12)
+    (second + 0.5 * first + 0.1 * l2).backward()
+    wanted = gradients(whole)
+    (found.second_order + 0.5 * found.first_order + 0.1 * found.l2).backward()
+    scattered(sampled, met, part)
     for left, right in zip(gradients(sampled), wanted, strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
 
@@ -85,12 +92,12 @@ def test_the_mean_over_all_draws_is_the_whole_loss(size: int) -> None:
     adjacency, batch = csr_matrix(random_graph(6, 2)), np.array([4, 0, 3])
     whole, sampled = networks(6, (5,), "tanh", 1)
     rows = torch.from_numpy(adjacency[batch].toarray())
-    expected = sdne_losses(whole, rows, rows[:, batch], 5.0)
+    expected = dense_losses(whole, rows, rows[:, batch], 5.0)
     draws = [
-        [float(term.detach()) for term in sampled_losses(sampled, adjacency, batch, np.array(columns), 5.0)]
+        values(sampled_losses(sampled, adjacency, batch, np.array(columns), 5.0)[2])
         for columns in itertools.combinations(range(6), size)
     ]
-    np.testing.assert_allclose(np.mean(draws, axis=0), [float(term.detach()) for term in expected], rtol=1e-9)
+    np.testing.assert_allclose(np.mean(draws, axis=0), values(expected), rtol=1e-9)
     assert np.ptp(np.array(draws)[:, 0]) > 0.01, "draws differ"
 
 
@@ -134,33 +141,46 @@ def test_more_columns_than_items_are_all_of_them() -> None:
     assert reported[1] == reported[2]
 
 
+class Drawn:
+    """A generator that draws what it is told."""
+
+    def __init__(self, *columns: int) -> None:
+        self.columns = np.array(columns)
+
+    def choice(self, *_: Any, **__: Any) -> NDArray[np.int64]:
+        return self.columns
+
+
 def test_a_step_moves_the_items_that_it_meets_and_no_others() -> None:
-    edges = two_communities(size=10, isolated=0)
-    adjacency = matrix(edges, 20)
-    fitted = model(batch_size=20, epochs=1, sampled_columns=1)
-    fitted.fit_adjacency(adjacency)
-    scheme = fitted._scheme
-    assert isinstance(scheme, sdne_sampled.SampledColumns)
-    before = [parameter.detach().clone() for parameter in scheme.network.by_item()]
-    batch = np.array([2])
-    columns = np.array([15])
-    scheme.step(torch.stack([*sampled_losses(scheme.network, adjacency, batch, columns, 3.0)]).sum())
-    for old, new in zip(before, scheme.network.by_item(), strict=True):
-        moved = set(np.flatnonzero((old != new).any(dim=1).numpy()).tolist())
+    adjacency = matrix(two_communities(size=10, isolated=0), 20)
+    torch.manual_seed(0)
+    scheme = SampledColumns(
+        sdne_network.build_autoencoder(20, (8,), 4, "tanh"),
+        3.0,
+        0.01,
+        "cpu",
+        1,
+        Drawn(15),  # type: ignore[arg-type]
+    )
+    tables = scheme.network.by_item()
+    before = [table.detach().clone() for table in tables]
+    between = [parameter.detach().clone() for parameter in scheme.network.between()]
+    scheme.step(torch.stack([*scheme.losses(adjacency, np.array([2]))]).sum())
+    for old, new in zip(before, tables, strict=True):
+        moved = set(np.flatnonzero((old != new).reshape(20, -1).any(dim=1).numpy()).tolist())
         assert moved == {15, *adjacency[[2]].indices.tolist()}
+    assert all((old != new).any() for old, new in zip(between, scheme.network.between(), strict=True))
 
 
 def test_the_codes_and_reconstructions_are_those_of_dense_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdne_sampled, "PAIRS", 4)
+    monkeypatch.setattr(sdne_network, "PAIRS", 4)
     adjacency = matrix(two_communities(), 33)
     fitted = model(batch_size=10)
     fitted.fit_adjacency(adjacency)
-    network = fitted._scheme.network
-    assert isinstance(network, SparseAutoencoder)
+    encode, decode = dense_form(fitted._network)
     with torch.no_grad():
-        rows = _dense_rows(adjacency, np.arange(33))
-        codes = network.encoder(rows @ network.inputs + network.bias)
-        whole = network.activation(network.decoder(codes) @ network.outputs[:, :-1].T + network.outputs[:, -1])
+        codes = encode(torch.from_numpy(adjacency.toarray()))
+        whole = decode(codes)
     np.testing.assert_allclose(fitted.get_embedding(), codes.numpy(), atol=1e-6)
     sources, targets = np.random.default_rng(0).integers(33, size=(2, 60))
     np.testing.assert_allclose(

@@ -9,6 +9,9 @@ from benchmarks.case import Case
 ROWS = (
     "embed_text",
     "build_graph",
+    "init_sdne",
+    "train_gat",
+    "train_users",
     "evaluate",
     "recommend",
     "repro",

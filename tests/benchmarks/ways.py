@@ -53,28 +53,17 @@ def wrong(ready: list[int]) -> Figures:
     return {"sum": 7}
 
 
+def interpreter(ready: list[int]) -> Figures:
+    return {"sum": 6, "in a folder named elsewhere": float(Path(sys.prefix).name == "elsewhere")}
+
+
+def longer(ready: list[int]) -> Figures:
+    return {"sum": 6, "length": 60}
+
+
 def in_a_child(ready: list[int]) -> Figures:
     subprocess.run([sys.executable, "-c", "x = bytearray(300 * 2**20); sum(range(3_000_000))"], check=True)
     return {"sum": 6}
-
-
-def started(folder: Path) -> subprocess.Popen[str]:
-    """A process that has worked before it is asked to, and works again for each line."""
-    code = (
-        "import sys\nx = bytearray(300 * 2**20)\nfor n in [9_000_000, 3_000_000]:\n"
-        "    sum(range(n)); print(6, flush=True); sys.stdin.readline()"
-    )
-    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    child.stdout.readline()
-    return child
-
-
-def asked(child: subprocess.Popen[str]) -> Figures:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    print(file=child.stdin, flush=True)
-    return {"sum": int(child.stdout.readline())}
 
 
 def left_behind(ready: list[int]) -> Figures:
@@ -91,9 +80,18 @@ def bound(folder: Path) -> Bound:
 OURS = Way("ours", numbers, added, warm=2)
 
 
-def case(*alternatives: Way, ours: Way = OURS, seconds: float = 60) -> Case:
+def case(*alternatives: Way, ours: Way = OURS, seconds: float = 60, told: tuple[str, ...] = ()) -> Case:
     return Case(
-        "sums", "three numbers", ours, alternatives, inputs, {"again": 2.0}, seconds=seconds, mebibytes=400, bound=bound
+        "sums",
+        "three numbers",
+        ours,
+        alternatives,
+        inputs,
+        {"again": 2.0},
+        seconds=seconds,
+        mebibytes=400,
+        bound=bound,
+        told=told,
     )
 
 
@@ -107,6 +105,7 @@ CASES = (
     ),
     case(Way("wrong", numbers, wrong)),
     case(ours=Way("ours", numbers, broken)),
-    case(Way("started before", started, asked)),
+    case(Way("elsewhere", numbers, interpreter), Way("nowhere", numbers, interpreter, environment=".venv-gone")),
+    case(Way("longer", numbers, longer), told=("length",)),
     case(Way("left behind", numbers, left_behind), seconds=1),
 )
