@@ -42,18 +42,16 @@ class InnerProducts:
 
 
 def with_vectors(folder: Path) -> tuple[Any, Any]:
-    from pipeline.evaluation import protocols, ranks
+    from pipeline.evaluation.protocols import evaluate_split
 
-    ranks._compiled()  # what numba keeps on disk is read before
-    return protocols.evaluate_split, (InnerProducts(folder), read_data(folder), "test")
+    return evaluate_split, (InnerProducts(folder), read_data(folder), "test")
 
 
 def with_model(folder: Path) -> tuple[Any, Any]:
-    from pipeline.evaluation import protocols, ranks
+    from pipeline.evaluation.protocols import evaluate_split
 
-    ranks._compiled()
     model = read_model(folder)
-    return protocols.evaluate_split, (model, model.data, "test")
+    return evaluate_split, (model, model.data, "test")
 
 
 def ours(ready: tuple[Any, Any]) -> Figures:
