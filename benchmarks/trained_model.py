@@ -109,9 +109,6 @@ def write_vectors(folder: Path) -> None:
     people = people_of(model.data, np.arange(model.data.users), ("train",))
     for name, vectors in zip(VECTORS, (user_vectors(model, people), item_vectors(model)), strict=True):
         np.save(folder / name, vectors)
-    pairs = {
-        "train": model.data.rated(("train",)),
-        "valid": model.data.rated(("valid",)),
-        "test": model.data.liked("test"),
-    }
-    np.savez(folder / PAIRS, **{name: np.stack([found.users, found.items]) for name, found in pairs.items()})
+    known = [model.data.rated((split,)) for split in ("train", "valid")]
+    train, valid, test = (np.stack([found.users, found.items]) for found in (*known, model.data.liked("test")))
+    np.savez(folder / PAIRS, train=train, valid=valid, test=test)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,14 +94,18 @@ def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | No
 
 def head_shares(model: TrainedModel) -> dict[str, float]:
     """How much each head counts in `preference`; heads that do not are left out."""
+    return dict(_head_shares(model.scorer.heads, model.judge_share))
+
+
+@cache
+def _head_shares(heads: tuple[str, ...], judge_share: float) -> Mapping[str, float]:
     import torch
 
     from pipeline.click import preference
 
-    heads = model.scorer.heads
     unit = torch.eye(len(heads), dtype=torch.float64)
     shares = {
-        head: float(preference(dict(zip(heads, row, strict=True)), model.judge_share))
+        head: float(preference(dict(zip(heads, row, strict=True)), judge_share))
         for head, row in zip(heads, unit, strict=True)
     }
     return {head: share for head, share in shares.items() if share}

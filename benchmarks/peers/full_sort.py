@@ -1,16 +1,12 @@
-"""RecBole's full-sort evaluation of given vectors, as its own Trainer does it: `python -m benchmarks.peers.full_sort FOLDER BATCH`.
+"""RecBole's full-sort evaluation of given vectors, as its own Trainer does it, in the environment of the peers.
 
-It runs in the environment of the peers. The folder holds `users.npy` and `items.npy`, vectors whose inner products are the scores, and
-`pairs.npz` with `train` and `valid`, pairs that are left out, and `test`, the likes that are looked for; each (2, pairs). BATCH is
-RecBole's `eval_batch_size`. Once all is loaded it says "ready" and evaluates when a line comes; each answer is a line of JSON.
+A folder holds `users.npy` and `items.npy`, vectors whose inner products are the scores, and `pairs.npz` with `train` and `valid`, pairs
+that are left out, and `test`, the likes that are looked for; each (2, pairs).
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +21,12 @@ METRICS = {"ndcg@10": "NDCG@10", "recall@20": "Recall@20", "hit@10": "Hit@10"}
 
 
 def prepared(folder: Path, batch: int) -> tuple[Any, Any]:
-    """RecBole's trainer around a model with our vectors, and its loader of the test split."""
+    """RecBole's trainer around a model with our vectors, and its loader of the test split.
+
+    Args:
+        batch: its `eval_batch_size`, in scores.
+    """
+    logging.disable(logging.WARNING)
     shims.install()
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -93,17 +94,3 @@ def in_their_order(vectors: torch.Tensor, tokens: Any) -> torch.Tensor:
 def evaluated(trainer: Any, loader: Any) -> dict[str, float]:
     found = trainer.evaluate(loader, load_best_model=False, show_progress=False)
     return {ours: float(found[theirs.lower()]) for ours, theirs in METRICS.items()}
-
-
-def main(folder: str, batch: str) -> None:
-    said = sys.stdout
-    logging.disable(logging.WARNING)
-    with redirect_stdout(sys.stderr):
-        trainer, loader = prepared(Path(folder), int(batch))
-        print("ready", file=said, flush=True)
-        for _ in sys.stdin:
-            print(json.dumps(evaluated(trainer, loader)), file=said, flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

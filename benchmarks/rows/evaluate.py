@@ -7,8 +7,6 @@ compared; or each asks the model itself for the scores. Ours always does more th
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PEERS = Path(".venv-peers/bin/python")
+PEERS = ".venv-peers"
 # RecBole's own default, and as many scores at once as ours.
 THEIR_BATCH, OUR_BATCH = 4096, 4_000_000
 LOOP, ASKING = "a loop over users", "a loop over users that asks the model"
@@ -44,18 +42,16 @@ class InnerProducts:
 
 
 def with_vectors(folder: Path) -> tuple[Any, Any]:
-    from pipeline.evaluation import protocols, ranks
+    from pipeline.evaluation.protocols import evaluate_split
 
-    ranks._compiled()  # what numba keeps on disk is read before
-    return protocols.evaluate_split, (InnerProducts(folder), read_data(folder), "test")
+    return evaluate_split, (InnerProducts(folder), read_data(folder), "test")
 
 
 def with_model(folder: Path) -> tuple[Any, Any]:
-    from pipeline.evaluation import protocols, ranks
+    from pipeline.evaluation.protocols import evaluate_split
 
-    ranks._compiled()
     model = read_model(folder)
-    return protocols.evaluate_split, (model, model.data, "test")
+    return evaluate_split, (model, model.data, "test")
 
 
 def ours(ready: tuple[Any, Any]) -> Figures:
@@ -115,25 +111,16 @@ def loop(ready: tuple[Callable[[int], Any], Any]) -> Figures:
     return dict(zip(("ndcg@10", "recall@20", "hit@10"), np.mean(values, axis=0).tolist(), strict=True))
 
 
-def recbole(folder: Path, batch: int) -> Any:
-    """The process of another environment, once it has loaded RecBole and the data."""
-    if not PEERS.is_file():
-        raise FileNotFoundError(f"{PEERS} not found; `make peers` makes the environment that RecBole runs in")
-    command = [str(PEERS), "-W", "ignore", "-m", "benchmarks.peers.full_sort", str(folder), str(batch)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    if process.stdout.readline().strip() != "ready":
-        raise RuntimeError(f"benchmarks.peers.full_sort ended with code {process.wait()} before it was ready")
-    return process
+def recbole(folder: Path, batch: int) -> tuple[Any, Any]:
+    from benchmarks.peers.full_sort import prepared
+
+    return prepared(folder, batch)
 
 
-def asked(process: Any) -> Figures:
-    """Told to evaluate by a line, it answers by one."""
-    print(file=process.stdin, flush=True)
-    found: dict[str, float] = json.loads(process.stdout.readline())
-    return found
+def by_recbole(ready: tuple[Any, Any]) -> Figures:
+    from benchmarks.peers.full_sort import evaluated
+
+    return evaluated(*ready)
 
 
 def size(folder: Path) -> tuple[int, int, int]:
@@ -188,14 +175,16 @@ def of_vectors(
             Way(
                 f"{RECBOLE}, its default",
                 partial(recbole, batch=THEIR_BATCH),
-                asked,
-                note=f"1.2.1, eval_batch_size {THEIR_BATCH:,}; a process that has loaded everything before",
+                by_recbole,
+                note=f"1.2.1, eval_batch_size {THEIR_BATCH:,}",
+                environment=PEERS,
             ),
             Way(
                 f"{RECBOLE}, large batches",
                 partial(recbole, batch=OUR_BATCH),
-                asked,
+                by_recbole,
                 note=f"eval_batch_size {OUR_BATCH:,}, as many scores at once as ours",
+                environment=PEERS,
             ),
         ),
         inputs=inputs,

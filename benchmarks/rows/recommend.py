@@ -71,7 +71,8 @@ def bound(folder: Path) -> Bound:
         operations=2.0 * users * items * (width + 1) + told,
         moved=float(4 * (2 * users * items + (users + items) * (width + 1) + rated * width)),
         counted=f"{users:,} users x {items:,} items x width {width + 1}, a multiplication and an addition each; for the reasons "
-        f"two views of {TOP} items for each user and {rated:,} rated items through a matrix, and the products of both; each score written and read once",
+        f"two views of {TOP} items for each user and {rated:,} rated items through a matrix, and the products of both; "
+        "each score written and read once",
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,23 @@ def test_a_failure_of_our_own_way_ends_the_benchmark() -> None:
         measured(4)
 
 
+def test_what_a_way_has_started_ends_with_it() -> None:
+    ways.LEFT.unlink(missing_ok=True)
+    assert measured(7)[0].ways[1].ended == "time"
+    time.sleep(3)
+    assert not ways.LEFT.exists()
+
+
+def test_what_ours_may_take_stands_where_a_ratio_would() -> None:
+    (row,) = rows_of(taken("again", [4.0]))
+    assert render.aim(row) == "≥ 2"
+    assert render.aim(row | {"aim": None}) == ""
+    assert render.aim(row | {"aim": None, "at_most": 150.0}) == "≤ 150 s"
+    assert render.aim(row | {"at_most": 1.5, "at_most_more": 0.25}) == "≥ 2, ≤ 1.5 s, ≤ its + 0.25 s"
+    older = {name: value for name, value in row.items() if not name.startswith("at_most")}
+    assert render.aim(older) == "≥ 2"
+
+
 def test_a_way_is_run_by_the_interpreter_of_its_environment_or_says_how_to_set_it_up(tmp_path: Path) -> None:
     made = tmp_path / "elsewhere"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
@@ -84,32 +101,6 @@ def test_figures_that_are_told_need_not_be_the_same() -> None:
     assert [way.figures[0]["length"] for way in measured(6)[0].ways] == [6, 60]
     with pytest.raises(InputError, match="longer: length: found 60, expected 6"):
         measure(MODULE, 6, replace(ways.CASES[6], told=()), 1, lambda text: None)
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="what a running child has used is known on Linux only")
-def test_a_process_that_a_way_started_while_it_prepared_is_measured_without_its_start() -> None:
-    found = measured(7)[0].ways[1]
-    ours, whole = found.cpu_seconds[0], measured(0)[0].ways[2].cpu_seconds[0]
-    # Three million numbers and no interpreter to start: less than the way that starts one for as many.
-    assert 0 < ours < whole
-    assert found.mebibytes[0] > 300
-
-
-def test_what_a_way_has_started_ends_with_it() -> None:
-    ways.LEFT.unlink(missing_ok=True)
-    assert measured(8)[0].ways[1].ended == "time"
-    time.sleep(3)
-    assert not ways.LEFT.exists()
-
-
-def test_what_ours_may_take_stands_where_a_ratio_would() -> None:
-    (row,) = rows_of(taken("again", [4.0]))
-    assert render.aim(row) == "≥ 2"
-    assert render.aim(row | {"aim": None}) == ""
-    assert render.aim(row | {"aim": None, "at_most": 150.0}) == "≤ 150 s"
-    assert render.aim(row | {"at_most": 1.5, "at_most_more": 0.25}) == "≥ 2, ≤ 1.5 s, ≤ its + 0.25 s"
-    older = {name: value for name, value in row.items() if not name.startswith("at_most")}
-    assert render.aim(older) == "≥ 2"
 
 
 def taken(name: str, seconds: list[float], **more: Any) -> Runs:

@@ -66,24 +66,6 @@ def in_a_child(ready: list[int]) -> Figures:
     return {"sum": 6}
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
-    """A process that has worked before it is asked to, and works again for each line."""
-    code = (
-        "import sys\nx = bytearray(300 * 2**20)\nfor n in [9_000_000, 3_000_000]:\n"
-        "    sum(range(n)); print(6, flush=True); sys.stdin.readline()"
-    )
-    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    child.stdout.readline()
-    return child
-
-
-def asked(child: subprocess.Popen[str]) -> Figures:
-    assert child.stdin is not None and child.stdout is not None
-    print(file=child.stdin, flush=True)
-    return {"sum": int(child.stdout.readline())}
-
-
 def left_behind(ready: list[int]) -> Figures:
     """Starts a process that would write a file if it lived on, and says where."""
     later = f"import time; time.sleep(3); open({str(LEFT)!r}, 'w').close()"
@@ -125,6 +107,5 @@ CASES = (
     case(ours=Way("ours", numbers, broken)),
     case(Way("elsewhere", numbers, interpreter), Way("nowhere", numbers, interpreter, environment=".venv-gone")),
     case(Way("longer", numbers, longer), told=("length",)),
-    case(Way("started before", started, asked)),
     case(Way("left behind", numbers, left_behind), seconds=1),
 )
