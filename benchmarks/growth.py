@@ -186,6 +186,7 @@ def grow(sizes: list[int], names: list[str] | None, folder: Path, limits: Limits
     if write:
         found = growth_table.merged(growth_table.read(), found)
         growth_table.write(found)
+        found = growth_table.read()
         growth_table.render(found)
     print(growth_table.table(found))
 

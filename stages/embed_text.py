@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline import artifacts
 from pipeline.run_settings import DeviceConfig, torch_device
 from pipeline.text import TextConfig, TextEncoder, TextTemplateConfig
+from pipeline.text_precision import agreement, without_instructions
 from pipeline.text_template import item_texts
 from stages.stage import Reads, Settings, run_stage, say, warn
 
@@ -15,7 +16,10 @@ def main(dataset: str, settings: Settings) -> None:
     items = artifacts.ITEMS.read(dataset)
     texts = item_texts(items, settings.dataset(TextTemplateConfig).text_template)
     config = settings.profile(TextConfig)
-    encoder = TextEncoder(config, torch_device(settings.run(DeviceConfig).device))
+    device = torch_device(settings.run(DeviceConfig).device)
+    if config.precision == "bfloat16":
+        warn(dataset, "embed_text", without_instructions(device))
+    encoder = TextEncoder(config, device)
     vectors = encoder.encode(texts, progress=True)
     artifacts.TEXT_VECTORS.write({"vectors": vectors}, dataset)
     say(
@@ -23,6 +27,8 @@ def main(dataset: str, settings: Settings) -> None:
         "embed_text",
         f"{len(texts)} items, {len(set(texts))} different texts, for example {texts[0]!r}; vectors {encoder.width} wide",
     )
+    if config.precision == "bfloat16" and any(texts):
+        say(dataset, "embed_text", f"bfloat16: {agreement(texts, vectors, config, device).in_words()}")
     without = texts.count("")
     if without:
         warn(

@@ -53,9 +53,21 @@ def reference(folder: Path, line: str, pooling: str, max_tokens: int = 64) -> ND
     return states[0] if pooling == "cls" else sum(states) / len(states)
 
 
-def config(encoder: str | Path, pooling: str = "cls", max_tokens: int = 64, batch_tokens: int = 64) -> TextConfig:
+def config(
+    encoder: str | Path,
+    pooling: str = "cls",
+    max_tokens: int = 64,
+    batch_tokens: int = 64,
+    precision: str = "float32",
+) -> TextConfig:
     return TextConfig.model_validate(
-        {"encoder": str(encoder), "pooling": pooling, "max_tokens": max_tokens, "batch_tokens": batch_tokens}
+        {
+            "encoder": str(encoder),
+            "pooling": pooling,
+            "max_tokens": max_tokens,
+            "batch_tokens": batch_tokens,
+            "precision": precision,
+        }
     )
 
 

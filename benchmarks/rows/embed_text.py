@@ -51,6 +51,25 @@ def ours(folder: Path) -> Ready:
     return Ready(TextEncoder(_config()).encode, json.loads((folder / TEXTS).read_text()))
 
 
+def in_bfloat16(folder: Path) -> tuple[Ready, Any]:
+    """An encoder in bfloat16, and the vectors of float32 to compare with."""
+    from pipeline.text import TextEncoder
+
+    single = ours(folder)
+    low = TextEncoder(_config().model_copy(update={"precision": "bfloat16"}))
+    return Ready(low.encode, single.texts), single.encode(single.texts)
+
+
+def encode_and_compare(ready: tuple[Ready, Any]) -> Figures:
+    import numpy as np
+
+    low, single = ready
+    vectors = low.encode(low.texts)
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(single, axis=1)
+    cosines = np.einsum("nd,nd->n", vectors, single) / norms
+    return {"texts": len(vectors), "cosine to float32": float(cosines.mean()), "least": float(cosines.min())}
+
+
 def sentence_transformer(folder: Path, batch: int) -> Ready:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Pooling, Transformer
@@ -110,11 +129,17 @@ def alternatives() -> tuple[Way, ...]:
 
 def case(task: str, times: int, aim: float) -> Case:
     others = alternatives()
+    low = Way(
+        "ours, bfloat16",
+        in_bfloat16,
+        encode_and_compare,
+        note="slower where the processor has no bfloat16 instructions",
+    )
     return Case(
         stage="embed_text",
         task=task,
         ours=Way("ours", ours, encode, warm=1),
-        alternatives=others,
+        alternatives=(*others, low) if times == 1 else others,
         inputs=lambda folder: write_texts(folder, times),
         aims={way.name: aim for way in others},
         runs=3,

@@ -14,7 +14,6 @@ from benchmarks.data import DATASET, copy_artifacts
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
     from pipeline.sdne_network import Autoencoder, Losses
@@ -197,7 +196,7 @@ def bound(folder: Path, profile: str, changes: dict[str, object]) -> Bound:
     config = settings(profile, **changes)
     loaded = graph(folder)
     items, entries = loaded.shape[0], loaded.nnz
-    first, *others = config.hidden_widths + [config.dimensions]
+    first, *others = [*config.hidden_widths, config.dimensions]
     columns = min(config.sampled_columns, items) or items
     steps = -(-items // config.batch_size)
     inner = sum(left * right for left, right in zip([first, *others], others, strict=False))
@@ -211,9 +210,9 @@ def bound(folder: Path, profile: str, changes: dict[str, object]) -> Bound:
     return Bound(
         operations=config.epochs * a_pass + coding,
         moved=config.epochs * adam,
-        counted=f"{config.epochs} x 6 x {items:,} rows x {columns:,} columns x {first} in the last layer, forwards and twice backwards, and "
-        f"the sums over {entries:,} entries in the first; in each of {steps} steps a pass the two matrices by items, their gradient and "
-        "both moments are read and all but the gradient written, 7 x 4 bytes a number"
+        counted=f"{config.epochs} x 6 x {items:,} rows x {columns:,} columns x {first} in the last layer, forwards and twice backwards, "
+        f"and the sums over {entries:,} entries in the first; in each of {steps} steps a pass the two matrices by items, their gradient "
+        "and both moments are read and all but the gradient written, 7 x 4 bytes a number"
         + (", of the rows met at most" if config.sampled_columns else "")
         + "; the batch's reconstruction stays in the cache",
     )

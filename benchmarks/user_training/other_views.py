@@ -48,7 +48,7 @@ class OtherView(nn.Module, ABC):
         self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
     ) -> dict[str, torch.Tensor]:
         means = self.means(in_history, history, leave_one_out)
-        count = sizes(history)
+        count = sizes(history).to(in_history.dtype)
         whole = means.whole * self.view.counted(count).unsqueeze(1)
         found = {}
         for head in self.view.output:
@@ -73,7 +73,7 @@ class OtherView(nn.Module, ABC):
 
 
 def sets_of(history: Histories) -> list[torch.Tensor]:
-    return list(history.items.split(history.lengths.tolist()))
+    return list(torch.split(history.items, history.lengths.tolist()))
 
 
 def without_each(items: torch.Tensor) -> torch.Tensor:
@@ -122,18 +122,15 @@ class OneAtATime(OtherView):
 
 
 class Padded(OtherView):
-    """`torch.nn.MultiheadAttention` on padded histories: a row for each user, and one for each user and item to be left out.
+    """`torch.nn.MultiheadAttention` on padded histories: a row for each user, and one for each user and item to be left out."""
 
-    Args:
-        leave_out: False for a row for each user and no more, whatever is asked: less than ours computes.
-    """
-
-    def __init__(self, view: View, leave_out: bool = True) -> None:
+    def __init__(self, view: View) -> None:
         super().__init__(view)
         assert isinstance(view, SelfAttention)
         (output,) = view.output.values()
-        self.leave_out = leave_out
-        self.attention = nn.MultiheadAttention(len(view.value), view.heads, bias=False, batch_first=True)
+        self.attention = nn.MultiheadAttention(
+            len(view.value), view.heads, bias=False, batch_first=True, dtype=view.value.dtype
+        )
         with torch.no_grad():
             self.attention.in_proj_weight.copy_(torch.cat([view.query.T, view.key.T, view.value.T]))
             self.attention.out_proj.weight.copy_(output.T)
@@ -146,7 +143,7 @@ class Padded(OtherView):
     def means(self, in_history: torch.Tensor, history: Histories, leave_one_out: bool) -> Means:
         sets = sets_of(history)
         whole = self._means(in_history, sets)
-        if not leave_one_out or not self.leave_out:
+        if not leave_one_out:
             return Means(whole, None)
         return Means(whole, self._means(in_history, [rest for items in sets for rest in without_each(items)]))
 
@@ -163,6 +160,13 @@ class Padded(OtherView):
             there = outputs.masked_fill(padding.unsqueeze(2), 0.0)
             found.append(there.sum(dim=1) / lengths.unsqueeze(1))
         return result.index_copy(0, torch.tensor(filled), torch.cat(found)) if found else result
+
+
+class PaddedWhole(Padded):
+    """A row for each user and no more, whatever is asked: less than ours computes."""
+
+    def means(self, in_history: torch.Tensor, history: Histories, leave_one_out: bool) -> Means:
+        return super().means(in_history, history, leave_one_out=False)
 
 
 class Bags(OtherView):

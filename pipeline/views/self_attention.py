@@ -95,11 +95,11 @@ class SelfAttention(View):
             # Gathered for all chunks at once: the gradient of each gathering is as large as the catalogue.
             items = torch.cat([chunk.items.flatten() for chunk in chunks])
             cells = [chunk.items.numel() for chunk in chunks]
-            gathered = zip(*(embedding(items, part.flatten(1)).split(cells) for part in projected), strict=True)
-            found = [
-                attend(*(self._by_head(part, chunk) for part in parts), chunk.present, leave_one_out=leave_one_out)
-                for parts, chunk in zip(gathered, chunks, strict=True)
-            ]
+            query, key, value = (torch.split(embedding(items, part.flatten(1)), cells) for part in projected)
+            found = []
+            for chunk, *parts in zip(chunks, query, key, value, strict=True):
+                asking, asked, seen = (self._by_head(part, chunk) for part in parts)
+                found.append(attend(asking, asked, seen, chunk.present, leave_one_out=leave_one_out))
             # Users whose set is empty are in no chunk: their view is the zero vector.
             users = torch.cat([chunk.users for chunk in chunks])
             result = result.index_copy(0, users, torch.cat([whole for whole, _ in found]))
