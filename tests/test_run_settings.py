@@ -8,7 +8,7 @@ import pytest
 from pipeline.config import validated
 from pipeline.errors import InputError
 from pipeline.run_settings import RunConfig, torch_device
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 
 def test_a_run_has_a_seed_and_a_device() -> None:

@@ -103,6 +103,6 @@ LARGE = partial(of_synthetic, users=5_000, items=20_000, interactions=500_000)
 
 CASES = (
     case(f"ml-100k, {VARIANT}, top {TOP}", of_default_data, seconds=60, runs=3),
-    case(f"5,000 users x 20,000 items, top {TOP}", LARGE, seconds=120, runs=1),
-    case(f"5,000 users x 20,000 items, top {TOP}, memory", LARGE, seconds=120, runs=1, measure="mebibytes"),
+    case(f"5,000 users x 20,000 items, top {TOP}", LARGE, seconds=90, runs=1),
+    case(f"5,000 users x 20,000 items, top {TOP}, memory", LARGE, seconds=90, runs=1, measure="mebibytes"),
 )
