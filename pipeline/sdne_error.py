@@ -150,7 +150,7 @@ def _known() -> Any:
             return total.clone()
 
         @staticmethod
-        @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+        @torch.autograd.function.once_differentiable
         def backward(ctx: Any, outer: torch.Tensor) -> Any:
             halves = ctx.saved_tensors
             return None, *(half.mul_(2 * outer) for half in halves), *(None for _ in halves)

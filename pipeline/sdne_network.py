@@ -151,7 +151,7 @@ def _neighbour_sums() -> Any:
             return embedding_bag(entries, table, starts, mode="sum")
 
         @staticmethod
-        @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+        @torch.autograd.function.once_differentiable
         def backward(ctx: Any, outer: torch.Tensor) -> Any:
             entries, starts = ctx.saved_tensors
             return embedding_bag(entries, outer, starts, mode="sum"), None, None, None, None
@@ -209,7 +209,7 @@ def reconstructed(
     return entries
 
 
-def as_indices(values: NDArray[np.integer[object]], device: torch.device) -> torch.Tensor:
+def as_indices(values: NDArray[np.integer[Any]], device: torch.device) -> torch.Tensor:
     import torch
 
     return torch.from_numpy(values.astype(np.int64)).to(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,10 @@ class WholeRows:
         for half in network:
             half.to(device)
         self.network, self._beta = by_items(network), beta
-        groups = [{"params": self.network.weights(), "weight_decay": decay}, {"params": self.network.biases()}]
+        groups: list[dict[str, Any]] = [
+            {"params": self.network.weights(), "weight_decay": decay},
+            {"params": self.network.biases()},
+        ]
         self._optimiser = torch.optim.Adam(groups, lr=learning_rate, fused=True)
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:

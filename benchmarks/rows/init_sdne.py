@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,8 @@ def dense_fit(matrix: torch.Tensor, config: Any) -> float:
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     for epoch in range(config.epochs):
         total = 0.0
-        for batch in torch.from_numpy(stream(SEED, "sdne", epoch).permutation(count)).split(config.batch_size):
+        order = torch.from_numpy(stream(SEED, "sdne", epoch).permutation(count))
+        for batch in torch.split(order, config.batch_size):
             rows = matrix[batch]
             losses = dense_losses(network, rows, rows[:, batch], config.beta)
             pairs = count * (count - 1) / max(len(batch) * (len(batch) - 1), 1)
@@ -196,10 +198,11 @@ def bound(folder: Path, profile: str, changes: dict[str, object]) -> Bound:
     config = settings(profile, **changes)
     loaded = graph(folder)
     items, entries = loaded.shape[0], loaded.nnz
-    first, *others = [*config.hidden_widths, config.dimensions]
+    widths: list[int] = [*config.hidden_widths, config.dimensions]
+    first = widths[0]
     columns = min(config.sampled_columns, items) or items
     steps = -(-items // config.batch_size)
-    inner = sum(left * right for left, right in zip([first, *others], others, strict=False))
+    inner = sum(left * right for left, right in pairwise(widths))
     # Forwards a product, backwards two; the first layer sums rows at the entries, and needs no gradient of its input.
     a_pass = 6 * items * columns * first + 4 * entries * first + 2 * 6 * items * inner
     coding = 2 * entries * first + 2 * items * inner
