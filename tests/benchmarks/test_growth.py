@@ -14,7 +14,7 @@ import pytest
 from benchmarks import growth, growth_table
 from benchmarks.growth import STAGES, Limits, Taken
 from pipeline.errors import InputError
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 
 def taken(stage: str, items: int, cpu_seconds: float, **more: Any) -> Taken:
