@@ -54,7 +54,8 @@ def attention_sum(
     Returns:
         (targets, heads * width) or (targets, width); zeros for a target without edges.
     """
-    found: torch.Tensor = _AttentionSum.apply(vectors, source_logits, target_logits, edges, negative_slope, concat)
+    given = (vectors, source_logits, target_logits, edges, negative_slope, concat)
+    found: torch.Tensor = _AttentionSum.apply(*given)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -80,7 +81,7 @@ class _AttentionSum(torch.autograd.Function):
         return torch.from_numpy(out)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, s, t = (_array(tensor) for tensor in ctx.saved_tensors)
         edges, shares, threads = ctx.edges, ctx.shares, torch.get_num_threads()

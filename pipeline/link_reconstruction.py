@@ -43,7 +43,7 @@ class Links:
     def __init__(self, edge_index: NDArray[np.int64], items: int) -> None:
         self.items = items
         once = edge_index[:, edge_index[0] < edge_index[1]]
-        self.edges = sorted_pairs(*once, (items, items))
+        self.edges = sorted_pairs(once[0], once[1], (items, items))
         # Pairs as numbers, row by row, of which edges and loops are not drawn.
         taken = _sorted_once(np.r_[edge_index[0] * items + edge_index[1], np.arange(items) * (items + 1)])
         self._untaken_before = taken - np.arange(len(taken))
@@ -54,7 +54,8 @@ class Links:
         """``count`` ordered pairs of two items without an edge, all such sets equally likely."""
         numbers = distinct(self._untaken, self.count, random)
         numbers += np.searchsorted(self._untaken_before, numbers, side="right")
-        return sorted_pairs(*np.divmod(numbers, self.items), (self.items, self.items))
+        row, column = np.divmod(numbers, self.items)
+        return sorted_pairs(row, column, (self.items, self.items))
 
 
 def distinct(population: int, size: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -75,7 +76,10 @@ def distinct(population: int, size: int, random: np.random.Generator) -> NDArray
 def _sorted_once(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """As `numpy.unique`, which no longer sorts first, and takes many times as long."""
     numbers = np.sort(numbers)
-    return numbers[np.r_[True, numbers[1:] != numbers[:-1]][: len(numbers)]]
+    first: NDArray[np.bool_] = np.ones(len(numbers), dtype=bool)
+    first[1:] = numbers[1:] != numbers[:-1]
+    once: NDArray[np.int64] = numbers[first]
+    return once
 
 
 def reconstruction_loss(codes: torch.Tensor, edges: SortedPairs, others: SortedPairs) -> torch.Tensor:
@@ -85,7 +89,7 @@ def reconstruction_loss(codes: torch.Tensor, edges: SortedPairs, others: SortedP
         codes: z, (M, width).
     """
     if codes.device.type == "cpu" and codes.dtype in DTYPES:
-        found: torch.Tensor = _ReconstructionLoss.apply(codes, edges, others)
+        found: torch.Tensor = _ReconstructionLoss.apply(codes, edges, others)  # type: ignore[no-untyped-call]
         return found
     from torch_geometric.nn import GAE
 
@@ -113,7 +117,7 @@ class _ReconstructionLoss(torch.autograd.Function):
         return codes.new_tensor(loss)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return torch.from_numpy(ctx.gradient) * gradient, None, None
 

@@ -57,13 +57,13 @@ def sorted_pairs(
         if len(values) and not 0 <= values.min() <= values.max() < count:
             raise ValueError(f"pairs: found numbers {values.min()} to {values.max()}, expected 0 to {count - 1}")
     counted = _compiled()
-    rows, columns = rows.astype(np.int32), columns.astype(np.int32)
-    _, order = counted(columns, size[1])
-    rows, columns = rows[order], columns[order]
-    starts, order = counted(rows, size[0])
-    rows, columns = rows[order], columns[order]
-    column_starts, places = counted(columns, size[1])
-    return SortedPairs(starts, columns, column_starts, rows[places], places)
+    row, column = rows.astype(np.int32), columns.astype(np.int32)
+    _, order = counted(column, size[1])
+    row, column = row[order], column[order]
+    starts, order = counted(row, size[0])
+    row, column = row[order], column[order]
+    column_starts, places = counted(column, size[1])
+    return SortedPairs(starts, column, column_starts, row[places], places)
 
 
 @cache

@@ -110,7 +110,7 @@ def prepared(folder: Path, plain_layers: bool, plain_loss: bool) -> Ready:
     else:
         links, pairs, random = (
             Links(loaded["edges"], items),
-            sorted_pairs(*loaded["others"], (items, items)),
+            sorted_pairs(loaded["others"][0], loaded["others"][1], (items, items)),
             np.random.default_rng(3),
         )
 
