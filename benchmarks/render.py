@@ -18,13 +18,13 @@ HEAD = ["stage", "work", "unit", "ours", "alternative", "its", "ratio", "CPU rat
 
 
 def render() -> None:
-    """Write the tables into both documents.
+    """Write the tables into both documents: into the README what has an aim.
 
     Raises:
         InputError: a document lacks its markers.
     """
     rows = results.read()
-    replace(README, "ratios", ratios(rows))
+    replace(README, "ratios", ratios([row for row in rows if aim(row)]))
     for stage in dict.fromkeys(row["stage"] for row in rows):
         replace(DOCUMENT, stage, costs([row for row in rows if row["stage"] == stage]))
     replace(DOCUMENT, "bounds", bounds(rows))
