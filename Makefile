@@ -3,6 +3,7 @@
 # make lint    format check, lint, types
 # make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
+# make growth   what each stage takes at 1,000 to 1,000,000 items; GROWTH_ARGS="--items 1000 --items 10000" for less
 # make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality test lint bench peers setup clean
+.PHONY: repro ablations quality test lint bench growth peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.summary \
@@ -40,6 +41,9 @@ lint: setup
 
 bench: $(BENCH_READY)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+growth: setup
+	@$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)
 
 # PEERS_ARGS passes more, e.g. PEERS_ARGS="--model BPR --minutes 2".
 peers: $(PEERS_READY)
@@ -67,4 +71,4 @@ $(PEERS_READY): benchmarks/peers/requirements.txt
 	@touch $(PEERS_READY)
 
 clean:
-	rm -rf $(VENV) $(PEERS) artifacts .checkpoints .timings
+	rm -rf $(VENV) $(PEERS) artifacts .checkpoints .timings .growth

@@ -21,6 +21,7 @@ class Way:
             both return must be the same (numbers within a thousandth).
         warm: how often the work is done before it is measured (a compiler, a cache).
         note: what the reader must know to compare.
+        environment: of another interpreter, a folder like `.venv-peers`; empty: the one that runs the benchmarks.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Way:
     work: Callable[[Any], Figures]
     warm: int = 0
     note: str = ""
+    environment: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Case:
         task: the work, in words; one of its kind within the stage.
         inputs: writes into a folder what all ways read; not measured.
         aims: name of a way to the ratio that ours should reach against it.
+        at_most: what ours should take, by the measure.
+        at_most_more: name of a way to what ours should take beyond it, by the measure.
         measure: what is compared: `seconds` (wall clock), `cpu_seconds`, `mebibytes` (peak), or a figure that every way returns.
         unit: of the measure.
         runs: times that every way is run, in turn; the median counts.
@@ -68,6 +72,8 @@ class Case:
     alternatives: tuple[Way, ...]
     inputs: Callable[[Path], None]
     aims: Mapping[str, float] | None = None
+    at_most: float | None = None
+    at_most_more: Mapping[str, float] | None = None
     measure: str = "seconds"
     unit: str = "s"
     runs: int = 5

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
 
 from pipeline import artifacts
+from pipeline.dataset import Dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DATASET = "ml-100k"
 
@@ -22,3 +30,20 @@ def copy_artifacts(folder: Path, *names: str) -> None:
         target = artifact.at(DATASET, folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(artifact.at(DATASET), target)
+
+
+def of_users(users: NDArray[np.int64], interactions: pl.DataFrame, candidates: pl.DataFrame, items: int) -> Dataset:
+    """The data set of some users, who are numbered anew in their order.
+
+    Args:
+        interactions: user, item, like, rating, split.
+        candidates: user, item, split.
+        items: number of items.
+    """
+    numbers = pl.DataFrame({"user": users.astype(np.int32)}).with_row_index("number")
+
+    def of_them(frame: pl.DataFrame) -> pl.DataFrame:
+        kept = frame.join(numbers, on="user", maintain_order="left")
+        return kept.with_columns(user=pl.col("number").cast(pl.Int32)).drop("number")
+
+    return Dataset(of_them(interactions), of_them(candidates), len(users), items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from benchmarks.worker import OUT_OF_MEMORY
 from pipeline.errors import InputError
 
 POLL_SECONDS = 0.05
-PREPARING_SECONDS = 600.0
+PREPARING_SECONDS = 1200.0
 TOLERANCE = 1e-3
 
 
@@ -99,24 +100,31 @@ class _Outcome:
 
 def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outcome:
     """One process of `benchmarks.worker`, ended where it goes over the limit of the case."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", rows, str(index), way, folder]
     preparing = not way.isdigit()
+    elsewhere = "" if preparing else case.ways[int(way)].environment
+    python = Path(elsewhere) / "bin" / "python" if elsewhere else Path(sys.executable)
+    if not python.exists():
+        return _Outcome(failed=f"{elsewhere} is not there; `make {elsewhere}/.ready` sets it up")
+    command = [str(python), "-W", "ignore", "-m", "benchmarks.worker", rows, str(index), way, folder]
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=_environment())
+        # In a group of its own: what it has started ends with it.
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment(), start_new_session=True)
         start, limit = time.monotonic(), PREPARING_SECONDS
         working = False
         ended = None
-        while process.poll() is None and ended is None:
-            # The worker's first line says that the work begins.
-            if not working and not preparing and os.fstat(stdout.fileno()).st_size:
-                working, start, limit = True, time.monotonic(), case.seconds
-            if time.monotonic() - start > limit:
-                ended = "time"
-            elif _resident_mebibytes(process.pid) > case.mebibytes:
-                ended = "memory"
-            time.sleep(POLL_SECONDS)
-        if ended:
-            process.kill()
+        try:
+            while process.poll() is None and ended is None:
+                # The worker's first line says that the work begins.
+                if not working and not preparing and os.fstat(stdout.fileno()).st_size:
+                    working, start, limit = True, time.monotonic(), case.seconds
+                if time.monotonic() - start > limit:
+                    ended = "time"
+                elif resident_mebibytes(process.pid) > case.mebibytes:
+                    ended = "memory"
+                time.sleep(POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
         for stream in (stdout, stderr):
             stream.seek(0)
@@ -128,7 +136,7 @@ def _started(rows: str, index: int, way: str, folder: str, case: Case) -> _Outco
     return _Outcome(found=json.loads(said[-1]))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Every way may use every core."""
     cores = str(cores_here())
     return os.environ | {"OMP_NUM_THREADS": cores, "POLARS_MAX_THREADS": cores, "OMP_WAIT_POLICY": "PASSIVE"}
@@ -138,7 +146,7 @@ def cores_here() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _resident_mebibytes(pid: int) -> float:
+def resident_mebibytes(pid: int) -> float:
     """What a process holds now; 0 where the system does not say (then no limit of memory is kept)."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

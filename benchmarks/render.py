@@ -24,10 +24,10 @@ def render() -> None:
         InputError: a document lacks its markers.
     """
     rows = results.read()
-    _replace(README, "ratios", ratios(rows))
+    replace(README, "ratios", ratios(rows))
     for stage in dict.fromkeys(row["stage"] for row in rows):
-        _replace(DOCUMENT, stage, costs([row for row in rows if row["stage"] == stage]))
-    _replace(DOCUMENT, "bounds", bounds(rows))
+        replace(DOCUMENT, stage, costs([row for row in rows if row["stage"] == stage]))
+    replace(DOCUMENT, "bounds", bounds(rows))
 
 
 def ratios(rows: Sequence[Row]) -> str:
@@ -91,7 +91,6 @@ def plain_table(rows: Sequence[Row]) -> str:
 def short(row: Row) -> list[str]:
     """The cells of `HEAD`."""
     ours, other = row["ours"], row["alternative"]
-    aim = "" if row["aim"] is None else f"≥ {row['aim']:g}"
     return [
         row["stage"],
         row["task"],
@@ -101,8 +100,15 @@ def short(row: Row) -> list[str]:
         ended(row) or number(other["value"]),
         ratio(row),
         times(row["cpu_ratio"]),
-        aim,
+        aim(row),
     ]
+
+
+def aim(row: Row) -> str:
+    """A ratio to reach, or what ours may take: in all, or beyond the alternative."""
+    parts = {"aim": "≥ {:g}", "at_most": "≤ {:g} {}", "at_most_more": "≤ its + {:g} {}"}
+    # Rows of an older run have no limits.
+    return ", ".join(text.format(row[name], row["unit"]) for name, text in parts.items() if row.get(name) is not None)
 
 
 def ratio(row: Row) -> str:
@@ -139,8 +145,13 @@ def figure_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for way in ways for name in way["figures"]))
 
 
-def _replace(document: Path, name: str, content: str) -> None:
-    start, end = f"<!-- {name}: written by benchmarks.render -->", f"<!-- end of {name} -->"
+def replace(document: Path, name: str, content: str, writer: str = "benchmarks.render") -> None:
+    """Put content between the markers of a name.
+
+    Raises:
+        InputError: the document lacks them.
+    """
+    start, end = f"<!-- {name}: written by {writer} -->", f"<!-- end of {name} -->"
     text = document.read_text(encoding="utf-8")
     if start not in text or end not in text:
         raise InputError(f"{document}: markers of '{name}' not found; expected the lines {start} and {end}")

@@ -50,6 +50,8 @@ def rows_of(measured: Measured, machine: str, peaks: Peaks) -> list[Row]:
                 else None,
                 "limit": {"seconds": case.seconds, "mebibytes": case.mebibytes},
                 "aim": (case.aims or {}).get(way.name),
+                "at_most": case.at_most,
+                "at_most_more": (case.at_most_more or {}).get(way.name),
                 "measure": case.measure,
                 "unit": case.unit,
                 "bound": bound,

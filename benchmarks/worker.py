@@ -7,6 +7,7 @@ was found, as JSON; the first says that the work begins. What the work itself pr
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any
 from benchmarks.case import Case, Way
 
 OUT_OF_MEMORY = 3
-STATUS = Path("/proc/self/status")
+PROC = Path("/proc")
 
 
 def main(rows: str, case: str, way: str, folder: str) -> None:
@@ -56,21 +57,35 @@ def measured(way: Way, folder: Path) -> dict[str, Any]:
 
 
 def cpu_seconds() -> float:
-    """Of this process and of the ones that it has waited for."""
+    """Of this process, of the ones that it has waited for and, on Linux, of those that it has started and that still run."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+    ticks = sum(
+        sum(map(int, (PROC / child / "stat").read_text().rpartition(")")[2].split()[11:13])) for child in _running()
+    )
+    return sum(usage.ru_utime + usage.ru_stime for usage in used) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mebibytes() -> float:
-    """Of this process, or of the largest that it has waited for."""
+    """Of this process, or of the largest that it has started."""
     unit = 2**20 if sys.platform == "darwin" else 2**10
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    if STATUS.is_file():
+    if PROC.is_dir():
         # Linux counts into ru_maxrss what the parent held when it started this process.
-        lines = STATUS.read_text().splitlines()
-        own = next(int(line.split()[1]) * 2**10 for line in lines if line.startswith("VmHWM:"))
-    return float(max(own, children)) / 2**20
+        own = _peak("self")
+    return float(max(own, children, *map(_peak, _running()))) / 2**20
+
+
+def _peak(process: str) -> int:
+    lines = (PROC / process / "status").read_text().splitlines()
+    # One that has ended and was not waited for has none.
+    return next((int(line.split()[1]) * 2**10 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def _running() -> list[str]:
+    """Children of this process that have not ended: a way may start one while it prepares, so that its start is not measured."""
+    listed = PROC / str(os.getpid()) / "task" / str(os.getpid()) / "children"
+    return listed.read_text().split() if listed.is_file() else []
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import InputError
+from pipeline.row_keys import has_repeats, in_key_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,7 +98,7 @@ class Table(_Artifact):
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
         path = self.at(dataset, root)
         names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
-        ordered = frame.select(names).sort(self.key, maintain_order=True).rechunk()
+        ordered = in_key_order(frame.select(names), self.key).rechunk()
         self._check(ordered, path)
         buffer = io.BytesIO()
         ordered.write_parquet(buffer, compression="zstd", statistics=True)
@@ -130,7 +131,7 @@ class Table(_Artifact):
             broken = frame.select((~holds).alias("broken"))["broken"].arg_true()
             if len(broken):
                 raise InputError(f"{path}: row {broken[0]}: found {frame.row(broken[0])}, expected {words}")
-        if self.key and frame.select(self.key).is_duplicated().any():
+        if self.key and has_repeats(frame, self.key):
             raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
 
 
@@ -342,6 +343,10 @@ class Lines(_Artifact):
 def _flat(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
+
+# code: the modules that a stage can reach, with their digests
+CODE_NOTES = "artifacts/code.notes"
+STAGE_CODE = Lines(CODE_NOTES + "/{stage}.txt")
 
 # validate
 PARAMETERS_CHECKED = Text("artifacts/params.checked")

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.random_streams import stream
+from pipeline.row_keys import in_key_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def prepare(
 
     items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
     rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left")
-    split = _split(rated.sort("user_id", "item"), config, seed)
+    split = _split(in_key_order(rated, ("user_id", "item")), config, seed)
 
     trained = split.filter((pl.col("split") == "train") & pl.col("like"))["user_id"].unique().to_list()
     users = _in_natural_order(split.select(pl.col("user_id").unique()), "user_id")
@@ -101,11 +102,8 @@ def prepare(
     if len(kept) < len(users):
         remarks.append(f"{len(users) - len(kept)} of {len(users)} users have no like in training and are dropped")
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
-    table = (
-        split.join(kept, on="user_id", how="inner")
-        .select("user", "item", "like", "rating", "split")
-        .sort("user", "item")
-    )
+    table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split")
+    table = in_key_order(table, ("user", "item"))
     for part in SPLITS:
         likes = table.filter((pl.col("split") == part) & pl.col("like"))
         if likes.is_empty():
@@ -164,8 +162,11 @@ def _with_enough_interactions(
     before = len(rated)
     while True:
         size = len(rated)
-        rated = rated.filter(pl.len().over("user_id") >= config.min_user_interactions)
-        rated = rated.filter(pl.len().over("item_id") >= config.min_item_interactions)
+        # Whoever is in the table has one: counting tens of millions of rows would tell nothing more.
+        if config.min_user_interactions > 1:
+            rated = rated.filter(pl.len().over("user_id") >= config.min_user_interactions)
+        if config.min_item_interactions > 1:
+            rated = rated.filter(pl.len().over("item_id") >= config.min_item_interactions)
         if len(rated) == size:
             break
     if size < before:
@@ -209,33 +210,45 @@ def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFram
     # Whole-number cuts: a fraction of .6 + .2 is not exactly .8 in floating point.
     first, second = np.rint(total * train), np.rint(total * (train + valid))
     part = np.where(place < first, 0, np.where(place < second, 1, 2))
-    return rated.with_columns(split=pl.Series([SPLITS[index] for index in part], dtype=pl.String))
+    return rated.with_columns(split=_named(part))
 
 
 def _sample_unrated(table: pl.DataFrame, items: int, seed: int) -> tuple[pl.DataFrame, int]:
     """For each like of validation and test an item that its user never rated, in any split, drawn without replacement."""
     random = stream(seed, "unrated")
-    rated = table.group_by("user", maintain_order=True).agg(
-        "item",
-        valid=(pl.col("like") & (pl.col("split") == "valid")).sum(),
-        test=(pl.col("like") & (pl.col("split") == "test")).sum(),
-    )
-    users, drawn, splits, short = [], [], [], 0
-    for user, known, valid, test in rated.iter_rows():
-        unrated = np.setdiff1d(np.arange(items, dtype=np.int32), np.asarray(known, dtype=np.int32), assume_unique=True)
-        wanted = valid + test
-        chosen = random.choice(unrated, size=min(wanted, len(unrated)), replace=False)
-        short += wanted - len(chosen)
+    users = table["user"].to_numpy()
+    rated = table["item"].to_numpy().astype(np.int64)
+    liked = table["like"].to_numpy()
+    wanted = [
+        np.bincount(users[liked & (table["split"] == split).to_numpy()], minlength=users[-1] + 1)
+        for split in SPLITS[1:]
+    ]
+    starts = np.searchsorted(users, np.arange(users[-1] + 2))
+    drawn, short = [], 0
+    counts = np.zeros((2, users[-1] + 1), dtype=np.int64)
+    for user, (valid, test) in enumerate(zip(*wanted, strict=True)):
+        known = rated[starts[user] : starts[user + 1]]
+        unrated = items - len(known)
+        places = random.choice(unrated, size=min(valid + test, unrated), replace=False)
+        short += valid + test - len(places)
         # A user who rated almost everything keeps the share of validation and test that the likes have.
-        cut = valid if len(chosen) == wanted else len(chosen) * valid // wanted
-        users += [user] * len(chosen)
-        drawn.append(chosen)
-        splits += ["valid"] * cut + ["test"] * (len(chosen) - cut)
+        cut = valid if len(places) == valid + test else len(places) * valid // (valid + test)
+        counts[:, user] = cut, len(places) - cut
+        # Before the k-th unrated item stand k unrated ones, and those rated that have at most k unrated ones before them.
+        drawn.append(places + np.searchsorted(known - np.arange(len(known)), places, side="right"))
     frame = pl.DataFrame(
-        {"user": users, "item": np.concatenate(drawn), "split": splits},
-        schema={"user": pl.Int32, "item": pl.Int32, "split": pl.String},
+        {
+            "user": np.repeat(np.arange(counts.shape[1], dtype=np.int32), counts.sum(axis=0)),
+            "item": np.concatenate(drawn).astype(np.int32),
+            "split": _named(np.repeat(np.tile([1, 2], counts.shape[1]), counts.T.ravel())),
+        }
     )
-    return frame, short
+    return frame, int(short)
+
+
+def _named(parts: NDArray[np.int64]) -> pl.Series:
+    """Splits by their places in `SPLITS`."""
+    return pl.Series(SPLITS, dtype=pl.String).gather(parts)
 
 
 @dataclass(frozen=True)

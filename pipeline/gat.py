@@ -16,7 +16,7 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.random_streams import torch_seed
+from pipeline.random_streams import stream, torch_seed
 from pipeline.vector_health import collapse_warning, effective_rank
 
 if TYPE_CHECKING:
@@ -66,25 +66,35 @@ class TrainedGat:
 def build_gat(input_width: int, config: GatConfig) -> torch.nn.Module:
     """The two-layer encoder, called as ``encoder(vectors, edge_index)``.
 
-    No biases, as the equations have none; an isolated item attends to itself by its self loop.
+    No biases, as the equations have none; an isolated item attends to itself by its self loop. Edges are sorted once for as long
+    as the same tensor of them is given, whose content must not change.
     """
     import torch
     from torch.nn.functional import dropout, elu
-    from torch_geometric.nn import GATConv
+
+    from pipeline.attention_layer import AttentionGraph, AttentionLayer, attention_graph
 
     class TwoLayerGat(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            shared = {"heads": config.heads, "negative_slope": config.negative_slope, "bias": False}
-            self.first = GATConv(input_width, config.hidden_width, concat=True, **shared)
-            self.second = GATConv(config.heads * config.hidden_width, config.output_width, concat=False, **shared)
+            shared: Any = {"heads": config.heads, "negative_slope": config.negative_slope}
+            self.first = AttentionLayer(input_width, config.hidden_width, concat=True, **shared)
+            self.second = AttentionLayer(
+                config.heads * config.hidden_width, config.output_width, concat=False, **shared
+            )
+            self.graph: AttentionGraph | None = None
 
         def layer(
             self, conv: torch.nn.Module, vectors: torch.Tensor, edge_index: torch.Tensor, targets: int | None = None
         ) -> torch.Tensor:
             """One layer over all items, or over the first ``targets`` of those that are read."""
             vectors = dropout(vectors, config.dropout, self.training)
-            return elu(conv(vectors if targets is None else (vectors, vectors[:targets]), edge_index))
+            if targets is not None:
+                graph = attention_graph(edge_index, len(vectors), targets)
+                return elu(conv((vectors, vectors[:targets]), graph))
+            if self.graph is None or self.graph.edge_index is not edge_index:
+                self.graph = attention_graph(edge_index, len(vectors))
+            return elu(conv(vectors, self.graph))
 
         def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
             return self.layer(self.second, self.layer(self.first, vectors, edge_index), edge_index)
@@ -111,18 +121,21 @@ def train_gat(
     Raises:
         InputError: fewer than two edges, so that none can be held out.
     """
-    from torch_geometric import seed_everything
+    import torch
+
+    from pipeline.link_reconstruction import Links, reconstruction_loss
 
     training = start_training(vectors, edge_index, config, seed, device)
     model, train = training.model, training.train
+    links = Links(train.edge_index.cpu().numpy(), len(vectors))
 
     def run_epoch(epoch: int) -> float:
-        # Anew in each epoch: what a library draws when it is first imported must not shift the negatives.
-        seed_everything(torch_seed(seed, "gat", epoch))
+        others = links.others(stream(seed, "gat other pairs", epoch))
+        torch.manual_seed(torch_seed(seed, "gat", epoch))  # dropout
         training.optimiser.zero_grad(set_to_none=True)
-        loss = model.recon_loss(model.encode(train.x, train.edge_index), train.edge_index)
+        loss = reconstruction_loss(model.encode(train.x, train.edge_index), links.edges, others)
         reported = finite(loss, epoch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         training.optimiser.step()
         return reported
 

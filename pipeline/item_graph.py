@@ -17,6 +17,7 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.linked_triples import linked_triples
 from pipeline.overlap_join import overlap_join, possible_pairs
 
 if TYPE_CHECKING:
@@ -127,19 +128,14 @@ def neighbour_incidence(
         if relation not in relations:
             raise InputError(f"leave_out_relations: found {relation!r}, expected some of: {', '.join(relations)}")
     triples = kg.filter(~pl.col("relation").is_in(list(leave_out_relations)) & (pl.col("head") != pl.col("tail")))
-    both = pl.concat(
-        [
-            triples.select(entity_id="head", neighbour="tail"),
-            triples.select(entity_id="tail", neighbour="head"),
-        ]
-    ).unique(maintain_order=True)
-    linked = item_entities.join(items.select("item", "item_id"), on="item_id", how="inner", maintain_order="left")
-    pairs = (
-        linked.join(both, on="entity_id", how="inner").select("item", "neighbour").unique().sort("item", "neighbour")
-    )
-    columns = pairs["neighbour"].rank("dense").to_numpy().astype(np.int64) - 1
-    rows = pairs["item"].to_numpy()
-    width = int(columns.max()) + 1 if len(columns) else 0
+    links = item_entities.join(items.select("item_id", row="item"), on="item_id", how="inner")
+    around = linked_triples(triples, links)
+    pairs = np.unique(around.rows * np.int64(max(len(around.other_names), 1)) + around.others)
+    rows, entities = np.divmod(pairs, max(len(around.other_names), 1))
+    # Entities that no item's triple names have no column.
+    there = np.bincount(entities, minlength=1) > 0
+    columns = (np.cumsum(there) - 1)[entities]
+    width = int(there.sum())
     return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(items), width))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from pipeline.linked_triples import linked_triples
 from pipeline.random_streams import stream
 
 if TYPE_CHECKING:
@@ -92,24 +93,37 @@ def _facts(
     """Linked items x facts (0/1), names of the facts, and the linked items; facts of `FACT_ITEMS` items and more."""
     from scipy.sparse import csr_matrix
 
-    facts = pl.concat(
-        [
-            kg.select(entity_id="head", fact=pl.concat_str("relation", "tail", separator=" ")),
-            kg.select(entity_id="tail", fact=pl.concat_str(pl.lit("< "), "relation", pl.lit(" "), "head")),
-        ]
-    ).unique()
-    held = item_entities.join(facts, on="entity_id").select("item_id", "fact").unique()
+    linked = items.unique("item_id").sort("item_id").with_columns(row=pl.int_range(pl.len(), dtype=pl.Int32))
+    held = linked_triples(kg, item_entities.join(linked.select("item_id", "row"), on="item_id", how="inner"))
     # Only items with a fact: whether an item has any would go along with its age or language, whatever the link.
-    linked = items.filter(pl.col("item_id").is_in(held["item_id"].implode())).unique("item_id").sort("item_id")
-    linked = linked.with_row_index("row")
-    held = held.join(linked.select("item_id", "row"), on="item_id")
-    common = held.group_by("fact").len().filter((pl.col("len") >= FACT_ITEMS) & (pl.col("len") < len(linked)))
-    common = common.sort("fact").with_row_index("column")
-    held = held.join(common.select("fact", "column"), on="fact")
-    matrix = csr_matrix(
-        (np.ones(len(held)), (held["row"].to_numpy(), held["column"].to_numpy())), shape=(len(linked), len(common))
-    )
-    return matrix, common["fact"].to_list(), linked.drop("row")
+    with_fact = np.zeros(len(linked), dtype=bool)
+    with_fact[held.rows] = True
+    rows = (np.cumsum(with_fact) - 1)[held.rows]
+    linked = linked.filter(with_fact)
+    relations, entities = len(held.relation_names), len(held.other_names)
+    numbers = (held.inverse * np.int64(relations) + held.relations) * entities + held.others
+    facts, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    # Most facts are of a few items: they go first, and then what an item has by several triples counts once.
+    often = counts[place] >= FACT_ITEMS
+    held_once = np.unique(rows[often] * np.int64(len(facts)) + place[often])
+    rows, place = np.divmod(held_once, max(len(facts), 1))
+    counts = np.bincount(place, minlength=len(facts))
+    common = (counts >= FACT_ITEMS) & (counts < len(linked))
+    kinds, others = np.divmod(facts[common], max(entities, 1))
+    inverse, kinds = np.divmod(kinds, max(relations, 1))
+    names = pl.DataFrame(
+        {
+            "before": np.where(inverse, "< ", ""),
+            "relation": held.relation_names.gather(kinds),
+            "other": held.other_names.gather(others),
+        }
+    ).select(fact=pl.format("{}{} {}", "before", "relation", "other"))["fact"]
+    order = names.arg_sort().to_numpy()
+    column = np.full(len(facts), -1)
+    column[np.flatnonzero(common)[order]] = np.arange(len(order))
+    kept = column[place] >= 0
+    matrix = csr_matrix((np.ones(int(kept.sum())), (rows[kept], column[place[kept]])), shape=(len(linked), len(order)))
+    return matrix, names.gather(order).to_list(), linked.drop("row")
 
 
 def _categories(linked: pl.DataFrame) -> tuple[NDArray[np.float64], list[str]]:

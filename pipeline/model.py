@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.click import Biases, TwoViews
+    from pipeline.user_coordinates import ScoredByVectors
 
+# Items from which on users are scored by vectors: blocks of users are small then, and what each does with all items is most of the work.
+BY_VECTORS_FROM = 4096
 # Ratings of the overall like-rate with which each item starts.
 RATE_DAMPING = 5.0
 
@@ -98,8 +102,19 @@ class TrainedModel:
             config.judge_share,
         )
 
+    @cached_property
+    def _by_vectors(self) -> ScoredByVectors | None:
+        """Where scores are inner products and the catalogue is large, what makes them of vectors."""
+        from pipeline.user_coordinates import ScoredByVectors
+        from pipeline.vectors import why_no_vectors
+
+        large = len(self.items) >= BY_VECTORS_FROM and why_no_vectors(self) is None
+        return ScoredByVectors(self) if large else None
+
     def score(self, users: NDArray[np.int64]) -> Scores:
         """Scores of every item by whole training histories."""
+        if self._by_vectors is not None:
+            return self._by_vectors.score(users)
         import torch
 
         from pipeline.click import judgement, preference

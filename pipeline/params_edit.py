@@ -42,7 +42,7 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     """
     from ruamel.yaml import YAML
 
-    before = YAML(typ="safe").load(text)
+    before = YAML(typ="safe", pure=True).load(text)
     if name in before["datasets"]:
         known = ", ".join(before["datasets"])
         raise InputError(f"{file}: datasets.{name}: found the name in use already, expected another than: {known}")
@@ -58,7 +58,7 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     entry = before["dataset_defaults"] | {setting.key: setting.value for setting in settings}
     expected = before | {"datasets": before["datasets"] | {name: entry}}
     # Whatever the layout, a file that says something else is not written.
-    if YAML(typ="safe").load(result) != expected:
+    if YAML(typ="safe", pure=True).load(result) != expected:
         raise InputError(
             f"{file}: datasets: no place found for lines of a new entry; add it by hand: {' / '.join(rows)}"
         )

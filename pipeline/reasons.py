@@ -10,7 +10,9 @@ adds. It is no claim of what the score would be without j: the other items would
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,24 +83,29 @@ def reasons(
     return found
 
 
-def view_shares(model: TrainedModel, view: str) -> dict[str, float]:
-    """Factor of each head's reading of a view in `preference`."""
+def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Factor of each head's reading of a view in a sum of heads, that of `preference` if none is given."""
     scorer = model.scorer
     weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
     by_head: dict[str, float] = dict(zip(scorer.heads, weights, strict=True))
-    return {head: share * scorer.scale * by_head[head] for head, share in head_shares(model).items()}
+    summed = head_shares(model) if shares is None else shares
+    return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
 
 
 def head_shares(model: TrainedModel) -> dict[str, float]:
     """How much each head counts in `preference`; heads that do not are left out."""
+    return dict(_head_shares(model.scorer.heads, model.judge_share))
+
+
+@cache
+def _head_shares(heads: tuple[str, ...], judge_share: float) -> Mapping[str, float]:
     import torch
 
     from pipeline.click import preference
 
-    heads = model.scorer.heads
     unit = torch.eye(len(heads), dtype=torch.float64)
     shares = {
-        head: float(preference(dict(zip(heads, row, strict=True)), model.judge_share))
+        head: float(preference(dict(zip(heads, row, strict=True)), judge_share))
         for head, row in zip(heads, unit, strict=True)
     }
     return {head: share for head, share in shares.items() if share}

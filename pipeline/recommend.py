@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from pipeline.dataset import blocks
-from pipeline.model import TrainedModel
+from pipeline.model import BY_VECTORS_FROM, TrainedModel
 from pipeline.people import Person, preference_of
 from pipeline.reasons import Reasons, reasons
+from pipeline.vectors import item_vectors, user_vectors, why_no_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,11 +59,23 @@ def recommended(model: TrainedModel, people: Sequence[Person], top: int) -> Iter
         people: the users, by index.
         top: items for each user, fewer where fewer are unrated.
     """
+    vectors = _vectors(model, people)
     for users in blocks(len(people), max(BLOCK_CELLS // len(model.items), 1)):
-        scores = preference_of(model, people[users[0] : users[-1] + 1])
+        scores = (
+            preference_of(model, people[users[0] : users[-1] + 1])
+            if vectors is None
+            else vectors[1][users] @ vectors[0].T
+        )
         for user, row in zip(users.tolist(), scores, strict=True):
             items = best_unrated(row, people[user], top)
             yield Recommended(user, people[user], items, row[items], reasons(model, people[user], items))
+
+
+def _vectors(model: TrainedModel, people: Sequence[Person]) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Of items and people, where the catalogue is so large that scores are made of them; see `pipeline.user_coordinates`."""
+    if len(model.items) < BY_VECTORS_FROM or why_no_vectors(model) is not None:
+        return None
+    return item_vectors(model), user_vectors(model, people)
 
 
 def best_unrated(scores: NDArray[np.float32], person: Person, top: int) -> NDArray[np.int64]:

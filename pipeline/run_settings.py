@@ -36,7 +36,9 @@ def torch_device(choice: str) -> torch.device:
     """
     import torch
 
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # The same as `use_deterministic_algorithms(True, warn_only=True)` but for PyTorch's compiler, which that sets up as well:
+    # nothing here is compiled, and loading it takes as long as PyTorch itself.
+    torch.set_deterministic_debug_mode("warn")
     # Costs time and guards against reading memory that was never written, which no operation here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if choice == "cuda" and not torch.cuda.is_available():

@@ -131,7 +131,7 @@ class UserTrainer:
                 report(row)
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             rows = len(self.history)
-            self._train_an_epoch()
+            self.train_an_epoch()
             for row in self.history[rows:]:
                 report(row)
             if checkpoint is not None:
@@ -140,7 +140,12 @@ class UserTrainer:
         arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
         return Trained(arrays, self.history, self.best_epoch)
 
-    def _train_an_epoch(self) -> None:
+    def train_an_epoch(self) -> None:
+        """One pass over the users, and a look at the validation split where one is due.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
         import torch
 
         from pipeline.histories import batches_of_similar_length

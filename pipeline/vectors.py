@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pipeline.dataset import blocks
 from pipeline.model import TrainedModel
 from pipeline.people import Person, histories_of
-from pipeline.reasons import head_shares, view_shares
+from pipeline.reasons import head_shares
+from pipeline.user_coordinates import BLOCK_USERS, coordinates, item_bias
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-    from pipeline.views.view import View
 
 
 def why_no_vectors(model: TrainedModel) -> str | None:
@@ -44,10 +45,7 @@ def item_vectors(model: TrainedModel) -> NDArray[np.float32]:
     import torch
 
     with torch.inference_mode():
-        bias = model.items.new_zeros(len(model.items))
-        for head, share in head_shares(model).items():
-            if head in model.scorer.item_bias:
-                bias = bias + share * model.scorer.item_bias[head]
+        bias = item_bias(model, head_shares(model))
         found: NDArray[np.float32] = torch.cat([model.items, bias.unsqueeze(1)], dim=1).float().cpu().numpy()
     return found
 
@@ -56,19 +54,10 @@ def user_vectors(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.fl
     """Of some people, (people, width + 1), for a model of which `why_no_vectors` says nothing; the last coordinate is 1."""
     import torch
 
-    from pipeline.histories import merged
-
+    parts = [np.zeros((0, model.items.shape[1] + 1), dtype=np.float32)]
     with torch.inference_mode():
-        likes, dislikes = histories_of(people, model.device)
-        width = model.items.shape[1]
-        # A view scores any candidate by an inner product: by unit vectors it gives the user's own coordinates.
-        unit = torch.eye(width, dtype=model.items.dtype, device=model.device)
-        total = model.items.new_zeros(len(people), width)
-        for name, module in model.scorer.views.items():
-            view: View = module  # type: ignore[assignment]
-            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
-            scores = view.scores(unit, model.items, history)
-            for head, share in view_shares(model, name).items():
-                total = total + scores[head] * share
-        found: NDArray[np.float32] = torch.cat([total, total.new_ones(len(people), 1)], dim=1).float().cpu().numpy()
-    return found
+        for block in blocks(len(people), BLOCK_USERS):
+            likes, dislikes = histories_of(people[block[0] : block[-1] + 1], model.device)
+            (total,) = coordinates(model, likes, dislikes, [head_shares(model)])
+            parts.append(torch.cat([total, total.new_ones(len(block), 1)], dim=1).float().cpu().numpy())
+    return np.concatenate(parts)

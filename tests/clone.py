@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 TRACKED = (
     "pipeline",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dataset import SPLITS, Dataset, DatasetConfig, Prepared, blocks, prepare, with_likes
+from pipeline.dataset import SPLITS, Dataset, DatasetConfig, Prepared, _sample_unrated, blocks, prepare, with_likes
 from pipeline.errors import InputError
+from pipeline.random_streams import stream
 
 SCHEMA = {
     "user_id": pl.String,
@@ -357,6 +358,36 @@ def test_each_later_like_has_an_item_that_its_user_never_rated(seed: int) -> Non
         wanted = Counter(likes_in(result, part)["user"])
         assert Counter(candidates.filter(pl.col("split") == part)["user"]) == wanted
     assert set(candidates["split"]) == {"valid", "test"}
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(st.integers(1, 6), st.integers(2, 40), st.floats(0.1, 1.0), st.integers(0, 1000))
+def test_candidates_are_those_that_a_list_of_every_users_unrated_items_gives(
+    users: int, items: int, share: float, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    user, item = np.nonzero(random.random((users, items)) < share)
+    drawn = random.choice(SPLITS, len(user), p=[0.4, 0.3, 0.3])
+    # Every user has something, as after the filters.
+    kept = pl.DataFrame({"user": np.unique(user, return_inverse=True)[1], "item": item, "split": drawn})
+    if kept.is_empty():
+        return
+    table = kept.select(
+        pl.col("user", "item").cast(pl.Int32), pl.Series("like", random.random(len(user)) < 0.6), "split"
+    )
+    found, short = _sample_unrated(table, items, seed)
+    rows, lacking = [], 0
+    draws = stream(seed, "unrated")
+    for number in range(table["user"].n_unique()):
+        own = table.filter(pl.col("user") == number)
+        unrated = np.setdiff1d(np.arange(items), own["item"].to_numpy())
+        valid, test = (own.filter(pl.col("like") & (pl.col("split") == split)).height for split in SPLITS[1:])
+        chosen = draws.choice(unrated, size=min(valid + test, len(unrated)), replace=False).tolist()
+        lacking += valid + test - len(chosen)
+        cut = len(chosen) * valid // max(valid + test, 1)
+        rows += [(number, each, "valid" if place < cut else "test") for place, each in enumerate(chosen)]
+    assert (found.rows(), short) == (rows, lacking)
+    assert found.schema == {"user": pl.Int32, "item": pl.Int32, "split": pl.String}
 
 
 def test_candidates_are_drawn_from_all_unrated_items_alike() -> None:

@@ -126,6 +126,19 @@ def test_dropout_acts_on_both_layers_inputs_in_training_only() -> None:
         assert 0.2 < zeros < 0.8, f"half of what enters the {name} layer should be dropped"
 
 
+def test_edges_that_are_given_anew_are_the_ones_that_count() -> None:
+    first, second = (torch.from_numpy(directed(two_communities(size=4, seed=seed))) for seed in (0, 1))
+    gat = build_gat(6, config()).eval()
+    vectors = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+    found = [gat(vectors, edges) for edges in (first, first, second, first)]
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[3])
+    fresh = build_gat(6, config()).eval()
+    fresh.load_state_dict(gat.state_dict())
+    assert torch.equal(found[2], fresh(vectors, second))
+    assert not torch.equal(found[0], found[2])
+
+
 @pytest.fixture(scope="module")
 def world() -> tuple[NDArray[np.float32], pl.DataFrame]:
     """Random vectors over two communities and an isolated node: nothing but the edges tells the groups apart."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -205,3 +207,34 @@ def test_at_most_so_many_categories_are_looked_at_the_commonest_first(monkeypatc
     expected = sorted((genre for genre in GENRES if counts[genre] <= 150), key=lambda genre: -counts[genre])[:2]
     assert names == [f"genres={genre}" for genre in expected]
     assert table.sum(axis=0).tolist() == [counts[genre] for genre in expected]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_facts_are_those_that_enough_linked_items_have_but_not_all(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_check, "FACT_ITEMS", 3)
+    random = np.random.default_rng(seed)
+    entities = [f"e{number}" for number in range(6)]
+    triples = [
+        (str(random.choice(entities)), str(random.choice(["r", "s"])), str(random.choice([*entities, "f", "g"])))
+        for _ in range(25)
+    ]
+    kg = pl.DataFrame(triples, schema=["head", "relation", "tail"], orient="row").unique(maintain_order=True)
+    names = [f"i{number}" for number in range(9)]
+    # Some items have several entities, some none, and some links are of items that are not there.
+    links = pl.DataFrame(
+        [(name, entity) for name in [*names, "gone"] for entity in entities if random.random() < 0.3],
+        schema=["item_id", "entity_id"],
+        orient="row",
+    )
+    matrix, found, linked = link_check._facts(kg, links, pl.DataFrame({"item_id": names[::-1], "title": "x"}))
+    held: dict[str, set[str]] = {name: set() for name in names}
+    for name, entity in links.filter(pl.col("item_id") != "gone").iter_rows():
+        held[name] |= {f"{relation} {tail}" for head, relation, tail in kg.iter_rows() if head == entity}
+        held[name] |= {f"< {relation} {head}" for head, relation, tail in kg.iter_rows() if tail == entity}
+    with_fact = [name for name in names if held[name]]
+    count = Counter(fact for facts in held.values() for fact in facts)
+    assert found == sorted(fact for fact, times in count.items() if 3 <= times < len(with_fact))
+    assert linked["item_id"].to_list() == with_fact
+    assert linked.columns == ["item_id", "title"]
+    expected = [[float(fact in held[name]) for fact in found] for name in with_fact]
+    assert matrix.toarray().tolist() == expected

@@ -13,7 +13,7 @@ from pipeline.sources import SOURCES
 from pipeline.structure import StructureSource
 from pipeline.variant import VariantConfig
 from stages.parameter_reference import reference
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 SECTIONS = {f"profiles.NAME.{name}.": field.annotation for name, field in Profile.model_fields.items()}
 # What a key starts with in the file, and the model of what follows.

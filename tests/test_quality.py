@@ -8,7 +8,7 @@ from pipeline.artifacts import ABLATION_METRICS
 from pipeline.config import read_yaml
 from pipeline.errors import InputError
 from stages.quality import base_of, changes, only_the_seed, parts, replaced
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 VARIANTS = read_yaml(ROOT / "params.yaml")["variants"]
 RUN = ["crmman", "crmman-plus", "crmman-ease"]

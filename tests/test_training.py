@@ -201,14 +201,14 @@ def test_a_run_stopped_between_two_looks_at_validation_goes_on_to_the_same_bytes
     assert [row["epoch"] for row in whole.history] == [2, 4, 5]
     checkpoint = tmp_path / "state.pt"
     stopped = trainer_of(inputs, data, **changes)
-    original = stopped._train_an_epoch
+    original = stopped.train_an_epoch
 
     def stop() -> None:
         if stopped.epoch == epochs_done:
             raise StoppedError
         original()
 
-    monkeypatch.setattr(stopped, "_train_an_epoch", stop)
+    monkeypatch.setattr(stopped, "train_an_epoch", stop)
     with pytest.raises(StoppedError):
         stopped.run(checkpoint)
     resumed = train(inputs, data, checkpoint=checkpoint, **changes)

@@ -12,10 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.peers import results
-from benchmarks.peers.export import Exported, export
+from benchmarks.peers.export import of_artifacts
 from benchmarks.peers.settings import MODELS, Job
 from benchmarks.peers.table import of_dataset, update
-from pipeline import artifacts
 from pipeline.errors import InputError
 from stages.stage import guarded, say
 
@@ -39,7 +38,7 @@ def measure(dataset: str, models: list[str], learning_rates: list[float], minute
     for name in models:
         if name not in MODELS:
             raise InputError(f"model: found {name}, expected one of: {', '.join(MODELS)}")
-    exported = _exported(dataset)
+    exported = of_artifacts(dataset)
     with tempfile.TemporaryDirectory() as folder:
         exported.write(Path(folder))
         for name in models:
@@ -56,15 +55,6 @@ def measure(dataset: str, models: list[str], learning_rates: list[float], minute
             say(dataset, name, result.get("error") or f"{result['cpu_seconds']:.0f} CPU seconds")
     update()
     print(f"\n{of_dataset(dataset)}")
-
-
-def _exported(dataset: str) -> Exported:
-    return export(
-        artifacts.INTERACTIONS.read(dataset),
-        artifacts.ITEMS.read(dataset),
-        artifacts.SOURCE_KG.read(dataset),
-        artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
-    )
 
 
 def _result_of(job: Job) -> dict[str, Any]:

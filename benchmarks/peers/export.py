@@ -11,6 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline import artifacts
+
 # RecBole has a data set named `ml-100k` inside its package and takes that one whatever `data_path` says.
 NAME = "exported"
 # RecBole wants three files and is given no test split: validation stands in its place, and neither is read in training.
@@ -47,6 +49,19 @@ class Exported:
         _write(self.items, target / f"{NAME}.item")
         _write(self.kg, target / f"{NAME}.kg")
         _write(self.link, target / f"{NAME}.link")
+
+
+def of_artifacts(dataset: str) -> Exported:
+    """
+    Raises:
+        InputError: an artifact is missing; `dvc repro` makes it.
+    """
+    return export(
+        artifacts.INTERACTIONS.read(dataset),
+        artifacts.ITEMS.read(dataset),
+        artifacts.SOURCE_KG.read(dataset),
+        artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
+    )
 
 
 def export(interactions: pl.DataFrame, items: pl.DataFrame, kg: pl.DataFrame, item_entities: pl.DataFrame) -> Exported:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 import torch
 
+from benchmarks.data import of_users
 from benchmarks.peers import shims
 from benchmarks.peers.export import BENCHMARK_FILES, COLUMNS, NAME
 from benchmarks.peers.settings import (
@@ -72,18 +72,18 @@ def run(job: Job) -> dict[str, Any]:
     interactions, candidates = artifacts.INTERACTIONS.read(job.dataset), artifacts.UNRATED_CANDIDATES.read(job.dataset)
     data = Dataset(interactions, candidates, len(users), len(items))
     sampled = np.sort(stream(job.seed, "peers validation").permutation(len(users))[:VALIDATED_USERS])
-    sample = _of_users(sampled, interactions, candidates, len(items))
+    sample = of_users(sampled, interactions, candidates, len(items))
 
     tried: list[tuple[float, Fitted]] = []
     start = time.process_time()
     for number, rate in enumerate(job.learning_rates):
         # What an earlier rate did not need is left to the later ones.
         deadline = start + job.minutes * 60 * (number + 1) / len(job.learning_rates)
-        trainer, batches, scorer = _set_up(job, rate, data)
+        trainer, batches, scorer = set_up(job, rate, len(users), len(items))
         validated = partial(_validated, scorer, sample, sampled)
         tried.append((rate, _fit(trainer, batches, scorer, validated, job, deadline)))
     rate, best = max(tried, key=lambda pair: pair[1].validation)
-    trainer, _, scorer = _set_up(job, rate, data)
+    trainer, _, scorer = set_up(job, rate, len(users), len(items))
     trainer.model.load_state_dict(best.weights)
     if best.attention is not None:
         trainer.model.A_in = best.attention
@@ -123,7 +123,7 @@ def figures_of(tested: Evaluated) -> dict[str, dict[str, float]]:
     }
 
 
-def _set_up(job: Job, rate: float, data: Dataset) -> tuple[Any, Any, Any]:
+def set_up(job: Job, rate: float, users: int, items: int) -> tuple[Any, Any, Any]:
     """RecBole's trainer and training batches for one learning rate, and the model as a scorer."""
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -154,7 +154,7 @@ def _set_up(job: Job, rate: float, data: Dataset) -> tuple[Any, Any, Any]:
     init_seed(seed, True)
     model = get_model(job.model)(config, batches._dataset)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    return trainer, batches, RecBoleScorer(model, exported, data.users, data.items)
+    return trainer, batches, RecBoleScorer(model, exported, users, items)
 
 
 def _fit(trainer: Any, batches: Any, scorer: Any, validated: Callable[[], float], job: Job, deadline: float) -> Fitted:
@@ -192,19 +192,8 @@ def _fit(trainer: Any, batches: Any, scorer: Any, validated: Callable[[], float]
     return Fitted(best.weights, best.attention, best.validation, best.epoch, epoch, out_of_time)
 
 
-def _of_users(users: NDArray[np.int64], interactions: pl.DataFrame, candidates: pl.DataFrame, items: int) -> Dataset:
-    """The data set of some users, who are numbered anew in their order."""
-    numbers = pl.DataFrame({"user": users.astype(np.int32)}).with_row_index("number")
-
-    def of_them(frame: pl.DataFrame) -> pl.DataFrame:
-        kept = frame.join(numbers, on="user", maintain_order="left")
-        return kept.with_columns(user=pl.col("number").cast(pl.Int32)).drop("number")
-
-    return Dataset(of_them(interactions), of_them(candidates), len(users), items)
-
-
 def _validated(scorer: Scorer, sample: Dataset, users: NDArray[np.int64]) -> float:
-    """The figure that is chosen by, over the users of a sample that `_of_users` made."""
+    """The figure that is chosen by, over the users of a sample that `of_users` made."""
 
     class OfSample:
         def score(self, chosen: NDArray[np.int64]) -> NDArray[np.float32] | Scores:

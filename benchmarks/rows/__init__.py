@@ -10,6 +10,11 @@ ROWS = (
     "embed_text",
     "build_graph",
     "init_sdne",
+    "train_gat",
+    "train_users",
+    "evaluate",
+    "recommend",
+    "repro",
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LEVELS = (2.5, 97.5)
 POOLED_SAMPLES = 200
+# Cells of the samples x users matrix of draws that are held at once: some 50 megabytes with the draws themselves.
+BLOCK_CELLS = 2_000_000
 
 
 class Figure(NamedTuple):
@@ -29,8 +31,22 @@ class Figure(NamedTuple):
 def mean_figure(values: PerUser, samples: int, random: np.random.Generator) -> Figure:
     """Interval of a mean over users."""
     count = len(values.values)
-    means = np.array([values.values[random.integers(count, size=count)].mean() for _ in range(samples)])
+    means = np.concatenate([values.values[drawn].mean(axis=1) for drawn in drawn_users(count, samples, random)])
     return _figure(values.mean, means, count)
+
+
+def drawn_users(users: int, samples: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Whom each bootstrap sample draws, (samples of a block, users), in blocks of bounded memory: the draws do not depend on their size."""
+    size = max(BLOCK_CELLS // users, 1)
+    for start in range(0, samples, size):
+        yield random.integers(users, size=(min(size, samples - start), users))
+
+
+def times_drawn(users: int, samples: int, random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+    """As `drawn_users`: how often each sample draws each user."""
+    for drawn in drawn_users(users, samples, random):
+        drawn += users * np.arange(len(drawn))[:, None]
+        yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
 
 
 def pooled_auc_figure(pairs: ScoredPairs, samples: int, random: np.random.Generator) -> Figure:
@@ -46,11 +62,9 @@ def pooled_auc_figure(pairs: ScoredPairs, samples: int, random: np.random.Genera
     def resampled(times: NDArray[np.float64]) -> float:
         return auc_of_sorted(groups, labels, times[place])
 
-    return _figure(
-        auc_of_sorted(groups, labels),
-        _resampled(resampled, len(names), min(samples, POOLED_SAMPLES), random),
-        len(names),
-    )
+    samples = min(samples, POOLED_SAMPLES)
+    aucs = [resampled(row) for times in times_drawn(len(names), samples, random) for row in times]
+    return _figure(auc_of_sorted(groups, labels), np.array(aucs), len(names))
 
 
 def threshold_figures(
@@ -62,19 +76,17 @@ def threshold_figures(
     kinds = [pairs.labels & called, ~pairs.labels & called, pairs.labels & ~called, ~pairs.labels & ~called]
     counts = np.stack([np.bincount(place, weights=kind, minlength=len(names)) for kind in kinds])
 
-    def accuracy(times: NDArray[np.float64]) -> float:
-        hits, false, missed, correct = counts @ times
-        return float((hits + correct) / (hits + false + missed + correct))
+    def accuracy(hits: Any, false: Any, missed: Any, correct: Any) -> Any:
+        return (hits + correct) / (hits + false + missed + correct)
 
-    def f1(times: NDArray[np.float64]) -> float:
-        hits, false, missed, _ = counts @ times
-        return float(2 * hits / max(2 * hits + false + missed, 1))
+    def f1(hits: Any, false: Any, missed: Any, _: Any) -> Any:
+        return 2 * hits / np.maximum(2 * hits + false + missed, 1)
 
-    once = np.ones(len(names))
-    return {
-        name: _figure(metric(once), _resampled(metric, len(names), samples, random), len(names))
-        for name, metric in (("accuracy", accuracy), ("f1", f1))
-    }
+    found = {}
+    for name, metric in (("accuracy", accuracy), ("f1", f1)):
+        resampled = [metric(*(counts @ times.T)) for times in times_drawn(len(names), samples, random)]
+        found[name] = _figure(float(metric(*counts.sum(axis=1))), np.concatenate(resampled), len(names))
+    return found
 
 
 def best_threshold(pairs: ScoredPairs) -> float:
@@ -90,15 +102,6 @@ def best_threshold(pairs: ScoredPairs) -> float:
     if best == len(scores):
         return float(scores[-1])
     return float((scores[best - 1] + scores[best]) / 2)
-
-
-def _resampled(
-    metric: Callable[[NDArray[np.float64]], float], users: int, samples: int, random: np.random.Generator
-) -> NDArray[np.float64]:
-    """The metric for bootstrap samples, each given as how often every user was drawn."""
-    return np.array(
-        [metric(np.bincount(random.integers(users, size=users), minlength=users).astype(float)) for _ in range(samples)]
-    )
 
 
 def _figure(value: float, resampled: NDArray[np.float64], users: int) -> Figure:

@@ -6,14 +6,14 @@ cancels, so two systems whose own intervals overlap widely can still be told apa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from pipeline.errors import InputError
-from pipeline.evaluation.intervals import LEVELS, POOLED_SAMPLES
+from pipeline.evaluation.intervals import LEVELS, POOLED_SAMPLES, times_drawn
 from pipeline.evaluation.metrics import auc_of_sorted, tie_groups
 from pipeline.evaluation.protocols import PerUser, ScoredPairs
 from pipeline.random_streams import stream
@@ -21,8 +21,6 @@ from pipeline.random_streams import stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Cells of the samples x users matrix of draws that are held at once: some 50 megabytes with the draws themselves.
-BLOCK_CELLS = 2_000_000
 SCHEMA = {
     "system": pl.String,
     "protocol": pl.String,
@@ -196,18 +194,8 @@ def _differences(left: PerUser, right: PerUser) -> tuple[NDArray[np.int64], NDAr
 def _of_means(differences: NDArray[np.float64], samples: int, random: np.random.Generator) -> list[Difference]:
     """Intervals of the means of columns, (users, columns), all columns over the same draws."""
     count = len(differences)
-    means = np.concatenate([times @ differences for times in _draws(count, samples, random)]) / count
+    means = np.concatenate([times @ differences for times in times_drawn(count, samples, random)]) / count
     return [_interval(value, column, count) for value, column in zip(differences.mean(axis=0), means.T, strict=True)]
-
-
-def _draws(users: int, samples: int, random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
-    """How often each bootstrap sample draws each user, (samples of a block, users), in blocks of bounded memory."""
-    size = max(BLOCK_CELLS // users, 1)
-    for start in range(0, samples, size):
-        rows = min(size, samples - start)
-        drawn = random.integers(users, size=(rows, users))
-        drawn += users * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * users).reshape(rows, users).astype(np.float64)
 
 
 def _resampled_aucs(
@@ -226,7 +214,7 @@ def _resampled_aucs(
         order = np.argsort(pairs.scores, kind="stable")
         prepared.append((tie_groups(pairs.scores[order]), pairs.labels[order], place[order]))
     aucs = [[auc_of_sorted(groups, labels) for groups, labels, _ in prepared]]
-    for block in _draws(len(names), min(samples, POOLED_SAMPLES), random):
+    for block in times_drawn(len(names), min(samples, POOLED_SAMPLES), random):
         aucs += [[auc_of_sorted(groups, labels, times[owner]) for groups, labels, owner in prepared] for times in block]
     return np.array(aucs).T, len(names)
 

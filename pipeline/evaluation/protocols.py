@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.dataset import Dataset, Pairs, blocks
 from pipeline.errors import InputError
 from pipeline.evaluation import metrics
-from pipeline.evaluation.ranks import Standing, standing
+from pipeline.evaluation.ranks import Standing, standing, standing_among
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,37 +143,39 @@ def evaluate_split(
             out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
         scores = answers.preference
         watch(users, scores)
-        candidates = np.ones(scores.shape, dtype=bool)
-        candidates[earlier[users].nonzero()] = False
         row, column = likes[users].nonzero()
         have, position = np.unique(row, return_inverse=True)
-        if len(have):
-            ranked.append(
-                _shifted(
-                    standing(scores[have], candidates[have], position.astype(np.int64), column.astype(np.int64)),
-                    int(users[0]),
-                    have,
-                )
-            )
-            never_recommended *= _chance_of_no_first_ten(scores[have], candidates[have])
+        if not len(have):
+            continue
+        ranking = scores.copy()
+        ranking[earlier[users].nonzero()] = -np.inf
+        if len(have) < len(users):
+            ranking = ranking[have]
+        ranked.append(_shifted(standing_among(ranking, position, column), int(users[0]), have))
+        never_recommended *= _chance_of_no_first_ten(ranking)
     ctr = _labelled(liked, out["liked"], unrated, out["unrated"])
     impression = _labelled(liked, out["judged"], disliked, out["disliked"])
     per_user = _ctr_metrics(ctr) | _impression_metrics(impression) | _ranking_metrics(ranked)
     return Evaluated(ctr, impression, per_user, float(1 - never_recommended.mean()))
 
 
-def _chance_of_no_first_ten(scores: NDArray[np.float32], candidates: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Probability that an item stands in nobody's first ten, (items,), tied items taking their places in random order."""
-    masked = np.where(candidates, scores, -np.inf)
-    places = min(10, masked.shape[1])
-    last = -np.partition(-masked, places - 1, axis=1)[:, places - 1 : places]
-    certain = candidates & (masked > last)
-    tied = candidates & (masked == last)
-    free = places - certain.sum(axis=1, keepdims=True)
-    chance = np.where(
-        certain, 1.0, np.where(tied, np.minimum(free / np.maximum(tied.sum(axis=1, keepdims=True), 1), 1.0), 0.0)
-    )
-    missed: NDArray[np.float64] = np.prod(1 - chance, axis=0)
+def _chance_of_no_first_ten(ranking: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probability that an item stands in nobody's first ten, (items,), tied items taking their places in random order.
+
+    Args:
+        ranking: (users, items), minus infinity where an item is no candidate.
+    """
+    users, items = ranking.shape
+    places = min(10, items)
+    last = np.partition(ranking, -places, axis=1)[:, -places]
+    # Few cells reach their row's tenth place, and the others change nothing.
+    reached = np.flatnonzero(ranking >= np.maximum(last, np.finfo(ranking.dtype).min)[:, None])
+    row, item = np.divmod(reached, items)
+    tied = ranking[row, item] == last[row]
+    free = places - np.bincount(row[~tied], minlength=users)
+    shared = np.minimum(free / np.maximum(np.bincount(row[tied], minlength=users), 1), 1.0)
+    missed = np.ones(items)
+    np.multiply.at(missed, item, 1 - np.where(tied, shared[row], 1.0))
     return missed
 
 

@@ -12,14 +12,12 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.functional import embedding
 
-from pipeline.histories import Histories
+from pipeline.histories import Chunk, Histories
+from pipeline.views.leave_one_out import attention_weights, leave_each_out
 from pipeline.views.view import View, sizes
 
-# Added to the logits of padding: large enough for a weight of exactly zero, finite so that empty histories give no NaN.
-MASKED = -1e9
-# Above this weight 1 - P_ij has lost digits, and the i-th row's softmax without item j is taken directly.
-SHARP = 0.99
 # Attention weights (users x heads x length x length) of a chunk: about the size of a core's cache, and a bound on memory.
 CHUNK_CELLS = 500_000
 
@@ -68,8 +66,9 @@ class SelfAttention(View):
             seen = self.towards(candidates, head)
             scores = pooled.whole @ seen.T
             if pooled.without is not None:
-                change = ((pooled.without - pooled.whole[history.user]) * seen[history.items]).sum(dim=-1)
-                scores = scores.index_put((history.user, history.items), change, accumulate=True)
+                # In the place of each entry's score by the whole set, that by the set without it.
+                without = (pooled.without * embedding(history.items, seen)).sum(dim=1)
+                scores = scores.index_put((history.user, history.items), without)
             found[head] = scores
         return found
 
@@ -89,42 +88,42 @@ class SelfAttention(View):
             leave_one_out: also give the view without each item.
         """
         width = self.heads * projected.value.shape[2]
-        whole = [projected.value.new_zeros(0, width)]
-        without = [projected.value.new_zeros(0, width)]
-        users, entries = [], []
-        for chunk in history.chunks(CHUNK_CELLS // self.heads):
-            query, key, value = (part[chunk.items].transpose(1, 2) for part in projected)
-            pooled, left_out = attend(query, key, value, chunk.present, leave_one_out=leave_one_out)
-            whole.append(pooled)
-            users.append(chunk.users)
-            if left_out is not None:
-                without.append(left_out[chunk.present])
-                entries.append(chunk.entries)
-        # Users whose set is empty are in no chunk: their view is the zero vector.
         result = projected.value.new_zeros(len(history.lengths), width)
-        if users:
-            result = result.index_copy(0, torch.cat(users), torch.cat(whole))
+        ordered = projected.value.new_zeros(0, width)
+        chunks = list(history.chunks(CHUNK_CELLS // self.heads))
+        if chunks:
+            # Gathered for all chunks at once: the gradient of each gathering is as large as the catalogue.
+            items = torch.cat([chunk.items.flatten() for chunk in chunks])
+            cells = [chunk.items.numel() for chunk in chunks]
+            query, key, value = (torch.split(embedding(items, part.flatten(1)), cells) for part in projected)
+            found = []
+            for chunk, *parts in zip(chunks, query, key, value, strict=True):
+                asking, asked, seen = (self._by_head(part, chunk) for part in parts)
+                found.append(attend(asking, asked, seen, chunk.present, leave_one_out=leave_one_out))
+            # Users whose set is empty are in no chunk: their view is the zero vector.
+            users = torch.cat([chunk.users for chunk in chunks])
+            result = result.index_copy(0, users, torch.cat([whole for whole, _ in found]))
+            if leave_one_out:
+                left_out = torch.cat([without.flatten(0, 1) for _, without in found if without is not None])
+                present = torch.cat([chunk.present.flatten() for chunk in chunks]).nonzero().squeeze(1)
+                cell = torch.empty_like(present)
+                cell[torch.cat([chunk.entries for chunk in chunks])] = present
+                ordered = embedding(cell, left_out)
         count = sizes(history).to(result.dtype)
         result = result * self.counted(count).unsqueeze(1)
         if not leave_one_out:
             return Pooled(result, None)
-        ordered = torch.cat(without)
-        if entries:
-            ordered = ordered[torch.argsort(torch.cat(entries))]
         return Pooled(result, ordered * self.counted(count - 1)[history.user].unsqueeze(1))
+
+    def _by_head(self, rows: torch.Tensor, chunk: Chunk) -> torch.Tensor:
+        """(users, heads, length, width per head) of rows of a chunk, one for each of its cells."""
+        return rows.view(*chunk.items.shape, self.heads, -1).transpose(1, 2)
 
 
 def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, present: torch.Tensor, *, leave_one_out: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Self-attention over padded sets, pooled by the mean; with P the attention weights and O = P V:
-
-        u^(-j) = 1/(L-1) sum_{i != j} (O_i - P_ij V_j) / (1 - P_ij)
-
-    since leaving item j out rescales every other row of the softmax (rows that attend to hardly anything but j lose digits
-    that way and are done again without j). With G_ij = 1/(1 - P_ij), G_jj = 0:
-
-        U^(-.) = ( G^T O - diag(colsum(P o G)) V ) / (L-1)
+    """Self-attention over padded sets, pooled by the mean, and the same without each item (`leave_one_out`).
 
     Args:
         query: (users, heads, length, width per head), likewise key and value.
@@ -134,40 +133,15 @@ def attend(
         (users, width) and (users, length, width), heads concatenated; zero where nothing is (left) in the set.
     """
     users, heads, length, width = query.shape
-    padding = ~present[:, None, None, :]
-    logits = (query * width**-0.5) @ key.transpose(2, 3)
-    weights = logits.masked_fill(padding, MASKED).softmax(dim=-1)
-    rows = present[:, None, :, None].to(weights.dtype)
-    sizes = rows.sum(dim=2, keepdim=True)
+    query, key, value = (part.reshape(users * heads, length, width) for part in (query, key, value))
+    of_sets = present.repeat_interleave(heads, dim=0)
+    if leave_one_out:
+        whole, without = leave_each_out(query, key, value, of_sets)
+        ordered = without.view(users, heads, length, width).transpose(1, 2)
+        return whole.reshape(users, heads * width), ordered.reshape(users, length, heads * width)
+    rows = of_sets.unsqueeze(2).to(value.dtype)
     # The mean over rows goes before V: one length x width product instead of length x length x width.
-    column_means = (rows / sizes.clamp(min=1)).transpose(2, 3) @ weights
-    whole = (column_means @ value).reshape(users, heads * width)
-    if not leave_one_out:
-        return whole, None
-    others = rows * (1 - torch.eye(length, dtype=weights.dtype, device=weights.device))
-    sharp = (weights > SHARP) & (others > 0)
-    rescale = (others / (1 - weights).clamp(min=1 - SHARP)).masked_fill(sharp, 0.0)
-    taken_out = (weights * rescale).sum(dim=2).unsqueeze(-1) * value
-    without = rescale.transpose(2, 3) @ (weights @ value) - taken_out
-    if bool(sharp.any()):
-        without = without + _rows_without_their_peak(logits.masked_fill(padding, MASKED), value, sharp)
-    without = without / (sizes - 1).clamp(min=1)
-    without = without * rows
-    return whole, without.transpose(1, 2).reshape(users, length, heads * width)
-
-
-def _rows_without_their_peak(logits: torch.Tensor, value: torch.Tensor, sharp: torch.Tensor) -> torch.Tensor:
-    """What rows i add to u^(-j) where P_ij is close to 1, each by a softmax over its other items.
-
-    Args:
-        logits: (users, heads, length, length), padding masked.
-        value: (users, heads, length, width per head).
-        sharp: (users, heads, length, length), True at such (i, j): at most one j for each i.
-
-    Returns:
-        (users, heads, length, width per head), summed over i for each j.
-    """
-    user, head, row, column = sharp.nonzero(as_tuple=True)
-    left = logits[user, head, row].scatter(1, column.unsqueeze(1), MASKED).softmax(dim=1)
-    outputs = (left.unsqueeze(1) @ value[user, head]).squeeze(1)
-    return torch.zeros_like(value).index_put((user, head, column), outputs, accumulate=True)
+    column_means = (rows / rows.sum(dim=1, keepdim=True).clamp(min=1)).transpose(1, 2) @ attention_weights(
+        query, key, rows
+    )
+    return (column_means @ value).reshape(users, heads * width), None

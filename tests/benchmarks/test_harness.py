@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from benchmarks.measure import Measured, Runs, measure
 from benchmarks.rows import ROWS, cases
 from pipeline.errors import InputError
 from tests.benchmarks import ways
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 MODULE = "tests.benchmarks.ways"
 PEAKS = Peaks(operations=1e3, moved=1e2)
@@ -63,6 +65,42 @@ def test_a_way_that_finds_something_else_ends_the_benchmark() -> None:
 def test_a_failure_of_our_own_way_ends_the_benchmark() -> None:
     with pytest.raises(InputError, match="three numbers: ours: ValueError: out of order"):
         measured(4)
+
+
+def test_what_a_way_has_started_ends_with_it() -> None:
+    ways.LEFT.unlink(missing_ok=True)
+    assert measured(7)[0].ways[1].ended == "time"
+    time.sleep(3)
+    assert not ways.LEFT.exists()
+
+
+def test_what_ours_may_take_stands_where_a_ratio_would() -> None:
+    (row,) = rows_of(taken("again", [4.0]))
+    assert render.aim(row) == "≥ 2"
+    assert render.aim(row | {"aim": None}) == ""
+    assert render.aim(row | {"aim": None, "at_most": 150.0}) == "≤ 150 s"
+    assert render.aim(row | {"at_most": 1.5, "at_most_more": 0.25}) == "≥ 2, ≤ 1.5 s, ≤ its + 0.25 s"
+    older = {name: value for name, value in row.items() if not name.startswith("at_most")}
+    assert render.aim(older) == "≥ 2"
+
+
+def test_a_way_is_run_by_the_interpreter_of_its_environment_or_says_how_to_set_it_up(tmp_path: Path) -> None:
+    made = tmp_path / "elsewhere"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    case = ways.CASES[5]
+    here, gone = case.alternatives
+    found = measure(MODULE, 5, case, 1, lambda text: None)
+    assert found.ways[1].figures == [{"sum": 6, "in a folder named elsewhere": 0}]
+    assert found.ways[2].failed == ".venv-gone is not there; `make .venv-gone/.ready` sets it up"
+    there = replace(case, alternatives=(replace(here, environment=str(made)), gone))
+    found = measure(MODULE, 5, there, 1, lambda text: None)
+    assert found.ways[1].figures == [{"sum": 6, "in a folder named elsewhere": 1}]
+
+
+def test_figures_that_are_told_need_not_be_the_same() -> None:
+    assert [way.figures[0]["length"] for way in measured(6)[0].ways] == [6, 60]
+    with pytest.raises(InputError, match="longer: length: found 60, expected 6"):
+        measure(MODULE, 6, replace(ways.CASES[6], told=()), 1, lambda text: None)
 
 
 def taken(name: str, seconds: list[float], **more: Any) -> Runs:
@@ -167,6 +205,7 @@ def test_a_case_names_its_ways_apart_and_aims_at_some_of_them() -> None:
             names = [way.name for way in case.ways]
             assert len(set(names)) == len(names)
             assert set(case.aims or {}) <= set(names)
+            assert set(case.at_most_more or {}) <= set(names)
 
 
 def test_registering_rows_imports_nothing_heavy() -> None:

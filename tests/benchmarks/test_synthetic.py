@@ -13,7 +13,7 @@ import pytest
 from benchmarks.synthetic import HEAD, LINKED_SHARE, RARE_FACTS, by_rank, fact_shares, generate
 from pipeline.errors import InputError
 from pipeline.sources.tables import TablesSource
-from tests.imports import ROOT
+from tests.repository import ROOT
 
 USERS, ITEMS, INTERACTIONS = 400, 3000, 30_000
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.case import Bound, Case, Figures, Way
 
 NUMBERS = "numbers.txt"
+LEFT = Path(tempfile.gettempdir()) / f"left behind by {Path(__file__).parent.name}"
 
 
 def inputs(folder: Path) -> None:
@@ -51,8 +53,23 @@ def wrong(ready: list[int]) -> Figures:
     return {"sum": 7}
 
 
+def interpreter(ready: list[int]) -> Figures:
+    return {"sum": 6, "in a folder named elsewhere": float(Path(sys.prefix).name == "elsewhere")}
+
+
+def longer(ready: list[int]) -> Figures:
+    return {"sum": 6, "length": 60}
+
+
 def in_a_child(ready: list[int]) -> Figures:
     subprocess.run([sys.executable, "-c", "x = bytearray(300 * 2**20); sum(range(3_000_000))"], check=True)
+    return {"sum": 6}
+
+
+def left_behind(ready: list[int]) -> Figures:
+    """Starts a process that would write a file if it lived on, and says where."""
+    later = f"import time; time.sleep(3); open({str(LEFT)!r}, 'w').close()"
+    subprocess.run([sys.executable, "-c", later], check=True)
     return {"sum": 6}
 
 
@@ -63,9 +80,18 @@ def bound(folder: Path) -> Bound:
 OURS = Way("ours", numbers, added, warm=2)
 
 
-def case(*alternatives: Way, ours: Way = OURS, seconds: float = 60) -> Case:
+def case(*alternatives: Way, ours: Way = OURS, seconds: float = 60, told: tuple[str, ...] = ()) -> Case:
     return Case(
-        "sums", "three numbers", ours, alternatives, inputs, {"again": 2.0}, seconds=seconds, mebibytes=400, bound=bound
+        "sums",
+        "three numbers",
+        ours,
+        alternatives,
+        inputs,
+        {"again": 2.0},
+        seconds=seconds,
+        mebibytes=400,
+        bound=bound,
+        told=told,
     )
 
 
@@ -79,4 +105,7 @@ CASES = (
     ),
     case(Way("wrong", numbers, wrong)),
     case(ours=Way("ours", numbers, broken)),
+    case(Way("elsewhere", numbers, interpreter), Way("nowhere", numbers, interpreter, environment=".venv-gone")),
+    case(Way("longer", numbers, longer), told=("length",)),
+    case(Way("left behind", numbers, left_behind), seconds=1),
 )

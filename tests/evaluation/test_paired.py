@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from pipeline.errors import InputError
-from pipeline.evaluation import paired
+from pipeline.evaluation import intervals, paired
 from pipeline.evaluation.intervals import POOLED_SAMPLES, mean_figure
 from pipeline.evaluation.paired import (
     SCHEMA,
@@ -76,15 +76,15 @@ def test_users_need_no_order() -> None:
 
 @pytest.mark.parametrize("cells", [1, 40, 10**6])
 def test_blocks_of_samples_change_nothing(monkeypatch, cells) -> None:
-    monkeypatch.setattr(paired, "BLOCK_CELLS", cells)
+    monkeypatch.setattr(intervals, "BLOCK_CELLS", cells)
     one, other = per_user(15, 1), per_user(15, 2)
     found = paired_difference(one, other, SAMPLES, np.random.default_rng(5))
     assert found[:3] == pytest.approx(slow_interval(one, other, SAMPLES, 5))
 
 
 def test_no_block_is_larger_than_its_limit(monkeypatch) -> None:
-    monkeypatch.setattr(paired, "BLOCK_CELLS", 50)
-    shapes = [block.shape for block in paired._draws(20, 7, np.random.default_rng(0))]
+    monkeypatch.setattr(intervals, "BLOCK_CELLS", 50)
+    shapes = [block.shape for block in intervals.times_drawn(20, 7, np.random.default_rng(0))]
     assert shapes == [(2, 20), (2, 20), (2, 20), (1, 20)]
 
 

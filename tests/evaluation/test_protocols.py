@@ -327,8 +327,16 @@ def test_the_worlds_of_these_tests_hold_the_users_they_speak_of() -> None:
 
 
 def test_a_constant_score_covers_the_catalogue_like_random_lists() -> None:
-    scores, candidates = np.zeros((3, 40), dtype=np.float32), np.ones((3, 40), dtype=bool)
-    candidates[0, :20] = False
-    missed = protocols._chance_of_no_first_ten(scores, candidates)
+    ranking = np.zeros((3, 40), dtype=np.float32)
+    ranking[0, :20] = -np.inf
+    missed = protocols._chance_of_no_first_ten(ranking)
     assert missed[:20] == pytest.approx([(1 - 10 / 40) ** 2] * 20)
     assert missed[20:] == pytest.approx([(1 - 10 / 20) * (1 - 10 / 40) ** 2] * 20)
+
+
+def test_who_has_less_than_ten_candidates_has_them_all_and_nothing_else() -> None:
+    ranking = np.full((2, 40), -np.inf, dtype=np.float32)
+    ranking[0, :3] = [1.0, 2.0, 2.0]
+    ranking[1] = np.arange(40)
+    missed = protocols._chance_of_no_first_ten(ranking)
+    assert missed.tolist() == [0.0] * 3 + [1.0] * 27 + [0.0] * 10

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.sources.tidy import RawTable, TidyTables, _distinct_numbers, tidy
+from pipeline.sources.tidy import RawTable, TidyTables, tidy
 
 PAIRS = {"user_id": ["u", "v"], "item_id": ["a", "b"]}
 RATED = pl.DataFrame({**PAIRS, "rating": [4, 5]})
@@ -317,15 +317,25 @@ def test_a_row_that_is_mended_away_changes_no_line_of_those_below_it() -> None:
         tables(items=items, mend=True)
 
 
-ids = st.integers(-3, 3) | st.integers(-(2**62), 2**62)
-
-
 @settings(deadline=None, max_examples=200, derandomize=True)
-@given(st.lists(st.tuples(ids, ids), min_size=1, max_size=6))
-def test_pairs_of_numbers_are_distinct_only_where_they_are(pairs: list[tuple[int, int]]) -> None:
-    frame = pl.DataFrame(pairs, schema={"user_id": pl.Int64, "item_id": pl.Int64}, orient="row")
-    distinct = len(set(pairs)) == len(pairs)
-    assert _distinct_numbers(frame, ("user_id", "item_id")) <= distinct
-    if all(abs(number) <= 3 for pair in pairs for number in pair):
-        assert _distinct_numbers(frame, ("user_id", "item_id")) == distinct
-    assert not _distinct_numbers(frame.cast(pl.String), ("user_id", "item_id"))
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2)), min_size=1, max_size=6), st.booleans(), st.booleans())
+def test_the_first_repeat_is_named_whatever_the_ids_are(
+    pairs: list[tuple[int, int]], texts: bool, sorted_: bool
+) -> None:
+    pairs = sorted(pairs) if sorted_ else pairs
+    rated = pl.DataFrame(pairs, schema={"user_id": pl.Int64, "item_id": pl.Int64}, orient="row").with_columns(
+        rating=3.0
+    )
+    items = pl.DataFrame({"item_id": ["-1", "0", "1", "2"], "title": "x"})
+    links = pl.DataFrame({"item_id": ["1"], "entity_id": ["e"]})
+    if texts:
+        rated = rated.with_columns(pl.col("user_id", "item_id").cast(pl.String))
+    repeated = next((place for place, pair in enumerate(pairs) if pair in pairs[:place]), None)
+    if repeated is None:
+        assert len(tables(rated, items=items, links=links).interactions) == len(pairs)
+        return
+    user, item = pairs[repeated]
+    with pytest.raises(
+        InputError, match=rf"^interactions\.parquet: row {repeated}: found user_id {user}, item_id {item} a second"
+    ):
+        tables(rated, items=items, links=links)

@@ -1,0 +1,114 @@
+"""A trained model for ways to score with: that of the default data set, or one of any size with weights at random."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.data import DATASET, copy_artifacts
+
+if TYPE_CHECKING:
+    from pipeline.dataset import Dataset
+    from pipeline.model import TrainedModel
+    from pipeline.variant import VariantConfig
+
+VARIANT = "crmman-plus"
+DATA = ("ITEMS", "USERS", "INTERACTIONS", "UNRATED_CANDIDATES")
+VECTORS, PAIRS = ("users.npy", "items.npy"), "pairs.npz"
+
+
+def of_default_data(folder: Path) -> None:
+    """The data set with its model, and its vectors (see `write_vectors`)."""
+    from pipeline import artifacts
+
+    copy_artifacts(folder, *DATA)
+    stored = artifacts.MODEL.of(variant=VARIANT)
+    stored.read(DATASET)
+    target = stored.at(DATASET, folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(stored.at(DATASET), target)
+    write_vectors(folder)
+
+
+def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> None:
+    """A made-up data set with a model of `VARIANT` whose weights are drawn, as artifacts of the default data set's name."""
+    import numpy as np
+    import torch
+
+    from benchmarks.synthetic import generate
+    from pipeline import artifacts
+    from pipeline.dataset import Dataset, DatasetConfig, prepare
+    from pipeline.model import build_scorer
+
+    tables = generate(users, items, interactions, seed=0)
+    config = DatasetConfig(
+        like_threshold=4.0,
+        min_user_interactions=1,
+        min_item_interactions=0,
+        linked_items_only=False,
+        split="random",
+        split_fractions=[0.6, 0.2, 0.2],
+    )
+    rated = tables["interactions"].with_columns(like=None, timestamp=None)
+    made = prepare(rated, tables["items"], tables["item_entities"], config, seed=0)
+    artifacts.ITEMS.write(made.items, DATASET, folder)
+    artifacts.USERS.write(made.users, DATASET, folder)
+    artifacts.INTERACTIONS.write(made.interactions, DATASET, folder)
+    artifacts.UNRATED_CANDIDATES.write(made.unrated_candidates, DATASET, folder)
+
+    variant = read_variant()
+    data = Dataset(made.interactions, made.unrated_candidates, len(made.users), len(made.items))
+    torch.manual_seed(0)
+    scorer = build_scorer(variant, variant.width, data)
+    arrays: dict[str, Any] = {f"scorer.{name}": value.numpy() for name, value in scorer.state_dict().items()}
+    drawn = np.random.default_rng(0).normal(size=(len(made.items), variant.width))
+    arrays["items"] = drawn.astype(np.float32)
+    about = {"variant": variant.model_dump(), "best_epoch": 0}
+    artifacts.MODEL.of(variant=VARIANT).write(arrays, DATASET, folder, about=about)
+    write_vectors(folder)
+
+
+def read_variant() -> VariantConfig:
+    from pipeline.config import read_yaml, validated
+    from pipeline.variant import VariantConfig
+
+    return validated(VariantConfig, read_yaml(Path("params.yaml"))["variants"][VARIANT], "params.yaml: ")
+
+
+def read_data(folder: Path) -> Dataset:
+    from pipeline import artifacts
+    from pipeline.dataset import Dataset
+
+    items, users, interactions, unrated = (getattr(artifacts, name).read(DATASET, folder) for name in DATA)
+    return Dataset(interactions, unrated, len(users), len(items))
+
+
+def read_model(folder: Path) -> TrainedModel:
+    from pipeline import artifacts
+    from pipeline.config import validated
+    from pipeline.model import TrainedModel
+    from pipeline.variant import VariantConfig
+
+    stored = artifacts.MODEL.of(variant=VARIANT)
+    config = validated(VariantConfig, stored.about(DATASET, folder)["variant"], "variant: ")
+    return TrainedModel.from_arrays(stored.read(DATASET, folder), config, read_data(folder))
+
+
+def write_vectors(folder: Path) -> None:
+    """Vectors of users (by their training histories) and items whose inner products are the model's scores, and the pairs to rank.
+
+    `PAIRS` has `train` and `valid`, which a user is known by, and `test`, the likes that are looked for; each (2, pairs).
+    """
+    import numpy as np
+
+    from pipeline.people import people_of
+    from pipeline.vectors import item_vectors, user_vectors
+
+    model = read_model(folder)
+    people = people_of(model.data, np.arange(model.data.users), ("train",))
+    for name, vectors in zip(VECTORS, (user_vectors(model, people), item_vectors(model)), strict=True):
+        np.save(folder / name, vectors)
+    known = [model.data.rated((split,)) for split in ("train", "valid")]
+    train, valid, test = (np.stack([found.users, found.items]) for found in (*known, model.data.liked("test")))
+    np.savez(folder / PAIRS, train=train, valid=valid, test=test)

@@ -1,0 +1,68 @@
+"""The triples around the items, in numbers: names are looked up once, and what comes after costs a few bytes a triple."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class LinkedTriples(NamedTuple):
+    """A row for each item and each end of a triple that one of the item's entities is; in no order, and with repeats.
+
+    Attributes:
+        rows: the item's row, (entries,).
+        relations, others: the triple's relation and the entity at its other end, as places in the names, (entries,).
+        inverse: whether the item's entity is the tail, (entries,).
+        relation_names, other_names: sorted, each once; names that no entry has may be among them.
+    """
+
+    rows: NDArray[np.int32]
+    relations: NDArray[np.uint32]
+    others: NDArray[np.uint32]
+    inverse: NDArray[np.bool_]
+    relation_names: pl.Series
+    other_names: pl.Series
+
+
+def linked_triples(kg: pl.DataFrame, links: pl.DataFrame) -> LinkedTriples:
+    """
+    Args:
+        kg: head, relation, tail.
+        links: row (Int32), entity_id.
+    """
+    linked = links["entity_id"].unique().sort()
+    own = pl.DataFrame({"row": links["row"], "own": _codes(links["entity_id"], linked)})
+    # An end that is no item's entity has no number here.
+    ends = [
+        (_codes(kg["head"], linked), kg["tail"], False),
+        (_codes(kg["tail"], linked), kg["head"], True),
+    ]
+    kept = [(end.is_not_null(), end, other, inverse) for end, other, inverse in ends]
+    names = pl.concat([other.filter(there) for there, _, other, _ in kept]).unique().sort()
+    relation_names = kg["relation"].unique().sort()
+    relation = _codes(kg["relation"], relation_names)
+    around = pl.concat(
+        [
+            pl.DataFrame(
+                {
+                    "own": end.filter(there),
+                    "relation": relation.filter(there),
+                    "other": _codes(other.filter(there), names),
+                }
+            ).with_columns(inverse=pl.lit(inverse))
+            for there, end, other, inverse in kept
+        ]
+    )
+    found = own.join(around, on="own", how="inner")
+    rows, relations, others, inverses = (found[name].to_numpy() for name in ("row", "relation", "other", "inverse"))
+    return LinkedTriples(rows, relations, others, inverses, relation_names, names)
+
+
+def _codes(column: pl.Series, names: pl.Series) -> pl.Series:
+    """Places in sorted names; none of a value that is not there."""
+    return column.cast(pl.Enum(names), strict=False).to_physical().cast(pl.UInt32)

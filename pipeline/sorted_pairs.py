@@ -1,0 +1,109 @@
+"""Pairs of a row and a column (edges of a graph), by row and by column, for loops that compute one row or one column at a time.
+
+Such loops write nothing twice: rows can be shared out among threads, and the result has the same bytes for any number of them.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+# Blocks of rows for each thread: as many as balance rows of unequal cost.
+BLOCKS_PER_THREAD = 4
+
+
+class SortedPairs(NamedTuple):
+    """
+    Attributes:
+        starts: where each row's pairs begin, (rows + 1,).
+        columns: of the pairs, by row and then by column, (pairs,).
+        column_starts: where each column's pairs begin, (columns + 1,).
+        rows: of the pairs, by column and then by row, (pairs,).
+        places: where each of those is in ``columns``, (pairs,).
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    column_starts: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    places: NDArray[np.int64]
+
+    def by_row(self) -> NDArray[np.int64]:
+        """Row and column of each pair, (2, pairs)."""
+        return np.stack([np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts)), self.columns])
+
+
+def sorted_pairs(
+    rows: NDArray[np.integer[Any]], columns: NDArray[np.integer[Any]], size: tuple[int, int]
+) -> SortedPairs:
+    """Sort pairs in time proportional to their number; a pair that is given twice is there twice.
+
+    Args:
+        rows, columns: of each pair, (pairs,).
+        size: number of all rows, and of all columns.
+
+    Raises:
+        ValueError: a row or column beyond them.
+    """
+    for values, count in zip((rows, columns), size, strict=True):
+        if len(values) and not 0 <= values.min() <= values.max() < count:
+            raise ValueError(f"pairs: found numbers {values.min()} to {values.max()}, expected 0 to {count - 1}")
+    counted = _compiled()
+    rows, columns = rows.astype(np.int32), columns.astype(np.int32)
+    _, order = counted(columns, size[1])
+    rows, columns = rows[order], columns[order]
+    starts, order = counted(rows, size[0])
+    rows, columns = rows[order], columns[order]
+    column_starts, places = counted(columns, size[1])
+    return SortedPairs(starts, columns, column_starts, rows[places], places)
+
+
+@cache
+def _compiled() -> Callable[..., Any]:
+    """The sort as machine code, which numba keeps beside this file."""
+    from numba import njit
+
+    return njit(nogil=True, cache=True)(_counted)
+
+
+def _counted(values: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each value below ``count`` begins in their order, (count + 1,), and that order, equal ones as they come, (values,)."""
+    starts = np.zeros(count + 1, dtype=np.int64)
+    for value in values:
+        starts[value + 1] += 1
+    for value in range(count):
+        starts[value + 1] += starts[value]
+    place = starts[:-1].copy()
+    order = np.empty(len(values), dtype=np.int64)
+    for number in range(len(values)):
+        order[place[values[number]]] = number
+        place[values[number]] += 1
+    return starts, order
+
+
+def by_blocks(kernel: Callable[..., Any], starts: NDArray[np.int64], threads: int, *arguments: Any) -> None:
+    """Call ``kernel(first, last, *arguments)`` for blocks of rows of about equal cost, as many at once as there are threads.
+
+    Args:
+        starts: where each row's pairs begin, (rows + 1,).
+    """
+    rows = len(starts) - 1
+    if threads == 1:
+        kernel(0, rows, *arguments)
+        return
+    # A row counts as well as its pairs.
+    cost = starts + np.arange(rows + 1)
+    bounds = np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], threads * BLOCKS_PER_THREAD + 1)))
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(
+            lambda first, last: kernel(first, last, *arguments), bounds[:-1].tolist(), bounds[1:].tolist()
+        ):
+            pass

@@ -1,0 +1,107 @@
+"""Users as vectors over the items' coordinates: what a sum of heads makes of both views, put together before any item is looked at.
+
+A head is linear in the candidate where a view does not depend on it, so its W^O can be applied to users as well as to items, and views and
+heads can be added up there. For some users out of many items that leaves a single product with the item vectors, where
+scoring head by head and view by view multiplies every item by two matrices a head first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.dataset import blocks
+from pipeline.evaluation.protocols import Scores
+from pipeline.reasons import head_shares, view_shares
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from pipeline.histories import Histories
+    from pipeline.model import TrainedModel
+    from pipeline.views.view import View
+
+# Users whose vectors are made at once: their cost is that of the items' values, once for each such block.
+BLOCK_USERS = 4096
+
+
+def coordinates(
+    model: TrainedModel, likes: Histories, dislikes: Histories, sums: Sequence[Mapping[str, float]]
+) -> list[torch.Tensor]:
+    """For each sum of heads the users' vectors u', (users, width), with sum of share · head(u, c) = u' · r_c but for biases.
+
+    Args:
+        model: one of which `vectors.why_no_vectors` says nothing.
+        sums: head to its share.
+    """
+    import torch
+
+    from pipeline.histories import merged
+
+    width = model.items.shape[1]
+    # A view scores any candidate by an inner product: by unit vectors it gives the user's own coordinates.
+    unit = torch.eye(width, dtype=model.items.dtype, device=model.device)
+    totals = [model.items.new_zeros(len(likes.lengths), width) for _ in sums]
+    for name, module in model.scorer.views.items():
+        view: View = module  # type: ignore[assignment]
+        history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+        scores = view.scores(unit, model.items, history)
+        for place, shares in enumerate(sums):
+            for head, share in view_shares(model, name, shares).items():
+                totals[place] = totals[place] + scores[head] * share
+    return totals
+
+
+def item_bias(model: TrainedModel, shares: Mapping[str, float]) -> torch.Tensor:
+    """What item biases add to a sum of heads, (M,)."""
+    bias = model.items.new_zeros(len(model.items))
+    for head, share in shares.items():
+        if head in model.scorer.item_bias:
+            bias = bias + share * model.scorer.item_bias[head]
+    return bias
+
+
+class ScoredByVectors:
+    """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        import torch
+
+        from pipeline.histories import histories
+        from pipeline.views.view import sizes
+
+        self._items = model.items
+        preferred = head_shares(model)
+        # Without a head of its own `judgement` is what `preference` is.
+        self._sums = [preferred, {"judge": 1.0}] if "judge" in model.scorer.heads else [preferred]
+        parts: list[list[torch.Tensor]] = [[] for _ in self._sums]
+        leniency = []
+        with torch.inference_mode():
+            self._bias = [item_bias(model, shares) for shares in self._sums]
+            for users in blocks(model.data.users, BLOCK_USERS):
+                likes, dislikes = (
+                    histories(matrix, users, model.device)
+                    for matrix in (model.data.train_likes, model.data.train_dislikes)
+                )
+                for kept, found in zip(parts, coordinates(model, likes, dislikes, self._sums), strict=True):
+                    kept.append(found)
+                ready = model.scorer.leniency(sizes(likes), sizes(dislikes))
+                leniency.append(model.items.new_zeros(len(users)) if ready is None else ready)
+            self._vectors = [torch.cat(kept) for kept in parts]
+            self._leniency = torch.cat(leniency)
+
+    def score(self, users: NDArray[np.int64]) -> Scores:
+        import torch
+
+        with torch.inference_mode():
+            found = [
+                torch.addmm(bias, vectors[users], self._items.T)
+                for bias, vectors in zip(self._bias, self._vectors, strict=True)
+            ]
+            if len(found) == 2:
+                found[1] += self._leniency[users].unsqueeze(1)
+        preference, judgement = (scores.float().cpu().numpy() for scores in (found[0], found[-1]))
+        return Scores(preference, judgement)
