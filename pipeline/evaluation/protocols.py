@@ -11,8 +11,9 @@ Published figures are comparable within a protocol only, so no figure goes witho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 BLOCK_CELLS = 4_000_000
 # Splits whose ratings a user is known by when a split is ranked; they are no candidates.
 EARLIER = {"valid": ("train",), "test": ("train", "valid")}
+
+
+IMPRESSION_METRICS: dict[str, Callable[[Standing], NDArray[np.float64]]] = {
+    "mrr": metrics.reciprocal_rank,
+    "ndcg@5": partial(metrics.ndcg, k=5),
+    "ndcg@10": partial(metrics.ndcg, k=10),
+}
 
 
 class Scores(NamedTuple):
@@ -207,17 +215,33 @@ def _impression_metrics(pairs: ScoredPairs) -> dict[tuple[str, str], PerUser]:
     order = np.argsort(user, kind="stable")
     user, labels, scores = user[order], labels[order], scores[order]
     starts = np.searchsorted(user, np.arange(len(both) + 1))
-    column = np.arange(len(user)) - starts[user]
-    width = int(np.diff(starts).max(initial=1))
-    table, present = np.zeros((len(both), width)), np.zeros((len(both), width), dtype=bool)
-    table[user, column], present[user, column] = scores, True
-    ranks = standing(table, present, user[labels], column[labels])
-    values = {
-        "mrr": metrics.reciprocal_rank(ranks),
-        "ndcg@5": metrics.ndcg(ranks, 5),
-        "ndcg@10": metrics.ndcg(ranks, 10),
-    }
+    values = {name: np.empty(len(both)) for name in IMPRESSION_METRICS}
+    for block in _of_similar_width(np.diff(starts)):
+        pairs_of = [np.arange(starts[one], starts[one + 1]) for one in block]
+        row = np.repeat(np.arange(len(block)), [len(part) for part in pairs_of])
+        column = np.concatenate([np.arange(len(part)) for part in pairs_of])
+        inside = np.concatenate(pairs_of)
+        table, present = np.zeros((len(block), column.max() + 1)), np.zeros((len(block), column.max() + 1), dtype=bool)
+        table[row, column], present[row, column] = scores[inside], True
+        liked = labels[inside]
+        ranks = standing(table, present, row[liked], column[liked])
+        for name, metric in IMPRESSION_METRICS.items():
+            values[name][block] = metric(ranks)
     return found | {("impression", name): PerUser(both, value) for name, value in values.items()}
+
+
+def _of_similar_width(widths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Rows in blocks that make a table of at most `BLOCK_CELLS` cells, or of one row: few rows are far longer than most.
+
+    Args:
+        widths: how many cells each row has, (rows,).
+    """
+    order = np.argsort(-widths, kind="stable")
+    first = 0
+    while first < len(order):
+        last = first + max(BLOCK_CELLS // max(int(widths[order[first]]), 1), 1)
+        yield order[first:last]
+        first = last
 
 
 def _ranking_metrics(blocks_of_users: list[Standing]) -> dict[tuple[str, str], PerUser]:
