@@ -191,5 +191,5 @@ def case(
 CASES = (
     case("ml-100k", 6, of_default_data, seconds=60, runs=5),
     case("10,000 items with hubs", 6, partial(of_synthetic, items=10_000), seconds=120, runs=3),
-    case("100,000 items with hubs", 8, partial(of_synthetic, items=100_000), seconds=180, runs=3, aim=10),
+    case("100,000 items with hubs", 8, partial(of_synthetic, items=100_000), seconds=120, runs=3, aim=10),
 )
