@@ -9,9 +9,10 @@ import typer
 
 from benchmarks import results
 from benchmarks.machine import description, peaks
-from benchmarks.measure import cores_here, measure
+from benchmarks.measure import measure
 from benchmarks.render import plain_table, render
 from benchmarks.rows import ROWS, cases, module
+from pipeline.cores import cores_here
 from pipeline.errors import InputError
 from stages.stage import guarded
 

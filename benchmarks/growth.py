@@ -26,8 +26,9 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.machine import description
-from benchmarks.measure import cores_here, environment, resident_mebibytes
+from benchmarks.measure import environment, resident_mebibytes
 from pipeline.config import read_yaml
+from pipeline.cores import cores_here
 from pipeline.errors import InputError
 from stages.stage import guarded
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from benchmarks.case import Case, Figures
 from benchmarks.worker import OUT_OF_MEMORY
+from pipeline.cores import cores_here
 from pipeline.errors import InputError
 
 POLL_SECONDS = 0.05
@@ -140,10 +141,6 @@ def environment() -> dict[str, str]:
     """Every way may use every core."""
     cores = str(cores_here())
     return os.environ | {"OMP_NUM_THREADS": cores, "POLARS_MAX_THREADS": cores, "OMP_WAIT_POLICY": "PASSIVE"}
-
-
-def cores_here() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resident_mebibytes(pid: int) -> float:

@@ -17,7 +17,6 @@ Memory: the edges, 2^H counters, and an array of the items' length for each thre
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from math import comb
@@ -25,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
+
+from pipeline.cores import cores_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ def overlap_join(
     rest, prefixes = _rest(incidence, degrees, chosen), _prefixes(signatures, len(chosen), s_m)
     # Counters as small as they may be: the walk is bound by how many of them the nearest caches hold.
     counter = np.uint16 if longest < 2**16 else np.int32
-    walk, threads = _compiled(), threads or _cores()
+    walk, threads = _compiled(), threads or cores_here()
     bounds = _bounds(rest, threads * BLOCKS_PER_THREAD)
 
     def walked(first: int, last: int) -> tuple[Array, Array, Array]:
@@ -84,10 +85,6 @@ def overlap_join(
                 histogram[hubs_shared : hubs_shared + len(others)] += others
             np.maximum(most_shared, most, out=most_shared)
     return pl.concat(kept).sort("source", "target"), _threshold_table(histogram, most_shared)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def chosen_hubs(degrees: NDArray[np.int64], number: int | None) -> NDArray[np.int64]:

@@ -89,7 +89,7 @@ def sparse_dot(loaded: csr_matrix, s_m: int) -> Figures:
     from scipy.sparse import triu
     from sparse_dot_topn import sp_matmul_topn
 
-    from benchmarks.measure import cores_here
+    from pipeline.cores import cores_here
 
     count = loaded.shape[0]
     found = sp_matmul_topn(loaded, loaded.T.tocsr(), top_n=count, threshold=s_m, n_threads=cores_here())

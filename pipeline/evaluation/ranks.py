@@ -6,13 +6,14 @@ score has an AUC of 0.5 and the NDCG of a random ranking, exactly and without dr
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from pipeline.cores import cores_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,7 @@ def counted_places(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """As `sorted_places`, by looking at the row once for each value: a comparison is a hundred times cheaper than a place in a sort."""
     above, tied = np.empty(len(row), dtype=np.int64), np.empty(len(row), dtype=np.int64)
-    count, threads = _compiled(), _cores()
+    count, threads = _compiled(), cores_here()
     bounds = np.linspace(0, len(row), threads + 1).astype(np.int64)
 
     def counted(first: int, last: int) -> None:
@@ -135,7 +136,3 @@ def _count(scores: Any, row: Any, own: Any, above: Any, tied: Any) -> None:
             more = np.int32(more + np.int32(line[column] > value))
             no_less = np.int32(no_less + np.int32(line[column] >= value))
         above[entry], tied[entry] = more, no_less - more
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
