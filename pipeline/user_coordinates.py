@@ -8,7 +8,7 @@ scoring head by head and view by view multiplies every item by two matrices a he
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -97,11 +97,32 @@ class ScoredByVectors:
         import torch
 
         with torch.inference_mode():
-            found = [
-                torch.addmm(bias, vectors[users], self._items.T)
-                for bias, vectors in zip(self._bias, self._vectors, strict=True)
-            ]
-            if len(found) == 2:
-                found[1] += self._leniency[users].unsqueeze(1)
-        preference, judgement = (scores.float().cpu().numpy() for scores in (found[0], found[-1]))
-        return Scores(preference, judgement)
+            preference = torch.addmm(self._bias[0], self._vectors[0][users], self._items.T).float().cpu().numpy()
+        if len(self._sums) == 1:
+            return Scores(preference, preference)
+        return Scores(preference, Judged(self._items, self._vectors[1][users], self._bias[1], self._leniency[users]))
+
+
+class Judged(NamedTuple):
+    """Judgements of some users, each made when it is asked for: of the whole catalogue hardly any is.
+
+    Attributes:
+        items: (M, width).
+        users: (users, width).
+        item_bias: (M,).
+        leniency: (users,).
+    """
+
+    items: torch.Tensor
+    users: torch.Tensor
+    item_bias: torch.Tensor
+    leniency: torch.Tensor
+
+    def __getitem__(self, cells: Any) -> Any:
+        """At these rows and columns, (cells,)."""
+        import torch
+
+        row, column = (torch.from_numpy(place).to(self.items.device) for place in cells)
+        with torch.inference_mode():
+            found = torch.linalg.vecdot(self.users[row], self.items[column]) + self.item_bias[column]
+            return (found + self.leniency[row]).float().cpu().numpy()

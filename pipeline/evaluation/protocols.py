@@ -21,7 +21,8 @@ import numpy as np
 from pipeline.dataset import Dataset, Pairs, blocks
 from pipeline.errors import InputError
 from pipeline.evaluation import metrics
-from pipeline.evaluation.ranks import Standing, standing, standing_among
+from pipeline.evaluation.catalogue import Catalogue
+from pipeline.evaluation.ranks import Standing, standing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,16 +40,24 @@ IMPRESSION_METRICS: dict[str, Callable[[Standing], NDArray[np.float64]]] = {
 }
 
 
+class CellByCell(Protocol):
+    """A table of scores, (users, items), of which cells are asked for, and which need not be there as a whole."""
+
+    def __getitem__(self, cells: tuple[NDArray[np.int64], NDArray[np.int64]], /) -> Any:
+        """The scores at these rows and columns, (cells,)."""
+        ...
+
+
 class Scores(NamedTuple):
     """Scores of all items for some users by the question that a protocol asks, each (users, items), finite.
 
     Attributes:
         preference: which of all items the user will like; `ctr` and `ranking` go by it.
-        judgement: which of the rated items the user likes; `impression` goes by it.
+        judgement: which of the rated items the user likes; `impression` goes by it, and asks for what the user rated alone.
     """
 
     preference: NDArray[np.float32]
-    judgement: NDArray[np.float32]
+    judgement: NDArray[np.float32] | CellByCell
 
 
 class Scorer(Protocol):
@@ -67,12 +76,18 @@ def scores_of(scorer: Scorer, users: NDArray[np.int64]) -> Scores:
     """
     found = scorer.score(users)
     scores = found if isinstance(found, Scores) else Scores(found, found)
-    for values in {id(values): values for values in scores}.values():
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?"
-            )
+    for values in {id(values): values for values in scores if isinstance(values, np.ndarray)}.values():
+        # The sum is finite only where each of them is, and costs no table of answers; a sum of large numbers may overflow.
+        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+            raise not_finite(scorer)
     return scores
+
+
+def not_finite(scorer: Scorer) -> InputError:
+    """What is said of a system whose scores are no numbers."""
+    return InputError(
+        f"{type(scorer).__name__}: found scores that are not finite, expected numbers; is a learning rate too high?"
+    )
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,31 @@ class PerUser:
 
 
 @dataclass(frozen=True)
+class RankedLikes:
+    """Where the likes of a split stand in the protocol `ranking`, by user, and a user's from best to worst.
+
+    Attributes:
+        users: of each like, (likes,); items likewise.
+        above: candidates with a higher score.
+        tied: candidates with the same score, the item itself included.
+        part_above: as above, among the candidates of the item's part of the catalogue.
+        part_tied: likewise.
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    above: NDArray[np.int64]
+    tied: NDArray[np.int64]
+    part_above: NDArray[np.int64]
+    part_tied: NDArray[np.int64]
+
+    def standing(self) -> tuple[NDArray[np.int64], Standing]:
+        """The users who have a like, and where their likes stand."""
+        users, place = np.unique(self.users, return_inverse=True)
+        return users, Standing(place, self.above, self.tied, len(users))
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """What a system did on one split.
 
@@ -104,12 +144,14 @@ class Evaluated:
         ctr: scored candidates; impression likewise.
         per_user: (protocol, metric) to its values.
         coverage: coverage@10, the share of all items that stand in the first ten of any user.
+        likes: of the split, and where they stand.
     """
 
     ctr: ScoredPairs
     impression: ScoredPairs
     per_user: dict[tuple[str, str], PerUser]
     coverage: float
+    likes: RankedLikes
 
     def value(self, name: str) -> float:
         """A figure by its dotted name, e.g. ``ranking.ndcg@10``: the mean over users."""
@@ -117,17 +159,15 @@ class Evaluated:
         return self.per_user[protocol, metric].mean
 
 
-def evaluate_split(
-    scorer: Scorer,
-    data: Dataset,
-    split: str,
-    watch: Callable[[NDArray[np.int64], NDArray[np.float32]], None] = lambda users, scores: None,
-) -> Evaluated:
+def evaluate_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> Evaluated:
     """Score a split under all three protocols, in blocks of users.
+
+    What is kept of a block goes into arrays of the whole split, made before: small ones of each block, made between the large ones of
+    scores, leave holes in memory that nothing fits in again.
 
     Args:
         split: `valid` or `test`.
-        watch: called with each block's users and their scores by preference, so that they need not be scored again.
+        parts: each item's part of the catalogue, (items,), in which its likes are ranked too.
 
     Raises:
         InputError: the system gives a score that is not finite.
@@ -141,60 +181,35 @@ def evaluate_split(
     }
     out = {name: np.empty(len(pairs)) for name, (pairs, _) in asked.items()}
     starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
-    likes, earlier = data.matrix(liked), data.matrix(data.rated(EARLIER[split]))
-    ranked: list[Standing] = []
+    catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
+    ranked = np.empty((6, len(liked)), dtype=np.int64)
     never_recommended = np.ones(data.items)
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
         answers = scores_of(scorer, users)
         for name, (pairs, question) in asked.items():
             where = slice(starts[name][users[0]], starts[name][users[-1] + 1])
             out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
-        scores = answers.preference
-        watch(users, scores)
-        row, column = likes[users].nonzero()
-        have, position = np.unique(row, return_inverse=True)
-        if not len(have):
+        where = slice(starts["liked"][users[0]], starts["liked"][users[-1] + 1])
+        if where.start == where.stop:
             continue
-        ranking = scores.copy()
-        ranking[earlier[users].nonzero()] = -np.inf
-        if len(have) < len(users):
-            ranking = ranking[have]
-        ranked.append(_shifted(standing_among(ranking, position, column), int(users[0]), have))
-        never_recommended *= _chance_of_no_first_ten(ranking)
+        # From best to worst, as a standing has them.
+        order = where.start + np.lexsort((-out["liked"][where], liked.users[where]))
+        user, item = liked.users[order], liked.items[order]
+        places = catalogue.places(int(users[0]), answers.preference, user - users[0], item)
+        ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
+        never_recommended *= places.missed
+    if not np.isfinite(out["judged"]).all() or not np.isfinite(out["disliked"]).all():
+        raise not_finite(scorer)
+    likes = RankedLikes(*ranked)
     ctr = _labelled(liked, out["liked"], unrated, out["unrated"])
     impression = _labelled(liked, out["judged"], disliked, out["disliked"])
-    per_user = _ctr_metrics(ctr) | _impression_metrics(impression) | _ranking_metrics(ranked)
-    return Evaluated(ctr, impression, per_user, float(1 - never_recommended.mean()))
-
-
-def _chance_of_no_first_ten(ranking: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probability that an item stands in nobody's first ten, (items,), tied items taking their places in random order.
-
-    Args:
-        ranking: (users, items), minus infinity where an item is no candidate.
-    """
-    users, items = ranking.shape
-    places = min(10, items)
-    last = np.partition(ranking, -places, axis=1)[:, -places]
-    # Few cells reach their row's tenth place, and the others change nothing.
-    reached = np.flatnonzero(ranking >= np.maximum(last, np.finfo(ranking.dtype).min)[:, None])
-    row, item = np.divmod(reached, items)
-    tied = ranking[row, item] == last[row]
-    free = places - np.bincount(row[~tied], minlength=users)
-    shared = np.minimum(free / np.maximum(np.bincount(row[tied], minlength=users), 1), 1.0)
-    missed = np.ones(items)
-    np.multiply.at(missed, item, 1 - np.where(tied, shared[row], 1.0))
-    return missed
+    per_user = _ctr_metrics(ctr) | _impression_metrics(impression) | _ranking_metrics(*likes.standing())
+    return Evaluated(ctr, impression, per_user, float(1 - never_recommended.mean()), likes)
 
 
 def _by_user(pairs: Pairs, users: int) -> NDArray[np.int64]:
     """Where each user's pairs start, (users + 1,); pairs are sorted by user."""
     return np.searchsorted(pairs.users, np.arange(users + 1))
-
-
-def _shifted(ranks: Standing, first: int, have: NDArray[np.int64]) -> Standing:
-    """The same standing with users by their own index."""
-    return Standing(have[ranks.user] + first, ranks.above, ranks.tied, ranks.users)
 
 
 def _labelled(positives: Pairs, positive: NDArray[Any], negatives: Pairs, negative: NDArray[Any]) -> ScoredPairs:
@@ -244,15 +259,7 @@ def _of_similar_width(widths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         first = last
 
 
-def _ranking_metrics(blocks_of_users: list[Standing]) -> dict[tuple[str, str], PerUser]:
-    user = np.concatenate([part.user for part in blocks_of_users])
-    users, position = np.unique(user, return_inverse=True)
-    ranks = Standing(
-        position.astype(np.int64),
-        np.concatenate([part.above for part in blocks_of_users]),
-        np.concatenate([part.tied for part in blocks_of_users]),
-        len(users),
-    )
+def _ranking_metrics(users: NDArray[np.int64], ranks: Standing) -> dict[tuple[str, str], PerUser]:
     values = {
         "ndcg@5": metrics.ndcg(ranks, 5),
         "ndcg@10": metrics.ndcg(ranks, 10),

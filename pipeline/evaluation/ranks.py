@@ -6,22 +6,13 @@ score has an AUC of 0.5 and the NDCG of a random ranking, exactly and without dr
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cores import cores_here
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-
-# Columns from which on places are counted. Sorting a row costs more then, and loading the machine code is worth its half second.
-COUNTED_COLUMNS = 4096
 
 
 @dataclass(frozen=True)
@@ -56,17 +47,10 @@ def standing(
         user: row of each relevant item, (relevant,).
         column: its column.
     """
-    return standing_among(np.where(candidates, scores, -np.inf), user, column)
-
-
-def standing_among(scores: NDArray[np.floating[Any]], user: NDArray[np.int64], column: NDArray[np.int64]) -> Standing:
-    """As `standing`, of scores that are minus infinity where a cell is not ranked."""
     own = scores[user, column]
     order = np.lexsort((-own, user))
     user, own = user[order], own[order]
-    places = counted_places if scores.shape[1] >= COUNTED_COLUMNS else sorted_places
-    above, tied = places(scores, user, own)
-    return Standing(user, above, tied, len(scores))
+    return Standing(user, *sorted_places(np.where(candidates, scores, -np.inf), user, own), len(scores))
 
 
 def sorted_places(
@@ -100,39 +84,3 @@ def _insertion(
         right = ((at < own) if side == "left" else (at <= own)) & (first < last)
         first, last = np.where(right, middle + 1, first), np.where(right, last, middle)
     return first
-
-
-def counted_places(
-    scores: NDArray[np.floating[Any]], row: NDArray[np.int64], own: NDArray[np.floating[Any]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """As `sorted_places`, by looking at the row once for each value: a comparison is a hundred times cheaper than a place in a sort."""
-    above, tied = np.empty(len(row), dtype=np.int64), np.empty(len(row), dtype=np.int64)
-    count, threads = _compiled(), cores_here()
-    bounds = np.linspace(0, len(row), threads + 1).astype(np.int64)
-
-    def counted(first: int, last: int) -> None:
-        part = slice(first, last)
-        count(scores, row[part], own[part], above[part], tied[part])
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(counted, bounds[:-1], bounds[1:]))
-    return above, tied
-
-
-@cache
-def _compiled() -> Callable[..., None]:
-    from numba import njit
-
-    compiled: Callable[..., None] = njit(nogil=True, cache=True)(_count)
-    return compiled
-
-
-def _count(scores: Any, row: Any, own: Any, above: Any, tied: Any) -> None:
-    for entry in range(len(row)):
-        line, value = scores[row[entry]], own[entry]
-        # 32 bits, as wide as a score: eight comparisons at a time need no conversion.
-        more, no_less = np.int32(0), np.int32(0)
-        for column in range(len(line)):
-            more = np.int32(more + np.int32(line[column] > value))
-            no_less = np.int32(no_less + np.int32(line[column] >= value))
-        above[entry], tied[entry] = more, no_less - more

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from pipeline.dataset import Dataset, blocks
-from pipeline.evaluation import metrics, protocols
+from pipeline.dataset import Dataset
+from pipeline.evaluation import metrics
 from pipeline.evaluation.intervals import mean_figure
-from pipeline.evaluation.protocols import EARLIER, PerUser, Scorer, scores_of
-from pipeline.evaluation.ranks import Standing, standing
+from pipeline.evaluation.protocols import PerUser, RankedLikes
+from pipeline.evaluation.ranks import Standing
 from pipeline.random_streams import stream
 
 if TYPE_CHECKING:
@@ -58,71 +58,23 @@ def item_slices(likes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(likes <= COLD_LIKES, 0, np.where(likes >= last_of_head, 2, 1))
 
 
-class ItemSlices:
-    """Collects the standings of a split's likes block by block, so that a scorer is asked once."""
-
-    def __init__(self, data: Dataset, split: str) -> None:
-        """
-        Args:
-            split: `valid` or `test`.
-        """
-        self._slice = item_slices(data.train_likes.getnnz(axis=0))
-        self._likes, self._earlier = data.matrix(data.liked(split)), data.matrix(data.rated(EARLIER[split]))
-        self._values: dict[tuple[int, str, str], list[PerUser]] = {}
-
-    def add(self, users: NDArray[np.int64], scores: NDArray[np.floating[Any]]) -> None:
-        """
-        Args:
-            users: indices, (block,), ascending; no user comes in two blocks.
-            scores: (block, items), finite.
-        """
-        row, column = self._likes[users].nonzero()
-        if not len(row):
-            return
-        candidates = np.ones(scores.shape, dtype=bool)
-        candidates[self._earlier[users].nonzero()] = False
-        # In the order that a standing has, to tell its entries' items; a whole catalogue is sorted once and then parted.
-        order = np.lexsort((-scores[row, column], row))
-        row, column = row[order], column[order]
-        liking, place = np.unique(row, return_inverse=True)
-        everywhere = standing(scores[liking], candidates[liking], place, column)
-        for number in np.unique(self._slice[column]):
-            inside = self._slice[column] == number
-            have, place = np.unique(row[inside], return_inverse=True)
-            items = np.flatnonzero(self._slice == number)
-            cells = np.ix_(have, items)
-            among = standing(scores[cells], candidates[cells], place, np.searchsorted(items, column[inside]))
-            anywhere = Standing(place, everywhere.above[inside], everywhere.tied[inside], len(have))
-            self._keep(int(number), users[have], among, anywhere)
-
-    def _keep(self, number: int, users: NDArray[np.int64], among: Standing, anywhere: Standing) -> None:
-        values = (metrics.ndcg(among, 10), metrics.recall(among, 20), metrics.recall(anywhere, 100))
-        for (protocol, metric), found in zip(ITEM_METRICS, values, strict=True):
-            self._values.setdefault((number, protocol, metric), []).append(PerUser(users, found))
-
-    def per_user(self) -> Slices:
-        """Values of the users who have a like of the split in the slice; a slice that nobody likes is left out."""
-        return {
-            (POPULARITY, ITEM_SLICES[number], protocol, metric): PerUser(
-                np.concatenate([part.users for part in self._values[number, protocol, metric]]),
-                np.concatenate([part.values for part in self._values[number, protocol, metric]]),
-            )
-            for number in range(len(ITEM_SLICES))
-            for protocol, metric in ITEM_METRICS
-            if (number, protocol, metric) in self._values
-        }
-
-
-def cold_and_head(scorer: Scorer, data: Dataset, split: str) -> Slices:
-    """Values by item popularity of a system that is scored for nothing else, in blocks of users.
+def by_item(likes: RankedLikes, slice_of: NDArray[np.int64]) -> Slices:
+    """Values of the users who have a like of the split in the slice; a slice that nobody likes is left out.
 
     Args:
-        split: `valid` or `test`.
+        likes: of a split that was evaluated with these slices as parts of the catalogue.
+        slice_of: from `item_slices`, (items,).
     """
-    collected = ItemSlices(data, split)
-    for users in blocks(data.users, max(protocols.BLOCK_CELLS // data.items, 1)):
-        collected.add(users, scores_of(scorer, users).preference)
-    return collected.per_user()
+    found: Slices = {}
+    for number in np.unique(slice_of[likes.items]).tolist():
+        inside = slice_of[likes.items] == number
+        users, place = np.unique(likes.users[inside], return_inverse=True)
+        among = Standing(place, likes.part_above[inside], likes.part_tied[inside], len(users))
+        anywhere = Standing(place, likes.above[inside], likes.tied[inside], len(users))
+        values = (metrics.ndcg(among, 10), metrics.recall(among, 20), metrics.recall(anywhere, 100))
+        for (protocol, metric), value in zip(ITEM_METRICS, values, strict=True):
+            found[POPULARITY, ITEM_SLICES[number], protocol, metric] = PerUser(users, value)
+    return found
 
 
 def user_slices(data: Dataset) -> dict[str, NDArray[np.int64]]:

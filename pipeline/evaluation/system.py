@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.dataset import Dataset
 from pipeline.evaluation.intervals import best_threshold
 from pipeline.evaluation.protocols import Evaluated, PerUser, ScoredPairs, Scorer, evaluate_split
-from pipeline.evaluation.slices import ItemSlices
+from pipeline.evaluation.slices import by_item, item_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,18 +47,18 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
         on_validation: what the system did there, if it is known already; the threshold of accuracy and F1 is chosen by it.
     """
     validated = on_validation or evaluate_split(scorer, data, "valid")
-    slices = ItemSlices(data, "test")
-    tested = evaluate_split(scorer, data, "test", slices.add)
+    slice_of = item_slices(data.train_likes.getnnz(axis=0))
+    tested = evaluate_split(scorer, data, "test", slice_of)
     system = pl.lit(name, dtype=pl.String).alias("system")
     per_user = [
         _values(values).select(system, *_named(protocol=protocol, metric=metric), "user", "value")
         for (protocol, metric), values in tested.per_user.items()
     ]
-    item_slices = [
+    sliced = [
         _values(values).select(
             *_named(slice=slice_name), system, *_named(protocol=protocol, metric=metric), "user", "value"
         )
-        for (_, slice_name, protocol, metric), values in slices.per_user().items()
+        for (_, slice_name, protocol, metric), values in by_item(tested.likes, slice_of).items()
     ]
     facts = {COVERAGE: tested.coverage}
     if len(validated.ctr.scores):
@@ -76,7 +76,7 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
                 )
             ]
         ),
-        pl.concat(item_slices) if item_slices else per_user[0].clear().select(*_named(slice=""), pl.all()),
+        pl.concat(sliced) if sliced else per_user[0].clear().select(*_named(slice=""), pl.all()),
         pl.DataFrame({"fact": list(facts), "value": list(facts.values())}).select(system, "fact", "value"),
     )
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
-from pipeline.evaluation import protocols
+from pipeline.evaluation import catalogue, protocols
 from pipeline.evaluation.protocols import Evaluated, Scores, evaluate_split, scores_of
 from tests.evaluation import orders
 from tests.evaluation.worlds import (
@@ -155,7 +155,9 @@ def test_users_without_a_test_like_or_without_both_kinds_are_left_out_where_they
 
 @both_splits
 @pytest.mark.parametrize("cells", [1, 3 * ITEMS, 5 * ITEMS + 1])
-def test_the_size_of_a_block_changes_nothing(monkeypatch, cells, split, earlier) -> None:
+@pytest.mark.parametrize("counted_from", [1, 10**6])
+def test_the_size_of_a_block_changes_nothing(monkeypatch, cells, split, earlier, counted_from) -> None:
+    monkeypatch.setattr(catalogue, "COUNTED_ITEMS", counted_from)
     data, scorer = random_dataset(USERS, ITEMS, 0.2), without_ties(USERS, ITEMS, 3)
     whole = evaluate_split(scorer, data, split)
     monkeypatch.setattr(protocols, "BLOCK_CELLS", cells)
@@ -289,23 +291,6 @@ def test_an_answer_that_is_not_finite_is_refused_whichever_it_is(question, bad) 
         evaluate_split(TwoAnswers(**tables), random_dataset(USERS, ITEMS), "test")
 
 
-@pytest.mark.parametrize("cells", [1, 5 * ITEMS + 1, 10**6])
-def test_each_block_of_users_is_shown_once_with_its_scores_by_preference(monkeypatch, cells) -> None:
-    monkeypatch.setattr(protocols, "BLOCK_CELLS", cells)
-    preference, judgement = (without_ties(USERS, ITEMS, seed).table for seed in (1, 2))
-    seen: list[tuple[list[int], NDArray[np.float32]]] = []
-    evaluate_split(
-        TwoAnswers(preference, judgement),
-        random_dataset(USERS, ITEMS),
-        "test",
-        lambda users, scores: seen.append((users.tolist(), scores.copy())),
-    )
-    # Users without a like of the split, too: who watches may have other questions.
-    assert [user for users, _ in seen for user in users] == list(range(USERS))
-    assert len(seen) == -(-USERS // max(cells // ITEMS, 1))
-    np.testing.assert_array_equal(np.concatenate([scores for _, scores in seen]), preference)
-
-
 def test_validation_does_not_see_the_test_split() -> None:
     rows = random_rows(USERS, ITEMS, 0.5, 0)
     drawn = unrated_rows(rows, USERS, ITEMS, 0)
@@ -324,19 +309,3 @@ def test_the_worlds_of_these_tests_hold_the_users_they_speak_of() -> None:
     assert 2 in test_likes - set(data.disliked("test").users.tolist())
     rated = pl.DataFrame({"user": data.rated(("train", "valid", "test")).users}).group_by("user").len()["len"]
     assert rated.max() < ITEMS
-
-
-def test_a_constant_score_covers_the_catalogue_like_random_lists() -> None:
-    ranking = np.zeros((3, 40), dtype=np.float32)
-    ranking[0, :20] = -np.inf
-    missed = protocols._chance_of_no_first_ten(ranking)
-    assert missed[:20] == pytest.approx([(1 - 10 / 40) ** 2] * 20)
-    assert missed[20:] == pytest.approx([(1 - 10 / 20) * (1 - 10 / 40) ** 2] * 20)
-
-
-def test_who_has_less_than_ten_candidates_has_them_all_and_nothing_else() -> None:
-    ranking = np.full((2, 40), -np.inf, dtype=np.float32)
-    ranking[0, :3] = [1.0, 2.0, 2.0]
-    ranking[1] = np.arange(40)
-    missed = protocols._chance_of_no_first_ten(ranking)
-    assert missed.tolist() == [0.0] * 3 + [1.0] * 27 + [0.0] * 10

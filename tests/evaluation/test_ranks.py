@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation import ranks
-from pipeline.evaluation.ranks import COUNTED_COLUMNS, counted_places, sorted_places, standing
+from pipeline.evaluation.ranks import sorted_places, standing
 
 RANDOMLY = settings(deadline=None, max_examples=60, derandomize=True)
 # Per cell: score, whether it is a candidate, whether it is relevant (only candidates are).
@@ -45,9 +44,8 @@ def test_what_is_no_candidate_takes_no_place_however_high_it_scores() -> None:
     assert (found.above.tolist(), found.tied.tolist()) == ([0], [2])
 
 
-@pytest.mark.parametrize("places", [sorted_places, counted_places])
 @pytest.mark.parametrize("levels", [3, 10**6])
-def test_sorting_and_counting_find_the_places_that_plain_comparisons_find(places, levels) -> None:
+def test_sorting_finds_the_places_that_plain_comparisons_find(levels) -> None:
     random = np.random.default_rng(levels)
     scores = random.integers(levels, size=(7, 60)).astype(np.float32)
     scores[random.random(scores.shape) < 0.2] = -np.inf
@@ -55,26 +53,8 @@ def test_sorting_and_counting_find_the_places_that_plain_comparisons_find(places
     row, column = np.nonzero(np.isfinite(scores))
     shuffled = random.permutation(len(row))
     row, own = row[shuffled], scores[row, column][shuffled]
-    above, tied = places(scores, row, own)
+    above, tied = sorted_places(scores, row, own)
     assert above.tolist() == [(scores[r] > value).sum() for r, value in zip(row, own, strict=True)]
     assert tied.tolist() == [(scores[r] == value).sum() for r, value in zip(row, own, strict=True)]
-    nothing = places(scores, row[:0], own[:0])
+    nothing = sorted_places(scores, row[:0], own[:0])
     assert [len(found) for found in nothing] == [0, 0]
-
-
-def test_a_large_catalogue_is_counted_and_a_small_one_sorted(monkeypatch) -> None:
-    def refused(*arguments: object) -> None:
-        raise AssertionError("not to be called")
-
-    random = np.random.default_rng(0)
-    for columns, other in ((COUNTED_COLUMNS - 1, "counted_places"), (COUNTED_COLUMNS, "sorted_places")):
-        scores = random.normal(size=(3, columns)).astype(np.float32)
-        candidates = random.random(scores.shape) < 0.9
-        user, column = np.nonzero(candidates & (random.random(scores.shape) < 0.01))
-        with monkeypatch.context() as patch:
-            patch.setattr(ranks, other, refused)
-            found = standing(scores, candidates, user, column)
-        expected = sorted(
-            (u, int((candidates[u] & (scores[u] > scores[u, c])).sum())) for u, c in zip(user, column, strict=True)
-        )
-        assert list(zip(found.user, found.above, strict=True)) == expected

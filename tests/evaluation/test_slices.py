@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation import protocols, slices
+from pipeline.evaluation import catalogue, protocols, slices
 from pipeline.evaluation.intervals import mean_figure
 from pipeline.evaluation.protocols import PerUser, evaluate_split
 from pipeline.evaluation.slices import (
@@ -19,16 +19,14 @@ from pipeline.evaluation.slices import (
     ITEM_SLICES,
     POPULARITY,
     USER_SLICES,
-    ItemSlices,
     by_user,
-    cold_and_head,
     item_slices,
     slice_figures,
     user_slices,
 )
 from pipeline.random_streams import stream
 from tests.evaluation import orders
-from tests.evaluation.worlds import Fixed, Rows, dataset, random_rows, unrated_rows, without_ties
+from tests.evaluation.worlds import Fixed, Rows, dataset, random_rows, sliced_by_item, unrated_rows, without_ties
 
 RANDOMLY = settings(deadline=None, max_examples=100, derandomize=True)
 USERS, ITEMS = 50, 260
@@ -109,20 +107,24 @@ def assert_same(found: slices.Slices, expected: dict[tuple[str, str, str], dict[
 
 @both_splits
 @pytest.mark.parametrize("cells", [1, 7 * ITEMS, 10**6])
-def test_values_by_popularity_are_those_of_plain_sets_in_blocks_of_any_size(monkeypatch, split, earlier, cells) -> None:
+@pytest.mark.parametrize("counted_from", [1, 10**6])
+def test_values_by_popularity_are_those_of_plain_sets_in_blocks_of_any_size(
+    monkeypatch, split, earlier, cells, counted_from
+) -> None:
     monkeypatch.setattr(protocols, "BLOCK_CELLS", cells)
+    monkeypatch.setattr(catalogue, "COUNTED_ITEMS", counted_from)
     system = without_ties(USERS, ITEMS, 3)
     expected = slow_values(system.table, split, earlier)
     assert {name for name, _, _ in expected} == set(ITEM_SLICES)
     # The full catalogue leaves something out, or recall@100 would be tested by nothing.
     assert min(expected["cold", "ranking", "recall@100"].values()) < 1
-    assert_same(cold_and_head(system, DATA, split), expected)
+    assert_same(sliced_by_item(system, DATA, split), expected)
 
 
 def test_ties_are_the_mean_over_orders() -> None:
     random = np.random.default_rng(5)
     table = random.integers(0, 6, size=(USERS, ITEMS)).astype(np.float32)
-    found = cold_and_head(Fixed(table), DATA, "test")
+    found = sliced_by_item(Fixed(table), DATA, "test")
     drawn: dict[tuple[str, str, str], list[float]] = {}
     for _ in range(25):
         broken = table + random.permuted(np.tile(np.arange(ITEMS) / (2 * ITEMS), (USERS, 1)), axis=1)
@@ -133,31 +135,11 @@ def test_ties_are_the_mean_over_orders() -> None:
         assert abs(found[POPULARITY, *key].mean - np.mean(means)) < 4 * error + 1e-9, key
 
 
-def test_a_scorer_is_asked_once_for_each_user() -> None:
-    asked: list[int] = []
-
-    class Counting(Fixed):
-        def score(self, users: np.ndarray) -> np.ndarray:
-            asked.extend(users.tolist())
-            return super().score(users)
-
-    cold_and_head(Counting(without_ties(USERS, ITEMS, 3).table), DATA, "test")
-    assert asked == list(range(USERS))
-
-
-def test_blocks_that_are_scored_already_may_be_added_by_hand() -> None:
-    system = without_ties(USERS, ITEMS, 3)
-    collected = ItemSlices(DATA, "test")
-    for users in (np.arange(11), np.arange(11, USERS)):
-        collected.add(users, system.table[users])
-    assert_same(collected.per_user(), slow_values(system.table, "test", {"train", "valid"}))
-
-
 def test_a_slice_that_nobody_likes_is_left_out() -> None:
     of_item = item_slices(DATA.train_likes.getnnz(axis=0))
     rows = [row for row in ROWS if row["split"] == "train" or ITEM_SLICES[of_item[row["item"]]] == "head"]
     data = dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS)
-    found = cold_and_head(without_ties(USERS, ITEMS, 3), data, "test")
+    found = sliced_by_item(without_ties(USERS, ITEMS, 3), data, "test")
     assert {name for _, name, _, _ in found} == {"head"}
 
 
@@ -219,7 +201,7 @@ def test_a_planted_system_shows_where_it_is_good() -> None:
     wanted = DATA.matrix(DATA.liked("test")).toarray()
     noise = without_ties(USERS, ITEMS, 3).table
     cold = item_slices(likes) == 0
-    found = cold_and_head(Fixed(np.where(cold, noise + 2 * wanted, noise)), DATA, "test")
+    found = sliced_by_item(Fixed(np.where(cold, noise + 2 * wanted, noise)), DATA, "test")
     assert found[POPULARITY, "cold", "ranking-within", "ndcg@10"].mean == 1
     assert found[POPULARITY, "head", "ranking-within", "ndcg@10"].mean < 0.6
 

@@ -14,7 +14,7 @@ from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.evaluation.paired import SCHEMA, paired_auc_difference, paired_difference
 from pipeline.evaluation.protocols import Scorer, evaluate_split
-from pipeline.evaluation.slices import by_user, cold_and_head
+from pipeline.evaluation.slices import by_user
 from pipeline.evaluation.suite import Comparison, ComparisonConfig, compare_systems, marks_of, table
 from pipeline.evaluation.system import SystemTables, evaluate_system
 from pipeline.random_streams import stream
@@ -24,6 +24,7 @@ from tests.evaluation.worlds import (
     oracle,
     planted_dataset,
     random_rows,
+    sliced_by_item,
     unrated_rows,
     without_ties,
 )
@@ -182,7 +183,7 @@ def test_each_variant_is_compared_with_each_system_that_is_named_by_what_both_di
 
 def test_slices_are_the_means_of_each_systems_parts(comparison) -> None:
     for system, scorer in scorers().items():
-        expected = cold_and_head(scorer, DATA, "test") | by_user(evaluate_split(scorer, DATA, "test").per_user, DATA)
+        expected = sliced_by_item(scorer, DATA, "test") | by_user(evaluate_split(scorer, DATA, "test").per_user, DATA)
         found = comparison.slices.filter(system=system)
         assert len(found) == len(expected) > 10
         for row in found.iter_rows(named=True):

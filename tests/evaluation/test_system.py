@@ -9,7 +9,6 @@ from pipeline import artifacts
 from pipeline.baselines.popularity import Popularity
 from pipeline.evaluation.intervals import best_threshold
 from pipeline.evaluation.protocols import Scores, evaluate_split
-from pipeline.evaluation.slices import cold_and_head
 from pipeline.evaluation.suite import ComparisonConfig, compare_systems
 from pipeline.evaluation.system import SystemTables, evaluate_system, pairs_of, per_user_of
 from tests.evaluation.worlds import (
@@ -19,6 +18,7 @@ from tests.evaluation.worlds import (
     poisoned,
     random_dataset,
     random_rows,
+    sliced_by_item,
     unrated_rows,
     without_ties,
 )
@@ -101,7 +101,7 @@ def test_scored_pairs_come_back_from_their_table_as_they_were_but_for_their_orde
 def test_slices_of_items_are_those_of_a_system_that_is_scored_for_them_alone(tmp_path) -> None:
     scorer = TwoAnswers()
     tables = stored(evaluate_system("mine", scorer, DATA), tmp_path)
-    expected = cold_and_head(scorer, DATA, "test")
+    expected = sliced_by_item(scorer, DATA, "test")
     keys = tables.item_slices.select("slice", "protocol", "metric").unique().rows()
     assert sorted(keys) == sorted(key[1:] for key in expected)
     for (_, name, protocol, metric), values in expected.items():

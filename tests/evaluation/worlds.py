@@ -10,6 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.dataset import SPLITS, Dataset
+from pipeline.evaluation.protocols import Scorer, evaluate_split
+from pipeline.evaluation.slices import Slices, by_item, item_slices
 
 SCHEMA = {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String}
 Rows = list[dict[str, Any]]
@@ -99,3 +101,9 @@ def without_ties(users: int, items: int, seed: int) -> Fixed:
 def oracle(data: Dataset, split: str, sign: float = 1.0) -> Fixed:
     """Likes of a split first, or last."""
     return Fixed(sign * data.matrix(data.liked(split)).toarray())
+
+
+def sliced_by_item(scorer: Scorer, data: Dataset, split: str) -> Slices:
+    """The values of each slice of items."""
+    slice_of = item_slices(data.train_likes.getnnz(axis=0))
+    return by_item(evaluate_split(scorer, data, split, slice_of).likes, slice_of)
