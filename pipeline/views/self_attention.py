@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn.functional import embedding
 
 from pipeline.histories import Chunk, Histories
-from pipeline.views.leave_one_out import attention_weights, leave_each_out
+from pipeline.side_by_side import side_by_side
+from pipeline.views.leave_one_out import Sets, attention_weights, leave_each_out
 from pipeline.views.view import View, sizes
 
 # Attention weights (users x heads x length x length) of a chunk: about the size of a core's cache, and a bound on memory.
@@ -96,10 +97,11 @@ class SelfAttention(View):
             items = torch.cat([chunk.items.flatten() for chunk in chunks])
             cells = [chunk.items.numel() for chunk in chunks]
             query, key, value = (torch.split(embedding(items, part.flatten(1)), cells) for part in projected)
-            found = []
-            for chunk, *parts in zip(chunks, query, key, value, strict=True):
-                asking, asked, seen = (self._by_head(part, chunk) for part in parts)
-                found.append(attend(asking, asked, seen, chunk.present, leave_one_out=leave_one_out))
+            padded = [
+                Sets(*(self._by_head(part, chunk) for part in parts), chunk.present)
+                for chunk, *parts in zip(chunks, query, key, value, strict=True)
+            ]
+            found = attend(padded, leave_one_out=leave_one_out)
             # Users whose set is empty are in no chunk: their view is the zero vector.
             users = torch.cat([chunk.users for chunk in chunks])
             result = result.index_copy(0, users, torch.cat([whole for whole, _ in found]))
@@ -120,28 +122,38 @@ class SelfAttention(View):
         return rows.view(*chunk.items.shape, self.heads, -1).transpose(1, 2)
 
 
-def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, present: torch.Tensor, *, leave_one_out: bool = False
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+def attend(chunks: Sequence[Sets], *, leave_one_out: bool = False) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
     """Self-attention over padded sets, pooled by the mean, and the same without each item (`leave_one_out`).
 
     Args:
-        query: (users, heads, length, width per head), likewise key and value.
-        present: (users, length).
+        chunks: query, key and value of (users, heads, length, width per head); present of (users, length).
 
     Returns:
-        (users, width) and (users, length, width), heads concatenated; zero where nothing is (left) in the set.
+        For each chunk (users, width) and (users, length, width), heads concatenated; zero where nothing is (left) in the set.
     """
-    users, heads, length, width = query.shape
-    query, key, value = (part.reshape(users * heads, length, width) for part in (query, key, value))
-    of_sets = present.repeat_interleave(heads, dim=0)
+    flat = [_heads_as_sets(chunk) for chunk in chunks]
     if leave_one_out:
-        whole, without = leave_each_out(query, key, value, of_sets)
-        ordered = without.view(users, heads, length, width).transpose(1, 2)
-        return whole.reshape(users, heads * width), ordered.reshape(users, length, heads * width)
-    rows = of_sets.unsqueeze(2).to(value.dtype)
-    # The mean over rows goes before V: one length x width product instead of length x length x width.
+        found = []
+        for chunk, (whole, without) in zip(chunks, leave_each_out(flat), strict=True):
+            users, heads, length, width = chunk.query.shape
+            ordered = without.view(users, heads, length, width).transpose(1, 2)
+            found.append((whole.reshape(users, heads * width), ordered.reshape(users, length, heads * width)))
+        return found
+    device = chunks[0].query.device
+    means = [_mean(sets) for sets in flat] if torch.is_grad_enabled() else side_by_side(_mean, flat, device)
+    return [(mean.reshape(len(chunk.query), -1), None) for chunk, mean in zip(chunks, means, strict=True)]
+
+
+def _heads_as_sets(chunk: Sets) -> Sets:
+    users, heads, length, width = chunk.query.shape
+    query, key, value = (part.reshape(users * heads, length, width) for part in chunk[:3])
+    return Sets(query, key, value, chunk.present.repeat_interleave(heads, dim=0))
+
+
+def _mean(sets: Sets) -> torch.Tensor:
+    """The mean over rows goes before V: one length x width product instead of length x length x width."""
+    rows = sets.rows
     column_means = (rows / rows.sum(dim=1, keepdim=True).clamp(min=1)).transpose(1, 2) @ attention_weights(
-        query, key, rows
+        sets.query, sets.key, rows
     )
-    return (column_means @ value).reshape(users, heads * width), None
+    return (column_means @ sets.value).squeeze(1)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.views import self_attention
+from pipeline.views.leave_one_out import Sets
 from pipeline.views.self_attention import SelfAttention, attend
 from tests.views import slow
 from tests.views.slow import ragged
@@ -44,6 +45,11 @@ def slow_user(view: SelfAttention, items: torch.Tensor, chosen: Sequence[int]) -
 def user_vectors(view: SelfAttention, pooled: torch.Tensor) -> torch.Tensor:
     """The user vectors u from the pooled heads: W^O applied."""
     return pooled @ view.output["click"]
+
+
+def attended(*parts: torch.Tensor, leave_one_out: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Of a single chunk."""
+    return attend([Sets(*parts)], leave_one_out=leave_one_out)[0]
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
@@ -91,11 +97,11 @@ def test_however_sharp_the_attention_leaving_out_is_exact_in_single_precision(sh
     query, key, value = (torch.randn(3, HEADS, length, 3, dtype=torch.float64) for _ in range(3))
     query = query * sharpness
     present = torch.ones(3, length, dtype=torch.bool)
-    _, found = attend(query.float(), key.float(), value.float(), present, leave_one_out=True)
+    _, found = attended(query.float(), key.float(), value.float(), present, leave_one_out=True)
     assert found is not None
     for j in range(length):
         rest = [other for other in range(length) if other != j]
-        slow, _ = attend(query[:, :, rest], key[:, :, rest], value[:, :, rest], present[:, rest])
+        slow, _ = attended(query[:, :, rest], key[:, :, rest], value[:, :, rest], present[:, rest])
         assert torch.allclose(found[:, j].double(), slow, atol=1e-4)
 
 
@@ -150,8 +156,8 @@ def test_padding_gets_no_weight_and_gives_none() -> None:
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, HEADS, 5, 3, dtype=torch.float64) for _ in range(3))
     present = torch.tensor([[True, True, True, False, False]])
-    padded, without = attend(query, key, value, present, leave_one_out=True)
-    bare, bare_without = attend(query[:, :, :3], key[:, :, :3], value[:, :, :3], present[:, :3], leave_one_out=True)
+    padded, without = attended(query, key, value, present, leave_one_out=True)
+    bare, bare_without = attended(query[:, :, :3], key[:, :, :3], value[:, :, :3], present[:, :3], leave_one_out=True)
     assert torch.allclose(padded, bare)
     assert without is not None
     assert bare_without is not None
@@ -165,7 +171,7 @@ def test_the_gradient_is_that_of_the_function() -> None:
     present = torch.tensor([[True, True, True], [True, True, False]])
 
     def both(*parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        whole, without = attend(*parts, present, leave_one_out=True)
+        whole, without = attended(*parts, present, leave_one_out=True)
         assert without is not None
         return whole, without
 
@@ -198,10 +204,11 @@ def test_the_attention_weights_of_a_chunk_stay_within_their_bound_over_all_heads
 ) -> None:
     cells = []
 
-    def spy(query: torch.Tensor, *rest: torch.Tensor, leave_one_out: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        held, heads, length, _ = query.shape
-        cells.append(held * heads * length**2)
-        return attend(query, *rest, leave_one_out=leave_one_out)
+    def spy(chunks: Sequence[Sets], *, leave_one_out: bool) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+        for chunk in chunks:
+            held, heads, length, _ = chunk.query.shape
+            cells.append(held * heads * length**2)
+        return attend(chunks, leave_one_out=leave_one_out)
 
     monkeypatch.setattr(self_attention, "attend", spy)
     monkeypatch.setattr(self_attention, "CHUNK_CELLS", 3 * HEADS * 4)
