@@ -11,7 +11,7 @@ Published figures are comparable within a protocol only, so no figure goes witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -227,36 +227,10 @@ def _impression_metrics(pairs: ScoredPairs) -> dict[tuple[str, str], PerUser]:
     # Only users with both kinds are ranked: all likes first would be perfect whatever the score.
     kept = np.isin(pairs.users, both)
     user, labels, scores = np.searchsorted(both, pairs.users[kept]), pairs.labels[kept], pairs.scores[kept]
-    order = np.argsort(user, kind="stable")
-    user, labels, scores = user[order], labels[order], scores[order]
-    starts = np.searchsorted(user, np.arange(len(both) + 1))
-    values = {name: np.empty(len(both)) for name in IMPRESSION_METRICS}
-    for block in _of_similar_width(np.diff(starts)):
-        pairs_of = [np.arange(starts[one], starts[one + 1]) for one in block]
-        row = np.repeat(np.arange(len(block)), [len(part) for part in pairs_of])
-        column = np.concatenate([np.arange(len(part)) for part in pairs_of])
-        inside = np.concatenate(pairs_of)
-        table, present = np.zeros((len(block), column.max() + 1)), np.zeros((len(block), column.max() + 1), dtype=bool)
-        table[row, column], present[row, column] = scores[inside], True
-        liked = labels[inside]
-        ranks = standing(table, present, row[liked], column[liked])
-        for name, metric in IMPRESSION_METRICS.items():
-            values[name][block] = metric(ranks)
-    return found | {("impression", name): PerUser(both, value) for name, value in values.items()}
-
-
-def _of_similar_width(widths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Rows in blocks that make a table of at most `BLOCK_CELLS` cells, or of one row: few rows are far longer than most.
-
-    Args:
-        widths: how many cells each row has, (rows,).
-    """
-    order = np.argsort(-widths, kind="stable")
-    first = 0
-    while first < len(order):
-        last = first + max(BLOCK_CELLS // max(int(widths[order[first]]), 1), 1)
-        yield order[first:last]
-        first = last
+    if not len(user):
+        return found | {("impression", name): PerUser(both, np.empty(0)) for name in IMPRESSION_METRICS}
+    ranks = standing(user, scores, labels)
+    return found | {("impression", name): PerUser(both, metric(ranks)) for name, metric in IMPRESSION_METRICS.items()}
 
 
 def _ranking_metrics(users: NDArray[np.int64], ranks: Standing) -> dict[tuple[str, str], PerUser]:

@@ -37,20 +37,22 @@ class Standing:
         return np.bincount(self.user, minlength=self.users)
 
 
-def standing(
-    scores: NDArray[np.floating[Any]], candidates: NDArray[np.bool_], user: NDArray[np.int64], column: NDArray[np.int64]
-) -> Standing:
-    """
+def standing(user: NDArray[np.int64], scores: NDArray[np.floating[Any]], relevant: NDArray[np.bool_]) -> Standing:
+    """Where relevant candidates stand among all candidates of their user.
+
     Args:
-        scores: (users, columns), finite at candidates.
-        candidates: (users, columns), the cells that are ranked; relevant ones are among them.
-        user: row of each relevant item, (relevant,).
-        column: its column.
+        user: of each candidate, (candidates,), from 0 on; each user has a relevant one.
+        scores: finite; relevant: which of them are.
     """
-    own = scores[user, column]
-    order = np.lexsort((-own, user))
-    user, own = user[order], own[order]
-    return Standing(user, *sorted_places(np.where(candidates, scores, -np.inf), user, own), len(scores))
+    order = np.lexsort((-scores, user))
+    user, scores, relevant = user[order], scores[order], relevant[order]
+    new_user = np.r_[True, user[1:] != user[:-1]]
+    # Equals of a user stand side by side: where they begin, and how many there are.
+    groups = np.flatnonzero(new_user | np.r_[True, scores[1:] != scores[:-1]])
+    sizes = np.diff(np.r_[groups, len(user)])
+    above = groups - np.flatnonzero(new_user)[user[groups]]
+    group = np.repeat(np.arange(len(groups)), sizes)[relevant]
+    return Standing(user[relevant], above[group], sizes[group], int(user[-1]) + 1)
 
 
 def sorted_places(

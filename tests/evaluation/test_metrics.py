@@ -29,15 +29,10 @@ by_metric = pytest.mark.parametrize(("fast", "plain"), METRICS.values(), ids=MET
 
 
 def stand(lists: list[list[tuple[float, bool]]]) -> Standing:
-    """The standing of several users' lists; shorter ones are filled up with high scores that are no candidates."""
-    width = max(map(len, lists))
-    scores, candidates = np.full((len(lists), width), 99.0), np.zeros((len(lists), width), dtype=bool)
-    for row, cells in enumerate(lists):
-        scores[row, : len(cells)] = [score for score, _ in cells]
-        candidates[row, : len(cells)] = True
-    relevant = [(row, column) for row, cells in enumerate(lists) for column, cell in enumerate(cells) if cell[1]]
-    users, columns = np.array(relevant, dtype=np.int64).T
-    return standing(scores, candidates, users, columns)
+    """The standing of several users' lists."""
+    user = np.repeat(np.arange(len(lists)), [len(cells) for cells in lists])
+    scores, relevant = zip(*(cell for cells in lists for cell in cells), strict=True)
+    return standing(user, np.array(scores, dtype=float), np.array(relevant))
 
 
 def untied_list(random: np.random.Generator, length: int, relevant: int) -> list[tuple[float, bool]]:

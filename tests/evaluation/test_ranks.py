@@ -8,40 +8,33 @@ from hypothesis import strategies as st
 from pipeline.evaluation.ranks import sorted_places, standing
 
 RANDOMLY = settings(deadline=None, max_examples=60, derandomize=True)
-# Per cell: score, whether it is a candidate, whether it is relevant (only candidates are).
-CELLS = st.tuples(st.integers(-2, 2), st.booleans(), st.booleans())
-TABLES = st.integers(1, 6).flatmap(
-    lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1, max_size=4)
+# Per candidate: score, whether it is relevant; each user has one that is.
+LISTS = st.lists(
+    st.lists(st.tuples(st.integers(-2, 2), st.booleans()), min_size=1, max_size=7).filter(
+        lambda cells: any(relevant for _, relevant in cells)
+    ),
+    min_size=1,
+    max_size=4,
 )
 
 
 @RANDOMLY
-@given(TABLES, st.randoms(use_true_random=False))
-def test_every_relevant_item_stands_where_counting_puts_it(table, random) -> None:
-    relevant = [(u, c) for u, row in enumerate(table) for c, cell in enumerate(row) if cell[1] and cell[2]]
-    random.shuffle(relevant)
-    scores = np.array([[cell[0] for cell in row] for row in table], dtype=np.float32)
-    candidates = np.array([[cell[1] for cell in row] for row in table])
-    users = np.array([u for u, _ in relevant], dtype=np.int64)
-    columns = np.array([c for _, c in relevant], dtype=np.int64)
+@given(LISTS, st.randoms(use_true_random=False))
+def test_every_relevant_candidate_stands_where_counting_puts_it(lists, random) -> None:
+    cells = [(user, score, relevant) for user, one in enumerate(lists) for score, relevant in one]
+    random.shuffle(cells)
+    user, scores, relevant = (np.array(column) for column in zip(*cells, strict=True))
 
-    found = standing(scores, candidates, users, columns)
+    found = standing(user, scores.astype(np.float32), relevant)
 
     expected = []
-    for user, column in relevant:
-        others = [cell[0] for cell in table[user] if cell[1]]
-        own = table[user][column][0]
-        expected.append((user, sum(other > own for other in others), sum(other == own for other in others)))
+    for one, own, counts in cells:
+        if counts:
+            others = [score for other, score, _ in cells if other == one]
+            expected.append((one, sum(score > own for score in others), sum(score == own for score in others)))
     assert list(zip(found.user, found.above, found.tied, strict=True)) == sorted(expected)
-    assert found.users == len(table)
-    assert found.relevant.tolist() == [sum(u == user for u, _ in relevant) for user in range(len(table))]
-
-
-def test_what_is_no_candidate_takes_no_place_however_high_it_scores() -> None:
-    scores = np.array([[9.0, 1.0, 1.0, 9.0]])
-    candidates = np.array([[False, True, True, False]])
-    found = standing(scores, candidates, np.array([0]), np.array([1]))
-    assert (found.above.tolist(), found.tied.tolist()) == ([0], [2])
+    assert found.users == len(lists)
+    assert found.relevant.tolist() == [sum(relevant for _, relevant in one) for one in lists]
 
 
 @pytest.mark.parametrize("levels", [3, 10**6])
