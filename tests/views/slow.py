@@ -115,7 +115,8 @@ def assert_shares_make_the_users(
     """By `shares` the values of a history's items add up to the user before W^O."""
     history = ragged(sets)
     shares = view.shares(items, history).detach()
-    values = (items @ view.value.detach())[history.items].view(len(shares), shares.shape[1], -1)
+    shape = (len(shares), shares.shape[1], items.shape[1] // shares.shape[1])
+    values = (items @ view.value.detach())[history.items].view(shape)
     assert torch.isfinite(shares).all()
     entries = (values * shares.unsqueeze(2)).flatten(1)
     for user, chosen in enumerate(sets):
