@@ -29,8 +29,17 @@ class Histories:
     user: torch.Tensor
     lengths: NDArray[np.int64]
 
-    def chunks(self, cells: int) -> Iterator[Chunk]:
-        """Users of similar length in padded chunks of at most ``cells`` attention weights (or a single user), empty sets left out."""
+    def of(self, first: int, last: int) -> Histories:
+        """Those of the users from ``first`` up to ``last``."""
+        begin, end = int(self.lengths[:first].sum()), int(self.lengths[:last].sum())
+        return Histories(self.items[begin:end], self.user[begin:end] - first, self.lengths[first:last])
+
+    def chunks(self, cells: int, across: int | None = None) -> Iterator[Chunk]:
+        """Users of similar length in padded chunks of at most ``cells`` numbers (or a single user), empty sets left out.
+
+        Args:
+            across: numbers for each item of a set; as many as the set has items (attention weights), if not given.
+        """
         import torch
 
         device = self.items.device
@@ -39,7 +48,10 @@ class Histories:
         first = int(np.searchsorted(self.lengths[order], 1))
         while first < len(order):
             last = first + 1
-            while last < len(order) and (last + 1 - first) * int(self.lengths[order[last]]) ** 2 <= cells:
+            while last < len(order):
+                length = int(self.lengths[order[last]])
+                if (last + 1 - first) * length * (across or length) > cells:
+                    break
                 last += 1
             users = order[first:last]
             column = np.arange(self.lengths[users[-1]])

@@ -64,12 +64,16 @@ class TrainedModel:
         """
         import torch
 
+        from pipeline.click import Biases
+
         items = arrays.get("items", np.zeros((0, 0), dtype=np.float32))
         if items.shape[0] != data.items:
             raise InputError(
                 f"users/model: tensor items: found {items.shape[0]} rows, expected {data.items}; run `dvc repro`"
             )
-        scorer = build_scorer(config, items.shape[1], data)
+        # Where biases started is as good as anything: those that were learned are read. It would take the whole training split.
+        biases = Biases({head: torch.zeros(data.items) for head in config.heads}, 0.5) if config.biases else None
+        scorer = _scorer(config, items.shape[1], data.items, biases)
         weights = {
             name.removeprefix("scorer."): torch.from_numpy(array)
             for name, array in arrays.items()
@@ -137,6 +141,10 @@ def build_scorer(config: VariantConfig, width: int, data: Dataset) -> TwoViews:
         width: d, of the item vectors.
         data: whose training split says how popular and how well liked items are, for the biases.
     """
+    return _scorer(config, width, data.items, starting_biases(data, config.heads) if config.biases else None)
+
+
+def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None) -> TwoViews:
     from pipeline.click import TwoViews
 
     settings: dict[str, object] = {
@@ -147,9 +155,8 @@ def build_scorer(config: VariantConfig, width: int, data: Dataset) -> TwoViews:
     }
     # Vectors that are added up start small, and standardised ones at length sqrt(d).
     scale = 1.0 if config.fusion in ("linear", "gated") else width**-0.5
-    biases = starting_biases(data, config.heads) if config.biases else None
     return TwoViews(
-        width, data.items, config.heads, config.views, settings, biases, scale, co_rating=config.co_rating_l2 > 0
+        width, items, config.heads, config.views, settings, biases, scale, co_rating=config.co_rating_l2 > 0
     )
 
 

@@ -6,11 +6,12 @@ A user has no parameter of their own, so that somebody the model has never seen 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.dataset import SPLITS, Dataset
+from pipeline.dataset import SPLITS, Dataset, Pairs
 from pipeline.model import TrainedModel
 
 if TYPE_CHECKING:
@@ -36,11 +37,17 @@ class Person(NamedTuple):
 
 def people_of(data: Dataset, users: NDArray[np.int64], splits: Sequence[str] = SPLITS) -> list[Person]:
     """Users of a data set by their ratings of some splits; all of them where recommendations are for use, not for a test."""
-    likes, dislikes = (
-        sum(data.matrix(of(split)) for split in splits)[users].sorted_indices() for of in (data.liked, data.disliked)
-    )
-    rows = ([matrix.indices[a:b].astype(np.int64) for a, b in _ranges(matrix.indptr)] for matrix in (likes, dislikes))
-    return [Person(*both) for both in zip(*rows, strict=True)]
+    likes, dislikes = (_by_user(data, [of(split) for split in splits]) for of in (data.liked, data.disliked))
+    return [Person(likes[user], dislikes[user]) for user in users.tolist()]
+
+
+def _by_user(data: Dataset, pairs: Sequence[Pairs]) -> list[NDArray[np.int64]]:
+    """Each user's items in their order. One sort of whole numbers, where a sparse matrix would have a library loaded."""
+    keys = np.concatenate([np.zeros(0, dtype=np.int64), *(some.users * data.items + some.items for some in pairs)])
+    keys.sort()
+    starts = np.searchsorted(keys, np.arange(data.users + 1) * data.items)
+    items = keys % data.items
+    return [items[first:last] for first, last in pairwise(starts.tolist())]
 
 
 def preference_of(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.float32]:
@@ -74,7 +81,3 @@ def _ragged(sets: Sequence[NDArray[np.int64]], device: torch.device | str) -> Hi
     items = np.concatenate([np.zeros(0, dtype=np.int64), *sets])
     user = np.repeat(np.arange(len(sets)), lengths)
     return Histories(torch.from_numpy(items).to(device), torch.from_numpy(user).to(device), lengths)
-
-
-def _ranges(starts: NDArray[np.int32]) -> list[tuple[int, int]]:
-    return list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))

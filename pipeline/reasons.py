@@ -92,6 +92,13 @@ def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | No
     return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
 
 
+def co_rating_share(model: TrainedModel, view: str) -> float:
+    """Factor of EASE's weights of a view in `preference`."""
+    scorer = model.scorer
+    weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(view)].tolist(), strict=True))
+    return float(sum(share * weights[head] for head, share in head_shares(model).items()))
+
+
 def head_shares(model: TrainedModel) -> dict[str, float]:
     """How much each head counts in `preference`; heads that do not are left out."""
     return dict(_head_shares(model.scorer.heads, model.judge_share))
@@ -148,9 +155,7 @@ def _pulls(model: TrainedModel, name: str, candidates: torch.Tensor, history: to
     else:
         pulls = seen @ weighted_values(view, model.items[history]).T
     if model.co_rating is not None:
-        weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(name)].tolist(), strict=True))
-        total = sum(share * weights[head] for head, share in head_shares(model).items())
-        pulls = pulls + model.co_rating[name][history.unsqueeze(1), candidates].T * total
+        pulls = pulls + model.co_rating[name][history.unsqueeze(1), candidates].T * co_rating_share(model, name)
     return pulls
 
 

@@ -3,79 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from pipeline.best_columns import NONE, best_columns
 from pipeline.dataset import blocks
-from pipeline.model import BY_VECTORS_FROM, TrainedModel
-from pipeline.people import Person, preference_of
-from pipeline.reasons import Reasons, reasons
-from pipeline.vectors import item_vectors, user_vectors, why_no_vectors
+from pipeline.model import TrainedModel
+from pipeline.named_parts import KINDS, NO_ITEM, NamedParts, PartsOfMany
+from pipeline.people import Person, histories_of, preference_of
+from pipeline.reasons import co_rating_share, head_shares
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
-Array = np.ndarray[Any, Any]
+    from pipeline.histories import Histories
+
 # Cells of the users x items score matrix held at once, whatever the number of users.
-BLOCK_CELLS = 2_000_000
-# What a part of a score comes from: an item of the history, all of its other items together, or the item biases.
-KINDS = ("like", "dislike", "other likes", "other dislikes", "bias")
-NO_ITEM = -1
-TYPES: dict[str, type[np.generic]] = {
-    "user": np.int32,
-    "rank": np.int32,
-    "kind": np.int8,
-    "item": np.int32,
-    "score": np.float32,
-    "part": np.float32,
-}
+BLOCK_CELLS = 8_000_000
+# Users whose reasons are worked out at once, among whom those with histories of similar length are brought together, and how many
+# parts of scores they may have at most: fewer users where many items and reasons are asked for.
+BLOCK_USERS, BLOCK_PARTS = 4096, 4_000_000
 
 
 class Recommended(NamedTuple):
-    """
+    """What some users are recommended.
+
     Attributes:
-        user: index.
-        person: all that the user rated.
-        items: indices, best first; items of equal score in their own order.
-        scores: by `preference`.
+        users: indices, (users,).
+        items: indices, best first, items of equal score in their own order; `NO_ITEM` after the last, (users, top).
+        scores: by `preference`, (users, top).
         reasons: of these items.
     """
 
-    user: int
-    person: Person
-    items: NDArray[np.int64]
+    users: NDArray[np.int64]
+    items: NDArray[np.int32]
     scores: NDArray[np.float32]
-    reasons: Reasons
+    reasons: NamedParts
 
 
-def recommended(model: TrainedModel, people: Sequence[Person], top: int) -> Iterator[Recommended]:
-    """Recommendations for each user by all that they rated, which is left out of them.
+def recommended(
+    model: TrainedModel,
+    people: Sequence[Person],
+    top: int,
+    named: int,
+    vectors: NDArray[np.float32] | None = None,
+) -> Iterator[Recommended]:
+    """Recommendations for all users, some at a time, by all that they rated, which is left out of them.
 
-    Scores are made for some users at a time, so that memory does not grow with users times items.
+    Memory does not grow with users times items.
 
     Args:
         people: the users, by index.
         top: items for each user, fewer where fewer are unrated.
+        named: the strongest likes, and as many dislikes, that are named; the parts of the others are added up.
+        vectors: of the users, if `pipeline.vectors.user_vectors` has made them.
     """
-    vectors = _vectors(model, people)
-    for users in blocks(len(people), max(BLOCK_CELLS // len(model.items), 1)):
-        scores = (
-            preference_of(model, people[users[0] : users[-1] + 1])
-            if vectors is None
-            else vectors[1][users] @ vectors[0].T
-        )
-        for user, row in zip(users.tolist(), scores, strict=True):
-            items = best_unrated(row, people[user], top)
-            yield Recommended(user, people[user], items, row[items], reasons(model, people[user], items))
-
-
-def _vectors(model: TrainedModel, people: Sequence[Person]) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Of items and people, where the catalogue is so large that scores are made of them; see `pipeline.user_coordinates`."""
-    if len(model.items) < BY_VECTORS_FROM or why_no_vectors(model) is not None:
-        return None
-    return item_vectors(model), user_vectors(model, people)
+    best, parts = _BestUnrated(model, top), PartsOfMany(model, named)
+    size = min(BLOCK_USERS, max(BLOCK_PARTS // (top * (2 * named + 3)), 1))
+    for users in blocks(len(people), size):
+        some = people[users[0] : users[-1] + 1]
+        likes, dislikes = histories_of(some, model.device)
+        items, scores = best.of(some, likes, dislikes, None if vectors is None else vectors[users])
+        yield Recommended(users, items, scores, parts.of(likes, dislikes, items))
 
 
 def best_unrated(scores: NDArray[np.float32], person: Person, top: int) -> NDArray[np.int64]:
@@ -92,75 +84,117 @@ def best_unrated(scores: NDArray[np.float32], person: Person, top: int) -> NDArr
     return unrated[np.argsort(-scores[unrated], kind="stable")][:top]
 
 
-def recommendation_table(
-    found: Iterable[Recommended], user_ids: pl.Series, item_ids: pl.Series, named: int
-) -> pl.DataFrame:
+class _BestUnrated:
+    """As `best_unrated`, for many users: what they rated is crossed out of blocks of scores, which are all made in one place."""
+
+    def __init__(self, model: TrainedModel, top: int) -> None:
+        import torch
+
+        from pipeline.user_coordinates import item_bias
+        from pipeline.views.candidate_attention import CandidateAttention
+
+        self._model, self._top, items = model, top, len(model.items)
+        self._by_candidate = any(isinstance(view, CandidateAttention) for view in model.scorer.views.values())
+        # Candidates that weigh histories themselves take items x items for each block, however few its users are.
+        self._rows = max(BLOCK_CELLS // items, items if self._by_candidate else 1)
+        # Made once: large arrays that come and go between small ones that stay make the heap grow.
+        self._scores = model.items.new_empty(0, items)
+        with torch.inference_mode():
+            self._bias = item_bias(model, head_shares(model))
+
+    def of(
+        self,
+        people: Sequence[Person],
+        likes: Histories,
+        dislikes: Histories,
+        vectors: NDArray[np.float32] | None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Items and their scores, (users, top)."""
+        import torch
+
+        from pipeline.user_coordinates import coordinates
+
+        items = np.full((len(people), self._top), NO_ITEM, dtype=np.int32)
+        best = np.zeros(items.shape, dtype=np.float32)
+        with torch.inference_mode():
+            users = None
+            if vectors is not None:
+                users = torch.from_numpy(vectors[:, :-1]).to(self._model.items)
+            elif not self._by_candidate:
+                (users,) = coordinates(self._model, likes, dislikes, [head_shares(self._model)])
+            for block in blocks(len(people), self._rows):
+                first, last = int(block[0]), int(block[-1]) + 1
+                rated = likes.of(first, last), dislikes.of(first, last)
+                scores = (
+                    preference_of(self._model, people[first:last])
+                    if users is None
+                    else self._by_vectors(users[first:last], *rated)
+                )
+                for history in rated:
+                    scores[history.user.cpu().numpy(), history.items.cpu().numpy()] = -np.inf
+                columns = best_columns(scores, self._top)
+                row, place = (columns != NONE).nonzero()
+                items[first:last] = columns
+                best[first + row, place] = scores[row, columns[row, place]]
+        return items, best
+
+    def _by_vectors(self, users: torch.Tensor, likes: Histories, dislikes: Histories) -> NDArray[np.float32]:
+        """`preference` of all items, (users, M), in the place of the block before."""
+        import torch
+
+        from pipeline.histories import add_up, merged
+
+        if len(users) > len(self._scores):
+            self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
+        scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
+        for name, weights in (self._model.co_rating or {}).items():
+            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+            scores.add_(add_up(history, weights), alpha=co_rating_share(self._model, name))
+        found: NDArray[np.float32] = scores.cpu().numpy()
+        return found
+
+
+def recommendation_table(found: Iterable[Recommended], user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
     """The rows of RECOMMENDATIONS: ids are the source's own, and the parts of an item's reasons add up to its score.
 
     Args:
+        found: of one block of users at least.
         user_ids: by index; item_ids likewise.
-        named: the strongest likes, and as many dislikes, that are named; the parts of the others are added up.
     """
-    rows: list[dict[str, Array]] = []
-    parts: list[dict[str, Array]] = []
-    for one in found:
-        rank = np.arange(1, len(one.items) + 1)
-        row = {"user": np.full(len(rank), one.user), "rank": rank, "item": one.items, "score": one.scores}
-        rows.append(_narrow(row))
-        parts.append(_narrow(_strongest(one, named)))
-    recommendations = _stacked(rows, ("user", "rank", "item", "score"))
-    told = _stacked(parts, ("user", "rank", "kind", "item", "part"))
-    reasons_of = told.select(
-        "user",
-        "rank",
-        reasons=pl.struct(
-            kind=pl.Series(KINDS).gather(told["kind"]),
-            item_id=item_ids.gather(told["item"].replace(NO_ITEM, None)),
-            part="part",
-        ),
+    return pl.concat([_rows(one, user_ids, item_ids) for one in found])
+
+
+def _rows(found: Recommended, user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
+    """Of one block; parts of zero are left out."""
+    user, place = (found.items != NO_ITEM).nonzero()
+    parts = found.reasons.parts[user, place]
+    row, column = parts.nonzero()
+    told = pl.DataFrame(
+        {
+            "row": row,
+            "reasons": pl.DataFrame(
+                {
+                    "kind": pl.Series(KINDS).gather(found.reasons.kinds[column]),
+                    "item_id": _ids(item_ids, found.reasons.items[user, place][row, column]),
+                    "part": parts[row, column],
+                }
+            ).to_struct(),
+        }
     )
-    lists = reasons_of.group_by("user", "rank", maintain_order=True).agg("reasons")
-    joined = recommendations.join(lists, on=["user", "rank"], how="left", maintain_order="left")
-    return joined.select(
-        user_id=user_ids.gather(joined["user"]),
-        rank="rank",
-        item_id=item_ids.gather(joined["item"]),
-        score="score",
-        reasons=pl.col("reasons").fill_null([]),
+    lists = told.group_by(pl.col("row").set_sorted(), maintain_order=True).agg("reasons")
+    recommendations = pl.DataFrame(
+        {
+            "row": np.arange(len(user)),
+            "user_id": user_ids.gather(found.users[user]),
+            "rank": (place + 1).astype(np.int32),
+            "item_id": item_ids.gather(found.items[user, place]),
+            "score": found.scores[user, place],
+        }
     )
+    joined = recommendations.join(lists, on="row", how="left", maintain_order="left")
+    return joined.select("user_id", "rank", "item_id", "score", pl.col("reasons").fill_null([]))
 
 
-def _strongest(one: Recommended, named: int) -> dict[str, Array]:
-    """Parts of one user's scores in the order of KINDS, the strongest likes and dislikes first; parts of zero are left out."""
-    named_parts, others = [], []
-    for kind, items, parts in (
-        (0, one.person.likes, one.reasons.likes_part),
-        (1, one.person.dislikes, one.reasons.dislikes_part),
-    ):
-        order = np.argsort(-np.abs(parts), axis=1, kind="stable")
-        ordered = np.take_along_axis(parts, order, axis=1)
-        named_parts.append((kind, items[order[:, :named]], ordered[:, :named]))
-        others.append(ordered[:, named:].sum(axis=1, keepdims=True))
-    rest = np.concatenate([*others, one.reasons.bias[:, None]], axis=1)
-    part = np.concatenate([*(parts for _, _, parts in named_parts), rest], axis=1).astype(np.float32)
-    item = np.concatenate([*(items for _, items, _ in named_parts), np.full(rest.shape, NO_ITEM)], axis=1)
-    kinds = np.concatenate([*(np.full(items.shape[1], kind) for kind, items, _ in named_parts), [2, 3, 4]])
-    place, column = part.nonzero()
-    return {
-        "user": np.full(len(place), one.user),
-        "rank": place + 1,
-        "kind": kinds[column],
-        "item": item[place, column],
-        "part": part[place, column],
-    }
-
-
-def _narrow(columns: dict[str, Array]) -> dict[str, Array]:
-    """In types that are wide enough: these are kept for all users until the last is done."""
-    return {name: values.astype(TYPES[name]) for name, values in columns.items()}
-
-
-def _stacked(parts: list[dict[str, Array]], names: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {name: np.concatenate([np.zeros(0, dtype=TYPES[name]), *(part[name] for part in parts)]) for name in names}
-    )
+def _ids(item_ids: pl.Series, items: NDArray[np.int32]) -> pl.Series:
+    """Null for `NO_ITEM`."""
+    return item_ids.gather(pl.Series(items).replace(NO_ITEM, None))

@@ -43,17 +43,30 @@ def test_long_histories_are_cut_to_a_random_sample_and_short_ones_stay_whole() -
     assert len(seen) == 6
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
-@given(sets=st.lists(st.lists(st.integers(0, 8), max_size=7, unique=True), max_size=8), cells=st.integers(1, 80))
-def test_chunks_hold_every_entry_once_within_their_bound(sets: list[list[int]], cells: int) -> None:
+def test_histories_of_some_of_the_users_count_them_from_zero() -> None:
+    found = ragged(SETS)
+    assert [found.of(1, 3).items.tolist(), found.of(1, 3).user.tolist()] == [[1, 2, 4, 5], [1, 1, 1, 1]]
+    assert found.of(1, 3).lengths.tolist() == [0, 4]
+    assert [found.of(0, 4).items.tolist(), found.of(0, 4).user.tolist()] == [found.items.tolist(), found.user.tolist()]
+    assert found.of(3, 4).items.tolist() == [2]
+    assert len(found.of(2, 2).items) == 0
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    sets=st.lists(st.lists(st.integers(0, 8), max_size=7, unique=True), max_size=8),
+    cells=st.integers(1, 80),
+    across=st.sampled_from([None, 1, 5]),
+)
+def test_chunks_hold_every_entry_once_within_their_bound(sets: list[list[int]], cells: int, across: int | None) -> None:
     found = histories(matrix([sorted(one) for one in sets], 9), np.arange(len(sets)), "cpu") if sets else None
     if found is None:
         return
     met: dict[int, list[int]] = {}
     entries: list[int] = []
-    for chunk in found.chunks(cells):
+    for chunk in found.chunks(cells, across):
         users, length = chunk.present.shape
-        assert users == 1 or users * length**2 <= cells
+        assert users == 1 or users * length * (across or length) <= cells
         assert torch.equal(found.items[chunk.entries], chunk.items[chunk.present])
         entries += chunk.entries.tolist()
         for row, user in enumerate(chunk.users.tolist()):

@@ -1,4 +1,4 @@
-"""Recommendations against a plain sort, and their reasons against the parts that they are made of."""
+"""Recommendations for many users against those for one user at a time, and reasons that add up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import recommend
+from pipeline import recommend, user_coordinates
 from pipeline.artifacts import RECOMMENDATIONS
+from pipeline.best_columns import best_columns
 from pipeline.dataset import Dataset
 from pipeline.model import TrainedModel
+from pipeline.named_parts import KINDS, NO_ITEM, NamedParts
 from pipeline.people import Person, people_of, preference_of
-from pipeline.reasons import Reasons, reasons
-from pipeline.recommend import KINDS, Recommended, best_unrated, recommendation_table, recommended
+from pipeline.reasons import reasons
+from pipeline.recommend import Recommended, best_unrated, recommendation_table, recommended
+from pipeline.vectors import user_vectors, why_no_vectors
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 from tests.test_model import ITEMS, USERS, VARIANTS, arrays_of
 
@@ -50,35 +53,84 @@ def test_the_best_unrated_items_come_in_the_order_of_score_and_then_of_items(
     assert best_unrated(np.array(scores, dtype=np.float32), person, top).tolist() == expected
 
 
+@pytest.mark.parametrize("given_vectors", [False, True])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_user_gets_what_no_split_has_by_all_that_they_rated(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_user_gets_what_they_would_get_alone(
+    name: str, given_vectors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = random_dataset(USERS, ITEMS)
-    model, people = trained(name, data), people_of(data, np.arange(USERS))
-    # Blocks of five users: the last one is not full.
+    model, people, vectors = trained(name, data), everybody(data), None
+    if given_vectors:
+        if why_no_vectors(model):
+            return
+        vectors = user_vectors(model, people)
+        monkeypatch.setattr(user_coordinates, "coordinates", None)
+    # Blocks of seven users, of which five and two are scored at once.
+    monkeypatch.setattr(recommend, "BLOCK_USERS", 7)
     monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS + 3)
-    found = list(recommended(model, people, 7))
-    assert [one.user for one in found] == list(range(USERS))
-    scores = preference_of(model, people)
-    for one, person, row in zip(found, people, scores, strict=True):
-        unrated = sorted(set(range(ITEMS)) - {*person.likes, *person.dislikes}, key=lambda item: (-row[item], item))
-        assert one.items.tolist() == unrated[:7]
-        np.testing.assert_allclose(one.scores, row[one.items], atol=1e-4)
-        np.testing.assert_allclose(one.reasons.score, one.scores, atol=1e-4)
-        np.testing.assert_array_equal(one.reasons.likes_part, reasons(model, person, one.items).likes_part)
+    found = list(recommended(model, people, 7, 2, vectors))
+    assert [one.users.tolist() for one in found] == [list(range(7)), list(range(7, USERS))]
+    for block in found:
+        assert block.items.dtype == np.int32
+        assert block.scores.dtype == np.float32
+        for user, items, scores, parts in zip(block.users, block.items, block.scores, block.reasons.parts, strict=True):
+            alone = preference_of(model, [people[user]])[0]
+            expected = best_unrated(alone, people[user], 7)
+            assert items.tolist() == expected.tolist()
+            np.testing.assert_allclose(scores, alone[expected], rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(parts.sum(axis=1), scores, atol=1e-4)
+            by_kind = reasons(model, people[user], expected)
+            kinds = block.reasons.kinds
+            np.testing.assert_allclose(parts[:, kinds == 4].sum(axis=1), by_kind.bias, atol=1e-5)
+            for mine, whole in (([0, 2], by_kind.likes_part), ([1, 3], by_kind.dislikes_part)):
+                sums = parts[:, np.isin(kinds, mine)].sum(axis=1)
+                np.testing.assert_allclose(sums, whole.sum(axis=1), rtol=1e-4, atol=1e-4)
 
 
-def test_scores_of_no_more_than_a_block_of_users_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", VARIANTS)
+def test_ties_are_for_the_order_of_items_and_users_with_little_left_get_less(name: str) -> None:
     data = random_dataset(USERS, ITEMS)
-    asked = []
+    model = trained(name, data)
+    for weights in (model.items, *(model.co_rating or {}).values(), *model.scorer.item_bias.values()):
+        weights.data.zero_()
+    people = [Person(ids(0, 3), ids(2, 6)), Person(ids(*range(1, ITEMS - 3)), ids(0)), Person(ids(), ids())]
+    (found,) = recommended(model, people, 6, 1)
+    last = list(range(ITEMS - 3, ITEMS))
+    assert found.items.tolist() == [[1, 4, 5, 7, 8, 9], last + [NO_ITEM] * 3, list(range(6))]
+    assert not found.reasons.parts.any()
 
-    def watched(model: TrainedModel, people: list[Person]) -> Any:
-        asked.append(len(people))
-        return preference_of(model, people)
 
-    monkeypatch.setattr(recommend, "preference_of", watched)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_more_than_a_block_of_scores_is_made_at_once_and_always_in_the_same_place(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random_dataset(USERS, ITEMS)
+    shapes, places = [], []
+
+    def watched(scores: np.ndarray[Any, Any], count: int) -> Any:
+        shapes.append(scores.shape)
+        places.append(scores.ctypes.data)
+        return best_columns(scores, count)
+
+    monkeypatch.setattr(recommend, "best_columns", watched)
     monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS)
-    assert len(list(recommended(trained("method", data), everybody(data), 1))) == USERS
-    assert asked == [5, 5, 2]
+    model = trained(name, data)
+    for _ in recommended(model, everybody(data), 1, 1):
+        pass
+    if VARIANTS[name].attention == "candidate":
+        # Items x items are needed for however few users.
+        assert shapes == [(USERS, ITEMS)]
+    else:
+        assert shapes == [(5, ITEMS), (5, ITEMS), (2, ITEMS)]
+        assert len(set(places)) == 1
+
+
+def test_fewer_users_are_taken_at_once_where_much_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(USERS, ITEMS)
+    monkeypatch.setattr(recommend, "BLOCK_PARTS", 5 * 4 * 7 + 1)
+    model, people = trained("extended", data), everybody(data)
+    assert [len(one.users) for one in recommended(model, people, 4, 2)] == [5, 5, 2]
+    assert [len(one.users) for one in recommended(model, people, 400, 200)] == [1] * USERS
 
 
 def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> None:
@@ -86,29 +138,45 @@ def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> Non
     rows = [row for row in rows if row["user"] != 4]
     rows += [{"user": 4, "item": item, "like": True, "rating": 5.0, "split": "train"} for item in range(ITEMS)]
     data = dataset(rows, [], USERS, ITEMS)
-    found = list(recommended(trained("extended", data), everybody(data), 3))
-    assert [len(one.items) for one in found] == [0 if user == 4 else 3 for user in range(USERS)]
-    table = recommendation_table(found, USER_IDS[:USERS], ITEM_IDS[:ITEMS], 2)
+    (found,) = recommended(trained("extended", data), everybody(data), 3, 2)
+    assert (found.items != NO_ITEM).sum(axis=1).tolist() == [0 if user == 4 else 3 for user in range(USERS)]
+    table = recommendation_table([found], USER_IDS[:USERS], ITEM_IDS[:ITEMS])
     assert table["user_id"].unique(maintain_order=True).to_list() == [USER_IDS[n] for n in range(USERS) if n != 4]
-    alone = recommendation_table(found[4:5], USER_IDS, ITEM_IDS, 2)
-    assert alone.is_empty()
-    assert alone.schema == dict(RECOMMENDATIONS.columns)
+    (alone,) = recommended(trained("extended", data), everybody(data)[4:5], 3, 2)
+    table = recommendation_table([alone], USER_IDS, ITEM_IDS)
+    assert table.is_empty()
+    assert table.schema == dict(RECOMMENDATIONS.columns)
 
 
-def one(likes_part: list[list[float]], dislikes_part: list[list[float]], bias: list[float]) -> Recommended:
-    parts = Reasons(np.array(likes_part), np.array(dislikes_part), {"meet": np.array(bias)})
-    items = ids(*range(50, 50 + len(bias)))
-    person = Person(ids(*range(len(likes_part[0]))), ids(*range(10, 10 + len(dislikes_part[0]))))
-    return Recommended(3, person, items, parts.score.astype(np.float32), parts)
-
-
-def test_the_strongest_likes_and_dislikes_are_named_and_the_others_added_up() -> None:
-    found = one([[0.25, -2.0, 1.0, 0.5], [1.0, 1.0, 1.0, 0.0]], [[-1.0, 0.0, 0.5], [0.0, 0.0, 0.0]], [0.75, 0.0])
-    table = recommendation_table([found], USER_IDS, ITEM_IDS, 2)
-    assert table.columns == ["user_id", "rank", "item_id", "score", "reasons"]
+def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
+    """Two blocks: a user with three items, of which nothing is told of the second; one with two, and one with none."""
+    kinds = np.array([0, 0, 1, 1, 2, 3, 4], dtype=np.int8)
+    parts = np.zeros((1, 3, 7), dtype=np.float32)
+    parts[0, 0] = [-2.0, 1.0, -1.0, 0.5, 0.75, 0.0, 0.75]
+    parts[0, 2, [0, 4]] = [1.0, 2.0]
+    items = np.full((1, 3, 7), NO_ITEM, dtype=np.int32)
+    items[0, 0, :4] = [1, 2, 10, 12]
+    items[0, 2, 0] = 5
+    first = Recommended(
+        np.array([3]),
+        np.array([[50, 51, 52]], dtype=np.int32),
+        np.array([[0.0, 0.0, 3.0]], dtype=np.float32),
+        NamedParts(kinds, items, parts),
+    )
+    second = Recommended(
+        np.array([4, 5]),
+        np.array([[7, 8, NO_ITEM], [NO_ITEM] * 3], dtype=np.int32),
+        np.array([[9.0, 8.0, 0.0], [0.0] * 3], dtype=np.float32),
+        NamedParts(kinds[-3:], np.full((2, 3, 3), NO_ITEM, dtype=np.int32), np.zeros((2, 3, 3), dtype=np.float32)),
+    )
+    table = recommendation_table([first, second], USER_IDS, ITEM_IDS)
+    assert table.schema == dict(RECOMMENDATIONS.columns)
     assert table.select("user_id", "rank", "item_id", "score").rows() == [
         (USER_IDS[3], 1, ITEM_IDS[50], 0.0),
-        (USER_IDS[3], 2, ITEM_IDS[51], 3.0),
+        (USER_IDS[3], 2, ITEM_IDS[51], 0.0),
+        (USER_IDS[3], 3, ITEM_IDS[52], 3.0),
+        (USER_IDS[4], 1, ITEM_IDS[7], 9.0),
+        (USER_IDS[4], 2, ITEM_IDS[8], 8.0),
     ]
     assert [[tuple(reason.values()) for reason in row] for row in table["reasons"].to_list()] == [
         [
@@ -119,16 +187,9 @@ def test_the_strongest_likes_and_dislikes_are_named_and_the_others_added_up() ->
             ("other likes", None, 0.75),
             ("bias", None, 0.75),
         ],
-        # Equals in the order of items; what adds nothing is no reason.
-        [("like", ITEM_IDS[0], 1.0), ("like", ITEM_IDS[1], 1.0), ("other likes", None, 1.0)],
-    ]
-
-
-def test_without_names_there_are_sums_and_without_parts_there_is_nothing() -> None:
-    found = one([[0.5, 0.25], [0.0, 0.0]], [[-0.5, -0.25], [0.0, 0.0]], [1.0, 0.0])
-    table = recommendation_table([found], USER_IDS, ITEM_IDS, 0)
-    assert [[tuple(reason.values()) for reason in row] for row in table["reasons"].to_list()] == [
-        [("other likes", None, 0.75), ("other dislikes", None, -0.75), ("bias", None, 1.0)],
+        [],
+        [("like", ITEM_IDS[5], 1.0), ("other likes", None, 2.0)],
+        [],
         [],
     ]
 
@@ -138,7 +199,7 @@ def test_without_names_there_are_sums_and_without_parts_there_is_nothing() -> No
 def test_the_reasons_in_the_table_add_up_to_the_score(name: str, named: int) -> None:
     data = random_dataset(USERS, ITEMS)
     model = trained(name, data)
-    table = recommendation_table(recommended(model, everybody(data), 5), USER_IDS[:USERS], ITEM_IDS[:ITEMS], named)
+    table = recommendation_table(recommended(model, everybody(data), 5, named), USER_IDS[:USERS], ITEM_IDS[:ITEMS])
     assert len(table) == 5 * USERS
     assert table.schema == dict(RECOMMENDATIONS.columns)
     people = people_of(data, np.arange(USERS))

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline import model as model_module
-from pipeline import recommend, user_coordinates
+from pipeline import user_coordinates
 from pipeline.dataset import Dataset
 from pipeline.evaluation.protocols import evaluate_split
 from pipeline.model import TrainedModel
-from pipeline.people import people_of
-from pipeline.recommend import recommended
 from pipeline.user_coordinates import ScoredByVectors, coordinates, item_bias
 from pipeline.vectors import why_no_vectors
 from tests.evaluation.worlds import random_dataset
@@ -85,18 +83,3 @@ def test_a_large_catalogue_is_scored_by_vectors_where_there_are_any_with_the_sam
     assert large.per_user.keys() == small.per_user.keys()
     for key, values in small.per_user.items():
         np.testing.assert_allclose(large.per_user[key].values, values.values)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_large_catalogue_is_recommended_from_as_a_small_one(
-    name: str, data: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, people = trained(name, data), people_of(data, np.arange(USERS))
-    expected = list(recommended(model, people, 7))
-    monkeypatch.setattr(recommend, "BY_VECTORS_FROM", ITEMS)
-    monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS)
-    if why_no_vectors(model) is None:
-        monkeypatch.setattr(recommend, "preference_of", None)
-    for ours, theirs in zip(recommended(model, people, 7), expected, strict=True):
-        assert ours.items.tolist() == theirs.items.tolist()
-        np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-4, atol=1e-4)

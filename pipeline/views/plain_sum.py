@@ -36,3 +36,8 @@ class PlainSum(View):
                 scores = scores.index_put((history.user, history.items), without - with_it, accumulate=True)
             found[head] = scores
         return found
+
+    def shares(self, in_history: torch.Tensor, history: Histories) -> torch.Tensor:
+        """What each entry of the histories counts: u is the sum of the W^V r_j times it, (entries, 1)."""
+        count = sizes(history).to(in_history.dtype)
+        return (self.counted(count) / count.clamp(min=1))[history.user].unsqueeze(1)

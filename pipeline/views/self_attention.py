@@ -117,6 +117,24 @@ class SelfAttention(View):
             return Pooled(result, None)
         return Pooled(result, ordered * self.counted(count - 1)[history.user].unsqueeze(1))
 
+    def shares(self, in_history: torch.Tensor, history: Histories) -> torch.Tensor:
+        """What each entry of the histories counts by each head: u is the sum of the W^V r_j, by head, times it.
+
+        Args:
+            in_history: R, (M, width).
+
+        Returns:
+            (entries, heads).
+        """
+        query, key = in_history @ self.query, in_history @ self.key
+        found = in_history.new_zeros(len(history.items), self.heads)
+        for chunk in history.chunks(CHUNK_CELLS // self.heads):
+            asking, asked = (self._by_head(embedding(chunk.items, part), chunk) for part in (query, key))
+            of_sets = chunk.present.repeat_interleave(self.heads, dim=0)
+            looked_at = column_means(asking.flatten(0, 1), asked.flatten(0, 1), of_sets)
+            found[chunk.entries] = looked_at.view(len(chunk.users), self.heads, -1).transpose(1, 2)[chunk.present]
+        return found * self.counted(sizes(history).to(found.dtype))[history.user].unsqueeze(1)
+
     def _by_head(self, rows: torch.Tensor, chunk: Chunk) -> torch.Tensor:
         """(users, heads, length, width per head) of rows of a chunk, one for each of its cells."""
         return rows.view(*chunk.items.shape, self.heads, -1).transpose(1, 2)
@@ -152,8 +170,19 @@ def _heads_as_sets(chunk: Sets) -> Sets:
 
 def _mean(sets: Sets) -> torch.Tensor:
     """The mean over rows goes before V: one length x width product instead of length x length x width."""
-    rows = sets.rows
-    column_means = (rows / rows.sum(dim=1, keepdim=True).clamp(min=1)).transpose(1, 2) @ attention_weights(
-        sets.query, sets.key, rows
-    )
-    return (column_means @ sets.value).squeeze(1)
+    return (column_means(sets.query, sets.key, sets.present) @ sets.value).squeeze(1)
+
+
+def column_means(query: torch.Tensor, key: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """How much the rows of each set look at each of its items, on average.
+
+    Args:
+        query: (sets, length, width per head), likewise key.
+        present: (sets, length).
+
+    Returns:
+        (sets, 1, length); what is there adds up to 1.
+    """
+    rows = present.unsqueeze(2).to(query.dtype)
+    means = rows / rows.sum(dim=1, keepdim=True).clamp(min=1)
+    return means.transpose(1, 2) @ attention_weights(query, key, rows)

@@ -109,6 +109,22 @@ def assert_scores_are_the_slow_ones(
             assert scores[user].tolist() == pytest.approx(expected, abs=1e-7)
 
 
+def assert_shares_make_the_users(
+    view: PlainSum | SelfAttention, items: torch.Tensor, sets: Sequence[Sequence[int]]
+) -> None:
+    """By `shares` the values of a history's items add up to the user before W^O."""
+    history = ragged(sets)
+    shares = view.shares(items, history).detach()
+    shape = (len(shares), shares.shape[1], items.shape[1] // shares.shape[1])
+    values = (items @ view.value.detach())[history.items].view(shape)
+    assert torch.isfinite(shares).all()
+    entries = (values * shares.unsqueeze(2)).flatten(1)
+    for user, chosen in enumerate(sets):
+        for output, matrix in view.output.items():
+            found = entries[history.user == user].sum(dim=0) @ matrix.detach()
+            assert found.tolist() == pytest.approx(slow_user(view, items[list(chosen)], items[0], output), abs=1e-8)
+
+
 def assert_gradients_are_those_of_the_function(view: View, sets: Sequence[Sequence[int]], items: int) -> None:
     """By items in both roles and all of the view's parameters."""
     width = view.value.shape[0]

@@ -74,3 +74,10 @@ def test_in_single_precision_leaving_out_of_a_long_history_stays_exact() -> None
     exact = view.scores(items, items, slow.ragged([list(range(200))]), leave_one_out=True)["meet"]
     found = view.float().scores(items.float(), items.float(), slow.ragged([list(range(200))]), leave_one_out=True)
     assert torch.allclose(found["meet"].double(), exact, atol=2e-4)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+@settings(deadline=None, max_examples=20, derandomize=True)
+@given(sets=sets_of_items)
+def test_a_user_is_the_sum_of_the_values_of_their_items_by_their_shares(exponent: float, sets: list[list[int]]) -> None:
+    slow.assert_shares_make_the_users(view_of(exponent), slow.vectors(ITEMS, WIDTH), sets)

@@ -232,3 +232,15 @@ def test_the_gradient_of_the_scores_is_that_of_the_function() -> None:
     view = view_of(0.5, ("meet", "judge"))
     slow.assert_gradients_are_those_of_the_function(view, [[0, 1, 2], [], [3]], 4)
     slow.assert_gradients_are_finite(view, [[], []], 4)
+
+
+@pytest.mark.parametrize("cells", [1, 60, 500_000])
+@pytest.mark.parametrize(("heads", "exponent"), [(1, 0.0), (2, 0.5), (3, 1.0)])
+@settings(deadline=None, max_examples=20, derandomize=True)
+@given(sets=sets_of_items)
+def test_a_user_is_the_sum_of_the_values_of_their_items_by_their_shares(
+    cells: int, heads: int, exponent: float, sets: list[list[int]]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_attention, "CHUNK_CELLS", cells)
+        slow.assert_shares_make_the_users(view_of(exponent, heads=heads), slow.vectors(ITEMS, WIDTH), sets)
