@@ -109,7 +109,7 @@ def plain_loss(codes: torch.Tensor, edges: torch.Tensor, others: torch.Tensor) -
 
 
 def probabilities(codes: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
-    """p of each pair, (pairs,)."""
+    """How likely each pair is an edge: p, (pairs,)."""
     return torch.sigmoid((codes[pairs[0]] * codes[pairs[1]]).sum(dim=1))
 
 
