@@ -1,13 +1,15 @@
-"""PyTorch Geometric's graph attention layer, with its parameters and names, computed by `pipeline.attention_sum`."""
+"""The graph attention layer of PyTorch Geometric, with its parameters and their names, computed by `pipeline.attention_sum`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from math import sqrt
 from typing import Any
 
 import numpy as np
 import torch
-from torch_geometric.nn import GATConv
+from torch import nn
 
 from pipeline.attention_sum import DTYPES, attention_sum
 from pipeline.sorted_pairs import SortedPairs, sorted_pairs
@@ -48,14 +50,27 @@ def attention_graph(edge_index: torch.Tensor, sources: int, targets: int | None 
     return AttentionGraph(edge_index, pairs)
 
 
-class AttentionLayer(GATConv):  # type: ignore[misc]
+class AttentionLayer(nn.Module):
     """`GATConv` without biases, called as ``layer(vectors, graph)``; vectors of sources and of targets for a graph with fewer targets.
 
-    On another device than the CPU it is `GATConv`, which makes a message for each edge.
+    On another device than the CPU it is `GATConv`, which makes a message for each edge, and which is loaded for that alone.
     """
 
     def __init__(self, width: int, out: int, *, heads: int, concat: bool, negative_slope: float) -> None:
-        super().__init__(width, out, heads=heads, concat=concat, negative_slope=negative_slope, bias=False)
+        super().__init__()
+        self.heads, self.out_channels = heads, out
+        self.concat, self.negative_slope = concat, negative_slope
+        self.lin = nn.Linear(width, heads * out, bias=False)
+        self.att_src = nn.Parameter(torch.empty(1, heads, out))
+        self.att_dst = nn.Parameter(torch.empty(1, heads, out))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, uniformly, as Glorot and Bengio do (AISTATS 2010)."""
+        with torch.no_grad():
+            for weights in (self.lin.weight, self.att_src, self.att_dst):
+                bound = sqrt(6.0 / (weights.shape[-2] + weights.shape[-1]))
+                weights.uniform_(-bound, bound)
 
     def forward(self, x: Any, graph: AttentionGraph) -> torch.Tensor:
         """The layer's vectors, (targets, heads * out) or the mean of the heads, (targets, out).
@@ -65,7 +80,9 @@ class AttentionLayer(GATConv):  # type: ignore[misc]
         """
         vectors, targets = (x, x) if isinstance(x, torch.Tensor) else x
         if graph.pairs is None or vectors.dtype not in DTYPES:
-            found: torch.Tensor = super().forward(x, graph.edge_index)
+            settings = (self.lin.in_features, self.out_channels, self.heads, self.concat, self.negative_slope)
+            given = (_message_passing(*settings), dict(self.named_parameters()), (x, graph.edge_index))
+            found: torch.Tensor = torch.func.functional_call(*given)
             return found
         # a . (W p) = (W^T a) . p: the logits need no pass over W p.
         weight = self.lin.weight.view(self.heads, self.out_channels, -1)
@@ -80,3 +97,13 @@ class AttentionLayer(GATConv):  # type: ignore[misc]
             self.negative_slope,
             concat=self.concat,
         )
+
+
+@cache
+def _message_passing(width: int, out: int, heads: int, concat: bool, negative_slope: float) -> nn.Module:
+    """The layer without weights of its own: making it draws none."""
+    from torch_geometric.nn import GATConv
+
+    with torch.device("meta"):
+        layer: nn.Module = GATConv(width, out, heads=heads, concat=concat, negative_slope=negative_slope, bias=False)
+    return layer

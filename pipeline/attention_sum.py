@@ -72,13 +72,14 @@ class _AttentionSum(torch.autograd.Function):
     ) -> torch.Tensor:
         x, s, t = (_array(tensor) for tensor in (vectors, source_logits, target_logits))
         heads = s.shape[1]
-        out = np.empty((len(t), x.shape[1] if concat else x.shape[1] // heads), dtype=x.dtype)
+        sums = np.empty((len(t), x.shape[1]), dtype=x.dtype)
         shares = np.empty((len(edges.columns), heads), dtype=x.dtype)
         slope, threads = x.dtype.type(negative_slope), torch.get_num_threads()
-        by_blocks(_compiled().forward, edges.starts, threads, edges.starts, edges.columns, s, t, slope, x, out, shares)
+        given = (edges.starts, edges.columns, s, t, slope, x, np.empty_like(t), np.empty_like(t), shares, sums)
+        by_blocks(_compiled().forward, edges.starts, threads, *given)
         ctx.save_for_backward(vectors, source_logits, target_logits)
         ctx.edges, ctx.shares, ctx.slope, ctx.concat = edges, shares, slope, concat
-        return torch.from_numpy(out)
+        return torch.from_numpy(sums if concat else _mean_of_heads(sums, heads))
 
     @staticmethod
     @once_differentiable
@@ -101,10 +102,21 @@ class _AttentionSum(torch.autograd.Function):
             ctx.slope,
             shares,
             products,
+            np.empty_like(t),
             dt,
         )
         by_blocks(kernels.of_sources, edges.column_starts, threads, edges.column_starts, edges.places, products, ds)
         return torch.from_numpy(dx), torch.from_numpy(ds), torch.from_numpy(dt), None, None, None
+
+
+def _mean_of_heads(sums: Array, heads: int) -> Array:
+    """Of heads side by side, (rows, heads * width), their mean, (rows, width)."""
+    first, *others = np.split(sums, heads, axis=1)
+    mean = first.copy()
+    for head in others:
+        mean += head
+    mean /= heads
+    return mean
 
 
 def _array(tensor: torch.Tensor) -> Array:
@@ -138,17 +150,26 @@ def _forward(
     t: Array,
     slope: float,
     x: Array,
-    out: Array,
+    tops: Array,
+    totals: Array,
     shares: Array,
+    out: Array,
 ) -> None:
-    """Rows ``first`` to ``last`` of ``out``, and the shares of their edges, (edges, heads)."""
+    """Rows ``first`` to ``last`` of ``out``, (targets, heads * width), and the shares of their edges, (edges, heads).
+
+    Args:
+        tops, totals: (targets, heads), to write to.
+    """
     heads, whole = s.shape[1], x.shape[1]
     width = whole // heads
-    top, total = np.empty(heads, dtype=x.dtype), np.empty(heads, dtype=x.dtype)
-    sums = np.empty(whole, dtype=x.dtype)
     for target in range(first, last):
         begin, end = starts[target], starts[target + 1]
-        top[:] = -np.inf
+        top, total, sums = tops[target], totals[target], out[target]
+        for head in range(heads):
+            top[head] = -np.inf
+            total[head] = 0
+        for place in range(whole):
+            sums[place] = 0
         for edge in range(begin, end):
             for head in range(heads):
                 top[head] = max(top[head], s[sources[edge], head])
@@ -156,7 +177,6 @@ def _forward(
             # LeakyReLU keeps the order: the largest logit is that of the largest s.
             logit = top[head] + t[target, head]
             top[head] = logit if logit > 0 else slope * logit
-        total[:] = 0
         for edge in range(begin, end):
             for head in range(heads):
                 logit = s[sources[edge], head] + t[target, head]
@@ -167,7 +187,6 @@ def _forward(
         for edge in range(begin, end):
             for head in range(heads):
                 shares[edge, head] /= total[head]
-        sums[:] = 0
         edge = begin
         while edge + 4 <= end:
             row0, row1, row2, row3 = x[sources[edge]], x[sources[edge + 1]], x[sources[edge + 2]], x[sources[edge + 3]]
@@ -191,13 +210,6 @@ def _forward(
                 for place in range(width):
                     part[place] += share0 * x0[place]
             edge += 1
-        if out.shape[1] == whole:
-            out[target] = sums
-        else:
-            for place in range(width):
-                for head in range(1, heads):
-                    sums[place] += sums[head * width + place]
-                out[target, place] = sums[place] / heads
 
 
 def _of_vectors(
@@ -219,7 +231,8 @@ def _of_vectors(
     step = width if g.shape[1] == x.shape[1] else 0
     zero = x.dtype.type(0)
     for source in range(first, last):
-        dx[source] = 0
+        for place in range(x.shape[1]):
+            dx[source, place] = 0
         edge, end = starts[source], starts[source + 1]
         while edge + 4 <= end:
             p0, p1, p2, p3 = places[edge], places[edge + 1], places[edge + 2], places[edge + 3]
@@ -272,17 +285,23 @@ def _of_targets(
     slope: float,
     shares: Array,
     products: Array,
+    means: Array,
     dt: Array,
 ) -> None:
-    """Rows ``first`` to ``last`` of ``dt``; their edges' products become the gradients of the logits before the LeakyReLU."""
+    """Rows ``first`` to ``last`` of ``dt``; their edges' products become the gradients of the logits before the LeakyReLU.
+
+    Args:
+        means: (targets, heads), to write to.
+    """
     heads = shares.shape[1]
-    mean = np.empty(heads, dtype=shares.dtype)
     for target in range(first, last):
-        mean[:] = 0
+        mean = means[target]
+        for head in range(heads):
+            mean[head] = 0
+            dt[target, head] = 0
         for edge in range(starts[target], starts[target + 1]):
             for head in range(heads):
                 mean[head] += shares[edge, head] * products[edge, head]
-        dt[target] = 0
         for edge in range(starts[target], starts[target + 1]):
             for head in range(heads):
                 gradient = shares[edge, head] * (products[edge, head] - mean[head])
@@ -296,7 +315,8 @@ def _of_sources(first: int, last: int, starts: Array, places: Array, logits: Arr
     """Rows ``first`` to ``last`` of ``ds``, the sums of the gradients of their edges' logits."""
     heads = ds.shape[1]
     for source in range(first, last):
-        ds[source] = 0
+        for head in range(heads):
+            ds[source, head] = 0
         for edge in range(starts[source], starts[source + 1]):
             for head in range(heads):
                 ds[source, head] += logits[places[edge], head]

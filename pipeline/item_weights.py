@@ -23,21 +23,31 @@ def item_weights(history: csr_matrix, l2: float) -> NDArray[np.float32]:
     Returns:
         (items, items).
     """
-    from scipy.linalg import cho_factor
-    from scipy.linalg.lapack import dpotri
-
     rated = np.flatnonzero(history.getnnz(axis=0))
     result = np.zeros((history.shape[1], history.shape[1]), dtype=np.float32)
     if not len(rated):
         return result
     columns = history[:, rated].astype(np.float64)
-    gram = (columns.T @ columns).toarray()
-    gram[np.diag_indices_from(gram)] += l2
-    # The inverse out of the Cholesky factor itself takes a third of the time of solving for the unit matrix, and less
-    # than putting it together from eigenvectors, even if those are shared by several l2.
-    half, _ = dpotri(cho_factor(gram, lower=True, overwrite_a=True)[0], lower=True)
-    inverse = np.tril(half) + np.tril(half, -1).T
-    weights = -inverse / np.diag(inverse)
+    inverse = inverse_of((columns.T @ columns).toarray(), l2)
+    weights = inverse / -inverse.diagonal()
     np.fill_diagonal(weights, 0.0)
+    if len(rated) == len(result):
+        return weights.astype(np.float32)
     result[np.ix_(rated, rated)] = weights
     return result
+
+
+def inverse_of(gram: NDArray[np.float64], l2: float) -> NDArray[np.float64]:
+    """(gram + l2 I)^-1 of a positive semidefinite matrix, which is overwritten; l2 > 0."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    gram[np.diag_indices_from(gram)] += l2
+    # The inverse out of the Cholesky factor itself takes a third of the time of solving for the unit matrix, and less
+    # than putting it together from eigenvectors, even if those are shared by several l2. What LAPACK reads by columns has
+    # one triangle of the symmetric matrix where the other one was, and needs no copy.
+    half, failed = dpotrf(gram.T, lower=True, clean=True, overwrite_a=True)
+    assert not failed, "a positive semidefinite matrix with l2 on its diagonal has a Cholesky factor"
+    half, _ = dpotri(half, lower=True, overwrite_c=True)
+    inverse: NDArray[np.float64] = half + half.T
+    inverse[np.diag_indices_from(inverse)] /= 2
+    return inverse

@@ -39,6 +39,8 @@ Array = np.ndarray[Any, Any]
 MOST_HUBS = 22
 # What a pair costs to walk, in units of what a counter of inclusion and exclusion costs in one of its steps.
 PAIR_COST = 3.0
+# Edges that a thread writes down before it hands them over, at least.
+EDGES = 2**16
 # Blocks of rows for each thread: as many as balance rows of unequal cost.
 BLOCKS_PER_THREAD = 8
 
@@ -72,8 +74,15 @@ def overlap_join(
     def walked(first: int, last: int) -> tuple[Array, Array, Array]:
         most: Array = np.zeros(len(signatures), dtype=counter)
         met = np.zeros((len(chosen) + 1, longest + 1), dtype=np.int64)
-        pairs = walk(first, last, rest, prefixes, signatures, s_m, np.zeros_like(most), most, met)
-        return pairs, met, most
+        # Room for what one item can give, and more: the walk stops where it might not do, and goes on with another piece.
+        room = max(EDGES, len(signatures))
+        given = (*rest, *prefixes, signatures, s_m, np.zeros_like(most), np.empty(len(signatures), np.int32), most, met)
+        pieces = []
+        while first < last:
+            pairs = np.empty((3, room), dtype=np.int32)
+            first, edges = walk(first, last, *given, pairs)
+            pieces.append(pairs[:, :edges].copy())
+        return np.concatenate([np.empty((3, 0), dtype=np.int32), *pieces], axis=1), met, most
 
     kept = []
     with ThreadPoolExecutor(threads) as pool:
@@ -203,13 +212,14 @@ def _rows(incidence: csr_matrix) -> NDArray[np.int32]:
 
 
 @cache
-def _compiled() -> Callable[..., Any]:
+def _compiled() -> Callable[..., tuple[int, int]]:
     """The walk as machine code, which numba keeps beside this file; it lets go of the interpreter, so that threads run at once."""
     from numba import njit
     from numba.extending import register_jitable
 
     register_jitable(_ones)
-    return njit(nogil=True, cache=True)(_walk)
+    compiled: Callable[..., tuple[int, int]] = njit(nogil=True, cache=True)(_walk)
+    return compiled
 
 
 def _ones(bits: Any) -> Any:
@@ -222,50 +232,62 @@ def _ones(bits: Any) -> Any:
 def _walk(
     first: int,
     last: int,
-    rest: _Rest,
-    prefixes: _Prefixes,
-    signatures: NDArray[np.int32],
+    starts: Array,
+    after: Array,
+    ends: Array,
+    items: Array,
+    prefix_starts: Array,
+    prefix_items: Array,
+    signatures: Array,
     s_m: int,
     shared: Array,
+    others: Array,
     most: Array,
     met: Array,
-) -> NDArray[np.int32]:
+    pairs: Array,
+) -> tuple[int, int]:
     """Pairs whose smaller item is in ``first`` to ``last``.
 
     Args:
+        starts, after, ends, items: of `_Rest`.
+        prefix_starts, prefix_items: of `_Prefixes`.
         shared: (M,) zeros, and zeros again at the end: how many entities of the rest an item shares with each other one.
+        others: (M,) to write to.
         most: (M,) the most that each item shares with another; only pairs that share an entity of the rest are looked at.
         met: (hubs + 1, longest + 1) such pairs by the hubs and by the entities of the rest that they share.
+        pairs: (3, M or more) to write source, target and overlap to of what is above ``s_m``.
 
     Returns:
-        (3, edges) source, target and overlap of what is above ``s_m``.
+        The item to go on with, ``last`` or one that might have more edges than there is room left, and the number of edges.
     """
-    count = len(signatures)
-    others = np.empty(count, dtype=np.int32)
-    pairs = np.empty((3, 1024), dtype=np.int32)
+    count, room = len(signatures), pairs.shape[1]
     edges = 0
     for item in range(first, last):
+        # No more than one edge to each other item can come of this one.
+        if room - edges < count:
+            return item, edges
         signature = signatures[item]
         number = 0
-        for entry in range(rest.starts[item], rest.starts[item + 1]):
-            for place in range(rest.after[entry], rest.ends[entry]):
-                other = rest.items[place]
+        for entry in range(starts[item], starts[item + 1]):
+            for place in range(after[entry], ends[entry]):
+                other = items[place]
                 if shared[other] == 0:
                     others[number] = other
                     number += 1
                 shared[other] += 1
-        # No more than one edge to each other item can come of this one.
-        if pairs.shape[1] < edges + count:
-            larger = np.empty((3, 2 * edges + count), dtype=np.int32)
-            larger[:, :edges] = pairs[:, :edges]
-            pairs = larger
-        for hub in range(len(prefixes.starts) - 1):
+        for hub in range(len(prefix_starts) - 1):
             if signature >> hub & 1 == 0:
                 continue
             rarer = (1 << hub) - 1
-            items = prefixes.items[prefixes.starts[hub] : prefixes.starts[hub + 1]]
-            for place in range(np.searchsorted(items, item + 1), len(items)):
-                other = items[place]
+            begin, end = prefix_starts[hub], prefix_starts[hub + 1]
+            while begin < end:  # to the first item after this one
+                middle = (begin + end) // 2
+                if prefix_items[middle] > item:
+                    end = middle
+                else:
+                    begin = middle + 1
+            for place in range(begin, prefix_starts[hub + 1]):
+                other = prefix_items[place]
                 common = signature & signatures[other]
                 # Pairs that meet at a rarer hub have been found there, those that meet in the rest are found below.
                 if common & rarer == 0 and shared[other] == 0:
@@ -288,7 +310,7 @@ def _walk(
                 pairs[0, edges], pairs[1, edges], pairs[2, edges] = item, other, overlap
                 edges += 1
         most[item] = largest
-    return pairs[:, :edges].copy()
+    return last, edges
 
 
 def _threshold_table(histogram: NDArray[np.int64], most_shared: NDArray[np.int64]) -> pl.DataFrame:

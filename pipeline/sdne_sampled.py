@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.adam import Adam
 from pipeline.row_adam import RowAdam
 from pipeline.sdne_error import block_error, edge_error
 from pipeline.sdne_network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
@@ -55,14 +56,12 @@ class SampledColumns:
         size: int,
         random: np.random.Generator,
     ) -> None:
-        import torch
-
         for half in network:
             half.to(device)
         self.network = by_items(network)
         self._beta, self._size, self._random = beta, size, random
         self._items = RowAdam(self.network.by_item(), learning_rate)
-        self._between = torch.optim.Adam(self.network.between(), lr=learning_rate, fused=True)
+        self._between = Adam(self.network.between(), learning_rate, fused=True)
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         columns = np.sort(self._random.choice(adjacency.shape[0], self._size, replace=False, shuffle=False))
@@ -70,7 +69,7 @@ class SampledColumns:
         return losses
 
     def step(self, loss: torch.Tensor) -> None:
-        self._between.zero_grad(set_to_none=True)
+        self._between.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [part.grad for part in self._part.by_item() if part.grad is not None]
         self._items.step(self._met, gradients)

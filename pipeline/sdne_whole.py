@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.adam import Adam
 from pipeline.sdne_error import block_error
 from pipeline.sdne_network import Autoencoder, Losses, SparseAutoencoder, by_items, first_order
 
@@ -25,8 +26,6 @@ class WholeRows:
     def __init__(
         self, network: Autoencoder, beta: float, decay: float, learning_rate: float, device: torch.device | str = "cpu"
     ) -> None:
-        import torch
-
         for half in network:
             half.to(device)
         self.network, self._beta = by_items(network), beta
@@ -34,13 +33,13 @@ class WholeRows:
             {"params": self.network.weights(), "weight_decay": decay},
             {"params": self.network.biases()},
         ]
-        self._optimiser = torch.optim.Adam(groups, lr=learning_rate, fused=True)
+        self._optimiser = Adam(groups, learning_rate, fused=True)
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         return whole_losses(self.network, adjacency, batch, self._beta)
 
     def step(self, loss: torch.Tensor) -> None:
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
 

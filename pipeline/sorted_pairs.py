@@ -56,37 +56,38 @@ def sorted_pairs(
     for values, count in zip((rows, columns), size, strict=True):
         if len(values) and not 0 <= values.min() <= values.max() < count:
             raise ValueError(f"pairs: found numbers {values.min()} to {values.max()}, expected 0 to {count - 1}")
-    counted = _compiled()
     row, column = rows.astype(np.int32), columns.astype(np.int32)
-    _, order = counted(column, size[1])
+    _, order = _counted(column, size[1])
     row, column = row[order], column[order]
-    starts, order = counted(row, size[0])
+    starts, order = _counted(row, size[0])
     row, column = row[order], column[order]
-    column_starts, places = counted(column, size[1])
+    column_starts, places = _counted(column, size[1])
     return SortedPairs(starts, column, column_starts, row[places], places)
-
-
-@cache
-def _compiled() -> Callable[..., Any]:
-    """The sort as machine code, which numba keeps beside this file."""
-    from numba import njit
-
-    return njit(nogil=True, cache=True)(_counted)
 
 
 def _counted(values: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where each value below ``count`` begins in their order, (count + 1,), and that order, equal ones as they come, (values,)."""
-    starts = np.zeros(count + 1, dtype=np.int64)
-    for value in values:
-        starts[value + 1] += 1
-    for value in range(count):
-        starts[value + 1] += starts[value]
-    place = starts[:-1].copy()
+    starts = np.r_[0, np.cumsum(np.bincount(values, minlength=count))]
     order = np.empty(len(values), dtype=np.int64)
-    for number in range(len(values)):
-        order[place[values[number]]] = number
-        place[values[number]] += 1
+    _compiled()(values, starts[:-1].copy(), order)
     return starts, order
+
+
+@cache
+def _compiled() -> Callable[..., None]:
+    """The loop as machine code, which numba keeps beside this file."""
+    from numba import njit
+
+    compiled: Callable[..., None] = njit(nogil=True, cache=True)(_place)
+    return compiled
+
+
+def _place(values: NDArray[np.int32], free: NDArray[np.int64], order: NDArray[np.int64]) -> None:
+    """Write each value's number to the next free place among its equals."""
+    for number in range(len(values)):
+        value = values[number]
+        order[free[value]] = number
+        free[value] += 1
 
 
 def by_blocks(kernel: Callable[..., Any], starts: NDArray[np.int64], threads: int, *arguments: Any) -> None:

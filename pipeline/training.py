@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.adam import Adam
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.random_streams import stream, torch_seed
@@ -84,11 +85,12 @@ class UserTrainer:
             if parameter.requires_grad
         ]
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = Adam(
             parameters,
-            lr=config.learning_rate,
+            config.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=config.weight_decay,
+            decoupled=True,
             fused=True if large else None,
         )
         self.folds = np.zeros(data.users, dtype=np.int64)
@@ -181,7 +183,7 @@ class UserTrainer:
             loss = self._loss(users, random, generator)
             if loss is None:
                 continue
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimiser.zero_grad()
             torch.autograd.backward(loss)
             self.optimiser.step()
             losses.append(float(loss.detach()))

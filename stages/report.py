@@ -7,6 +7,7 @@ from pydantic import Field
 from pipeline import artifacts
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
+from pipeline.report.vega import start_bundling
 from pipeline.text import TextTemplateConfig
 from pipeline.variant import RunVariants
 from stages.stage import Reads, Settings, run_stage, say
@@ -24,6 +25,7 @@ READS = Reads(run=RunVariants, dataset=ReportConfig)
 
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunVariants), settings.dataset(ReportConfig)
+    start_bundling()
     tables = Tables(
         items=artifacts.ITEMS.read(dataset),
         users=artifacts.USERS.read(dataset),

@@ -59,6 +59,25 @@ def test_edges_and_thresholds_are_those_of_python_sets(sets: Sets, s_m: int, hub
     assert found(sets, s_m, hubs, threads) == of_sets(sets, s_m)
 
 
+@pytest.mark.parametrize("hubs", [0, 3])
+def test_a_walk_that_runs_out_of_room_goes_on(hubs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EDGES", 1)
+    rooms = []
+    original = module._compiled()
+
+    def spy(first: int, last: int, *given: Any) -> tuple[int, int]:
+        stopped, edges = original(first, last, *given)
+        rooms.append((stopped < last, edges, given[-1].shape[1]))
+        return stopped, edges
+
+    monkeypatch.setattr(module, "_compiled", lambda: spy)
+    random = np.random.default_rng(0)
+    sets: Sets = [set(np.flatnonzero(random.random(ENTITIES) < 0.6).tolist()) for _ in range(40)]
+    assert found(sets, 1, hubs) == of_sets(sets, 1)
+    assert any(stopped for stopped, _, _ in rooms)
+    assert all(edges <= room for _, edges, room in rooms)
+
+
 @pytest.mark.parametrize("hubs", [None, 0, 4, ENTITIES])
 def test_sets_that_are_all_alike_or_all_empty(hubs: int | None) -> None:
     alike: list[Sets] = [[set(range(5))] * 7, [set()] * 4, [{1}], [set(), {1, 2}, set(), {1, 2}]]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from benchmarks.rows.init_sdne import dense_losses
-from pipeline import sdne, sdne_error, sdne_network
+from pipeline import sdne, sdne_error, sdne_network, sdne_whole
 from pipeline.random_streams import torch_seed
 from pipeline.sdne import SDNE
 from pipeline.sdne_network import Autoencoder, SparseAutoencoder, build_autoencoder, by_items
@@ -243,7 +243,7 @@ def first_gradient(alpha: float, beta: float, nu: float, adjacency: csr_matrix) 
 def test_a_step_descends_the_weighted_sum(weights: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     alpha, beta, nu = weights
     adjacency = csr_matrix(random_graph(12, 3).astype(np.float32))
-    monkeypatch.setattr(torch.optim, "Adam", torch.optim.SGD)
+    monkeypatch.setattr(sdne_whole, "Adam", lambda groups, rate, fused: torch.optim.SGD(groups, lr=rate))
     monkeypatch.setattr(sdne, "stream", lambda *_: np.random.default_rng(0))
     fitted = model(alpha=alpha, beta=beta, nu=nu, batch_size=12, epochs=1, learning_rate=1e-3)
     fitted.fit_adjacency(adjacency)

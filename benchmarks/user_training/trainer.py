@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.case import Figures
 from benchmarks.data import DATASET, of_users
 from pipeline import artifacts
+from pipeline.adam import Adam
 from pipeline.config import read_yaml, validated
 from pipeline.training import UserTrainer
 from pipeline.variant import VariantConfig
@@ -45,8 +46,6 @@ def blind(variant: str) -> dict[str, int]:
 
 def with_views(trainer: UserTrainer, make: Callable[[View], nn.Module]) -> UserTrainer:
     """The same trainer with each view replaced by one that computes the same, and an optimiser of its parameters."""
-    import torch
-
     views = trainer.scorer.views
     for name, view in list(views.items()):
         views[name] = make(view)  # type: ignore[arg-type]
@@ -57,8 +56,8 @@ def with_views(trainer: UserTrainer, make: Callable[[View], nn.Module]) -> UserT
         if parameter.requires_grad
     ]
     (group,) = trainer.optimiser.param_groups
-    trainer.optimiser = torch.optim.AdamW(
-        parameters, lr=group["lr"], betas=group["betas"], weight_decay=group["weight_decay"]
+    trainer.optimiser = Adam(
+        parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"], decoupled=True
     )
     return trainer
 

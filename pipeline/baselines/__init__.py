@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from math import isnan
@@ -12,11 +13,12 @@ from pydantic import Field
 
 from pipeline.baselines.als import ImplicitAls
 from pipeline.baselines.biased_mf import BiasedMf
-from pipeline.baselines.ease import Ease
+from pipeline.baselines.ease import fit_ease
 from pipeline.baselines.item_knn import ItemKnn
 from pipeline.baselines.item_mean import ItemMean
 from pipeline.baselines.popularity import Popularity
 from pipeline.config import Config
+from pipeline.cores import cores_here
 from pipeline.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
@@ -24,6 +26,8 @@ from pipeline.evaluation.protocols import Evaluated, Scorer, evaluate_split
 Fit = Callable[[Dataset], Scorer]
 # By what the systems that learn from dislikes are chosen; see `candidates`.
 OF_DISLIKES = "impression.ndcg@10"
+# Cells of items x items matrices that settings which are tried at once may have between them; EASE needs a few for each.
+MOST_CELLS = 100_000_000
 
 
 class BaselineConfig(Config):
@@ -104,8 +108,11 @@ def left_out(config: BaselineConfig, data: Dataset) -> dict[str, str]:
     }
 
 
-def candidates(config: BaselineConfig, seed: int) -> dict[str, Baseline]:
+def candidates(config: BaselineConfig, seed: int, threads: int = 0) -> dict[str, Baseline]:
     """System name to what is tried of it.
+
+    Args:
+        threads: of ALS, which has threads of its own; 0: as many as there are processors. They change no byte.
 
     Systems that learn from dislikes are there for the protocol that ranks dislikes. Chosen by a figure of another one they
     would be weakened at their own: signed EASE, say, would all but leave its dislikes out and be a second EASE.
@@ -113,14 +120,14 @@ def candidates(config: BaselineConfig, seed: int) -> dict[str, Baseline]:
     popularity = {"": Popularity.fit}
     item_mean = {f"damping {damping:g}": _bind(ItemMean.fit, damping) for damping in config.item_mean_damping}
     item_knn = {f"neighbours {k}": _bind(ItemKnn.fit, k) for k in config.item_knn_neighbours}
-    ease = {f"l2 {l2:g}": _bind(Ease.fit, l2) for l2 in config.ease_l2}
+    ease = {f"l2 {l2:g}": _bind(fit_ease, l2) for l2 in config.ease_l2}
     signed_ease = {
-        f"l2 {l2:g}, dislike weight {weight:g}": _bind(Ease.fit, l2, weight)
+        f"l2 {l2:g}, dislike weight {weight:g}": _bind(fit_ease, l2, weight)
         for l2, weight in product(config.signed_ease_l2, config.signed_ease_dislike_weight)
     }
     als = {
         f"factors {factors}, regularization {regularization:g}, alpha {alpha:g}": _bind(
-            ImplicitAls.fit, factors, regularization, alpha, config.als_iterations, seed
+            ImplicitAls.fit, factors, regularization, alpha, config.als_iterations, seed, threads
         )
         for factors, regularization, alpha in product(config.als_factors, config.als_regularization, config.als_alpha)
     }
@@ -144,22 +151,32 @@ def candidates(config: BaselineConfig, seed: int) -> dict[str, Baseline]:
 def choose(data: Dataset, config: BaselineConfig, seed: int) -> Iterator[tuple[Chosen, Sequence[Tried]]]:
     """Fit each baseline that is not left out with each setting, and keep the best on validation.
 
+    Settings are tried side by side, on one thread each, where several of them fit into memory.
+
     Raises:
         InputError: the data have no user that `baselines_chosen_by` could be computed for.
     """
+    from threadpoolctl import threadpool_limits
+
     absent = left_out(config, data)
-    for system, baseline in candidates(config, seed).items():
+    at_once = min(cores_here(), max(MOST_CELLS // data.items**2, 1))
+    for system, baseline in candidates(config, seed, threads=1 if at_once > 1 else 0).items():
         if system in absent:
             continue
         best: Chosen | None = None
         best_setting, chosen_by, tried = "", "", {}
-        for setting, fit in baseline.settings.items():
+
+        def evaluated(fit: Fit, system: str = system) -> Chosen:
             scorer = fit(data)
-            evaluated = evaluate_split(scorer, data, "valid")
-            chosen_by = _figure(evaluated, baseline, config)
-            tried[setting] = evaluated.value(chosen_by)
-            if best is None or tried[setting] > tried[best_setting]:
-                best, best_setting = Chosen(system, scorer, evaluated), setting
+            return Chosen(system, scorer, evaluate_split(scorer, data, "valid"))
+
+        with threadpool_limits(1 if at_once > 1 else None), ThreadPoolExecutor(at_once) as pool:
+            found = pool.map(evaluated, baseline.settings.values())
+            for setting, chosen in zip(baseline.settings, found, strict=True):
+                chosen_by = _figure(chosen.on_validation, baseline, config)
+                tried[setting] = chosen.on_validation.value(chosen_by)
+                if best is None or tried[setting] > tried[best_setting]:
+                    best, best_setting = chosen, setting
         assert best is not None
         yield (
             best,

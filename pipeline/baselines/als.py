@@ -19,15 +19,31 @@ class ImplicitAls:
 
     @classmethod
     def fit(
-        cls, data: Dataset, factors: int, regularization: float, alpha: float, iterations: int, seed: int
+        cls,
+        data: Dataset,
+        factors: int,
+        regularization: float,
+        alpha: float,
+        iterations: int,
+        seed: int,
+        threads: int = 0,
     ) -> ImplicitAls:
+        """
+        Args:
+            threads: 0: as many as there are processors. The result does not depend on it.
+        """
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
         # implicit runs threads of its own; BLAS threads beside them only get in the way, and it warns of them when made.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
-                factors=factors, regularization=regularization, alpha=alpha, iterations=iterations, random_state=seed
+                factors=factors,
+                regularization=regularization,
+                alpha=alpha,
+                iterations=iterations,
+                num_threads=threads,
+                random_state=seed,
             )
             model.fit(data.train_likes, show_progress=False)
         return cls(model.user_factors, model.item_factors)

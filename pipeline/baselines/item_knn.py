@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,15 +24,12 @@ class ItemKnn:
         Args:
             neighbours: similar items kept per item, the item itself not counted.
         """
-        from implicit.nearest_neighbours import CosineRecommender
-        from implicit.utils import ParameterWarning
+        from implicit.nearest_neighbours import ItemItemRecommender, normalize
 
         # implicit counts the item as its own nearest neighbour.
-        model = CosineRecommender(K=neighbours + 1)
-        with warnings.catch_warnings():
-            # It makes a COO matrix of the likes for itself and then warns that this is not CSR.
-            warnings.simplefilter("ignore", ParameterWarning)
-            model.fit(data.train_likes, show_progress=False)
+        model = ItemItemRecommender(K=neighbours + 1)
+        # As its CosineRecommender does, which then warns that what it has made is not CSR.
+        model.fit(normalize(data.train_likes.T).T.tocsr(), show_progress=False)
         return cls(model.similarity, data.train_likes)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:

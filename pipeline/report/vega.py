@@ -6,7 +6,9 @@ variables: a chart drawn as SVG goes light and dark with the page, without being
 
 from __future__ import annotations
 
+import sys
 from functools import cache
+from subprocess import PIPE, CalledProcessError, Popen
 from typing import Any
 
 Spec = dict[str, Any]
@@ -14,6 +16,11 @@ INK, FAINT, LINES, ACCENT, GOOD = "var(--ink)", "var(--faint)", "var(--line)", "
 # Systems and genres; what comes after them is grey.
 COLOURS = tuple(f"var(--c{number})" for number in range(1, 9))
 GREY = "var(--grey)"
+BUNDLE = """
+import sys, vl_convert
+sys.stdout.reconfigure(encoding="utf-8", newline="")
+sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+"""
 _FONT = "system-ui, sans-serif"
 _CONFIG: Spec = {
     "background": "transparent",
@@ -60,9 +67,26 @@ def drawn(values: list[Spec], height: int | str, about: str, **parts: Any) -> Sp
     return compiled
 
 
+def start_bundling() -> None:
+    """Begin to make `library` in a process of its own: it takes seconds, in which this one can do something else."""
+    _bundling()
+
+
 @cache
 def library() -> str:
-    """Vega's JavaScript, which defines `vegaEmbed` in the page."""
-    import vl_convert
+    """Vega's JavaScript, which defines `vegaEmbed` in the page.
 
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    Raises:
+        CalledProcessError: it could not be made.
+    """
+    process = _bundling()
+    code, complaint = process.communicate()
+    if process.returncode:
+        raise CalledProcessError(process.returncode, "vl_convert", code, complaint)
+    return code
+
+
+@cache
+def _bundling() -> Popen[str]:
+    # Not a thread: the library keeps the interpreter to itself while it works.
+    return Popen([sys.executable, "-c", BUNDLE], stdout=PIPE, stderr=PIPE, encoding="utf-8")

@@ -18,6 +18,12 @@ def test_the_same_seed_gives_the_same_factors_and_another_one_does_not() -> None
     assert not np.array_equal(first.item_factors, other.item_factors)
 
 
+def test_the_factors_do_not_depend_on_the_threads() -> None:
+    one, three = (ImplicitAls.fit(planted_dataset(), 4, 0.1, 2.0, 5, 3, threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one.user_factors, three.user_factors)
+    np.testing.assert_array_equal(one.item_factors, three.item_factors)
+
+
 def test_a_score_is_the_product_of_the_factors_of_user_and_item() -> None:
     model = fit()
     scores = model.score(np.array([7, 2]))

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline import baselines
 from pipeline.baselines import BaselineConfig, Tried, candidates, choose, left_out
 from pipeline.baselines.als import ImplicitAls
 from pipeline.baselines.biased_mf import BiasedMf
-from pipeline.baselines.ease import Ease
+from pipeline.baselines.ease import fit_ease
 from pipeline.baselines.item_knn import ItemKnn
 from pipeline.baselines.item_mean import ItemMean
 from pipeline.baselines.popularity import Popularity
@@ -54,8 +55,8 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         "popularity": [Popularity.fit(data)],
         "item-mean": [ItemMean.fit(data, damping) for damping in (0.0, 30.0)],
         "item-knn": [ItemKnn.fit(data, neighbours) for neighbours in (1, 3, 20)],
-        "ease": [Ease.fit(data, l2) for l2 in (0.5, 20.0, 5000.0)],
-        "signed-ease": [Ease.fit(data, l2, weight) for l2 in (1.0, 500.0) for weight in (0.0, 0.5)],
+        "ease": [fit_ease(data, l2) for l2 in (0.5, 20.0, 5000.0)],
+        "signed-ease": [fit_ease(data, l2, weight) for l2 in (1.0, 500.0) for weight in (0.0, 0.5)],
         "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7) for f in (1, 3) for r in (0.1, 5.0)],
         "biased-mf": [BiasedMf.fit(data, f, r, 2, 7) for f in (1, 2) for r in (0.5, 50.0)],
     }
@@ -73,6 +74,26 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         users = np.arange(data.users)
         np.testing.assert_array_equal(chosen.scorer.score(users), scorers[best].score(users))
         assert chosen.on_validation.value(figure) == values[best]
+
+
+def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, settings = random_dataset(USERS, ITEMS, 0.6), config()
+    met, threads = [], []
+    original = ImplicitAls.fit
+
+    def spy(*arguments: Any) -> ImplicitAls:
+        threads.append(arguments[-1])
+        return original(*arguments)
+
+    monkeypatch.setattr(ImplicitAls, "fit", spy)
+    monkeypatch.setattr(baselines, "cores_here", lambda: 3)
+    for cells in (ITEMS**2, 10 * ITEMS**2):
+        monkeypatch.setattr(baselines, "MOST_CELLS", cells)
+        found = list(choose(data, settings, 7))
+        scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found]
+        met.append(([tried for _, tried in found], scores))
+    assert met[0] == met[1]
+    assert threads == [0] * 4 + [1] * 4, "ALS has threads of its own where nothing runs beside it"
 
 
 def test_the_choice_follows_the_figure_that_is_named() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.baselines.ease import Ease
+from pipeline.baselines.ease import Ease, EaseByUsers, fit_ease
 from pipeline.dataset import Dataset
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 
@@ -80,3 +80,23 @@ def test_dislikes_of_no_weight_are_left_out(seed, l2) -> None:
     np.testing.assert_array_equal(plain.score(users), Ease.fit(data, l2).score(users))
     if data.train_dislikes.nnz:
         assert not np.array_equal(plain.score(users), Ease.fit(data, l2, 0.5).score(users))
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 1000),
+    users=st.integers(2, 20),
+    items=st.integers(3, 20),
+    l2=st.sampled_from([0.1, 10.0, 5000.0]),
+    weight=st.sampled_from([0.0, 0.5]),
+)
+def test_scores_by_users_are_those_of_the_weights(seed: int, users: int, items: int, l2: float, weight: float) -> None:
+    data, everybody = random_dataset(users, items, 0.5, seed), np.arange(users)
+    found = EaseByUsers.fit(data, l2, weight)
+    np.testing.assert_allclose(found.score(everybody), Ease.fit(data, l2, weight).score(everybody), atol=2e-6)
+    np.testing.assert_array_equal(found.score(everybody[::-1]), found.score(everybody)[::-1])
+
+
+def test_the_smaller_matrix_is_inverted() -> None:
+    assert isinstance(fit_ease(random_dataset(15, 30, 0.5, 0), 10.0), EaseByUsers)
+    assert isinstance(fit_ease(random_dataset(30, 15, 0.5, 0), 10.0), Ease)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
+from subprocess import CalledProcessError
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.report import vega
 from pipeline.report.charts import (
     BINS,
     counts_chart,
@@ -129,3 +131,16 @@ def test_every_colour_is_one_of_the_style_sheet_and_no_address_is_in_a_chart(nam
 def test_the_library_can_stand_in_a_script_element_and_defines_what_the_page_calls() -> None:
     assert "</script" not in library().lower()
     assert "window.vegaEmbed=" in library()
+
+
+def test_a_library_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    vega._bundling.cache_clear()
+    library.cache_clear()
+    monkeypatch.setattr(vega, "BUNDLE", "raise SystemExit('no library')")
+    try:
+        with pytest.raises(CalledProcessError) as found:
+            library()
+        assert "no library" in found.value.stderr
+    finally:
+        vega._bundling.cache_clear()
+        library.cache_clear()
