@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from pipeline import baselines
 from pipeline.baselines import BaselineConfig, Tried, candidates, choose, left_out
@@ -91,7 +92,8 @@ def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest
     monkeypatch.setattr(baselines, "cores_here", lambda: 3)
     for cells in (ITEMS**2, 10 * ITEMS**2):
         monkeypatch.setattr(baselines, "MOST_CELLS", cells)
-        found = list(choose(data, settings, 7))
+        with threadpool_limits(1):
+            found = list(choose(data, settings, 7))
         scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found]
         met.append(([tried for _, tried in found], scores))
     assert met[0] == met[1]
