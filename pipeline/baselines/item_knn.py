@@ -17,6 +17,8 @@ class ItemKnn:
     def __init__(self, similarity: csr_matrix, likes: csr_matrix) -> None:
         self.similarity = similarity
         self.likes = likes
+        # By liked item: a product with a transposed view would turn all of it round for every block of users.
+        self._of_liked = similarity.T.tocsr()
 
     @classmethod
     def fit(cls, data: Dataset, neighbours: int) -> ItemKnn:
@@ -34,4 +36,4 @@ class ItemKnn:
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         # The similarity row of an item lists its own neighbours; a candidate is scored by those of them that the user liked.
-        return np.asarray((self.likes[users] @ self.similarity.T).toarray(), dtype=np.float32)
+        return np.asarray((self.likes[users] @ self._of_liked).toarray(), dtype=np.float32)
