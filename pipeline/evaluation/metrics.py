@@ -95,8 +95,9 @@ def auc_of_sorted(
 ) -> float:
     """AUC of pairs sorted by score, `groups` as from `tie_groups`: cheap to repeat with other weights."""
     ones = np.ones(len(labels)) if weights is None else weights
-    positives = np.add.reduceat(ones * labels, groups)
-    negatives = np.add.reduceat(ones * ~labels, groups)
+    positives, negatives = ones * labels, ones * ~labels
+    if len(groups) < len(labels):
+        positives, negatives = np.add.reduceat(positives, groups), np.add.reduceat(negatives, groups)
     total = positives.sum() * negatives.sum()
     if total == 0:
         return float("nan")
