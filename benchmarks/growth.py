@@ -68,8 +68,7 @@ STAGES = {
     "evaluate_baselines": Stage(("prepare",)),
     "compare": Stage(("evaluate", "evaluate_baselines")),
     "recommend": Stage(("train_users",), variant=True),
-    "showcase": Stage(("train_users",), variant=True),
-    "report": Stage(("compare", "showcase")),
+    "report": Stage(("compare", "recommend")),
 }
 
 

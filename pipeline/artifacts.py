@@ -567,7 +567,7 @@ ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")
 ABLATION_DIFFERENCES = replace(DIFFERENCES, path="artifacts/{dataset}/evaluation/ablation_differences.parquet")
 ABLATION_SLICES = replace(SLICES, path="artifacts/{dataset}/evaluation/ablation_slices.parquet")
 
-# showcase: what the report shows of a variant
+# recommend: what the report shows of a variant
 SHOWCASE_MODEL = Tensors("artifacts/{dataset}/showcase/{variant}/model.safetensors")
 SHOWCASE_CURVE = replace(USERS_CURVE, path="artifacts/{dataset}/showcase/{variant}/curve.tsv")
 SHOWCASE_RECOMMENDATIONS = Table(

@@ -1,4 +1,4 @@
-"""Recommend to every user what they have not rated, with the reasons, and write the vectors whose inner products are the scores."""
+"""Recommend to every user what they have not rated, with the reasons, write vectors whose inner products are the scores, and what is shown."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pipeline.run_settings import DeviceConfig, torch_device
 from pipeline.vectors import item_vectors, user_vectors, why_no_vectors
 from stages.data import read_data
 from stages.models import read_model
+from stages.showcase import write_showcase
 from stages.stage import Reads, Settings, run_variant_stage, say
 
 READS = Reads(run=DeviceConfig, profile=RecommendConfig)
@@ -26,6 +27,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     data = read_data(dataset)
     item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
     model = read_model(dataset, variant, data, torch_device(run.device))
+    curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
     none = why_no_vectors(model)
@@ -51,6 +53,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         "recommend",
         f"{variant}: {none or f'vectors of {data.items} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
     )
+    say(dataset, "recommend", f"{variant}, shown in the report: {write_showcase(dataset, variant, data, model, curve)}")
 
 
 def _shown(found: Iterator[Recommended], users: int, variant: str) -> Iterator[Recommended]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipeline import artifacts
 from pipeline.report.browser_model import fold, why_not
 from pipeline.report.people import chosen_people, recommended
-from pipeline.run_settings import DeviceConfig, torch_device
-from stages.data import read_data
-from stages.models import read_model
-from stages.stage import Reads, Settings, run_variant_stage, say
 
-READS = Reads(run=DeviceConfig)
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipeline.dataset import Dataset
+    from pipeline.model import TrainedModel
 
 
-def main(dataset: str, variant: str, settings: Settings) -> None:
-    device = torch_device(settings.run(DeviceConfig).device)
-    data = read_data(dataset)
-    model = read_model(dataset, variant, data, device)
-    curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
+def write_showcase(dataset: str, variant: str, data: Dataset, model: TrainedModel, curve: pl.DataFrame) -> str:
+    """Write it, and say what there is.
+
+    Args:
+        curve: of the training of the variant.
+    """
     refused = why_not(model)
     folded = None if refused else fold(model)
     found = recommended(model, data, chosen_people(data))
@@ -34,8 +37,4 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     artifacts.SHOWCASE_RECOMMENDATIONS.of(variant=variant).write(found.recommendations, dataset)
     artifacts.SHOWCASE_REASONS.of(variant=variant).write(found.reasons, dataset)
     in_page = f"not in a page: {refused}" if folded is None else f"{folded.size / 1e6:.1f} MB in a page"
-    say(dataset, "showcase", f"{variant}: {found.recommendations['user'].n_unique()} users; {in_page}")
-
-
-if __name__ == "__main__":
-    run_variant_stage("showcase", READS, main)
+    return f"{found.recommendations['user'].n_unique()} users; {in_page}"

@@ -19,10 +19,9 @@ STAGES = (
     "evaluate_baselines",
     "compare",
     "recommend",
-    "showcase",
     "report",
 )
-VARIANT_STAGES = ("train_users", "evaluate", "recommend", "showcase")
+VARIANT_STAGES = ("train_users", "evaluate", "recommend")
 
 
 def main() -> None:

@@ -74,7 +74,6 @@ STAGES = [
     *(Stage(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
     *(Stage(MAIN, name, name, DATASETS) for name in ("evaluate_baselines", "compare")),
     Stage(MAIN, "recommend", "recommend", VARIANTS[MAIN]),
-    Stage(MAIN, "showcase", "showcase", VARIANTS[MAIN]),
     Stage(MAIN, "report", "report", DATASETS),
     *(Stage(ABLATIONS, name, name, STRUCTURES) for name in ("derive_graph", "init_sdne", "train_gat")),
     *(Stage(ABLATIONS, name, name, VARIANTS[ABLATIONS]) for name in ("train_users", "evaluate")),

@@ -51,7 +51,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the `showcase` stage left of a variant.
+    """What `recommend` left of a variant for the report.
 
     Attributes:
         arrays: item vectors, and all that a page needs to compute the model where it can.

@@ -64,7 +64,6 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         "evaluate.crmman": artifacts.ITEMS,
         "evaluate_baselines": artifacts.ITEMS,
         "compare": artifacts.ITEMS,
-        "showcase.crmman": artifacts.ITEMS,
         "report": artifacts.ITEMS,
         "recommend.crmman": artifacts.ITEMS,
     }
@@ -216,7 +215,7 @@ def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: F
     del about["variant"]["catalogue_sample"]
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
     line = f"{model.at(KEY)}: variant.catalogue_sample: "
-    results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman", "showcase.crmman"])
+    results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman"])
     for result in results.values():
         assert_a_mistake_in_one_line(result, line, "another version trained it, and `dvc repro` trains it anew")
 

@@ -28,7 +28,10 @@ def test_it_says_where_it_is_and_which_model_runs_in_it(finished: Finished, page
     size = f"{len(page.encode()) / 1e6:.1f} MB"
     line = f"[{KEY}] report: {artifacts.REPORT.at(KEY)}: {size}; crmman-plus runs in it"
     assert line in finished.results["report"].out.splitlines()
-    assert "crmman: 12 users; not in a page: its views use attention" in finished.results["showcase.crmman"].out
+    assert (
+        "crmman, shown in the report: 12 users; not in a page: its views use attention"
+        in finished.results["recommend.crmman"].out
+    )
     assert "<strong>crmman-plus</strong> runs in this page" in page
 
 

@@ -331,7 +331,6 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "compare": "Lay all systems side by side",
         "compare_ablations": "Lay ablations beside the variant",
         "recommend": "Recommend to every user what they have not rated",
-        "showcase": "What the report shows of one variant",
         "report": "One HTML file about a data set",
         "summary": "What a run took, stage by stage",
     }
@@ -341,6 +340,6 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         assert running[stage].returncode == 0, err
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
-        assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend", "showcase"))
+        assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
         assert ("--source" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

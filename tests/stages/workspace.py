@@ -33,7 +33,6 @@ RUNS |= {
 }
 RUNS |= {"evaluate_baselines": ("evaluate_baselines",), "compare": ("compare",)}
 RUNS |= {f"recommend.{variant}": ("recommend", "--variant", variant) for variant in VARIANTS}
-RUNS |= {f"showcase.{variant}": ("showcase", "--variant", variant) for variant in VARIANTS}
 RUNS |= {"report": ("report",)}
 ABLATION_RUNS: dict[str, tuple[str, ...]] = {
     **{f"{stage}.{STRUCTURE}": (stage, "--source", STRUCTURE) for stage in ("derive_graph", "init_sdne", "train_gat")},
