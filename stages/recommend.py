@@ -1,4 +1,4 @@
-"""Recommend to every user what they have not rated, with the reasons, write vectors whose inner products are the scores, and what is shown."""
+"""Recommend to every user what they have not rated, with the reasons; vectors whose inner products are the scores; what is shown of it."""
 
 from __future__ import annotations
 
