@@ -192,7 +192,8 @@ class _PullingByCandidate:
         return vectors.view(*vectors.shape[:2], self._view.heads, -1).transpose(1, 2)
 
     def _logits(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        return query @ key.transpose(2, 3) * query.shape[3] ** -0.5
+        logits: torch.Tensor = query @ key.transpose(2, 3) * query.shape[3] ** -0.5
+        return logits
 
 
 def _padded(shares: torch.Tensor, chunk: Chunk) -> torch.Tensor:

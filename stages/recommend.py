@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,9 @@ from stages.data import read_data
 from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 READS = Reads(run=DeviceConfig, profile=RecommendConfig)
 
 
@@ -28,18 +32,20 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     model = read_model(dataset, variant, data, torch_device(run.device))
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
-    none, vectors = why_no_vectors(model), []
+    vectors: list[NDArray[np.float32]] = []
 
     def found() -> Iterator[Recommended]:
         # Shown in a terminal, and nowhere else.
         with tqdm(total=data.users, unit="users", desc=variant, disable=None) as bar:
             for one in recommended(model, people, config.top, config.reasons):
-                vectors.append(one.vectors)
+                if one.vectors is not None:
+                    vectors.append(one.vectors)
                 yield one
                 bar.update(len(one.users))
 
     table = recommendation_table(found(), user_ids, item_ids)
     artifacts.RECOMMENDATIONS.of(variant=variant).write(table, dataset)
+    none = why_no_vectors(model)
     artifacts.VECTORS.of(variant=variant).write(
         none
         or (

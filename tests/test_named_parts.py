@@ -56,7 +56,7 @@ def at_once(of: TrainedModel, everybody: Sequence[Person], candidates: np.ndarra
     ]
 
 
-def assert_the_same(found: list[Told], expected: list[Told]) -> None:
+def assert_the_same(found: Told, expected: Told) -> None:
     assert [told[:2] for told in found] == [told[:2] for told in expected]
     np.testing.assert_allclose([told[2] for told in found], [told[2] for told in expected], rtol=1e-5, atol=1e-6)
 
