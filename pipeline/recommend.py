@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from pipeline.histories import Histories
     from pipeline.pulls import ViewsOfMany, Weighed
 
 # Cells of the users x items score matrix held at once, whatever the number of users.
@@ -116,7 +115,7 @@ class _BestUnrated:
             scores = (
                 preference_of(self._model, people[first:last])
                 if users is None
-                else self._by_vectors(users[first:last], *rated)
+                else self._by_vectors(users[first:last], weighed, first, last)
             )
             for history in rated:
                 scores[history.user.cpu().numpy(), history.items.cpu().numpy()] = -np.inf
@@ -126,17 +125,17 @@ class _BestUnrated:
             best[first + row, place] = scores[row, columns[row, place]]
         return items, best
 
-    def _by_vectors(self, users: torch.Tensor, likes: Histories, dislikes: Histories) -> NDArray[np.float32]:
-        """`preference` of all items, (users, M), in the place of the block before."""
+    def _by_vectors(self, users: torch.Tensor, weighed: Weighed, first: int, last: int) -> NDArray[np.float32]:
+        """`preference` of all items for the users from ``first`` up to ``last``, in the place of the block before."""
         import torch
 
-        from pipeline.histories import add_up, merged
+        from pipeline.histories import add_up
 
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
         for name, weights in (self._model.co_rating or {}).items():
-            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+            history = weighed.by_view[name][0].of(first, last)
             scores.add_(add_up(history, weights), alpha=co_rating_share(self._model, name))
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found

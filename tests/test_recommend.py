@@ -22,7 +22,13 @@ from pipeline.reasons import reasons
 from pipeline.recommend import Recommended, best_unrated, recommendation_table, recommended
 from pipeline.vectors import item_vectors, user_vectors, why_no_vectors, with_ones
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
-from tests.test_model import ITEMS, USERS, VARIANTS, arrays_of
+from tests.test_model import ITEMS, USERS, arrays_of, config
+from tests.test_model import VARIANTS as OTHERS
+
+VARIANTS = OTHERS | {
+    "sums": config(attention="none"),
+    "sums-and-co-rating-of-merged-views": config(attention="none", views="merged", co_rating_l2=10.0),
+}
 
 USER_IDS, ITEM_IDS = (pl.Series([f"{kind}{n}" for n in range(99, 0, -1)]) for kind in "ui")
 
