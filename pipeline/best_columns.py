@@ -54,6 +54,7 @@ def _limits(scores: NDArray[np.floating[Any]], count: int) -> NDArray[np.floatin
     # As many columns reach the count-th highest of the groups' highest scores; there are fewer of these to go through.
     groups = max(min(GROUP, width // (4 * count)), 1)
     length = width // groups
-    highest = scores[:, : groups * length].reshape(rows, groups, length).max(axis=1)
+    in_groups = scores[:, : groups * length].reshape(rows, groups, length)
+    highest: NDArray[np.floating[Any]] = in_groups.max(axis=1)
     highest.partition(length - count, axis=1)
-    return highest[:, length - count, None]
+    return highest[:, [length - count]]

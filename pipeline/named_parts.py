@@ -1,7 +1,6 @@
 """Reasons of many users at once: for each of their items the strongest parts of its score, and the others added up.
 
-They are those of `pipeline.reasons`, which takes one user at a time. Users with histories of similar length are padded to one length,
-so that the parts of a chunk of users are a few products, and no more than a chunk's parts are there at once.
+They are those of `pipeline.reasons`, which takes one user at a time. No more than a chunk's parts are there at once; see `pipeline.pulls`.
 """
 
 from __future__ import annotations
@@ -11,14 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.best_columns import NONE, best_columns
-from pipeline.reasons import co_rating_share, head_shares
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
-    from pipeline.histories import Chunk, Histories
-    from pipeline.model import TrainedModel
+    from pipeline.pulls import ViewsOfMany, Weighed
 
 # What a part of a score comes from: an item of the history, all of its other items together, or the item biases.
 KINDS = ("like", "dislike", "other likes", "other dislikes", "bias")
@@ -43,67 +39,36 @@ class NamedParts(NamedTuple):
     parts: NDArray[np.float32]
 
 
-class PartsOfMany:
-    """The model's matrices, put together once for all users.
-
+def named_parts(views: ViewsOfMany, weighed: Weighed, candidates: NDArray[np.int32], named: int) -> NamedParts:
+    """
     Args:
+        weighed: histories of some users.
+        candidates: items of each user whose scores are taken apart, `NO_ITEM` in the places that are empty, (users, candidates).
         named: the strongest likes, and as many dislikes, that are named; the parts of the others are added up.
     """
+    import torch
 
-    def __init__(self, model: TrainedModel, named: int) -> None:
-        import torch
-
-        from pipeline.pulls import pulling
-        from pipeline.user_coordinates import item_bias
-
-        self._model, self._named = model, named
-        with torch.inference_mode():
-            self._bias = item_bias(model, head_shares(model)).cpu().numpy()
-            self._views = {name: pulling(model, name) for name in model.scorer.views}
-
-    def of(self, likes: Histories, dislikes: Histories, candidates: NDArray[np.int32]) -> NamedParts:
-        """
-        Args:
-            likes: of some users; dislikes likewise.
-            candidates: items of each user whose scores are taken apart, `NO_ITEM` in the places that are empty, (users, candidates).
-        """
-        import torch
-
-        from pipeline.histories import merged
-
-        named = min(self._named, int(max(likes.lengths.max(initial=0), dislikes.lengths.max(initial=0))))
-        kinds = np.repeat(np.arange(len(KINDS), dtype=np.int8), [named, named, 1, 1, 1])
-        items = np.full((*candidates.shape, len(kinds)), NO_ITEM, dtype=np.int32)
-        parts = np.zeros(items.shape, dtype=np.float32)
-        parts[:, :, -1] = self._bias[candidates]
-        asked = torch.from_numpy(candidates.clip(min=0).astype(np.int64)).to(self._model.device)
-        across = max(self._model.items.shape[1], candidates.shape[1])
-        with torch.inference_mode():
-            for name, view in self._views.items():
-                history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
-                shares = view.shares(history)
-                for chunk in history.chunks(CHUNK_NUMBERS, across):
-                    pulls = view.pulls(chunk, asked[chunk.users], shares)
-                    if self._model.co_rating is not None:
-                        pulls = pulls + self._together(name, chunk, asked[chunk.users])
-                    users, told, whose = (value.cpu().numpy() for value in (chunk.users, pulls, chunk.items))
-                    for side in SIDES[name]:
-                        mine = told
-                        if name == "rated":
-                            # Likes come first in what is merged.
-                            first = np.arange(whose.shape[1]) < likes.lengths[users][:, None]
-                            mine = told * (first if side == 0 else ~first)[:, None]
-                        place = slice(side * named, (side + 1) * named)
-                        found = strongest(mine, whose, named)
-                        items[users, :, place], parts[users, :, place], parts[users, :, 2 * named + side] = found
-        parts[candidates == NO_ITEM] = 0.0
-        return NamedParts(kinds, items, parts)
-
-    def _together(self, name: str, chunk: Chunk, candidates: torch.Tensor) -> torch.Tensor:
-        """What EASE's weights add to each pull, (chunk, candidates, length)."""
-        weights = self._model.co_rating[name]  # type: ignore[index]
-        pairs = chunk.items.unsqueeze(1) * weights.shape[1] + candidates.unsqueeze(2)
-        return weights.take(pairs) * chunk.present.unsqueeze(1) * co_rating_share(self._model, name)
+    longest = max(int(history.lengths.max(initial=0)) for history in (weighed.likes, weighed.dislikes))
+    named = min(named, longest)
+    kinds = np.repeat(np.arange(len(KINDS), dtype=np.int8), [named, named, 1, 1, 1])
+    items = np.full((*candidates.shape, len(kinds)), NO_ITEM, dtype=np.int32)
+    parts = np.zeros(items.shape, dtype=np.float32)
+    parts[:, :, -1] = views.bias.cpu().numpy()[candidates]
+    asked = torch.from_numpy(candidates.clip(min=0).astype(np.int64)).to(views.model.device)
+    for name in weighed.by_view:
+        for chunk, pulls in views.pulls(weighed, name, asked, CHUNK_NUMBERS):
+            users, told, whose = (value.cpu().numpy() for value in (chunk.users, pulls, chunk.items))
+            for side in SIDES[name]:
+                mine = told
+                if name == "rated":
+                    # Likes come first in what is merged.
+                    liked = np.arange(whose.shape[1]) < weighed.likes.lengths[users][:, None]
+                    mine = told * (liked if side == 0 else ~liked)[:, None]
+                place = slice(side * named, (side + 1) * named)
+                found = strongest(mine, whose, named)
+                items[users, :, place], parts[users, :, place], parts[users, :, 2 * named + side] = found
+    parts[candidates == NO_ITEM] = 0.0
+    return NamedParts(kinds, items, parts)
 
 
 def strongest(

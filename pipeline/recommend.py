@@ -11,15 +11,15 @@ import polars as pl
 from pipeline.best_columns import NONE, best_columns
 from pipeline.dataset import blocks
 from pipeline.model import TrainedModel
-from pipeline.named_parts import KINDS, NO_ITEM, NamedParts, PartsOfMany
+from pipeline.named_parts import KINDS, NO_ITEM, NamedParts, named_parts
 from pipeline.people import Person, histories_of, preference_of
-from pipeline.reasons import co_rating_share, head_shares
+from pipeline.reasons import co_rating_share
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from pipeline.histories import Histories
+    from pipeline.pulls import ViewsOfMany, Weighed
 
 # Cells of the users x items score matrix held at once, whatever the number of users.
 BLOCK_CELLS = 8_000_000
@@ -36,21 +36,18 @@ class Recommended(NamedTuple):
         items: indices, best first, items of equal score in their own order; `NO_ITEM` after the last, (users, top).
         scores: by `preference`, (users, top).
         reasons: of these items.
+        vectors: users as vectors whose inner products with the items' are the scores but for biases and EASE's weights,
+            (users, width); None where candidates weigh histories themselves.
     """
 
     users: NDArray[np.int64]
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
     reasons: NamedParts
+    vectors: NDArray[np.float32] | None
 
 
-def recommended(
-    model: TrainedModel,
-    people: Sequence[Person],
-    top: int,
-    named: int,
-    vectors: NDArray[np.float32] | None = None,
-) -> Iterator[Recommended]:
+def recommended(model: TrainedModel, people: Sequence[Person], top: int, named: int) -> Iterator[Recommended]:
     """Recommendations for all users, some at a time, by all that they rated, which is left out of them.
 
     Memory does not grow with users times items.
@@ -59,15 +56,22 @@ def recommended(
         people: the users, by index.
         top: items for each user, fewer where fewer are unrated.
         named: the strongest likes, and as many dislikes, that are named; the parts of the others are added up.
-        vectors: of the users, if `pipeline.vectors.user_vectors` has made them.
     """
-    best, parts = _BestUnrated(model, top), PartsOfMany(model, named)
+    import torch
+
+    from pipeline.pulls import ViewsOfMany
+
+    views = ViewsOfMany(model)
+    best = _BestUnrated(views, top)
     size = min(BLOCK_USERS, max(BLOCK_PARTS // (top * (2 * named + 3)), 1))
-    for users in blocks(len(people), size):
-        some = people[users[0] : users[-1] + 1]
-        likes, dislikes = histories_of(some, model.device)
-        items, scores = best.of(some, likes, dislikes, None if vectors is None else vectors[users])
-        yield Recommended(users, items, scores, parts.of(likes, dislikes, items))
+    for block in blocks(len(people), size):
+        some = people[block[0] : block[-1] + 1]
+        with torch.inference_mode():
+            weighed = views.weighed(*histories_of(some, model.device))
+            users = views.users(weighed)
+            items, scores = best.of(some, weighed, users)
+            reasons = named_parts(views, weighed, items, named)
+        yield Recommended(block, items, scores, reasons, None if users is None else users.float().cpu().numpy())
 
 
 def best_unrated(scores: NDArray[np.float32], person: Person, top: int) -> NDArray[np.int64]:
@@ -87,68 +91,51 @@ def best_unrated(scores: NDArray[np.float32], person: Person, top: int) -> NDArr
 class _BestUnrated:
     """As `best_unrated`, for many users: what they rated is crossed out of blocks of scores, which are all made in one place."""
 
-    def __init__(self, model: TrainedModel, top: int) -> None:
-        import torch
-
-        from pipeline.user_coordinates import item_bias
-        from pipeline.views.candidate_attention import CandidateAttention
-
-        self._model, self._top, items = model, top, len(model.items)
-        self._by_candidate = any(isinstance(view, CandidateAttention) for view in model.scorer.views.values())
-        # Candidates that weigh histories themselves take items x items for each block, however few its users are.
-        self._rows = max(BLOCK_CELLS // items, items if self._by_candidate else 1)
+    def __init__(self, views: ViewsOfMany, top: int) -> None:
+        self._model, self._bias, self._top = views.model, views.bias, top
         # Made once: large arrays that come and go between small ones that stay make the heap grow.
-        self._scores = model.items.new_empty(0, items)
-        with torch.inference_mode():
-            self._bias = item_bias(model, head_shares(model))
+        self._scores = self._model.items.new_empty(0, len(self._model.items))
 
     def of(
-        self,
-        people: Sequence[Person],
-        likes: Histories,
-        dislikes: Histories,
-        vectors: NDArray[np.float32] | None,
+        self, people: Sequence[Person], weighed: Weighed, users: torch.Tensor | None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Items and their scores, (users, top)."""
-        import torch
+        """Items and their scores, (users, top).
 
-        from pipeline.user_coordinates import coordinates
-
+        Args:
+            users: their vectors; None where candidates weigh histories themselves.
+        """
+        count = len(self._model.items)
+        # Such candidates take items x items for each block, however few its users are.
+        rows = max(BLOCK_CELLS // count, count if users is None else 1)
         items = np.full((len(people), self._top), NO_ITEM, dtype=np.int32)
         best = np.zeros(items.shape, dtype=np.float32)
-        with torch.inference_mode():
-            users = None
-            if vectors is not None:
-                users = torch.from_numpy(vectors[:, :-1]).to(self._model.items)
-            elif not self._by_candidate:
-                (users,) = coordinates(self._model, likes, dislikes, [head_shares(self._model)])
-            for block in blocks(len(people), self._rows):
-                first, last = int(block[0]), int(block[-1]) + 1
-                rated = likes.of(first, last), dislikes.of(first, last)
-                scores = (
-                    preference_of(self._model, people[first:last])
-                    if users is None
-                    else self._by_vectors(users[first:last], *rated)
-                )
-                for history in rated:
-                    scores[history.user.cpu().numpy(), history.items.cpu().numpy()] = -np.inf
-                columns = best_columns(scores, self._top)
-                row, place = (columns != NONE).nonzero()
-                items[first:last] = columns
-                best[first + row, place] = scores[row, columns[row, place]]
+        for block in blocks(len(people), rows):
+            first, last = int(block[0]), int(block[-1]) + 1
+            rated = weighed.likes.of(first, last), weighed.dislikes.of(first, last)
+            scores = (
+                preference_of(self._model, people[first:last])
+                if users is None
+                else self._by_vectors(users[first:last], weighed, first, last)
+            )
+            for history in rated:
+                scores[history.user.cpu().numpy(), history.items.cpu().numpy()] = -np.inf
+            columns = best_columns(scores, self._top)
+            row, place = (columns != NONE).nonzero()
+            items[first:last] = columns
+            best[first + row, place] = scores[row, columns[row, place]]
         return items, best
 
-    def _by_vectors(self, users: torch.Tensor, likes: Histories, dislikes: Histories) -> NDArray[np.float32]:
-        """`preference` of all items, (users, M), in the place of the block before."""
+    def _by_vectors(self, users: torch.Tensor, weighed: Weighed, first: int, last: int) -> NDArray[np.float32]:
+        """`preference` of all items for the users from ``first`` up to ``last``, in the place of the block before."""
         import torch
 
-        from pipeline.histories import add_up, merged
+        from pipeline.histories import add_up
 
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
         for name, weights in (self._model.co_rating or {}).items():
-            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+            history = weighed.by_view[name][0].of(first, last)
             scores.add_(add_up(history, weights), alpha=co_rating_share(self._model, name))
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found

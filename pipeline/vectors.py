@@ -54,10 +54,15 @@ def user_vectors(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.fl
     """Of some people, (people, width + 1), for a model of which `why_no_vectors` says nothing; the last coordinate is 1."""
     import torch
 
-    parts = [np.zeros((0, model.items.shape[1] + 1), dtype=np.float32)]
+    parts = [np.zeros((0, model.items.shape[1]), dtype=np.float32)]
     with torch.inference_mode():
         for block in blocks(len(people), BLOCK_USERS):
             likes, dislikes = histories_of(people[block[0] : block[-1] + 1], model.device)
             (total,) = coordinates(model, likes, dislikes, [head_shares(model)])
-            parts.append(torch.cat([total, total.new_ones(len(block), 1)], dim=1).float().cpu().numpy())
-    return np.concatenate(parts)
+            parts.append(total.float().cpu().numpy())
+    return with_ones(np.concatenate(parts))
+
+
+def with_ones(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Users as they stand beside `item_vectors`, (users, width + 1), of their coordinates, (users, width)."""
+    return np.concatenate([coordinates, np.ones((len(coordinates), 1), dtype=np.float32)], axis=1)

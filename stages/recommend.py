@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -13,11 +14,14 @@ from pipeline.people import people_of
 from pipeline.recommend import Recommended, recommendation_table, recommended
 from pipeline.recommend_settings import RecommendConfig
 from pipeline.run_settings import DeviceConfig, torch_device
-from pipeline.vectors import item_vectors, user_vectors, why_no_vectors
+from pipeline.vectors import item_vectors, why_no_vectors, with_ones
 from stages.data import read_data
 from stages.models import read_model
 from stages.showcase import write_showcase
 from stages.stage import Reads, Settings, run_variant_stage, say
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 READS = Reads(run=DeviceConfig, profile=RecommendConfig)
 
@@ -30,16 +34,25 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
-    none = why_no_vectors(model)
-    vectors = None if none else user_vectors(model, people)
-    found = _shown(recommended(model, people, config.top, config.reasons, vectors), data.users, variant)
-    table = recommendation_table(found, user_ids, item_ids)
+    vectors: list[NDArray[np.float32]] = []
+
+    def found() -> Iterator[Recommended]:
+        # Shown in a terminal, and nowhere else.
+        with tqdm(total=data.users, unit="users", desc=variant, disable=None) as bar:
+            for one in recommended(model, people, config.top, config.reasons):
+                if one.vectors is not None:
+                    vectors.append(one.vectors)
+                yield one
+                bar.update(len(one.users))
+
+    table = recommendation_table(found(), user_ids, item_ids)
     artifacts.RECOMMENDATIONS.of(variant=variant).write(table, dataset)
+    none = why_no_vectors(model)
     artifacts.VECTORS.of(variant=variant).write(
         none
         or (
             pl.DataFrame({"item_id": item_ids, "vector": item_vectors(model)}),
-            pl.DataFrame({"user_id": user_ids, "vector": vectors}),
+            pl.DataFrame({"user_id": user_ids, "vector": with_ones(np.concatenate(vectors))}),
         ),
         dataset,
     )
@@ -54,14 +67,6 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         f"{variant}: {none or f'vectors of {data.items} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
     )
     say(dataset, "recommend", f"{variant}, shown in the report: {write_showcase(dataset, variant, data, model, curve)}")
-
-
-def _shown(found: Iterator[Recommended], users: int, variant: str) -> Iterator[Recommended]:
-    """With a bar that counts users, in a terminal and nowhere else."""
-    with tqdm(total=users, unit="users", desc=variant, disable=None) as bar:
-        for one in found:
-            yield one
-            bar.update(len(one.users))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import named_parts
+from pipeline import named_parts as module
 from pipeline.model import TrainedModel
-from pipeline.named_parts import KINDS, NO_ITEM, PartsOfMany, strongest
+from pipeline.named_parts import KINDS, NO_ITEM, named_parts, strongest
 from pipeline.people import Person, histories_of, people_of
+from pipeline.pulls import ViewsOfMany
 from pipeline.reasons import reasons
 from pipeline.views import self_attention
 from tests.test_reasons import ITEMS, VARIANTS, data, doubled, model, people, person
@@ -39,7 +41,9 @@ def one_by_one(of: TrainedModel, somebody: Person, candidates: Sequence[int], na
 
 
 def at_once(of: TrainedModel, everybody: Sequence[Person], candidates: np.ndarray, named: int) -> list[list[Told]]:
-    found = PartsOfMany(of, named).of(*histories_of(everybody, "cpu"), candidates)
+    views = ViewsOfMany(of)
+    with torch.inference_mode():
+        found = named_parts(views, views.weighed(*histories_of(everybody, "cpu")), candidates, named)
     assert found.items.dtype == np.int32
     assert found.parts.dtype == np.float32
     kinds = [KINDS[kind] for kind in found.kinds]
@@ -52,7 +56,7 @@ def at_once(of: TrainedModel, everybody: Sequence[Person], candidates: np.ndarra
     ]
 
 
-def assert_the_same(found: list[Told], expected: list[Told]) -> None:
+def assert_the_same(found: Told, expected: Told) -> None:
     assert [told[:2] for told in found] == [told[:2] for told in expected]
     np.testing.assert_allclose([told[2] for told in found], [told[2] for told in expected], rtol=1e-5, atol=1e-6)
 
@@ -65,7 +69,7 @@ def test_parts_are_those_of_one_user_at_a_time(name: str, everybody: list[Person
     candidates = np.stack([random.permutation(ITEMS)[:3] for _ in everybody]).astype(np.int32)
     with pytest.MonkeyPatch.context() as patch:
         # Chunks of a few users each, and of one.
-        patch.setattr(named_parts, "CHUNK_NUMBERS", 60)
+        patch.setattr(module, "CHUNK_NUMBERS", 60)
         patch.setattr(self_attention, "CHUNK_CELLS", 150)
         found = at_once(of, everybody, candidates, named)
     for somebody, items, mine in zip(everybody, candidates.tolist(), found, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import recommend, user_coordinates
+from pipeline import pulls, recommend
 from pipeline.artifacts import RECOMMENDATIONS
 from pipeline.best_columns import best_columns
 from pipeline.dataset import Dataset
@@ -19,9 +20,15 @@ from pipeline.named_parts import KINDS, NO_ITEM, NamedParts
 from pipeline.people import Person, people_of, preference_of
 from pipeline.reasons import reasons
 from pipeline.recommend import Recommended, best_unrated, recommendation_table, recommended
-from pipeline.vectors import user_vectors, why_no_vectors
+from pipeline.vectors import item_vectors, user_vectors, why_no_vectors, with_ones
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
-from tests.test_model import ITEMS, USERS, VARIANTS, arrays_of
+from tests.test_model import ITEMS, USERS, arrays_of, config
+from tests.test_model import VARIANTS as OTHERS
+
+VARIANTS = OTHERS | {
+    "sums": config(attention="none"),
+    "sums-and-co-rating-of-merged-views": config(attention="none", views="merged", co_rating_l2=10.0),
+}
 
 USER_IDS, ITEM_IDS = (pl.Series([f"{kind}{n}" for n in range(99, 0, -1)]) for kind in "ui")
 
@@ -53,22 +60,14 @@ def test_the_best_unrated_items_come_in_the_order_of_score_and_then_of_items(
     assert best_unrated(np.array(scores, dtype=np.float32), person, top).tolist() == expected
 
 
-@pytest.mark.parametrize("given_vectors", [False, True])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_user_gets_what_they_would_get_alone(
-    name: str, given_vectors: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_user_gets_what_they_would_get_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_dataset(USERS, ITEMS)
-    model, people, vectors = trained(name, data), everybody(data), None
-    if given_vectors:
-        if why_no_vectors(model):
-            return
-        vectors = user_vectors(model, people)
-        monkeypatch.setattr(user_coordinates, "coordinates", None)
+    model, people = trained(name, data), everybody(data)
     # Blocks of seven users, of which five and two are scored at once.
     monkeypatch.setattr(recommend, "BLOCK_USERS", 7)
     monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS + 3)
-    found = list(recommended(model, people, 7, 2, vectors))
+    found = list(recommended(model, people, 7, 2))
     assert [one.users.tolist() for one in found] == [list(range(7)), list(range(7, USERS))]
     for block in found:
         assert block.items.dtype == np.int32
@@ -85,6 +84,25 @@ def test_every_user_gets_what_they_would_get_alone(
             for mine, whole in (([0, 2], by_kind.likes_part), ([1, 3], by_kind.dislikes_part)):
                 sums = parts[:, np.isin(kinds, mine)].sum(axis=1)
                 np.testing.assert_allclose(sums, whole.sum(axis=1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(USERS, ITEMS)
+    model, people = trained(name, data), everybody(data)
+    monkeypatch.setattr(recommend, "BLOCK_USERS", 7)
+    # Chunks of a few users.
+    monkeypatch.setattr(pulls, "NUMBERS", 300)
+    found = [one.vectors for one in recommended(model, people, 1, 1)]
+    if VARIANTS[name].attention == "candidate":
+        assert found == [None, None]
+        return
+    vectors = with_ones(np.concatenate([mine for mine in found if mine is not None]))
+    assert len(vectors) == USERS
+    if why_no_vectors(model) is None:
+        np.testing.assert_allclose(vectors, user_vectors(model, people), atol=1e-5)
+    without = replace(model, co_rating=None)
+    np.testing.assert_allclose(vectors @ item_vectors(without).T, preference_of(without, people), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -162,12 +180,14 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
         np.array([[50, 51, 52]], dtype=np.int32),
         np.array([[0.0, 0.0, 3.0]], dtype=np.float32),
         NamedParts(kinds, items, parts),
+        None,
     )
     second = Recommended(
         np.array([4, 5]),
         np.array([[7, 8, NO_ITEM], [NO_ITEM] * 3], dtype=np.int32),
         np.array([[9.0, 8.0, 0.0], [0.0] * 3], dtype=np.float32),
         NamedParts(kinds[-3:], np.full((2, 3, 3), NO_ITEM, dtype=np.int32), np.zeros((2, 3, 3), dtype=np.float32)),
+        None,
     )
     table = recommendation_table([first, second], USER_IDS, ITEM_IDS)
     assert table.schema == dict(RECOMMENDATIONS.columns)

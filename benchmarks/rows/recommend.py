@@ -72,12 +72,13 @@ def loop(model: Any, people: Any, scores: Iterable[Any]) -> Figures:
         found = reasons(model, person, items)
         recommendations += len(items)
         total += float(row[items].sum(dtype=float))
-        told += np.count_nonzero(found.bias)
+        told += int(np.count_nonzero(found.bias))
         for parts in (found.likes_part, found.dislikes_part):
             order = np.argsort(-np.abs(parts), axis=1, kind="stable")
             ordered = np.take_along_axis(parts, order, axis=1)
-            told += np.count_nonzero(ordered[:, :NAMED]) + np.count_nonzero(ordered[:, NAMED:].sum(axis=1))
-    return {"recommendations": recommendations, "reasons": int(told), "sum of scores": total}
+            both = ordered[:, :NAMED], ordered[:, NAMED:].sum(axis=1)
+            told += sum(int(np.count_nonzero(some)) for some in both)
+    return {"recommendations": recommendations, "reasons": told, "sum of scores": total}
 
 
 def bound(folder: Path) -> Bound:

@@ -37,7 +37,7 @@ class PlainSum(View):
             found[head] = scores
         return found
 
-    def shares(self, in_history: torch.Tensor, history: Histories) -> torch.Tensor:
+    def shares(self, history: Histories) -> torch.Tensor:
         """What each entry of the histories counts: u is the sum of the W^V r_j times it, (entries, 1)."""
-        count = sizes(history).to(in_history.dtype)
+        count = sizes(history).to(self.exponent.dtype)
         return (self.counted(count) / count.clamp(min=1))[history.user].unsqueeze(1)

@@ -117,21 +117,20 @@ class SelfAttention(View):
             return Pooled(result, None)
         return Pooled(result, ordered * self.counted(count - 1)[history.user].unsqueeze(1))
 
-    def shares(self, in_history: torch.Tensor, history: Histories) -> torch.Tensor:
+    def shares(self, projected: Projected, history: Histories) -> torch.Tensor:
         """What each entry of the histories counts by each head: u is the sum of the W^V r_j, by head, times it.
 
         Args:
-            in_history: R, (M, width).
+            projected: of all items.
 
         Returns:
             (entries, heads).
         """
-        query, key = in_history @ self.query, in_history @ self.key
-        found = in_history.new_zeros(len(history.items), self.heads)
+        query, key = projected.query.flatten(1), projected.key.flatten(1)
+        found = query.new_zeros(len(history.items), self.heads)
         for chunk in history.chunks(CHUNK_CELLS // self.heads):
-            asking, asked = (self._by_head(embedding(chunk.items, part), chunk) for part in (query, key))
-            of_sets = chunk.present.repeat_interleave(self.heads, dim=0)
-            looked_at = column_means(asking.flatten(0, 1), asked.flatten(0, 1), of_sets)
+            asking, asked = (self._by_head(embedding(chunk.items, part), chunk).flatten(0, 1) for part in (query, key))
+            looked_at = column_means(asking, asked, chunk.present.repeat_interleave(self.heads, dim=0))
             found[chunk.entries] = looked_at.view(len(chunk.users), self.heads, -1).transpose(1, 2)[chunk.present]
         return found * self.counted(sizes(history).to(found.dtype))[history.user].unsqueeze(1)
 

@@ -114,7 +114,8 @@ def assert_shares_make_the_users(
 ) -> None:
     """By `shares` the values of a history's items add up to the user before W^O."""
     history = ragged(sets)
-    shares = view.shares(items, history).detach()
+    shares = view.shares(history) if isinstance(view, PlainSum) else view.shares(view.project(items), history)
+    shares = shares.detach().to(items.dtype)
     shape = (len(shares), shares.shape[1], items.shape[1] // shares.shape[1])
     values = (items @ view.value.detach())[history.items].view(shape)
     assert torch.isfinite(shares).all()
