@@ -90,7 +90,7 @@ def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest
     for cells in (ITEMS**2, 10 * ITEMS**2):
         monkeypatch.setattr(baselines, "MOST_CELLS", cells)
         found = list(choose(data, settings, 7))
-        scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found]
+        scores = [np.asarray(chosen.scorer.score(np.arange(USERS))).tobytes() for chosen, _ in found]
         met.append(([tried for _, tried in found], scores))
     assert met[0] == met[1]
     assert threads == [0] * 4 + [1] * 4, "ALS has threads of its own where nothing runs beside it"
