@@ -81,8 +81,10 @@ class AttentionLayer(nn.Module):
         vectors, targets = (x, x) if isinstance(x, torch.Tensor) else x
         if graph.pairs is None or vectors.dtype not in DTYPES:
             settings = (self.lin.in_features, self.out_channels, self.heads, self.concat, self.negative_slope)
-            given = (_message_passing(*settings), dict(self.named_parameters()), (x, graph.edge_index))
-            found: torch.Tensor = torch.func.functional_call(*given)
+            weights: dict[str, torch.Tensor] = dict(self.named_parameters())
+            found: torch.Tensor = torch.func.functional_call(
+                _message_passing(*settings), weights, (x, graph.edge_index)
+            )
             return found
         # a . (W p) = (W^T a) . p: the logits need no pass over W p.
         weight = self.lin.weight.view(self.heads, self.out_channels, -1)

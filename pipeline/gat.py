@@ -204,9 +204,19 @@ def start_training(
     for layer in (encoder.first, encoder.second):
         layer.reset_parameters()
     encoder = encoder.to(device)
-    given = (vectors, edge_index, held_out.trained, held_out.edges, held_out.others)
-    tensors = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in given)
-    return Training(*tensors, encoder, Adam(encoder.parameters(), config.learning_rate))
+
+    def tensor(array: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    return Training(
+        features=tensor(vectors),
+        edges=tensor(edge_index),
+        trained_edges=tensor(held_out.trained),
+        held_out=tensor(held_out.edges),
+        others=tensor(held_out.others),
+        encoder=encoder,
+        optimiser=Adam(encoder.parameters(), config.learning_rate),
+    )
 
 
 def finite(loss: torch.Tensor, epoch: int) -> float:

@@ -24,10 +24,10 @@ def thresholds_plot(thresholds: pl.DataFrame, s_m: int, items: int) -> str:
     shown = thresholds.filter(pl.col("edges") > 0)
     isolated = shown.with_columns(share=pl.col("isolated_items") / items)
     _panel(panels[0], shown, "edges", "edges", s_m)
-    panels[0].set_yscale("log")
+    _logarithmic(panels[0])
     _panel(panels[1], shown, "density", "density: share of pairs that are edges", s_m)
     panels[1].axhspan(0.01, 0.1, color="tab:green", alpha=0.12, linewidth=0)
-    panels[1].set_yscale("log")
+    _logarithmic(panels[1])
     _panel(panels[2], isolated, "share", "share of items that are isolated", s_m)
     panels[2].axhspan(0, 0.3, color="tab:green", alpha=0.12, linewidth=0)
     return _svg(figure)
@@ -39,6 +39,12 @@ def _panel(axes: Any, table: pl.DataFrame, column: str, label: str, s_m: int) ->
     axes.set_xlabel(f"S_m (chosen: {s_m})", fontsize=8)
     axes.set_title(label, fontsize=8)
     axes.tick_params(labelsize=7)
+
+
+def _logarithmic(axes: Any) -> None:
+    axes.set_yscale("log")
+    # Powers of ten with exponents would be set as formulas, whose parser takes as long as the rest of the plot.
+    axes.yaxis.set_major_formatter("{x:g}")
 
 
 def learning_curve_plot(curve: pl.DataFrame, best_epoch: int) -> str:

@@ -26,6 +26,7 @@ class SourceCode:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._trees: dict[Path, ast.Module] = {}
         self._imports: dict[Path, list[str]] = {}
         self._digests: dict[str, str] = {}
 
@@ -76,11 +77,11 @@ class SourceCode:
     def _imports_of(self, path: Path) -> list[str]:
         if path not in self._imports:
             try:
-                tree = ast.parse((self.root / path).read_text(encoding="utf-8"))
+                self._trees[path] = ast.parse((self.root / path).read_text(encoding="utf-8"))
             except SyntaxError as error:
                 raise InputError(f"{path}: not a Python module: {error}") from None
             names = []
-            for node in ast.walk(tree):
+            for node in ast.walk(self._trees[path]):
                 if isinstance(node, ast.Import):
                     names += [alias.name for alias in node.names]
                 elif isinstance(node, ast.ImportFrom) and node.module:
@@ -93,13 +94,16 @@ class SourceCode:
         if path not in self._digests:
             text = (self.root / path).read_text(encoding="utf-8")
             # A module has been parsed by now: it was reached by imports.
-            kept = essence(text) if path.endswith(".py") else text
+            kept = essence(text, self._trees[Path(path)]) if path.endswith(".py") else text
             self._digests[path] = hashlib.sha256(kept.encode()).hexdigest()
         return self._digests[path]
 
 
-def essence(source: str) -> str:
+def essence(source: str, tree: ast.Module | None = None) -> str:
     """Python source without comments, docstrings and blank lines; what is left is as it was, to the letter.
+
+    Args:
+        tree: the source's, if it has been parsed.
 
     It is cut by lines and columns, and not written anew from the syntax tree, whose form differs between versions of Python.
     """
@@ -112,16 +116,16 @@ def essence(source: str) -> str:
         # A blank line within a string belongs to the string's own token.
         if token.type == tokenize.NL and not lines[row - 1].strip():
             dropped.add(row)
-    for first, last in _docstrings(source):
+    for first, last in _docstrings(source, tree or ast.parse(source)):
         dropped.update(range(first, last + 1))
     return "".join(f"{line}\n" for row, line in enumerate(lines, 1) if row not in dropped)
 
 
-def _docstrings(source: str) -> list[tuple[int, int]]:
+def _docstrings(source: str, tree: ast.Module) -> list[tuple[int, int]]:
     """First and last line of every docstring that has its lines to itself."""
     lines = source.splitlines()
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         first = node.body[0] if node.body else None

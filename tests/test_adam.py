@@ -58,7 +58,9 @@ def test_what_is_not_given_is_as_in_pytorch() -> None:
 
 def test_groups_have_settings_of_their_own() -> None:
     ours, theirs = parameters(), parameters()
-    groups = [[{"params": own[:1], "weight_decay": 0.2}, {"params": own[1:]}] for own in (ours, theirs)]
+    groups: list[list[dict[str, Any]]] = [
+        [{"params": own[:1], "weight_decay": 0.2}, {"params": own[1:]}] for own in (ours, theirs)
+    ]
     expected = torch.optim.Adam(groups[1], lr=0.1, fused=True)
     assert run(Adam(groups[0], 0.1, fused=True), ours, range(4)) == run(expected, theirs, range(4))
 
