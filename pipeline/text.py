@@ -74,8 +74,8 @@ class TextEncoder:
         # RoBERTa has two positions more than tokens it can read; its tokenizer knows.
         limit = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
         self.max_tokens = min(config.max_tokens, limit, self.tokenizer.model_max_length)
-        first = self.tokenizer(["a"])["input_ids"][0][0]
-        if self.tokenizer.cls_token_id is None or first != self.tokenizer.cls_token_id:
+        self.tokenizer.padding_side = "right"
+        if self.tokenizer.cls_token_id is None or self.tokenizer("a")["input_ids"][0] != self.tokenizer.cls_token_id:
             raise InputError(
                 f"encoder: found {config.encoder}, whose tokenizer puts no [CLS] first; expected a BERT-family encoder"
             )
@@ -113,16 +113,7 @@ class TextEncoder:
         return vectors
 
     def _encode_batch(self, tokens: list[list[int]]) -> NDArray[np.float32]:
-        import torch
-
-        longest = max(len(ids) for ids in tokens)
-        # What stands in the padding does not matter, but that there is such a token.
-        filled = [ids + [self.tokenizer.pad_token_id or 0] * (longest - len(ids)) for ids in tokens]
-        there = [[1] * len(ids) + [0] * (longest - len(ids)) for ids in tokens]
-        batch = {
-            name: torch.tensor(values, device=self.device)
-            for name, values in (("input_ids", filled), ("attention_mask", there))
-        }
+        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
         # In float32 from here on: a mean over tokens in bfloat16 would lose more than the layers do.
         states = self.model(**batch).last_hidden_state.float()
         return pool(states, batch["attention_mask"], self.config.pooling).cpu().numpy()
@@ -157,15 +148,11 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def _load(encoder: str) -> tuple[Any, Any]:
-    if encoder == PACKAGED:
-        from pipeline.bert import load_packaged
-
-        return load_packaged(packaged_model())
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    source = Path(encoder)
+    source = packaged_model() if encoder == PACKAGED else Path(encoder)
     if source.is_dir():
         if not (source / "config.json").is_file():
             raise InputError(
