@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from pipeline.adam import Adam
 from pipeline.config import Config
 from pipeline.errors import InputError
-from pipeline.held_out_edges import hold_out
 from pipeline.random_streams import stream, torch_seed
-from pipeline.vector_health import collapse_warning, effective_rank, link_auc
+from pipeline.vector_health import collapse_warning, effective_rank
 
 if TYPE_CHECKING:
     import torch
@@ -128,28 +126,29 @@ def train_gat(
     from pipeline.link_reconstruction import Links, reconstruction_loss
 
     training = start_training(vectors, edge_index, config, seed, device)
-    links = Links(training.trained_edges.cpu().numpy(), len(vectors))
+    model, train = training.model, training.train
+    links = Links(train.edge_index.cpu().numpy(), len(vectors))
 
     def run_epoch(epoch: int) -> float:
         others = links.others(stream(seed, "gat other pairs", epoch))
         torch.manual_seed(torch_seed(seed, "gat", epoch))  # dropout
-        training.optimiser.zero_grad()
-        loss = reconstruction_loss(encode(training.trained_edges), links.edges, others)
+        training.optimiser.zero_grad(set_to_none=True)
+        loss = reconstruction_loss(model.encode(train.x, train.edge_index), links.edges, others)
         reported = finite(loss, epoch)
         loss.backward()  # type: ignore[no-untyped-call]
         training.optimiser.step()
         return reported
 
     def encode(edges: torch.Tensor) -> torch.Tensor:
-        codes: torch.Tensor = training.encoder(training.features, edges)
+        codes: torch.Tensor = model.encode(train.x, edges)
         return codes
 
     return early_stopped(
         training,
         config,
         run_epoch,
-        lambda: encode(training.trained_edges),
-        lambda: encode(training.edges),
+        lambda: encode(train.edge_index),
+        lambda: encode(training.data.edge_index.to(device)),
         progress=progress,
     )
 
@@ -158,22 +157,18 @@ def train_gat(
 class Training:
     """
     Attributes:
-        features: P, (M, width).
-        edges: both directions of each edge, (2, 2 * edges).
-        trained_edges: the same of those that are not held out.
-        held_out: the edges held out, (2, held out).
-        others: as many pairs without an edge.
-        encoder: what `build_gat` gives.
-        optimiser: of the encoder's weights.
+        data: the whole graph.
+        train: its edges without those held out, both directions of each.
+        held_out: the edges held out, and as many pairs without an edge.
+        model: PyTorch Geometric's GAE.
+        optimiser: of the model's weights.
     """
 
-    features: torch.Tensor
-    edges: torch.Tensor
-    trained_edges: torch.Tensor
-    held_out: torch.Tensor
-    others: torch.Tensor
-    encoder: Any
-    optimiser: Adam
+    data: Any
+    train: Any
+    held_out: Any
+    model: Any
+    optimiser: torch.optim.Optimizer
 
 
 def start_training(
@@ -188,35 +183,29 @@ def start_training(
     Args and Raises: see `train_gat`.
     """
     import torch
+    from torch_geometric import seed_everything
+    from torch_geometric.data import Data
+    from torch_geometric.nn import GAE
+    from torch_geometric.transforms import RandomLinkSplit
 
     if edge_index.shape[1] < 4:
         raise InputError(
             f"item graph: found {edge_index.shape[1] // 2} edges, expected at least 2 to hold one out; a lower s_m gives more"
         )
-    count = max(1, int(config.held_out_edges * (edge_index.shape[1] // 2)))
-    held_out = hold_out(edge_index, len(vectors), count, torch_seed(seed, "gat"))
-    if not held_out.others.shape[1]:
+    # Not torch.manual_seed alone: PyTorch Geometric's negative sampling draws from Python's own generator.
+    seed_everything(torch_seed(seed, "gat"))
+    held_out_count = max(1, int(config.held_out_edges * (edge_index.shape[1] // 2)))
+    data = Data(x=torch.from_numpy(vectors), edge_index=torch.from_numpy(edge_index))
+    split = RandomLinkSplit(
+        num_val=held_out_count, num_test=0, is_undirected=True, add_negative_train_samples=False, split_labels=True
+    )
+    train, held_out, _ = split(data.to(device))
+    if "neg_edge_label_index" not in held_out or not held_out.neg_edge_label_index.shape[1]:
         raise InputError(
             "item graph: found an edge between every two items, expected some without; a higher s_m keeps fewer"
         )
-    encoder: Any = build_gat(vectors.shape[1], config)
-    # Once more after all layers have drawn theirs, as PyTorch Geometric's GAE does: the same seed starts from the same weights.
-    for layer in (encoder.first, encoder.second):
-        layer.reset_parameters()
-    encoder = encoder.to(device)
-
-    def tensor(array: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
-
-    return Training(
-        features=tensor(vectors),
-        edges=tensor(edge_index),
-        trained_edges=tensor(held_out.trained),
-        held_out=tensor(held_out.edges),
-        others=tensor(held_out.others),
-        encoder=encoder,
-        optimiser=Adam(encoder.parameters(), config.learning_rate),
-    )
+    model = GAE(build_gat(vectors.shape[1], config)).to(device)
+    return Training(data, train, held_out, model, torch.optim.Adam(model.parameters(), lr=config.learning_rate))
 
 
 def finite(loss: torch.Tensor, epoch: int) -> float:
@@ -252,27 +241,23 @@ def early_stopped(
     import torch
     from tqdm import tqdm
 
-    from pipeline.link_reconstruction import probabilities
-
-    encoder = training.encoder
+    model, held_out = training.model, training.held_out
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
     for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=not progress):
-        encoder.train()
+        model.train()
         loss = run_epoch(epoch)
-        encoder.eval()
+        model.eval()
         with torch.inference_mode():
-            codes = encode_trained()
-            scores = (probabilities(codes, pairs).cpu().numpy() for pairs in (training.held_out, training.others))
-        auc = link_auc(*scores)
+            auc = float(model.test(encode_trained(), held_out.pos_edge_label_index, held_out.neg_edge_label_index)[0])
         history.append({"epoch": epoch, "loss": loss, "held_out_auc": auc})
         if auc > best_auc:
             best_auc, best_epoch = auc, epoch
-            best = {name: value.detach().clone() for name, value in encoder.state_dict().items()}
+            best = {name: value.detach().clone() for name, value in model.encoder.state_dict().items()}
         if epoch - best_epoch >= config.patience:
             break
-    encoder.load_state_dict(best)
-    encoder.eval()
+    model.encoder.load_state_dict(best)
+    model.eval()
     with torch.inference_mode():
         structural = encode_all().cpu().numpy()
     figures = {

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BLOCK_EDGES = 200_000
 # Items drawn for the negatives of a batch, for each of its edges: each is in four pairs.
 ITEMS_PER_EDGE = 0.5
+# As in `GAE.recon_loss`.
+EPSILON = 1e-15
 
 
 def train_gat_by_batches(
@@ -46,10 +48,11 @@ def train_gat_by_batches(
     import torch
 
     training = start_training(vectors, edge_index, config, seed, device)
-    encoder, features = training.encoder, training.features
-    trained_edges = training.trained_edges.cpu().numpy()
+    features = training.train.x
+    trained_edges = training.train.edge_index.cpu().numpy()
     neighbours = Neighbours(trained_edges, len(vectors))
     once = trained_edges[:, trained_edges[0] < trained_edges[1]]
+    encoder: Any = training.model.encoder
 
     def run_epoch(epoch: int) -> float:
         random = stream(seed, "gat batches", epoch)
@@ -58,8 +61,8 @@ def train_gat_by_batches(
         total = 0.0
         for start in range(0, len(order), config.batch_edges):
             edges = once[:, order[start : start + config.batch_edges]]
-            training.optimiser.zero_grad()
-            loss = batch_loss(encoder, features, neighbours, edges, config.sampled_neighbours, random)
+            training.optimiser.zero_grad(set_to_none=True)
+            loss = batch_loss(training.model, features, neighbours, edges, config.sampled_neighbours, random)
             total += finite(loss, epoch) * edges.shape[1] / once.shape[1]
             loss.backward()  # type: ignore[no-untyped-call]
             training.optimiser.step()
@@ -76,14 +79,14 @@ def train_gat_by_batches(
 
 
 def batch_loss(
-    encoder: Any,
+    model: Any,
     features: torch.Tensor,
     neighbours: Neighbours,
     edges: NDArray[np.int64],
     size: int,
     random: np.random.Generator,
 ) -> torch.Tensor:
-    """The loss of some edges and as many other pairs, or fewer where the graph is nearly complete.
+    """`GAE.recon_loss` of some edges and as many other pairs, or fewer where the graph is nearly complete.
 
     Args:
         features: P, (M, width).
@@ -92,16 +95,18 @@ def batch_loss(
     """
     import torch
 
-    from pipeline.link_reconstruction import plain_loss
-
     drawn = random.integers(len(features), size=max(2, int(ITEMS_PER_EDGE * edges.shape[1])))
     pairs = drawn[random.integers(len(drawn), size=(2, 2 * edges.shape[1]))]
     others = pairs[:, (pairs[0] != pairs[1]) & ~neighbours.joined(*pairs)][:, : edges.shape[1]]
     nodes, numbered = np.unique(np.concatenate([edges, others], axis=1), return_inverse=True)
-    codes = encode_sampled(encoder, features, neighbours, nodes, size, random)
+    codes = encode_sampled(model.encoder, features, neighbours, nodes, size, random)
     places = torch.from_numpy(numbered.reshape(2, -1)).to(codes.device)
     here = edges.shape[1]
-    return plain_loss(codes, places[:, :here], places[:, here:])
+    if not others.shape[1]:
+        # The mean over no pairs would be no number.
+        return -torch.log(model.decoder(codes, places, sigmoid=True) + EPSILON).mean()
+    loss: torch.Tensor = model.recon_loss(codes, places[:, :here], places[:, here:])
+    return loss
 
 
 def encode_sampled(

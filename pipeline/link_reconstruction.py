@@ -91,26 +91,11 @@ def reconstruction_loss(codes: torch.Tensor, edges: SortedPairs, others: SortedP
     if codes.device.type == "cpu" and codes.dtype in DTYPES:
         found: torch.Tensor = _ReconstructionLoss.apply(codes, edges, others)  # type: ignore[no-untyped-call]
         return found
-    return plain_loss(codes, *(torch.from_numpy(pairs.by_row()).to(codes.device) for pairs in (edges, others)))
+    from torch_geometric.nn import GAE
 
-
-def plain_loss(codes: torch.Tensor, edges: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """The loss above with a vector for each end of each pair; of edges alone where there are no other pairs.
-
-    Args:
-        codes: z, (M, width).
-        edges, others: (2, pairs); at least one edge.
-    """
-    loss = -torch.log(probabilities(codes, edges) + EPSILON).mean()
-    if not others.shape[1]:
-        # The mean over no pairs would be no number.
-        return loss
-    return loss - torch.log(1 - probabilities(codes, others) + EPSILON).mean()
-
-
-def probabilities(codes: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
-    """How likely each pair is an edge: p, (pairs,)."""
-    return torch.sigmoid((codes[pairs[0]] * codes[pairs[1]]).sum(dim=1))
+    pairs = (torch.from_numpy(pairs.by_row()).to(codes.device) for pairs in (edges, others))
+    plain: torch.Tensor = GAE(torch.nn.Identity()).recon_loss(codes, *pairs)
+    return plain
 
 
 class _ReconstructionLoss(torch.autograd.Function):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline import gat, link_reconstruction
 from pipeline.errors import InputError
 from pipeline.gat import GatConfig, TrainedGat, build_gat, train_gat
-from pipeline.random_streams import torch_seed
 from pipeline.vector_health import effective_rank, link_auc, sampled_non_edges
 from tests.graphs import directed, matrix, two_communities
 
@@ -217,23 +213,24 @@ def test_training_stops_when_patience_is_spent(world: tuple[NDArray[np.float32],
 def test_held_out_edges_are_not_in_the_graph_that_is_trained_on(
     world: tuple[NDArray[np.float32], pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from torch_geometric.nn import GAE
+
     seen: dict[str, set[tuple[int, int]]] = {}
-    original, probabilities = gat.build_gat, link_reconstruction.probabilities
+    encode, test = GAE.encode, GAE.test
 
     def pairs(index: torch.Tensor) -> set[tuple[int, int]]:
         return {(left, right) for left, right in index.T.tolist()}
 
-    def spy_build(*arguments: Any) -> torch.nn.Module:
-        encoder = original(*arguments)
-        encoder.register_forward_pre_hook(lambda _, given: seen.setdefault("trained", pairs(given[1])) and None)
-        return encoder
+    def spy_encode(self: GAE, vectors: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        seen.setdefault("trained", pairs(index))
+        return encode(self, vectors, index)
 
-    def spy_probabilities(codes: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
-        seen["others" if "held out" in seen else "held out"] = pairs(of)
-        return probabilities(codes, of)
+    def spy_test(self: GAE, codes: torch.Tensor, edges: torch.Tensor, others: torch.Tensor) -> tuple[float, float]:
+        seen["held out"], seen["others"] = pairs(edges), pairs(others)
+        return test(self, codes, edges, others)
 
-    monkeypatch.setattr(gat, "build_gat", spy_build)
-    monkeypatch.setattr(link_reconstruction, "probabilities", spy_probabilities)
+    monkeypatch.setattr(GAE, "encode", spy_encode)
+    monkeypatch.setattr(GAE, "test", spy_test)
     trained(world, epochs=1)
     everything = pairs(torch.from_numpy(directed(world[1])))
     both_ways = seen["held out"] | {(right, left) for left, right in seen["held out"]}
@@ -284,38 +281,3 @@ def test_every_epoch_draws_negatives_of_its_own_and_is_judged_without_dropout(
     assert len({row["held_out_auc"] for row in history}) == 1
     still = trained(world, epochs=3, learning_rate=1e-30, dropout=0.0).history
     assert len({row["loss"] for row in still}) == 3
-
-
-def test_the_weights_to_start_from_are_those_of_pytorch_geometric(
-    world: tuple[NDArray[np.float32], pl.DataFrame],
-) -> None:
-    from torch_geometric.nn import GAE, GATConv
-
-    start = gat.start_training(world[0], directed(world[1]), config(), 3)
-    torch.manual_seed(torch_seed(3, "gat"))
-    torch.randperm(len(world[1]))
-    theirs = torch.nn.ModuleDict(
-        {
-            "first": GATConv(8, 4, heads=2, concat=True, bias=False),
-            "second": GATConv(8, 3, heads=2, concat=False, bias=False),
-        }
-    )
-    GAE(theirs)
-    expected = theirs.state_dict()
-    found = start.encoder.state_dict()
-    assert list(found) == list(expected)
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-def test_on_the_cpu_nothing_is_loaded_that_it_does_not_need() -> None:
-    program = """
-import sys
-import numpy as np
-from pipeline.gat import GatConfig, train_gat
-from tests.test_gat import config
-edges = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])
-train_gat(np.eye(5, dtype=np.float32), edges, config(epochs=1), 1)
-print(sorted({name.split(".")[0] for name in sys.modules} & {"torch_geometric", "sklearn"}))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["[]"]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch_geometric.nn import GAE
 
-from pipeline import gat_batches, link_reconstruction
+from pipeline import gat_batches
 from pipeline.errors import InputError
 from pipeline.gat import TrainedGat, build_gat, train_gat
 from pipeline.gat_batches import batch_loss, encode_by_blocks, encode_sampled, train_gat_by_batches
@@ -32,12 +32,13 @@ def world() -> World:
 
 
 def encoder_of(world: World) -> tuple[Any, torch.Tensor, Neighbours, torch.Tensor]:
-    """An encoder without dropout, P, the neighbours, and p'' of the full batch."""
+    """An encoder without dropout, in a GAE, P, the neighbours, and p'' of the full batch."""
     torch.manual_seed(1)
     # Large vectors, so that the loss is far from that of vectors that say nothing.
-    encoder = build_gat(8, config(dropout=0.0))
+    model = GAE(build_gat(8, config(dropout=0.0)))
     features, edges = 4 * torch.from_numpy(world[0]), directed(world[1])
-    return encoder, features, Neighbours(edges, 25), encoder(features, torch.from_numpy(edges))
+    encoder = model.encoder
+    return model, features, Neighbours(edges, 25), encoder(features, torch.from_numpy(edges))
 
 
 def trained(world: World, seed: int = 3, **changes: Any) -> TrainedGat:
@@ -47,36 +48,33 @@ def trained(world: World, seed: int = 3, **changes: Any) -> TrainedGat:
 
 @pytest.mark.parametrize("nodes", [[3], [24], [20, 2, 11], list(range(25))[::-1]])
 def test_with_all_neighbours_the_vectors_are_those_of_the_full_batch(world: World, nodes: list[int]) -> None:
-    encoder, features, neighbours, expected = encoder_of(world)
-    found = encode_sampled(encoder, features, neighbours, np.array(nodes), 0, np.random.default_rng(0))
+    model, features, neighbours, expected = encoder_of(world)
+    found = encode_sampled(model.encoder, features, neighbours, np.array(nodes), 0, np.random.default_rng(0))
     torch.testing.assert_close(found, expected[nodes], atol=1e-6, rtol=1e-5)
-    as_many = encode_sampled(encoder, features, neighbours, np.array(nodes), 25, np.random.default_rng(0))
+    as_many = encode_sampled(model.encoder, features, neighbours, np.array(nodes), 25, np.random.default_rng(0))
     assert torch.equal(found, as_many)
-    fewer = encode_sampled(encoder, features, neighbours, np.array(nodes), 2, np.random.default_rng(0))
+    fewer = encode_sampled(model.encoder, features, neighbours, np.array(nodes), 2, np.random.default_rng(0))
     assert torch.allclose(found, fewer) == (nodes == [24]), "the isolated item has no others to leave out"
 
 
 @pytest.mark.parametrize("block_edges", [1, 30, 100, 10_000])
 def test_encoding_by_blocks_is_exact(world: World, block_edges: int) -> None:
-    encoder, features, neighbours, expected = encoder_of(world)
+    model, features, neighbours, expected = encoder_of(world)
     torch.testing.assert_close(
-        encode_by_blocks(encoder, features, neighbours, block_edges), expected, atol=1e-6, rtol=1e-5
+        encode_by_blocks(model.encoder, features, neighbours, block_edges), expected, atol=1e-6, rtol=1e-5
     )
 
 
 def test_the_loss_of_a_batch_of_all_edges_is_gaes(world: World) -> None:
-    encoder, features, neighbours, codes = encoder_of(world)
+    model, features, neighbours, codes = encoder_of(world)
     edges = directed(world[1])
     found = [
-        float(batch_loss(encoder, features, neighbours, edges, 0, np.random.default_rng(s)).detach())
-        for s in range(300)
+        float(batch_loss(model, features, neighbours, edges, 0, np.random.default_rng(s)).detach()) for s in range(300)
     ]
     left, right = np.indices((25, 25))
     others = (left != right) & ~neighbours.joined(left.ravel(), right.ravel()).reshape(25, 25)
     with torch.no_grad():
-        expected = float(
-            GAE(encoder).recon_loss(codes, torch.from_numpy(edges), torch.from_numpy(np.stack(others.nonzero())))
-        )
+        expected = float(model.recon_loss(codes, torch.from_numpy(edges), torch.from_numpy(np.stack(others.nonzero()))))
     assert np.std(found) > 0, "other pairs are drawn for each batch"
     assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found) / len(found) ** 0.5)
 
@@ -84,18 +82,19 @@ def test_the_loss_of_a_batch_of_all_edges_is_gaes(world: World) -> None:
 def test_the_gradient_of_a_batch_is_that_of_the_full_batch_over_the_same_pairs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder, features, neighbours, codes = encoder_of(world)
+    model, features, neighbours, codes = encoder_of(world)
     met: list[tuple[torch.Tensor, ...]] = []
-    original = link_reconstruction.plain_loss
+    original = GAE.recon_loss
 
-    def spy(*arguments: torch.Tensor) -> torch.Tensor:
+    def spy(self: GAE, *arguments: torch.Tensor) -> torch.Tensor:
         met.append(arguments)
-        return original(*arguments)
+        loss: torch.Tensor = original(self, *arguments)
+        return loss
 
-    monkeypatch.setattr(link_reconstruction, "plain_loss", spy)
+    monkeypatch.setattr(GAE, "recon_loss", spy)
     edges = directed(world[1])[:, 5:15]
-    loss = batch_loss(encoder, features, neighbours, edges, 0, np.random.default_rng(0))
-    found = torch.autograd.grad(loss, list(encoder.parameters()))
+    loss = batch_loss(model, features, neighbours, edges, 0, np.random.default_rng(0))
+    found = torch.autograd.grad(loss, list(model.parameters()))
     (vectors, positive, negative) = met[0]
     # Which items the places stand for, by their vectors.
     items = torch.cdist(vectors.detach(), codes.detach()).argmin(dim=1)
@@ -103,7 +102,7 @@ def test_the_gradient_of_a_batch_is_that_of_the_full_batch_over_the_same_pairs(
     assert negative.shape == (2, 10)
     assert not neighbours.joined(*items[negative].numpy()).any()
     assert (items[negative][0] != items[negative][1]).all()
-    expected = torch.autograd.grad(original(codes, items[positive], items[negative]), list(encoder.parameters()))
+    expected = torch.autograd.grad(original(model, codes, items[positive], items[negative]), list(model.parameters()))
     for left, right in zip(found, expected, strict=True):
         torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-4)
 
