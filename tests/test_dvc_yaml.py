@@ -19,6 +19,7 @@ from pipeline.config import read_yaml
 from pipeline.source_code import PACKAGES
 from pipeline.sources.files import DOWNLOADS
 from pipeline.structure import StructureSource
+from stages import validate
 from stages.stage import Reads
 from tests.repository import ROOT
 
@@ -64,6 +65,7 @@ class Stage:
         return "ablations" if self.file == ABLATIONS else "variants"
 
 
+PARAMETERS = read_yaml(ROOT / "params.yaml")
 FILES = {file: read_yaml(ROOT / file) for file in (MAIN, ABLATIONS)}
 VALIDATE = Stage(MAIN, "validate", "validate", {})
 STAGES = [
@@ -194,12 +196,15 @@ def test_the_ablations_run_in_the_repositorys_root_by_the_same_parameters(stage:
 def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     reads: Reads = importlib.import_module(f"stages.{stage.module}").READS
     section = reads.section or stage.module
+    models = ["variants.${item.variant}"]
+    if stage.file == ABLATIONS:
+        models = ["ablations.${item.variant}", *(f"variants.{name}" for name in PARAMETERS["variants"])]
     listed: dict[str, Callable[[list[str]], list[str]]] = {
         "run": lambda fields: fields,
         "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
         "profile": lambda fields: ["profiles.${item.profile}." + section],
-        "variant": lambda fields: ["variants.${item.variant}", "datasets.${item.dataset}.train_users"],
+        "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
         "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
     if stage.over != DATASETS:
@@ -250,7 +255,7 @@ def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched() -
     assert VALIDATE.definition["outs"] == [artifacts.PARAMETERS_CHECKED.path]
     assert artifacts.PARAMETERS_CHECKED.path in check_tables.definition["deps"]
     assert artifacts.TABLES_CHECKED.path.format(dataset="${key}") in fetch.definition["deps"]
-    assert "params.yaml" in VALIDATE.definition["deps"]
+    assert {"params.yaml", str(validate.ABLATIONS)} <= set(VALIDATE.definition["deps"])
     for stage in (check_tables, fetch):
         assert "${item.source.path}" in stage.definition["deps"]
 
