@@ -16,6 +16,7 @@ ABLATIONS = Path("ablations/dvc.yaml")
 def main() -> None:
     parameters = read_parameters(PARAMS)
     check_paths(parameters)
+    # DVC takes no file of its own as a dependency: what is listed there is looked at whenever params.yaml changes.
     if ABLATIONS.is_file():
         check_bases(parameters, read_yaml(ABLATIONS)["stages"]["train_users"]["params"])
     # The same content whatever the parameters: stages that read other keys stay as they are.
