@@ -144,7 +144,7 @@ def params(items: int) -> dict[str, Any]:
         "datasets": {DATASET: dataset},
         "variants": {VARIANT: variant},
         "run_variants": [VARIANT],
-        "ablations": [],
+        "ablations": {},
         "profiles": {"large": profile},
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.ablation import written_out
 from pipeline.baselines import BaselineConfig
 from pipeline.config import Config, read_yaml, validated
 from pipeline.dataset import DatasetConfig
@@ -62,8 +63,8 @@ class Parameters(RunAblations, RunConfig):
 
     @model_validator(mode="after")
     def _names_fit(self) -> Parameters:
-        for kind, names in (("datasets", self.datasets), ("variants", self.variants), ("structures", self.structures)):
-            for name in names:
+        for kind in ("datasets", "variants", "ablations", "structures"):
+            for name in getattr(self, kind):
                 if not name or not all(character.isalnum() or character in "-_" for character in name):
                     raise ValueError(
                         f"{kind}: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
@@ -73,18 +74,29 @@ class Parameters(RunAblations, RunConfig):
                 raise ValueError(
                     f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}"
                 )
-        for key, named in (("run_variants", self.run_variants), ("ablations", self.ablations)):
-            for name in named:
-                if name not in self.variants:
-                    raise ValueError(f"{key}: found {name!r}, expected some of: {', '.join(self.variants)}")
-            if len(set(named)) < len(named):
-                raise ValueError(f"{key}: found {named}, expected each at most once")
-        both = set(self.run_variants) & set(self.ablations)
-        if both:
-            raise ValueError(f"ablations: found {min(both)!r}, which is one of run_variants already")
-        for name, variant in self.variants.items():
-            self._check_source(variant.structure_source, f"variants.{name}")
+        for name in self.run_variants:
+            if name not in self.variants:
+                raise ValueError(f"run_variants: found {name!r}, expected some of: {', '.join(self.variants)}")
+        if len(set(self.run_variants)) < len(self.run_variants):
+            raise ValueError(f"run_variants: found {self.run_variants}, expected each at most once")
+        for name in self.ablations:
+            if name in self.variants:
+                raise ValueError(f"ablations.{name}: found the name of a variant, expected another: both name folders")
+        for (kind, name), variant in self._models().items():
+            self._check_source(variant.structure_source, f"{kind}.{name}")
         return self
+
+    def _models(self) -> dict[tuple[str, str], VariantConfig]:
+        """Variants and ablations, these with what they take over, by section and name.
+
+        Raises:
+            InputError: an ablation is of no variant, or what it changes does not fit.
+        """
+        models = {("variants", name): variant for name, variant in self.variants.items()}
+        values = self.model_dump(include={"variants", "ablations"})
+        for name in self.ablations:
+            models["ablations", name] = validated(VariantConfig, written_out(values, name, ""), f"ablations.{name}.")
+        return models
 
     @model_validator(mode="after")
     def _variants_fit_the_data_sets(self) -> Parameters:
@@ -98,9 +110,11 @@ class Parameters(RunAblations, RunConfig):
                     raise ValueError(_first_line(error, source.init_sdne, where, "init_sdne")) from None
         for key, entry in self.datasets.items():
             profile = self.profiles[entry.profile]
-            for name in (*self.run_variants, *self.ablations):
+            for (kind, name), model in self._models().items():
+                if kind == "variants" and name not in self.run_variants:
+                    continue
                 try:
-                    changed = VariantConfig.model_validate(self.variants[name].model_dump() | entry.train_users)
+                    changed = VariantConfig.model_validate(model.model_dump() | entry.train_users)
                 except ValidationError as error:
                     where = f"datasets.{key}.train_users"
                     raise ValueError(_first_line(error, entry.train_users, where, "a variant", name)) from None
@@ -111,7 +125,7 @@ class Parameters(RunAblations, RunConfig):
                         "ablations alone; expected variants with structure_source ''"
                     )
                 made = self.structures.get(changed.structure_source)
-                _check_widths(changed, profile, made.init_sdne if made else {}, f"variants.{name}", key)
+                _check_widths(changed, profile, made.init_sdne if made else {}, f"{kind}.{name}", key)
         return self
 
     def _check_source(self, source: str, where: str) -> None:

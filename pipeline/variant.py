@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.ablation import Ablation
 from pipeline.config import Config
 from pipeline.run_settings import SeedConfig
 
@@ -144,4 +145,6 @@ class RunVariants(SeedConfig):
 
 
 class RunAblations(RunVariants):
-    ablations: Names = Field(description="Variants that `make ablations` compares with those of `run_variants`")
+    ablations: dict[str, Ablation] = Field(
+        min_length=1, description="What `make ablations` trains and compares with `run_variants`, by name"
+    )

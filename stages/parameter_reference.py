@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.ablation import Ablation
 from pipeline.config import Config
 from pipeline.dataset import DatasetConfig
 from pipeline.item_graph import ItemGraphConfig
@@ -56,8 +57,15 @@ def reference() -> str:
         "Variants",
         "variants.NAME.",
         VariantConfig,
-        "Models of the users. `run_variants` and `ablations` say which of them are trained; `datasets.NAME.train_users` lays "
-        "changes over all of these, for one data set.",
+        "Models of the users. `run_variants` says which of them are trained; `datasets.NAME.train_users` lays changes over all "
+        "of these and over the ablations, for one data set.",
+    )
+    parts += _section(
+        "Ablations",
+        "ablations.NAME.",
+        Ablation,
+        "Beside `of`, any setting of a variant that is another one here. `ablations/dvc.yaml` lists the variants that ablations "
+        "are of; an ablation of another one needs a line there.",
     )
     parts += _section(
         "Structures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,9 @@ def ablations(dataset: str, values: dict[str, Any]) -> str:
     metrics, differences = artifacts.ABLATION_METRICS.read(dataset), artifacts.ABLATION_DIFFERENCES.read(dataset)
     cold = artifacts.ABLATION_SLICES.read(dataset).filter(slice="cold")
     against = values["run_variants"]
-    names = [name for name in metrics if name not in against]
-    bases = {name: base_of(name, against, values["variants"]) for name in names}
     parts = []
     for base in against:
-        own = [name for name in names if bases[name] == base and not only_the_seed(name, base, values["variants"])]
+        own, _ = ablations_of(base, metrics, values)
         if own:
             mine = differences.filter(differences["system"].is_in(own) & (differences["against"] == base))
             parts += [
@@ -73,11 +72,7 @@ def ablations(dataset: str, values: dict[str, Any]) -> str:
                 "Cold items (at most 5 training likes), ranked among themselves and found in the whole catalogue:",
                 cold_table(cold, [base, *own]),
             ]
-    runs = {
-        base: [metrics[base]]
-        + [metrics[name] for name in names if bases[name] == base and only_the_seed(name, base, values["variants"])]
-        for base in against
-    }
+    runs = {base: [metrics[name] for name in (base, *ablations_of(base, metrics, values)[1])] for base in against}
     parts += [
         "#### Seeds",
         "Training runs that differ in nothing but the seed, mean and standard deviation:",
@@ -88,12 +83,10 @@ def ablations(dataset: str, values: dict[str, Any]) -> str:
 
 def parts(metrics: dict[str, Any], values: dict[str, Any]) -> str:
     """Every ablation in one short table: its figures, and by how much they differ from those of the model it changes."""
-    against, variants = values["run_variants"], values["variants"]
     header = ["variant", "of", *(" ".join(figure) for figure in SHORT)]
     lines = ["| " + " | ".join(header) + " |", "| --- | --- |" + " --: |" * len(SHORT)]
-    bases = {name: base_of(name, against, variants) for name in metrics if name not in against}
-    for base in against:
-        own = [name for name, whole in bases.items() if whole == base and not only_the_seed(name, base, variants)]
+    for base in values["run_variants"]:
+        own, _ = ablations_of(base, metrics, values)
         for name in [base, *own] if own else []:
             cells = [name, "" if name == base else base]
             for protocol, metric in SHORT:
@@ -104,17 +97,11 @@ def parts(metrics: dict[str, Any], values: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def base_of(name: str, against: list[str], variants: dict[str, Any]) -> str:
-    """The variant from which an ablation differs in the fewest settings."""
-    return min(against, key=lambda base: len(changes(name, base, variants)))
-
-
-def only_the_seed(name: str, base: str, variants: dict[str, Any]) -> bool:
-    return changes(name, base, variants) == {"training_seed"}
-
-
-def changes(name: str, base: str, variants: dict[str, Any]) -> set[str]:
-    return {key for key, value in variants[name].items() if value != variants[base].get(key)}
+def ablations_of(base: str, metrics: Collection[str], values: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Those of a variant that have been evaluated: such as change a part of it, and such as change the seed alone."""
+    own = {name: entry for name, entry in values["ablations"].items() if entry["of"] == base and name in metrics}
+    seeds = [name for name, entry in own.items() if entry.keys() == {"of", "training_seed"}]
+    return [name for name in own if name not in seeds], seeds
 
 
 def marker(name: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from pipeline.ablation import written_out
 from pipeline.config import Config, look_up, read_yaml, validated
 from pipeline.errors import InputError
 
@@ -29,7 +30,7 @@ class Reads:
         run: top-level keys.
         dataset: keys of `datasets.<key>`.
         profile: keys of the section of `profiles.<profile>` that has the stage's name, or the one that `section` names.
-        variant: `variants.<variant>`, and what the data set changes in it.
+        variant: `variants.<variant>`, or `ablations.<variant>` and the variant that it is of; and what the data set changes in it.
         source: the entry of `structures` by which the stage was asked to make structural vectors, if any.
     """
 
@@ -79,7 +80,12 @@ class Settings:
         return self._section(("profiles", name, section), model, self._reads.profile, changes)
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
+        """Settings of a variant or an ablation, with what the data set changes in them."""
         changes = look_up(self._values, ("datasets", self._dataset, "train_users"), self._where)
+        ablations = self._values.get("ablations")
+        if isinstance(ablations, Mapping) and name in ablations:
+            settings = written_out(self._values, name, f"{self._where}: ") | changes
+            return self._checked(("ablations", name), settings, model, self._reads.variant)
         return self._section(("variants", name), model, self._reads.variant, changes)
 
     def source(self, model: type[ConfigT]) -> ConfigT:
@@ -92,7 +98,6 @@ class Settings:
         declared: type[Config] | None,
         changes: dict[str, Any] | None = None,
     ) -> ConfigT:
-        assert model is declared, f"stage {self._stage} reads {model.__name__} without declaring it"
         values = look_up(self._values, keys, self._where) | (changes or {})
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
@@ -100,11 +105,17 @@ class Settings:
             if keys[:1] in ((), ("datasets",), ("structures",))
             else values
         )
-        return validated(model, mine, f"{self._where}: {''.join(f'{key}.' for key in keys)}")
+        return self._checked(keys, mine, model, declared)
+
+    def _checked(
+        self, keys: tuple[str, ...], values: Any, model: type[ConfigT], declared: type[Config] | None
+    ) -> ConfigT:
+        assert model is declared, f"stage {self._stage} reads {model.__name__} without declaring it"
+        return validated(model, values, f"{self._where}: {''.join(f'{key}.' for key in keys)}")
 
 
 DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
-VariantOption = Annotated[str, typer.Option(help="A key of `variants` in params.yaml.")]
+VariantOption = Annotated[str, typer.Option(help="A key of `variants` or `ablations` in params.yaml.")]
 GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
 SourceOption = Annotated[
     str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.artifacts import PARAMETERS_CHECKED
+from pipeline.config import read_yaml
 from pipeline.errors import InputError
 from pipeline.params import Parameters, read_parameters
 from stages.stage import PARAMS, run_tool
 
+ABLATIONS = Path("ablations/dvc.yaml")
+
 
 def main() -> None:
-    check_paths(read_parameters(PARAMS))
+    parameters = read_parameters(PARAMS)
+    check_paths(parameters)
+    # DVC takes no file of its own as a dependency: what is listed there is looked at whenever params.yaml changes.
+    if ABLATIONS.is_file():
+        check_bases(parameters, read_yaml(ABLATIONS)["stages"]["train_users"]["params"])
     # The same content whatever the parameters: stages that read other keys stay as they are.
     PARAMETERS_CHECKED.write("params.yaml has been checked\n")
 
@@ -31,6 +38,24 @@ def check_paths(parameters: Parameters) -> None:
     for key, path in named.items():
         if not Path(path).exists():
             raise InputError(f"{PARAMS}: {key}: found {path!r}, which does not exist; expected a file or folder")
+
+
+def check_bases(parameters: Parameters, listed: list[str]) -> None:
+    """DVC knows what every ablation takes over: a matrix cannot tell it, so that the file lists all variants for each.
+
+    Args:
+        listed: `params` of the stage that trains ablations.
+
+    Raises:
+        InputError: one is of another variant, whose changes would leave its old model standing.
+    """
+    known = [key.removeprefix("variants.") for key in listed if key.startswith("variants.")]
+    for name, ablation in parameters.ablations.items():
+        if ablation.of not in known:
+            raise InputError(
+                f"{PARAMS}: ablations.{name}.of: found {ablation.of!r}, which is not among the params of train_users in "
+                f"{ABLATIONS}; add variants.{ablation.of} there, or name one of: {', '.join(known)}"
+            )
 
 
 if __name__ == "__main__":

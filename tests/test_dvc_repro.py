@@ -48,9 +48,8 @@ class Project(Clone):
                 }
             }
             values["run_variants"] = list(VARIANTS)
-            values["ablations"] = ["random-graph"]
+            values["ablations"] = {"random-graph": values["ablations"]["random-graph"]}
             values["structures"] = {"random-graph": values["structures"]["random-graph"]}
-            values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, "random-graph")}
         self.commit()
 
     def params(self) -> _Edited:
@@ -182,7 +181,7 @@ def test_the_ablations_are_a_pipeline_of_their_own_beside_the_first(first_run: P
             ("run_variants",),
             ["crmman", "crmman-plus", "crmman-pls"],
             {"validate"},
-            "error: params.yaml: run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus, random-graph",
+            "error: params.yaml: run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus, crmman-ease",
         ),
         (
             ("datasets", "slice", "source", "path"),

@@ -64,6 +64,7 @@ class Stage:
         return "ablations" if self.file == ABLATIONS else "variants"
 
 
+PARAMETERS = read_yaml(ROOT / "params.yaml")
 FILES = {file: read_yaml(ROOT / file) for file in (MAIN, ABLATIONS)}
 VALIDATE = Stage(MAIN, "validate", "validate", {})
 STAGES = [
@@ -152,15 +153,25 @@ def touched(module: str, methods: tuple[str, ...], function: str | None = None) 
 
 def uses(stage: Stage, *methods: str) -> set[str]:
     """Such paths as the stage's file writes them; of what is read for many variants or structures the folder."""
+    return {written for path in touched(stage.module, methods) for written in as_written(stage, path)}
+
+
+def as_written(stage: Stage, path: str) -> set[str]:
     found = set()
-    for path in touched(stage.module, methods):
-        for source in stage.sources:
-            at = artifacts.EDGES.path if (path, source) == (artifacts.SOURCE_EDGES.path, "structure") else path
-            at = at.replace("{source}", source).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
-            if "variant" in stage.over:
-                at = at.replace("{variant}", "${item.variant}")
-            found.add(re.split(r"/\{variant\}|/\*", at)[0])
+    for source in stage.sources:
+        at = artifacts.EDGES.path if (path, source) == (artifacts.SOURCE_EDGES.path, "structure") else path
+        at = at.replace("{source}", source).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
+        if "variant" in stage.over:
+            at = at.replace("{variant}", "${item.variant}")
+        found.add(re.split(r"/\{variant\}|/\*", at)[0])
     return found
+
+
+def inside(stage: Stage, path: str) -> set[str]:
+    """What a path of the file stands for: a folder for every artifact that can be in it, so that none is there for nothing."""
+    every = [artifact.path for artifact in vars(artifacts).values() if isinstance(artifact, artifacts._Artifact)]
+    written = {written for at in every for written in as_written(stage, at)}
+    return {at for at in written if at.startswith(f"{path}/")} or {path}
 
 
 def test_each_file_has_the_stages_in_the_order_in_which_data_flows() -> None:
@@ -193,12 +204,15 @@ def test_the_ablations_run_in_the_repositorys_root_by_the_same_parameters(stage:
 def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     reads: Reads = importlib.import_module(f"stages.{stage.module}").READS
     section = reads.section or stage.module
+    models = ["variants.${item.variant}"]
+    if stage.file == ABLATIONS:
+        models = ["ablations.${item.variant}", *(f"variants.{name}" for name in PARAMETERS["variants"])]
     listed: dict[str, Callable[[list[str]], list[str]]] = {
         "run": lambda fields: fields,
         "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
         "profile": lambda fields: ["profiles.${item.profile}." + section],
-        "variant": lambda fields: ["variants.${item.variant}", "datasets.${item.dataset}.train_users"],
+        "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
         "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
     if stage.over != DATASETS:
@@ -233,15 +247,17 @@ def test_the_stage_that_reads_the_code_runs_when_any_of_it_changes() -> None:
 @every_stage
 def test_a_stage_lists_exactly_the_artifacts_it_writes(stage: Stage) -> None:
     listed = [path for kind in ("outs", "metrics", "plots") for path in names(stage.definition.get(kind))]
-    assert len(listed) == len(set(listed))
-    assert set(listed) == uses(stage, "write")
+    written = [inner for path in listed for inner in inside(stage, path)]
+    assert len(written) == len(set(written))
+    assert set(written) == uses(stage, "write")
 
 
 @pytest.mark.parametrize("stage", STAGES[2:], ids=str)
 def test_a_stage_lists_exactly_the_artifacts_it_reads(stage: Stage) -> None:
     listed = [path for path in names(stage.definition["deps"]) if not path.startswith(artifacts.CODE_NOTES)]
-    assert len(listed) == len(set(listed))
-    assert set(listed) == uses(stage, "read", "about") - uses(stage, "write")
+    read = [inner for path in listed for inner in inside(stage, path)]
+    assert len(read) == len(set(read))
+    assert set(read) == uses(stage, "read", "about") - uses(stage, "write")
 
 
 def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched() -> None:

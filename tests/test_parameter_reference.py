@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.ablation import Ablation
 from pipeline.config import Config
 from pipeline.params import DatasetEntry, Parameters, Profile
 from pipeline.sources import SOURCES
@@ -21,6 +22,7 @@ MODELS: dict[str, Any] = {
     "": Parameters,
     "datasets.NAME.": DatasetEntry,
     "variants.NAME.": VariantConfig,
+    "ablations.NAME.": Ablation,
     "structures.NAME.": StructureSource,
     **SECTIONS,
 }

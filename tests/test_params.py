@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 DATASET = ("datasets", "ml-100k")
 PROFILE = ("profiles", "standard")
 PLUS = ("variants", "crmman-plus")
+NO_ID = ("ablations", "no-id")
 OVERRIDES = (*DATASET, "train_users")
 VALUES = read_yaml(ROOT / "params.yaml")
 
@@ -43,8 +44,9 @@ def test_the_committed_parameters_are_valid() -> None:
     parameters = read_parameters(ROOT / "params.yaml")
     assert "ml-100k" in parameters.datasets
     assert {"standard", "fast"} <= set(parameters.profiles)
-    assert set(parameters.variants) == {*parameters.run_variants, *parameters.ablations}
-    assert set(parameters.structures) == {variant.structure_source for variant in parameters.variants.values()} - {""}
+    assert set(parameters.variants) == set(parameters.run_variants)
+    changes = [ablation.changes for ablation in parameters.ablations.values()]
+    assert set(parameters.structures) == {change.get("structure_source", "") for change in changes} - {""}
 
 
 def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
@@ -53,6 +55,7 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
     for keys in [(stage, key) for stage in stages for key in VALUES["profiles"]["standard"][stage]]:
         assert mistake((*PROFILE, *keys), ...) == "nothing, expected this key"
     sections = [DATASET, PLUS, ("structures", "deepwalk")]
+    assert mistake((*NO_ID, "of"), ...) == "nothing, expected this key"
     for keys in [(*section, key) for section in sections for key in look_up(VALUES, section, "")]:
         assert mistake(keys, ...) == "nothing, expected this key"
     for key in VALUES.keys() - {"dataset_defaults"}:
@@ -135,14 +138,17 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
             "'plus', expected some of: crmman, crmman-plus, crmman-ease",
         ),
         (("run_variants",), ["crmman-plus", "crmman", "crmman"], "'crmman', 'crmman'], expected each at most once"),
-        (
-            ("ablations",),
-            ["no-id", "no-ids"],
-            "'no-ids', expected some of: crmman, crmman-plus, crmman-ease",
-        ),
-        (("ablations",), ["no-id", "no-id"], r"\['no-id', 'no-id'\], expected each at most once"),
-        (("ablations",), ["no-id", "crmman"], "'crmman', which is one of run_variants already"),
-        (("ablations",), [], r"\[\], expected at least 1 entry"),
+        (("ablations",), ["no-id"], r"\['no-id'\], expected a mapping"),
+        (("ablations",), {}, "an empty mapping, expected at least 1 entry"),
+        (NO_ID, "crmman", "'crmman', expected a mapping"),
+        ((*NO_ID, "of"), "plus", "'plus', expected one of: crmman, crmman-plus, crmman-ease$"),
+        ((*NO_ID, "of"), "no-text", "'no-text', expected one of: crmman, crmman-plus, crmman-ease$"),
+        ((*NO_ID, "of"), ["crmman"], r"\['crmman'\], expected a valid string"),
+        ((*NO_ID, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)$"),
+        ((*NO_ID, "dropout"), 1.0, "1.0, expected less than 1$"),
+        ((*NO_ID, "heads"), ["judge"], "judge alone, expected like or meet beside it: judge cannot rank a catalogue$"),
+        ((*NO_ID, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
+        (("ablations", "crmman"), {"of": "crmman-plus"}, "the name of a variant, expected another: both name folders$"),
         (("structures",), None, "null, expected a mapping"),
         (("structures", "deepwalk", "rewire"), "yes", "'yes', expected a valid boolean"),
         (("structures", "deepwalk", "init_sdne"), ["DeepWalk"], r"\['DeepWalk'\], expected a mapping"),
@@ -198,49 +204,49 @@ def test_what_a_data_set_changes_goes_over_every_variant_that_is_run_and_over_no
         r"\(fusion concat, data set ml-100k\)",
     )
     values["run_variants"].remove("crmman")
-    values["ablations"] = ["no-id", "no-text"]
+    values["ablations"] = {name: values["ablations"][name] for name in ("no-id", "no-text")}
     validated(Parameters, values, "")
 
 
 def test_alignment_needs_text_and_structure_of_equal_widths() -> None:
     refused(
-        changed(("variants", "aligned", "modalities"), ["text", "id"]),
-        r"variants\.aligned\.alignment_weight: found 0\.1 with the modalities \['text', 'id'\], expected text and structure "
+        changed(("ablations", "aligned", "modalities"), ["text", "id"]),
+        r"ablations\.aligned\.alignment_weight: found 0\.1 with the modalities \['text', 'id'\], expected text and structure "
         "among them, or 0",
     )
     refused(
-        changed(("variants", "aligned", "fusion"), "concat"),
-        r"variants\.aligned\.alignment_weight: found 0\.1 with fusion concat, expected average, linear or gated: .*",
+        changed(("ablations", "aligned", "fusion"), "concat"),
+        r"ablations\.aligned\.alignment_weight: found 0\.1 with fusion concat, expected average, linear or gated: .*",
     )
 
 
 @pytest.mark.parametrize(("key", "value"), [("structure", "initial"), ("modalities", ["text", "id"])])
 def test_a_gat_is_trained_on_only_where_its_vectors_are_used(key: str, value: Any) -> None:
     refused(
-        changed(("variants", "finetuned-gat", key), value),
-        r"variants\.finetuned-gat\.finetune_gat: found true, expected structure among the modalities, and structure: gat",
+        changed(("ablations", "finetuned-gat", key), value),
+        r"ablations\.finetuned-gat\.finetune_gat: found true, expected structure among the modalities, and structure: gat",
     )
 
 
 def test_average_fusion_needs_equal_widths() -> None:
-    values = changed(("variants", "average-fusion", "width"), 32)
+    values = changed(("ablations", "average-fusion", "width"), 32)
     expected = (
-        r"variants\.average-fusion\.fusion: average fusion needs equal widths, found width 32 and structural vectors "
+        r"ablations\.average-fusion\.fusion: average fusion needs equal widths, found width 32 and structural vectors "
     )
     rest = r" wide \(data set ml-100k\); make them equal or use concat or linear"
     refused(values, f"{expected}64{rest}")
     values["profiles"]["standard"]["train_gat"]["output_width"] = 32
     validated(Parameters, values, "")
     # Of the vectors before the GAT the width is another one, which the way that they are made may change.
-    values["variants"]["average-fusion"]["structure"] = "initial"
+    values["ablations"]["average-fusion"]["structure"] = "initial"
     refused(values, f"{expected}64{rest}")
-    values["variants"]["average-fusion"]["structure_source"] = "deepwalk"
+    values["ablations"]["average-fusion"]["structure_source"] = "deepwalk"
     refused(values, f"{expected}64{rest}")
     values["structures"]["deepwalk"]["init_sdne"]["dimensions"] = 32
     validated(Parameters, values, "")
     values["structures"]["deepwalk"]["init_sdne"]["dimensions"] = 16
     refused(values, f"{expected}16{rest}")
-    values["variants"]["average-fusion"]["modalities"] = ["text", "id"]
+    values["ablations"]["average-fusion"]["modalities"] = ["text", "id"]
     validated(Parameters, values, "")
 
 
@@ -260,15 +266,15 @@ def test_heads_divide_the_width_that_the_fusion_gives() -> None:
     )
     values["variants"]["crmman"]["attention"] = "none"
     validated(Parameters, values, "")
-    values["variants"]["self-attention"]["attention_heads"] = 48
+    values["ablations"]["self-attention"]["attention_heads"] = 48
     refused(
         values,
-        r"variants\.self-attention\.attention_heads: found 48, expected a divisor of the item vector's width 128",
+        r"ablations\.self-attention\.attention_heads: found 48, expected a divisor of the item vector's width 128",
     )
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "a.b"])
-@pytest.mark.parametrize("kind", ["datasets", "variants", "structures"])
+@pytest.mark.parametrize("kind", ["datasets", "variants", "ablations", "structures"])
 def test_a_name_fits_a_folder(kind: str, name: str) -> None:
     values = changed(("seed",), 1)
     values[kind][name] = next(iter(values[kind].values()))
@@ -276,11 +282,11 @@ def test_a_name_fits_a_folder(kind: str, name: str) -> None:
 
 
 def test_a_variant_whose_vectors_the_ablations_make_is_no_variant_to_run() -> None:
-    values = changed(("run_variants",), ["crmman-plus", "deepwalk"])
-    values["ablations"] = ["no-id"]
+    values = changed(("run_variants",), ["crmman-plus", "walks"])
+    values["variants"]["walks"] = values["variants"]["crmman-plus"] | {"structure_source": "deepwalk"}
     refused(
         values,
-        "run_variants: found 'deepwalk', whose structure_source 'deepwalk' is made for ablations alone; "
+        "run_variants: found 'walks', whose structure_source 'deepwalk' is made for ablations alone; "
         "expected variants with structure_source ''",
     )
     refused(

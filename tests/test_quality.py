@@ -7,11 +7,10 @@ import pytest
 from pipeline.artifacts import ABLATION_METRICS
 from pipeline.config import read_yaml
 from pipeline.errors import InputError
-from stages.quality import base_of, changes, only_the_seed, parts, replaced
+from stages.quality import ablations_of, parts, replaced
 from tests.repository import ROOT
 
-VARIANTS = read_yaml(ROOT / "params.yaml")["variants"]
-RUN = ["crmman", "crmman-plus", "crmman-ease"]
+VALUES = read_yaml(ROOT / "params.yaml")
 
 
 def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:
@@ -26,31 +25,20 @@ def test_a_document_without_the_markers_is_one_line() -> None:
         replaced("<!-- x: written by stages.quality -->", "y", "")
 
 
-@pytest.mark.parametrize(
-    ("name", "base"),
-    [
-        ("no-attention", "crmman"),
-        ("no-text", "crmman-plus"),
-        ("ease-seed-1", "crmman-ease"),
-        ("id-only", "crmman-plus"),
-    ],
-)
-def test_an_ablation_belongs_to_the_variant_it_differs_least_from(name: str, base: str) -> None:
-    assert base_of(name, RUN, VARIANTS) == base
+def test_an_ablation_is_shown_with_its_variant_and_another_seed_apart() -> None:
+    ablations = {"a": {"of": "x", "width": 1}, "s": {"of": "x", "training_seed": 1}, "b": {"of": "y", "width": 1}}
+    ablations |= {"c": {"of": "x", "width": 2, "training_seed": 1}, "not run": {"of": "x", "width": 3}}
+    values = {"ablations": ablations}
+    assert ablations_of("x", ["c", "b", "a", "s"], values) == (["a", "c"], ["s"])
+    assert ablations_of("y", ["a", "b"], values) == (["b"], [])
+    assert ablations_of("z", ["a"], values) == ([], [])
 
 
 def test_ablations_of_the_extended_model_change_one_part() -> None:
-    ablations = read_yaml(ROOT / "params.yaml")["ablations"]
     # Average fusion needs the width of the structural vectors, and candidate-aware attention runs with one head.
     second = {"average-fusion": {"width"}, "candidate-attention": {"attention_heads"}}
-    for name in ablations:
-        changed = changes(name, base_of(name, RUN, VARIANTS), VARIANTS)
-        assert len(changed - second.get(name, set())) == 1, name
-
-
-def test_runs_with_another_seed_differ_in_nothing_else() -> None:
-    assert only_the_seed("plus-seed-2", "crmman-plus", VARIANTS)
-    assert not only_the_seed("no-text", "crmman-plus", VARIANTS)
+    for name, entry in VALUES["ablations"].items():
+        assert len(entry.keys() - {"of"} - second.get(name, set())) == 1, name
 
 
 def test_the_short_table_has_each_ablation_under_the_model_it_changes_with_the_difference() -> None:
@@ -63,8 +51,7 @@ def test_the_short_table_has_each_ablation_under_the_model_it_changes_with_the_d
 
     metrics = {"crmman": 0.5, "crmman-plus": 0.6, "crmman-ease": 0.7, "no-text": 0.55, "no-attention": 0.5125}
     metrics |= {"plus-seed-1": 0.61}
-    values = {"run_variants": RUN, "variants": VARIANTS}
-    lines = parts({name: figures(value) for name, value in metrics.items()}, values).splitlines()
+    lines = parts({name: figures(value) for name, value in metrics.items()}, VALUES).splitlines()
     assert lines[0].startswith("| variant | of | ctr user_auc | impression ndcg@5 |")
     assert lines[2:] == [
         "| crmman |  | .5000 | .5000 | .5000 | .5000 |",
@@ -75,8 +62,7 @@ def test_the_short_table_has_each_ablation_under_the_model_it_changes_with_the_d
 
 
 def test_the_readmes_short_table_is_that_of_the_committed_figures() -> None:
-    values = read_yaml(ROOT / "params.yaml")
-    table = parts(ABLATION_METRICS.read("ml-100k", ROOT), values)
+    table = parts(ABLATION_METRICS.read("ml-100k", ROOT), VALUES)
     text = (ROOT / "README.md").read_text()
     assert replaced(text, "ml-100k parts", table) == text
 

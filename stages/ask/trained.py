@@ -114,7 +114,7 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     """
     Args:
         dataset: as in `read_catalogue`.
-        variant: a key of `variants` in params.yaml; None: the last of `run_variants` that has been trained.
+        variant: a key of `variants` or `ablations` in params.yaml; None: the last of `run_variants` that has been trained.
 
     Raises:
         InputError: there is no such data set or variant, or it has not been trained.
@@ -136,7 +136,8 @@ def _catalogue(values: dict[str, Any], dataset: str | None) -> Catalogue:
 
 
 def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
-    known, run = (look_up(values, (key,), str(PARAMS)) for key in ("variants", "run_variants"))
+    variants, run = (look_up(values, (key,), str(PARAMS)) for key in ("variants", "run_variants"))
+    known = [*variants, *values.get("ablations", ())]
     trained = [name for name in known if artifacts.MODEL.of(variant=name).at(dataset).is_file()]
     if not trained:
         raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(run)}; run `dvc repro`")

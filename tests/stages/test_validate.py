@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line, result_of
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
@@ -41,7 +41,15 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "structures": (
         lambda p: p["structures"].clear(),
-        "variants.random-graph.structure_source: found 'random-graph', expected one of: ''",
+        "ablations.random-graph.structure_source: found 'random-graph', expected one of: ''",
+    ),
+    "ablations": (
+        lambda p: p["ablations"]["random-graph"].update(of="crmman-ease"),
+        "ablations.random-graph.of: found 'crmman-ease', expected one of: crmman, crmman-plus",
+    ),
+    "settings of an ablation": (
+        lambda p: p["ablations"]["random-graph"].update(dropuot=0.1),
+        "ablations.random-graph.dropuot: found an unknown key",
     ),
 }
 
@@ -64,6 +72,27 @@ def test_a_file_that_is_no_yaml_or_not_there_is_one_line(finished: Finished, tmp
     path.unlink()
     assert_a_mistake_in_one_line(copy.run("validate"), "params.yaml: file not found")
     assert copy.files() == finished.files
+
+
+def test_an_ablation_of_a_variant_that_dvc_is_not_told_of_is_one_line(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+
+    def change(values: Params) -> None:
+        values["variants"]["mine"] = values["variants"]["crmman-plus"]
+        values["ablations"]["random-graph"]["of"] = "mine"
+
+    copy.change_params(change)
+    path = copy.root / "ablations" / "dvc.yaml"
+    path.parent.mkdir()
+    text = (ROOT / "ablations" / "dvc.yaml").read_text()
+    path.write_text(text)
+    assert_a_mistake_in_one_line(
+        copy.run("validate"),
+        "params.yaml: ablations.random-graph.of: found 'mine', which is not among the params of train_users in "
+        "ablations/dvc.yaml; add variants.mine there, or name one of: crmman, crmman-plus, crmman-ease",
+    )
+    path.write_text(text.replace("      - variants.crmman\n", "      - variants.crmman\n      - variants.mine\n"))
+    assert copy.run("validate").code == 0
 
 
 def test_a_good_file_leaves_a_mark_that_does_not_change_with_the_values(finished: Finished, tmp_path) -> None:

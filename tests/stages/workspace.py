@@ -135,9 +135,9 @@ def make_workspace(root: Path) -> Workspace:
         values["datasets"] = {KEY: values["dataset_defaults"] | entry}
         values["device"] = "cpu"
         values["run_variants"] = list(VARIANTS)
-        values["ablations"] = [ABLATION]
+        values["ablations"] = {ABLATION: values["ablations"][ABLATION]}
         values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
-        values["variants"] = {name: values["variants"][name] for name in (*VARIANTS, ABLATION)}
+        values["variants"] = {name: values["variants"][name] for name in VARIANTS}
         fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
         fast["fast"]["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
         fast["fast"]["compare"]["bootstrap_samples"] = 20
