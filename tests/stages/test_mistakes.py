@@ -33,7 +33,7 @@ def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -
 def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished: Finished) -> None:
     named = {
         ("train_users", "--variant", "crmman-pls"): "params.yaml: variants.crmman-pls: key not found; expected one of: "
-        "crmman, crmman-plus, random-graph",
+        "crmman, crmman-plus",
         (
             "init_sdne",
             "--source",
