@@ -110,9 +110,10 @@ class Catalogue:
         scores = np.ascontiguousarray(scores)
         starts = np.searchsorted(row, np.arange(users + 1))
         found = np.empty((4, len(row)), dtype=np.int64)
-        firsts, shared = np.empty((users, FIRST), dtype=np.int64), np.empty(users, dtype=np.bool_)
+        firsts, shared = np.empty((users, FIRST), dtype=np.int64), np.empty(users, dtype=np.int64)
+        last = np.empty(users, dtype=scores.dtype)
         known = self._known.indptr[first : first + users + 1], self._known.indices
-        read, threads = _compiled(), cores_here()
+        (read, share), threads = _compiled(), cores_here()
         # Equal shares of the likes, which is what a row costs by.
         bounds = np.searchsorted(starts, np.linspace(0, len(row), threads + 1).astype(np.int64))
         bounds[-1] = users
@@ -121,16 +122,17 @@ class Catalogue:
             line = np.empty(items, dtype=scores.dtype)
             read(
                 slice(begin, end), scores, known, self._order, self._place_of, self._bounds, starts, column,
-                self._parts[column], found, firsts, shared, line,
+                self._parts[column], found, firsts, last, shared, line,
             )  # fmt: skip
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(of_rows, bounds[:-1].tolist(), bounds[1:].tolist()))
         missed = np.ones(items)
         missed[firsts[firsts >= 0]] = 0.0
-        # All of a row's chances by the plain way where they are not certain; to miss for certain stays so.
-        for one in np.flatnonzero(shared).tolist():
-            missed *= chance_of_no_first_ten(self._candidates(first + one, scores[one : one + 1]))
+        # One row after another, so that any number of threads multiplies in the same order.
+        some = np.flatnonzero(shared)
+        chance = (min(FIRST, items) - (firsts[some] >= 0).sum(axis=1)) / shared[some]
+        share(some, scores, known, last, chance, np.zeros(items, dtype=np.bool_), missed)
         return Places(*found, missed)
 
 
@@ -155,11 +157,11 @@ def chance_of_no_first_ten(ranking: NDArray[np.floating[Any]]) -> NDArray[np.flo
 
 
 @cache
-def _compiled() -> Callable[..., None]:
+def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
     from numba import njit
 
-    compiled: Callable[..., None] = njit(nogil=True, cache=True)(_read_rows)
-    return compiled
+    compiled = njit(nogil=True, cache=True)
+    return compiled(_read_rows), compiled(_share_places)
 
 
 def _read_rows(
@@ -174,6 +176,7 @@ def _read_rows(
     part: Any,
     found: Any,
     firsts: Any,
+    last: Any,
     shared: Any,
     line: Any,
 ) -> None:
@@ -185,13 +188,14 @@ def _read_rows(
         starts: where each row's likes begin in `column` and `part`.
         found: (4, likes), filled in: above and tied in the whole, and in the part.
         firsts: (rows, ten), filled in: items that stand in the first ten for certain, then -1.
-        shared: (rows,), filled in: whether more items share the last of these places than there are.
+        last: (rows,), filled in: the score at the last of these places.
+        shared: (rows,), filled in: how many items of that score share the places that are left, 0 where there is one for each.
         line: (items,), to work in.
     """
     items, places = len(order), min(firsts.shape[1], len(order))
     best = np.empty(places, dtype=line.dtype)
     for row in range(rows.start, rows.stop):
-        firsts[row], shared[row] = -1, False
+        firsts[row], shared[row] = -1, 0
         if starts[row] == starts[row + 1]:
             continue
         cells = scores[row]
@@ -230,10 +234,34 @@ def _read_rows(
                 certain += 1
             elif line[place] == best[0] and best[0] > -np.inf:
                 tied += 1
+        last[row] = best[0]
         if certain + tied > places:
-            shared[row] = True
+            shared[row] = tied
             continue
         for place in range(items):
             if tied and line[place] == best[0]:
                 firsts[row, certain] = order[place]
                 certain += 1
+
+
+def _share_places(
+    rows: Any, scores: Any, known: tuple[Any, Any], last: Any, chance: Any, is_known: Any, missed: Any
+) -> None:
+    """Multiply in what the items that share places of a row miss.
+
+    Args:
+        rows: those with such items.
+        last: score of these items, of all rows; chance: to have one of the places, of these rows.
+        is_known: (items,), False, to work in.
+        missed: (items,), changed.
+    """
+    for number in range(len(rows)):
+        row = rows[number]
+        cells = scores[row]
+        for entry in range(known[0][row], known[0][row + 1]):
+            is_known[known[1][entry]] = True
+        for item in range(len(cells)):
+            if cells[item] == last[row] and not is_known[item]:
+                missed[item] *= 1 - chance[number]
+        for entry in range(known[0][row], known[0][row + 1]):
+            is_known[known[1][entry]] = False

@@ -48,12 +48,16 @@ def reciprocal_rank(ranks: Standing) -> NDArray[np.float64]:
     """1 over the place of the first relevant item, (users,); with ties its expectation. Its mean over users is the MRR."""
     _, first = np.unique(ranks.user, return_index=True)
     result = 1 / (ranks.above[first] + 1.0)
+    # Relevant items of a tied group stand side by side.
+    changes = (ranks.user[1:] != ranks.user[:-1]) | (ranks.above[1:] != ranks.above[:-1])
+    groups = np.flatnonzero(np.r_[True, changes])
+    members = np.diff(np.r_[groups, len(ranks.user)])[np.searchsorted(groups, first)]
     for position in np.flatnonzero(ranks.tied[first] > 1):
-        above, size = int(ranks.above[first[position]]), int(ranks.tied[first[position]])
-        members = int(((ranks.user == ranks.user[first[position]]) & (ranks.above == above)).sum())
+        above, size = ranks.above[first[position]], ranks.tied[first[position]]
+        place = np.arange(size)
         # P(the first of the group's relevant items stands at place t+1) = P(none among t) - P(none among t+1).
-        none = [_none_among(size, members, places) for places in range(size + 1)]
-        result[position] = sum((none[place] - none[place + 1]) / (above + place + 1) for place in range(size))
+        none = np.r_[1.0, np.cumprod(np.maximum(size - members[position] - place, 0) / (size - place))]
+        result[position] = ((none[:-1] - none[1:]) / (above + place + 1)).sum()
     return result
 
 
