@@ -15,7 +15,7 @@ READS = Reads(run=RunAblations, profile=ComparisonConfig, section="compare")
 
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunAblations), settings.profile(ComparisonConfig)
-    against, ablations = run.run_variants, run.ablations
+    against, ablations = run.run_variants, list(run.ablations)
     data = read_data(dataset)
     tables = SystemTables.joined(
         [read_tables(dataset, {"group": "variants", "variant": name}) for name in against]

@@ -133,7 +133,8 @@ class Catalogue:
         some = np.flatnonzero(shared)
         chance = (min(FIRST, items) - (firsts[some] >= 0).sum(axis=1)) / shared[some]
         share(some, scores, known, last, chance, np.zeros(items, dtype=np.bool_), missed)
-        return Places(*found, missed)
+        above, tied, part_above, part_tied = found
+        return Places(above, tied, part_above, part_tied, missed)
 
 
 def chance_of_no_first_ten(ranking: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -205,7 +206,7 @@ def _read_rows(
             line[place_of[known[1][entry]]] = -np.inf
         for like in range(starts[row], starts[row + 1]):
             value = cells[column[like]]
-            above, tied = 0, 0
+            above, equal = 0, 0
             for number in range(len(bounds) - 1):
                 # 32 bits, as wide as a score: eight comparisons at a time need no conversion.
                 more, no_less = np.int32(0), np.int32(0)
@@ -213,10 +214,10 @@ def _read_rows(
                 for place in range(len(piece)):
                     more = np.int32(more + np.int32(piece[place] > value))
                     no_less = np.int32(no_less + np.int32(piece[place] >= value))
-                above, tied = above + more, tied + no_less - more
+                above, equal = above + int(more), equal + int(no_less - more)
                 if number == part[like]:
                     found[2, like], found[3, like] = more, no_less - more
-            found[0, like], found[1, like] = above, tied
+            found[0, like], found[1, like] = above, equal
         best[:] = -np.inf
         for place in range(items):
             value = line[place]

@@ -176,7 +176,11 @@ def _function() -> Any:
         def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
             saved, width = context.saved_tensors, len(Forward._fields)
             chunks = [
-                (Forward(*saved[width * number : width * (number + 1)]), *gradients[2 * number : 2 * number + 2])
+                (
+                    Forward(*saved[width * number : width * (number + 1)]),
+                    gradients[2 * number],
+                    gradients[2 * number + 1],
+                )
                 for number in range(len(gradients) // 2)
             ]
             found = side_by_side(lambda chunk: _backward(*chunk), chunks, saved[0].device)

@@ -98,8 +98,10 @@ class SelfAttention(View):
             cells = [chunk.items.numel() for chunk in chunks]
             query, key, value = (torch.split(embedding(items, part.flatten(1)), cells) for part in projected)
             padded = [
-                Sets(*(self._by_head(part, chunk) for part in parts), chunk.present)
-                for chunk, *parts in zip(chunks, query, key, value, strict=True)
+                Sets(
+                    self._by_head(asking, chunk), self._by_head(asked, chunk), self._by_head(seen, chunk), chunk.present
+                )
+                for chunk, asking, asked, seen in zip(chunks, query, key, value, strict=True)
             ]
             found = attend(padded, leave_one_out=leave_one_out)
             # Users whose set is empty are in no chunk: their view is the zero vector.
@@ -150,7 +152,7 @@ def attend(chunks: Sequence[Sets], *, leave_one_out: bool = False) -> list[tuple
     """
     flat = [_heads_as_sets(chunk) for chunk in chunks]
     if leave_one_out:
-        found = []
+        found: list[tuple[torch.Tensor, torch.Tensor | None]] = []
         for chunk, (whole, without) in zip(chunks, leave_each_out(flat), strict=True):
             users, heads, length, width = chunk.query.shape
             ordered = without.view(users, heads, length, width).transpose(1, 2)
