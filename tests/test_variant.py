@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
+from pipeline.ablation import written_out
 from pipeline.config import read_yaml, validated
 from pipeline.errors import InputError
 from pipeline.variant import VariantConfig
 
-VARIANTS: dict[str, dict[str, Any]] = read_yaml(Path(__file__).parent.parent / "params.yaml")["variants"]
+VALUES = read_yaml(Path(__file__).parent.parent / "params.yaml")
+# The ablations as well, written out.
+VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
+    name: written_out(VALUES, name, "") for name in VALUES["ablations"]
+}
 METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["crmman-plus"]
 
 
