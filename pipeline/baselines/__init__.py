@@ -111,11 +111,11 @@ def left_out(config: BaselineConfig, data: Dataset) -> dict[str, str]:
 def candidates(config: BaselineConfig, seed: int, threads: int = 0) -> dict[str, Baseline]:
     """System name to what is tried of it.
 
-    Args:
-        threads: of ALS, which has threads of its own; 0: as many as there are processors. They change no byte.
-
     Systems that learn from dislikes are there for the protocol that ranks dislikes. Chosen by a figure of another one they
     would be weakened at their own: signed EASE, say, would all but leave its dislikes out and be a second EASE.
+
+    Args:
+        threads: of ALS, which has threads of its own; 0: as many as there are processors. They change no byte.
     """
     popularity = {"": Popularity.fit}
     item_mean = {f"damping {damping:g}": _bind(ItemMean.fit, damping) for damping in config.item_mean_damping}
