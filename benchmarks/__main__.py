@@ -12,8 +12,8 @@ from benchmarks.machine import description, peaks
 from benchmarks.measure import measure
 from benchmarks.render import plain_table, render
 from benchmarks.rows import ROWS, cases, module
-from pipeline.cores import cores_here
-from pipeline.errors import InputError
+from pipeline.common.cores import cores_here
+from pipeline.common.errors import InputError
 from stages.stage import guarded
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.dataset import Dataset
+from pipeline.artifacts import all as artifacts
+from pipeline.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ DATASET = "ml-100k"
 
 
 def copy_artifacts(folder: Path, *names: str) -> None:
-    """Copy artifacts of `DATASET` (names as in `pipeline.artifacts`) under `folder`, which is then a root to read from.
+    """Copy artifacts of `DATASET` (names as in `pipeline.artifacts.all`) under `folder`, which is then a root to read from.
 
     Raises:
         InputError: one is not there; `dvc repro` makes it.

@@ -27,9 +27,9 @@ import typer
 
 from benchmarks.machine import description
 from benchmarks.measure import environment, resident_mebibytes
-from pipeline.config import read_yaml
-from pipeline.cores import cores_here
-from pipeline.errors import InputError
+from pipeline.common.config import read_yaml
+from pipeline.common.cores import cores_here
+from pipeline.common.errors import InputError
 from stages.stage import guarded
 
 ROOT = Path(__file__).parent.parent

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from benchmarks.case import Case, Figures
 from benchmarks.worker import OUT_OF_MEMORY
-from pipeline.cores import cores_here
-from pipeline.errors import InputError
+from pipeline.common.cores import cores_here
+from pipeline.common.errors import InputError
 
 POLL_SECONDS = 0.05
 PREPARING_SECONDS = 1200.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.results import Row
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.evaluation.markdown import markdown
 from stages.stage import run_tool
 

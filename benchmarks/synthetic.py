@@ -19,7 +19,7 @@ import polars as pl
 import typer
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from stages.stage import guarded
 
 EXPONENT = 1.25

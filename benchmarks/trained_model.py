@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.data import DATASET, copy_artifacts
 
 if TYPE_CHECKING:
-    from pipeline.dataset import Dataset
-    from pipeline.model import TrainedModel
-    from pipeline.variant import VariantConfig
+    from pipeline.data.dataset import Dataset
+    from pipeline.users.settings import VariantConfig
+    from pipeline.users.trained import TrainedModel
 
 VARIANT = "crmman-plus"
 DATA = ("ITEMS", "USERS", "INTERACTIONS", "UNRATED_CANDIDATES")
@@ -20,7 +20,7 @@ VECTORS, PAIRS = ("users.npy", "items.npy"), "pairs.npz"
 
 def of_default_data(folder: Path) -> None:
     """The data set with its model, and its vectors (see `write_vectors`)."""
-    from pipeline import artifacts
+    from pipeline.artifacts import all as artifacts
 
     copy_artifacts(folder, *DATA)
     stored = artifacts.MODEL.of(variant=VARIANT)
@@ -37,9 +37,9 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     import torch
 
     from benchmarks.synthetic import generate
-    from pipeline import artifacts
-    from pipeline.dataset import Dataset, DatasetConfig, prepare
-    from pipeline.model import build_scorer
+    from pipeline.artifacts import all as artifacts
+    from pipeline.data.dataset import Dataset, DatasetConfig, prepare
+    from pipeline.users.trained import build_scorer
 
     tables = generate(users, items, interactions, seed=0)
     config = DatasetConfig(
@@ -70,25 +70,25 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
 
 
 def read_variant() -> VariantConfig:
-    from pipeline.config import read_yaml, validated
-    from pipeline.variant import VariantConfig
+    from pipeline.common.config import read_yaml, validated
+    from pipeline.users.settings import VariantConfig
 
     return validated(VariantConfig, read_yaml(Path("params.yaml"))["variants"][VARIANT], "params.yaml: ")
 
 
 def read_data(folder: Path) -> Dataset:
-    from pipeline import artifacts
-    from pipeline.dataset import Dataset
+    from pipeline.artifacts import all as artifacts
+    from pipeline.data.dataset import Dataset
 
     items, users, interactions, unrated = (getattr(artifacts, name).read(DATASET, folder) for name in DATA)
     return Dataset(interactions, unrated, len(users), len(items))
 
 
 def read_model(folder: Path) -> TrainedModel:
-    from pipeline import artifacts
-    from pipeline.config import validated
-    from pipeline.model import TrainedModel
-    from pipeline.variant import VariantConfig
+    from pipeline.artifacts import all as artifacts
+    from pipeline.common.config import validated
+    from pipeline.users.settings import VariantConfig
+    from pipeline.users.trained import TrainedModel
 
     stored = artifacts.MODEL.of(variant=VARIANT)
     config = validated(VariantConfig, stored.about(DATASET, folder)["variant"], "variant: ")
@@ -102,8 +102,8 @@ def write_vectors(folder: Path) -> None:
     """
     import numpy as np
 
-    from pipeline.people import people_of
-    from pipeline.vectors import item_vectors, user_vectors
+    from pipeline.data.people import people_of
+    from pipeline.recommend.vectors import item_vectors, user_vectors
 
     model = read_model(folder)
     people = people_of(model.data, np.arange(model.data.users), ("train",))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
-from pipeline.item_graph import ItemGraphConfig, build_item_graph, refuse_without_edges
-from pipeline.link_check import link_warnings
-from pipeline.plots import thresholds_plot
-from pipeline.run_settings import SeedConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import SeedConfig
+from pipeline.graph.item_graph import ItemGraphConfig, build_item_graph, refuse_without_edges
+from pipeline.graph.link_check import link_warnings
+from pipeline.report.plots import thresholds_plot
 from stages.stage import Reads, Settings, run_stage, say, warn
 
 READS = Reads(run=SeedConfig, dataset=ItemGraphConfig)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.dataset import DatasetConfig, prepare
-from pipeline.run_settings import SeedConfig
-from pipeline.sources import SourceConfig
-from pipeline.sources.recbole_wheel import RecboleWheelSource
-from pipeline.text import TextTemplateConfig
-from pipeline.text_template import item_texts
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import SeedConfig
+from pipeline.data.dataset import DatasetConfig, prepare
+from pipeline.data.sources import SourceConfig
+from pipeline.data.sources.recbole_wheel import RecboleWheelSource
+from pipeline.text.encoder import TextTemplateConfig
+from pipeline.text.template import item_texts
 from stages.stage import Reads, Settings, run_stage
 
 

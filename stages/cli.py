@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from stages.data_cli import data_app
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.artifacts import CODE_NOTES, STAGE_CODE
-from pipeline.source_code import SourceCode
+from pipeline.artifacts.all import CODE_NOTES, STAGE_CODE
+from pipeline.common.source_code import SourceCode
 from stages.stage import run_tool
 
 ROOT = Path(__file__).parent.parent

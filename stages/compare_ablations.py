@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
 from pipeline.evaluation.system import SystemTables
-from pipeline.variant import RunAblations
+from pipeline.users.settings import RunAblations
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage
 from stages.tables import read_tables

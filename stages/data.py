@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
-from pipeline.dataset import Dataset
+from pipeline.artifacts import all as artifacts
+from pipeline.data.dataset import Dataset
 
 
 def read_data(dataset: str) -> Dataset:

@@ -15,7 +15,7 @@ import typer
 from stages.stage import PARAMS, USER_MISTAKE
 
 if TYPE_CHECKING:
-    from pipeline.data_check.check import DataCheck, Wishes
+    from pipeline.parameters.data_check.check import DataCheck, Wishes
 
 # What params.yaml of the repository sets, for a check where there is no params.yaml.
 DEFAULTS: dict[str, Any] = {
@@ -94,7 +94,7 @@ def check(
 
         print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
-        from pipeline.data_check.text import shown_check
+        from pipeline.parameters.data_check.text import shown_check
 
         print(shown_check(found))
     if not found.usable:
@@ -121,9 +121,9 @@ def add(
     crmman data add recipes data/recipes
     crmman data add recipes data/recipes --like-threshold 3 --profile fast
     """
-    from pipeline.artifacts import Text
-    from pipeline.errors import InputError
-    from pipeline.params import read_parameters
+    from pipeline.artifacts.all import Text
+    from pipeline.common.errors import InputError
+    from pipeline.parameters.params import read_parameters
 
     read_parameters(PARAMS)
     run = {} if profile is None else {"profile": profile}
@@ -150,9 +150,9 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
     """Text of params.yaml with the data set, checked as a whole, and the lines that are new."""
     from ruamel.yaml import YAML
 
-    from pipeline.config import validated
-    from pipeline.params import Parameters
-    from pipeline.params_edit import Setting, with_dataset
+    from pipeline.common.config import validated
+    from pipeline.parameters.edit import Setting, with_dataset
+    from pipeline.parameters.params import Parameters
 
     settings = [Setting(key, value, (comments or {}).get(key, "")) for key, value in values.items()]
     text, added = with_dataset(PARAMS.read_bytes().decode(), name, settings, str(PARAMS))
@@ -163,8 +163,8 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
 def _wishes(
     like_threshold: float | None, s_m: int | None, text_template: str | None, rename: list[str] | None
 ) -> Wishes:
-    from pipeline.data_check.check import Wishes
-    from pipeline.errors import InputError
+    from pipeline.common.errors import InputError
+    from pipeline.parameters.data_check.check import Wishes
 
     names = {}
     for pair in rename or []:
@@ -182,8 +182,8 @@ def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict
 
 
 def _checked(folder: Path, wishes: Wishes, filters: dict[str, Any]) -> DataCheck:
-    from pipeline.data_check.check import check_folder
-    from pipeline.params import read_parameters
+    from pipeline.parameters.data_check.check import check_folder
+    from pipeline.parameters.params import read_parameters
 
     if not PARAMS.is_file():
         return check_folder(folder, wishes, DEFAULTS | filters, SEED)

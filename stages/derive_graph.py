@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
-from pipeline.item_graph import rewired
-from pipeline.random_streams import stream
-from pipeline.run_settings import SeedConfig
-from pipeline.structure import SourceGraphConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.random_streams import stream
+from pipeline.common.run_settings import SeedConfig
+from pipeline.graph.item_graph import rewired
+from pipeline.structure.embed import SourceGraphConfig
 from stages.stage import Reads, Settings, run_structure_stage, say
 
 READS = Reads(run=SeedConfig, source=SourceGraphConfig)

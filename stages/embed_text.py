@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
-from pipeline.run_settings import DeviceConfig, torch_device
-from pipeline.text import TextConfig, TextEncoder, TextTemplateConfig
-from pipeline.text_precision import agreement, without_instructions
-from pipeline.text_template import item_texts
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import DeviceConfig, torch_device
+from pipeline.text.encoder import TextConfig, TextEncoder, TextTemplateConfig
+from pipeline.text.precision import agreement, without_instructions
+from pipeline.text.template import item_texts
 from stages.stage import Reads, Settings, run_stage, say, warn
 
 READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, profile=TextConfig)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import RunConfig, torch_device
 from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
 from pipeline.evaluation.system import evaluate_system
-from pipeline.run_settings import RunConfig, torch_device
 from stages.data import read_data
 from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say, warn

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.baselines import BaselineConfig, Tried, choose, left_out
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import SeedConfig
+from pipeline.evaluation.baselines import BaselineConfig, Tried, choose, left_out
 from pipeline.evaluation.system import SystemTables, evaluate_system
-from pipeline.run_settings import SeedConfig
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say
 from stages.tables import write_tables

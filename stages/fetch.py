@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
-from pipeline.sources import SourceConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.data.sources import SourceConfig
 from stages.stage import Reads, Settings, run_stage, say
 
 READS = Reads(dataset=SourceConfig)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import artifacts
-from pipeline.config import validated
-from pipeline.dataset import Dataset
-from pipeline.errors import InputError
-from pipeline.model import TrainedModel
-from pipeline.variant import VariantConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import validated
+from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset
+from pipeline.users.settings import VariantConfig
+from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
     import torch

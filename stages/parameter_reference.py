@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.ablation import Ablation
-from pipeline.config import Config
-from pipeline.dataset import DatasetConfig
-from pipeline.item_graph import ItemGraphConfig
-from pipeline.params import DatasetEntry, Parameters, Profile
-from pipeline.run_settings import RunConfig
-from pipeline.sources import SOURCES
-from pipeline.structure import StructureSource
-from pipeline.text import TextTemplateConfig
-from pipeline.variant import VariantConfig
+from pipeline.common.config import Config
+from pipeline.common.run_settings import RunConfig
+from pipeline.data.dataset import DatasetConfig
+from pipeline.data.sources import SOURCES
+from pipeline.graph.item_graph import ItemGraphConfig
+from pipeline.parameters.ablation import Ablation
+from pipeline.parameters.params import DatasetEntry, Parameters, Profile
+from pipeline.structure.embed import StructureSource
+from pipeline.text.encoder import TextTemplateConfig
+from pipeline.users.settings import VariantConfig
 
 HEAD = """# Parameters
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
-from pipeline.dataset import DatasetConfig, prepare
-from pipeline.run_settings import SeedConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import SeedConfig
+from pipeline.data.dataset import DatasetConfig, prepare
 from stages.stage import Reads, Settings, run_stage, say
 
 READS = Reads(run=SeedConfig, dataset=DatasetConfig)

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline import artifacts
-from pipeline.config import look_up, read_yaml
-from pipeline.errors import InputError
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import look_up, read_yaml
+from pipeline.common.errors import InputError
 from pipeline.evaluation.markdown import cold_table, differences_table, seeds_table, slices_table, systems_table
 from pipeline.evaluation.paired import against_best
 from pipeline.evaluation.suite import marks_of

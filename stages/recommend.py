@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from pipeline import artifacts
-from pipeline.people import people_of
-from pipeline.recommend import Recommended, recommendation_table, recommended
-from pipeline.recommend_settings import RecommendConfig
-from pipeline.run_settings import DeviceConfig, torch_device
-from pipeline.vectors import item_vectors, why_no_vectors, with_ones
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import DeviceConfig, torch_device
+from pipeline.data.people import people_of
+from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
+from pipeline.recommend.settings import RecommendConfig
+from pipeline.recommend.vectors import item_vectors, why_no_vectors, with_ones
 from stages.data import read_data
 from stages.models import read_model
 from stages.showcase import write_showcase

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
 from pipeline.report.vega import start_bundling
-from pipeline.text import TextTemplateConfig
-from pipeline.variant import RunVariants
+from pipeline.text.encoder import TextTemplateConfig
+from pipeline.users.settings import RunVariants
 from stages.stage import Reads, Settings, run_stage, say
 
 

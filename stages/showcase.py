@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from pipeline.report.browser_model import fold, why_not
 from pipeline.report.people import chosen_people, recommended
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipeline.dataset import Dataset
-    from pipeline.model import TrainedModel
+    from pipeline.data.dataset import Dataset
+    from pipeline.users.trained import TrainedModel
 
 
 def write_showcase(dataset: str, variant: str, data: Dataset, model: TrainedModel, curve: pl.DataFrame) -> str:

@@ -11,9 +11,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pipeline.ablation import written_out
-from pipeline.config import Config, look_up, read_yaml, validated
-from pipeline.errors import InputError
+from pipeline.common.config import Config, look_up, read_yaml, validated
+from pipeline.common.errors import InputError
+from pipeline.parameters.ablation import written_out
 
 PARAMS = Path("params.yaml")
 TIMINGS = Path(".timings")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.suite import table
 from stages.stage import PARAMS, TIMINGS, run_tool
 
@@ -25,7 +25,7 @@ VARIANT_STAGES = ("train_users", "evaluate", "recommend")
 
 
 def main() -> None:
-    from pipeline.config import look_up, read_yaml
+    from pipeline.common.config import look_up, read_yaml
 
     values = read_yaml(PARAMS)
     variants = look_up(values, ("run_variants",), str(PARAMS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.system import SystemTables
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.gat import GatConfig, train_gat
-from pipeline.gat_batches import train_gat_by_batches
-from pipeline.item_graph import edge_index
-from pipeline.run_settings import RunConfig, torch_device
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.graph.item_graph import edge_index
+from pipeline.structure.gat.batches import train_gat_by_batches
+from pipeline.structure.gat.gat import GatConfig, train_gat
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
 READS = Reads(run=RunConfig, profile=GatConfig)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.gat import GatConfig, build_gat
-from pipeline.item_graph import edge_index, incidence_of
-from pipeline.items import GatInputs, ItemInputs
-from pipeline.plots import learning_curve_plot
-from pipeline.run_settings import RunConfig, torch_device
-from pipeline.training import UserTrainer
-from pipeline.variant import VariantConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.graph.item_graph import edge_index, incidence_of
+from pipeline.report.plots import learning_curve_plot
+from pipeline.structure.gat.gat import GatConfig, build_gat
+from pipeline.users.items import GatInputs, ItemInputs
+from pipeline.users.settings import VariantConfig
+from pipeline.users.training import UserTrainer
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_variant_stage, say
 
@@ -94,7 +94,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
         artifacts.GAT_WEIGHTS.of(**names),
     )
     digest = hashlib.sha256(json.dumps([run.model_dump(), config.model_dump()], sort_keys=True).encode())
-    code = Path(artifacts.__file__).parent
+    code = Path(artifacts.__file__).parents[1]
     for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.artifacts import PARAMETERS_CHECKED
-from pipeline.config import read_yaml
-from pipeline.errors import InputError
-from pipeline.params import Parameters, read_parameters
+from pipeline.artifacts.all import PARAMETERS_CHECKED
+from pipeline.common.config import read_yaml
+from pipeline.common.errors import InputError
+from pipeline.parameters.params import Parameters, read_parameters
 from stages.stage import PARAMS, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")

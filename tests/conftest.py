@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import look_up, read_yaml, validated
-from pipeline.errors import InputError
-from pipeline.sources.recbole_wheel import RecboleWheelSource, fetch_wheel
+from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.common.errors import InputError
+from pipeline.data.sources.recbole_wheel import RecboleWheelSource, fetch_wheel
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts import ABLATION_METRICS, EDGES, METRICS
-from pipeline.sources.atomic import atomic_table
+from pipeline.artifacts.all import ABLATION_METRICS, EDGES, METRICS
+from pipeline.data.sources.atomic import atomic_table
 from tests.clone import Clone
 from tests.repository import ROOT
 
@@ -92,7 +92,7 @@ def tables(recbole_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ratings = raw[".inter"].filter(pl.col("user_id").cast(pl.Int32) <= 100)
     ratings = ratings.filter(pl.len().over("item_id") >= 8)
     films = ratings["item_id"].unique().to_list()
-    links = pl.read_csv(ROOT / "pipeline/sources/ml_100k_item_entities.csv", infer_schema=False)
+    links = pl.read_csv(ROOT / "pipeline/data/sources/ml_100k_item_entities.csv", infer_schema=False)
     links = links.filter(pl.col("item_id").is_in(films))
     entities = links["entity_id"].to_list()
     triples = raw[".kg"].filter(pl.col("head").is_in(entities) | pl.col("tail").is_in(entities))

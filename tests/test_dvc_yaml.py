@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import artifacts
-from pipeline.config import read_yaml
-from pipeline.source_code import PACKAGES
-from pipeline.sources.files import DOWNLOADS
-from pipeline.structure import StructureSource
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import read_yaml
+from pipeline.common.source_code import PACKAGES
+from pipeline.data.sources.files import DOWNLOADS
+from pipeline.structure.embed import StructureSource
 from stages.stage import Reads
 from tests.repository import ROOT
 
@@ -112,7 +112,7 @@ def filled(path: str, given: dict[str, ast.expr]) -> str:
 
 
 def given_names(node: ast.expr) -> dict[str, ast.expr]:
-    """Names that a call hands to a function of stages/, as a mapping: written there, or one of `pipeline.artifacts`."""
+    """Names that a call hands to a function of stages/, as a mapping: written there, or one of `pipeline.artifacts.all`."""
     if isinstance(node, ast.Dict):
         return {key.value: value for key, value in zip(node.keys, node.values, strict=True)}  # type: ignore[union-attr]
     if isinstance(node, ast.Attribute) and isinstance(getattr(artifacts, node.attr, None), dict):

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.ablation import Ablation
-from pipeline.config import Config
-from pipeline.params import DatasetEntry, Parameters, Profile
-from pipeline.sources import SOURCES
-from pipeline.structure import StructureSource
-from pipeline.variant import VariantConfig
+from pipeline.common.config import Config
+from pipeline.data.sources import SOURCES
+from pipeline.parameters.ablation import Ablation
+from pipeline.parameters.params import DatasetEntry, Parameters, Profile
+from pipeline.structure.embed import StructureSource
+from pipeline.users.settings import VariantConfig
 from stages.parameter_reference import reference
 from tests.repository import ROOT
 

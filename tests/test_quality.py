@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.artifacts import ABLATION_METRICS
-from pipeline.config import read_yaml
-from pipeline.errors import InputError
+from pipeline.artifacts.all import ABLATION_METRICS
+from pipeline.common.config import read_yaml
+from pipeline.common.errors import InputError
 from stages.quality import ablations_of, parts, replaced
 from tests.repository import ROOT
 

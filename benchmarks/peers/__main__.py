@@ -15,7 +15,7 @@ from benchmarks.peers import results
 from benchmarks.peers.export import of_artifacts
 from benchmarks.peers.settings import MODELS, Job
 from benchmarks.peers.table import of_dataset, update
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from stages.stage import guarded, say
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 
 # RecBole has a data set named `ml-100k` inside its package and takes that one whatever `data_path` says.
 NAME = "exported"

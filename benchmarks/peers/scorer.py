@@ -9,7 +9,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from benchmarks.peers.identifiers import in_our_columns, places
-from pipeline.dataset import blocks
+from pipeline.data.dataset import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

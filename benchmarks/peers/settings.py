@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.common.config import Config
 
 FOLDER = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.peers import results
 from benchmarks.peers.settings import FIGURES, FOLDER
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 
 Figures = dict[str, dict[str, float]]
 

@@ -33,11 +33,11 @@ from benchmarks.peers.settings import (
     VALIDATED_USERS,
     Job,
 )
-from pipeline import artifacts
-from pipeline.dataset import Dataset
+from pipeline.artifacts import all as artifacts
+from pipeline.common.random_streams import stream, torch_seed
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation import metrics
 from pipeline.evaluation.protocols import Evaluated, Scorer, Scores, evaluate_split
-from pipeline.random_streams import stream, torch_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

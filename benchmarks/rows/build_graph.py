@@ -27,8 +27,8 @@ def of_default_data(folder: Path) -> None:
     """Items and entities of the default data set."""
     from scipy.sparse import save_npz
 
-    from pipeline import artifacts
-    from pipeline.item_graph import incidence_of
+    from pipeline.artifacts import all as artifacts
+    from pipeline.graph.item_graph import incidence_of
 
     copy_artifacts(folder, "NEIGHBOURS", "ITEMS")
     save_npz(folder / MATRIX, incidence_of(artifacts.NEIGHBOURS.read(DATASET), len(artifacts.ITEMS.read(DATASET))))
@@ -40,7 +40,7 @@ def of_synthetic(folder: Path, items: int) -> None:
     from scipy.sparse import save_npz
 
     from benchmarks.synthetic import generate
-    from pipeline.item_graph import neighbour_incidence
+    from pipeline.graph.item_graph import neighbour_incidence
 
     tables = generate(users=1, items=items, interactions=1, seed=0)
     numbered = tables["items"].select("item_id").with_row_index("item").cast({"item": pl.Int32})
@@ -54,7 +54,7 @@ def matrix(folder: Path) -> csr_matrix:
 
 
 def ours(loaded: csr_matrix, s_m: int, hubs: int | None = None) -> Figures:
-    from pipeline.overlap_join import overlap_join
+    from pipeline.graph.overlap_join import overlap_join
 
     edges, _ = overlap_join(loaded, s_m, hubs=hubs)
     return {"edges": len(edges), "sum of overlaps": int(edges["overlap"].sum())}
@@ -89,7 +89,7 @@ def sparse_dot(loaded: csr_matrix, s_m: int) -> Figures:
     from scipy.sparse import triu
     from sparse_dot_topn import sp_matmul_topn
 
-    from pipeline.cores import cores_here
+    from pipeline.common.cores import cores_here
 
     count = loaded.shape[0]
     found = sp_matmul_topn(loaded, loaded.T.tocsr(), top_n=count, threshold=s_m, n_threads=cores_here())
@@ -137,7 +137,7 @@ def bound(folder: Path) -> Bound:
     """An addition for each pair that is walked, whose item is read from its entity's list."""
     import numpy as np
 
-    from pipeline.overlap_join import chosen_hubs
+    from pipeline.graph.overlap_join import chosen_hubs
 
     loaded = matrix(folder)
     degrees = np.bincount(loaded.indices)

@@ -25,8 +25,8 @@ class Ready:
 
 def write_texts(folder: Path, times: int) -> None:
     """Every text of the default data set ``times`` times, in the order of the items."""
-    from pipeline import artifacts
-    from pipeline.text_template import item_texts
+    from pipeline.artifacts import all as artifacts
+    from pipeline.text.template import item_texts
 
     copy_artifacts(folder, "ITEMS")
     texts = item_texts(artifacts.ITEMS.read(DATASET), _settings("datasets", DATASET)["text_template"])
@@ -34,26 +34,26 @@ def write_texts(folder: Path, times: int) -> None:
 
 
 def _settings(*keys: str) -> dict[str, Any]:
-    from pipeline.config import look_up, read_yaml
+    from pipeline.common.config import look_up, read_yaml
 
     return dict(look_up(read_yaml(Path("params.yaml")), keys, "params.yaml"))
 
 
 def _config() -> Any:
-    from pipeline.text import TextConfig
+    from pipeline.text.encoder import TextConfig
 
     return TextConfig(**_settings("profiles", "standard", "embed_text"))
 
 
 def ours(folder: Path) -> Ready:
-    from pipeline.text import TextEncoder
+    from pipeline.text.encoder import TextEncoder
 
     return Ready(TextEncoder(_config()).encode, json.loads((folder / TEXTS).read_text()))
 
 
 def in_bfloat16(folder: Path) -> tuple[Ready, Any]:
     """An encoder in bfloat16, and the vectors of float32 to compare with."""
-    from pipeline.text import TextEncoder
+    from pipeline.text.encoder import TextEncoder
 
     single = ours(folder)
     low = TextEncoder(_config().model_copy(update={"precision": "bfloat16"}))
@@ -74,7 +74,7 @@ def sentence_transformer(folder: Path, batch: int) -> Ready:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Pooling, Transformer
 
-    from pipeline.text import packaged_model
+    from pipeline.text.encoder import packaged_model
 
     config = _config()
     words = Transformer(str(packaged_model()), max_seq_length=config.max_tokens)
@@ -91,7 +91,7 @@ def encode(ready: Ready) -> Figures:
 
 def bound(folder: Path) -> Bound:
     """The matrix products of the encoder, over the tokens of different texts without any padding; its weights read once."""
-    from pipeline.text import TextEncoder
+    from pipeline.text.encoder import TextEncoder
 
     config = _config()
     encoder = TextEncoder(config)

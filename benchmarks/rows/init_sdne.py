@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from scipy.sparse import csr_matrix
 
-    from pipeline.sdne_network import Autoencoder, Losses
+    from pipeline.structure.sdne.network import Autoencoder, Losses
 
 GRAPH = "graph.npz"
 PASSES = "passes.json"
@@ -32,8 +32,8 @@ def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
     from scipy.sparse import save_npz
 
-    from pipeline import artifacts
-    from pipeline.item_graph import adjacency
+    from pipeline.artifacts import all as artifacts
+    from pipeline.graph.item_graph import adjacency
 
     copy_artifacts(folder, "EDGES", "ITEMS")
     save_npz(folder / GRAPH, adjacency(artifacts.EDGES.read(DATASET), len(artifacts.ITEMS.read(DATASET))))
@@ -59,8 +59,8 @@ def of_synthetic(folder: Path, items: int) -> None:
 
 def settings(profile: str, **changes: object) -> Any:
     """Of the stage, as params.yaml has them for a profile, with changes."""
-    from pipeline.config import look_up, read_yaml
-    from pipeline.structure import StructureConfig
+    from pipeline.common.config import look_up, read_yaml
+    from pipeline.structure.embed import StructureConfig
 
     return StructureConfig(
         **{**look_up(read_yaml(Path("params.yaml")), ("profiles", profile, "init_sdne"), ""), **changes}
@@ -83,7 +83,7 @@ class Ready:
 
 def ours(folder: Path, profile: str, changes: dict[str, object]) -> Ready:
     """A model, and the libraries that it needs already at work."""
-    from pipeline.sdne import SDNE, SdneConfig
+    from pipeline.structure.sdne.sdne import SDNE, SdneConfig
 
     config = settings(profile, **changes)
     chosen = {name: getattr(config, name) for name in SdneConfig.model_fields}
@@ -113,8 +113,8 @@ def dense_fit(matrix: torch.Tensor, config: Any) -> float:
     """Trains from the weights and by the batches that ours has, and encodes all items. The loss of the last pass."""
     import torch
 
-    from pipeline.random_streams import stream, torch_seed
-    from pipeline.sdne_network import build_autoencoder
+    from pipeline.common.random_streams import stream, torch_seed
+    from pipeline.structure.sdne.network import build_autoencoder
 
     torch.manual_seed(torch_seed(SEED, "sdne"))
     count = len(matrix)
@@ -148,7 +148,7 @@ def dense_losses(network: Autoencoder, rows: torch.Tensor, among: torch.Tensor, 
     """
     import torch
 
-    from pipeline.sdne_network import Losses
+    from pipeline.structure.sdne.network import Losses
 
     codes = network.encoder(rows)
     error = (network.decoder(codes) - rows) * (1 + (beta - 1) * rows)
@@ -165,7 +165,7 @@ def fit(ready: Ready) -> Figures:
 
 def embedded(ready: tuple[csr_matrix, Any]) -> Figures:
     """The stage: vectors, and how well they reconstruct the graph."""
-    from pipeline.structure import embed_graph
+    from pipeline.structure.embed import embed_graph
 
     loaded, config = ready
     figures = embed_graph(loaded, config, SEED).figures

@@ -20,7 +20,7 @@ def prepared(folder: Path) -> Any:
     import numpy as np
     import polars as pl
 
-    from pipeline.people import people_of
+    from pipeline.data.people import people_of
 
     model = read_model(folder)
     people = people_of(model.data, np.arange(model.data.users))
@@ -32,7 +32,7 @@ def prepared(folder: Path) -> Any:
 
 
 def ours(ready: Any) -> Figures:
-    from pipeline.recommend import recommendation_table, recommended
+    from pipeline.recommend.recommend import recommendation_table, recommended
 
     model, people, user_ids, item_ids = ready
     table = recommendation_table(recommended(model, people, TOP, NAMED), user_ids, item_ids)
@@ -44,14 +44,14 @@ def ours(ready: Any) -> Figures:
 
 
 def one_by_one(ready: Any) -> Figures:
-    from pipeline.people import preference_of
+    from pipeline.data.people import preference_of
 
     model, people, *_ = ready
     return loop(model, people, (preference_of(model, [person])[0] for person in people))
 
 
 def one_by_one_by_vectors(ready: Any) -> Figures:
-    from pipeline.vectors import item_vectors, user_vectors
+    from pipeline.recommend.vectors import item_vectors, user_vectors
 
     model, people, *_ = ready
     users, items = user_vectors(model, people), item_vectors(model)
@@ -62,8 +62,8 @@ def loop(model: Any, people: Any, scores: Iterable[Any]) -> Figures:
     """The best items of each user and their reasons, and of these the strongest by a sort; no table is made of them."""
     import numpy as np
 
-    from pipeline.reasons import reasons
-    from pipeline.recommend import best_unrated
+    from pipeline.explain.reasons import reasons
+    from pipeline.recommend.recommend import best_unrated
 
     recommendations = told = 0
     total = 0.0

@@ -24,8 +24,8 @@ INPUT_WIDTH = 64
 
 def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
-    from pipeline import artifacts
-    from pipeline.item_graph import edge_index
+    from pipeline.artifacts import all as artifacts
+    from pipeline.graph.item_graph import edge_index
 
     copy_artifacts(folder, "EDGES", "ITEMS")
     _write(folder, edge_index(artifacts.EDGES.read(DATASET)), len(artifacts.ITEMS.read(DATASET)))
@@ -51,7 +51,7 @@ def of_synthetic(folder: Path, items: int, edges: int) -> None:
 def _write(folder: Path, edges: NDArray[Any], items: int) -> None:
     import numpy as np
 
-    from pipeline.link_reconstruction import Links
+    from pipeline.structure.gat.link_reconstruction import Links
 
     random = np.random.default_rng(1)
     others = Links(edges, items).others(random).by_row()
@@ -75,8 +75,8 @@ class Ready:
 
 
 def config() -> Any:
-    from pipeline.config import look_up, read_yaml
-    from pipeline.gat import GatConfig
+    from pipeline.common.config import look_up, read_yaml
+    from pipeline.structure.gat.gat import GatConfig
 
     keys = ("profiles", "standard", "train_gat")
     return GatConfig.model_validate(look_up(read_yaml(Path("params.yaml")), keys, "params.yaml"))
@@ -89,9 +89,9 @@ def prepared(folder: Path, plain_layers: bool, plain_loss: bool) -> Ready:
     from torch_geometric.nn import GAE
     from torch_geometric.utils import negative_sampling
 
-    from pipeline.gat import build_gat
-    from pipeline.link_reconstruction import Links, reconstruction_loss
-    from pipeline.sorted_pairs import sorted_pairs
+    from pipeline.structure.gat.gat import build_gat
+    from pipeline.structure.gat.link_reconstruction import Links, reconstruction_loss
+    from pipeline.structure.gat.sorted_pairs import sorted_pairs
 
     loaded = dict(np.load(folder / GRAPH))
     vectors, edges = torch.from_numpy(loaded["vectors"]), torch.from_numpy(loaded["edges"])

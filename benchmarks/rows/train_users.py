@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.peers.epochs import Peer
-    from pipeline.training import UserTrainer
-    from pipeline.views.view import View
+    from pipeline.users.training import UserTrainer
+    from pipeline.users.views.view import View
 
 # So many-th users alone are there, where other ways are hopeless on all of them.
 EVERY = {"crmman": 10, "crmman-plus": 1}

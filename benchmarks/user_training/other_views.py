@@ -14,12 +14,12 @@ from torch import nn
 from torch.nn.functional import embedding, embedding_bag, scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-from pipeline.views.plain_sum import PlainSum
-from pipeline.views.self_attention import SelfAttention
-from pipeline.views.view import View, sizes
+from pipeline.users.views.plain_sum import PlainSum
+from pipeline.users.views.self_attention import SelfAttention
+from pipeline.users.views.view import View, sizes
 
 if TYPE_CHECKING:
-    from pipeline.histories import Histories
+    from pipeline.users.histories import Histories
 
 # Of `Padded`: attention weights of a batch in each head, e.g. 128 rows of length 100. Rows are of similar length.
 CELLS = 1_280_000

@@ -10,17 +10,17 @@ import numpy as np
 
 from benchmarks.case import Figures
 from benchmarks.data import DATASET, of_users
-from pipeline import artifacts
-from pipeline.adam import Adam
-from pipeline.config import read_yaml, validated
-from pipeline.training import UserTrainer
-from pipeline.variant import VariantConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import read_yaml, validated
+from pipeline.structure.adam import Adam
+from pipeline.users.settings import VariantConfig
+from pipeline.users.training import UserTrainer
 from stages.train_users import read_inputs
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from pipeline.views.view import View
+    from pipeline.users.views.view import View
 
 
 def trainer(variant: str, every: int = 1, changes: Mapping[str, Any] | None = None) -> UserTrainer:

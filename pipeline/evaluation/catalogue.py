@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.cores import cores_here
+from pipeline.common.cores import cores_here
 from pipeline.evaluation.ranks import sorted_places
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from pipeline.dataset import Dataset
+from pipeline.common.random_streams import stream
+from pipeline.common.vector_health import effective_rank
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation import protocols
 from pipeline.evaluation.metrics import tie_groups
 from pipeline.evaluation.paired import excludes_zero
 from pipeline.evaluation.protocols import EARLIER, Scorer, scores_of
-from pipeline.random_streams import stream
-from pipeline.vector_health import effective_rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.common.random_streams import stream
 from pipeline.evaluation.intervals import LEVELS, POOLED_SAMPLES, times_drawn
 from pipeline.evaluation.metrics import auc_of_sorted, tie_groups
 from pipeline.evaluation.protocols import PerUser, ScoredPairs
-from pipeline.random_streams import stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

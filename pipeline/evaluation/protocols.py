@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.dataset import Dataset, Pairs, blocks
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset, Pairs, blocks
 from pipeline.evaluation import metrics
 from pipeline.evaluation.catalogue import Catalogue
 from pipeline.evaluation.ranks import Standing, standing

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from pipeline.dataset import Dataset
+from pipeline.common.random_streams import stream
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation import metrics
 from pipeline.evaluation.intervals import mean_figure
 from pipeline.evaluation.protocols import PerUser, RankedLikes
 from pipeline.evaluation.ranks import Standing
-from pipeline.random_streams import stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

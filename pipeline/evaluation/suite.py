@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipeline.config import Config
-from pipeline.dataset import Dataset
+from pipeline.common.config import Config
+from pipeline.common.random_streams import stream
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation.intervals import Figure, mean_figure, pooled_auc_figure, threshold_figures
 from pipeline.evaluation.paired import against_best, compare, excludes_zero
 from pipeline.evaluation.protocols import PerUser, ScoredPairs
 from pipeline.evaluation.slices import POPULARITY, by_user, slice_figures
 from pipeline.evaluation.system import COVERAGE, THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
-from pipeline.random_streams import stream
 
 PROTOCOLS = ("ctr", "impression", "ranking")
 METRICS = (

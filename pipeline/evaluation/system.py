@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline.dataset import Dataset
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation.intervals import best_threshold
 from pipeline.evaluation.protocols import Evaluated, PerUser, ScoredPairs, Scorer, evaluate_split
 from pipeline.evaluation.slices import by_item, item_slices

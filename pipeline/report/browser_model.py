@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.reasons import head_shares
+from pipeline.explain.reasons import head_shares
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from pipeline.model import TrainedModel
-    from pipeline.views.view import View
+    from pipeline.users.trained import TrainedModel
+    from pipeline.users.views.view import View
 
 # All numbers of a model, as float32: what a page can bear.
 BYTES_AT_MOST = 8_000_000
@@ -46,7 +46,7 @@ class BrowserModel(NamedTuple):
 
 def why_not(model: TrainedModel) -> str:
     """Why a model cannot run in a page; empty where it can."""
-    from pipeline.views.plain_sum import PlainSum
+    from pipeline.users.views.plain_sum import PlainSum
 
     if not all(isinstance(view, PlainSum) for view in model.scorer.views.values()):
         return "its views use attention"

@@ -26,7 +26,7 @@ from pipeline.report.page.render import Report, browser_data
 from pipeline.report.portraits import portraits_of
 from pipeline.report.strengths import PANELS, SLICES_EXPLAINED, findings
 from pipeline.report.vega import COLOURS, GREY, Spec
-from pipeline.text_template import item_texts
+from pipeline.text.template import item_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """Tables of `pipeline.artifacts` by their names there, of one data set."""
+    """Tables of `pipeline.artifacts.all` by their names there, of one data set."""
 
     items: pl.DataFrame
     users: pl.DataFrame

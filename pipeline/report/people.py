@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.dataset import Dataset
+from pipeline.data.dataset import Dataset
+from pipeline.data.people import people_of, preference_of
 from pipeline.evaluation.protocols import EARLIER
-from pipeline.people import people_of, preference_of
-from pipeline.reasons import reasons
+from pipeline.explain.reasons import reasons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.model import TrainedModel
+    from pipeline.users.trained import TrainedModel
 
 PEOPLE, ITEMS_EACH = 12, 4
 

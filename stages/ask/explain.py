@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.explanation import BIASES, Kind, Line, Part, as_printed, digits_for, lines_of, parts_of, reason, signed
-from pipeline.graph_paths import KnowledgeGraph, Path, SharedEntity, spoken
-from pipeline.people import preference_of
-from pipeline.reasons import reasons
-from pipeline.titles import Titles
+from pipeline.data.people import preference_of
+from pipeline.explain.reasons import reasons
+from pipeline.explain.sentence import (
+    BIASES,
+    Kind,
+    Line,
+    Part,
+    as_printed,
+    digits_for,
+    lines_of,
+    parts_of,
+    reason,
+    signed,
+)
+from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
+from pipeline.recommend.titles import Titles
 from stages.ask.output import Answer, columns
 from stages.ask.people import Asked, asked_for
 from stages.ask.trained import Trained, read_trained

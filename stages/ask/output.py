@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 
 TABLE = "table"
 # A table that goes to a file or another program is not broken into lines.

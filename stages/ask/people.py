@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import InputError
-from pipeline.people import Person
+from pipeline.common.errors import InputError
+from pipeline.data.people import Person
 from stages.ask.trained import Trained
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipeline.explanation import digits_for, parts_of, reason
-from pipeline.people import preference_of
-from pipeline.reasons import reasons
-from pipeline.recommend import best_unrated
+from pipeline.data.people import preference_of
+from pipeline.explain.reasons import reasons
+from pipeline.explain.sentence import digits_for, parts_of, reason
+from pipeline.recommend.recommend import best_unrated
 from stages.ask.output import Answer, table
 from stages.ask.people import asked_for
 from stages.ask.trained import read_trained

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.errors import InputError
-from pipeline.item_graph import incidence_of
-from pipeline.similar import most_similar
+from pipeline.artifacts import all as artifacts
+from pipeline.common.errors import InputError
+from pipeline.graph.item_graph import incidence_of
+from pipeline.recommend.similar import most_similar
 from stages.ask.output import Answer, table
 from stages.ask.trained import Catalogue, read_catalogue
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline import artifacts
-from pipeline.config import look_up, read_yaml
-from pipeline.dataset import Dataset
-from pipeline.errors import InputError
-from pipeline.graph_paths import KnowledgeGraph
-from pipeline.model import TrainedModel
-from pipeline.people import Person, people_of
-from pipeline.titles import Titles
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import look_up, read_yaml
+from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset
+from pipeline.data.people import Person, people_of
+from pipeline.graph.paths import KnowledgeGraph
+from pipeline.recommend.titles import Titles
+from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model
 from stages.stage import PARAMS

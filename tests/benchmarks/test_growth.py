@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import growth, growth_table
 from benchmarks.growth import STAGES, Limits, Taken
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from tests.repository import ROOT
 
 

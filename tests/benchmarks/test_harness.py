@@ -16,7 +16,7 @@ from benchmarks.case import Case
 from benchmarks.machine import Peaks, description, peaks
 from benchmarks.measure import Measured, Runs, measure
 from benchmarks.rows import ROWS, cases
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from tests.benchmarks import ways
 from tests.repository import ROOT
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from benchmarks.user_training.other_views import Bags, OneAtATime, OtherView, Padded, PaddedWhole, batches, without_each
-from pipeline.views.plain_sum import PlainSum
-from pipeline.views.self_attention import SelfAttention
-from pipeline.views.view import View
-from tests.views import slow
+from pipeline.users.views.plain_sum import PlainSum
+from pipeline.users.views.self_attention import SelfAttention
+from pipeline.users.views.view import View
+from tests.users.views import slow
 
 WIDTH, ITEMS = 6, 9
 SETS = [[0, 3, 5, 8], [], [7], [2, 1, 4, 6, 3], [5, 0]]

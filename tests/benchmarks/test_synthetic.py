@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from benchmarks.synthetic import HEAD, LINKED_SHARE, RARE_FACTS, by_rank, fact_shares, generate
-from pipeline.errors import InputError
-from pipeline.sources.tables import TablesSource
+from pipeline.common.errors import InputError
+from pipeline.data.sources.tables import TablesSource
 from tests.repository import ROOT
 
 USERS, ITEMS, INTERACTIONS = 400, 3000, 30_000

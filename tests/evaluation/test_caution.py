@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from pipeline.baselines.ease import Ease
-from pipeline.baselines.popularity import Popularity
 from pipeline.evaluation import caution, protocols
+from pipeline.evaluation.baselines.ease import Ease
+from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.caution import (
     beaten_warnings,
     collapse_warnings,

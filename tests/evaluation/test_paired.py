@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.evaluation import intervals, paired
 from pipeline.evaluation.intervals import POOLED_SAMPLES, mean_figure
 from pipeline.evaluation.paired import (

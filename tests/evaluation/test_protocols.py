@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from pipeline.dataset import Dataset
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation import catalogue, protocols
 from pipeline.evaluation.protocols import Evaluated, Scores, evaluate_split, scores_of
 from tests.evaluation import orders

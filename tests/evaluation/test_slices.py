@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.common.random_streams import stream
 from pipeline.evaluation import catalogue, protocols, slices
 from pipeline.evaluation.intervals import mean_figure
 from pipeline.evaluation.protocols import PerUser, evaluate_split
@@ -24,7 +25,6 @@ from pipeline.evaluation.slices import (
     slice_figures,
     user_slices,
 )
-from pipeline.random_streams import stream
 from tests.evaluation import orders
 from tests.evaluation.worlds import Fixed, Rows, dataset, random_rows, sliced_by_item, unrated_rows, without_ties
 

@@ -5,19 +5,19 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from pipeline import artifacts
-from pipeline.baselines.ease import Ease
-from pipeline.baselines.item_mean import ItemMean
-from pipeline.baselines.popularity import Popularity
-from pipeline.config import validated
-from pipeline.dataset import Dataset
-from pipeline.errors import InputError
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import validated
+from pipeline.common.errors import InputError
+from pipeline.common.random_streams import stream
+from pipeline.data.dataset import Dataset
+from pipeline.evaluation.baselines.ease import Ease
+from pipeline.evaluation.baselines.item_mean import ItemMean
+from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.paired import SCHEMA, paired_auc_difference, paired_difference
 from pipeline.evaluation.protocols import Scorer, evaluate_split
 from pipeline.evaluation.slices import by_user
 from pipeline.evaluation.suite import Comparison, ComparisonConfig, compare_systems, marks_of, table
 from pipeline.evaluation.system import SystemTables, evaluate_system
-from pipeline.random_streams import stream
 from tests.evaluation.worlds import (
     Fixed,
     dataset,

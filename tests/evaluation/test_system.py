@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import artifacts
-from pipeline.baselines.popularity import Popularity
+from pipeline.artifacts import all as artifacts
+from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.intervals import best_threshold
 from pipeline.evaluation.protocols import Scores, evaluate_split
 from pipeline.evaluation.suite import ComparisonConfig, compare_systems

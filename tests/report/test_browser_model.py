@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.people import Person, preference_of
-from pipeline.reasons import reasons
+from pipeline.data.people import Person, preference_of
+from pipeline.explain.reasons import reasons
 from pipeline.report import browser_model
 from pipeline.report.browser_model import BrowserModel, fold, why_not
 from tests.report.world import CONFIGS, ITEMS, WIDTH, model

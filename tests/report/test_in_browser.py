@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.people import Person, preference_of
-from pipeline.reasons import reasons
+from pipeline.data.people import Person, preference_of
+from pipeline.explain.reasons import reasons
 from tests.report.browser import Browser, executable
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, report
 

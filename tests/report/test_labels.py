@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.report.labels import first_values, genre_column, labels_of
 
 FILMS = pl.DataFrame(

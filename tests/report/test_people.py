@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.people import Person, preference_of
+from pipeline.data.people import Person, preference_of
 from pipeline.report import people
 from pipeline.report.labels import labels_of
 from pipeline.report.people import chosen_people, recommended

@@ -9,17 +9,17 @@ import numpy as np
 import polars as pl
 import torch
 
-from pipeline.dataset import Dataset
-from pipeline.model import TrainedModel, build_scorer
+from pipeline.data.dataset import Dataset
 from pipeline.report.browser_model import fold, why_not
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import Report, render
 from pipeline.report.people import chosen_people, recommended
-from pipeline.variant import VariantConfig
+from pipeline.users.settings import VariantConfig
+from pipeline.users.trained import TrainedModel, build_scorer
 from tests.evaluation.worlds import dataset, random_rows, unrated_rows
-from tests.test_model import config
-from tests.test_variant import EXTENDED
-from tests.test_variant import VARIANTS as SETTINGS
+from tests.users.test_settings import EXTENDED
+from tests.users.test_settings import VARIANTS as SETTINGS
+from tests.users.test_trained import config
 
 ITEMS, USERS, WIDTH = 40, 25, 8
 HOSTILE = "</script><img src=x onerror=\"window.hit = 'title'\">"

@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import artifacts
-from pipeline.dataset import Dataset
-from pipeline.model import TrainedModel
-from pipeline.variant import VariantConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.data.dataset import Dataset
+from pipeline.users.settings import VariantConfig
+from pipeline.users.trained import TrainedModel
 from stages.cli import main
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Result, Workspace, assert_a_mistake_in_one_line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import artifacts
-from pipeline.config import read_yaml
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import read_yaml
 from tests.repository import ROOT
 from tests.stages.workspace import Workspace
 
@@ -27,9 +27,13 @@ def test_every_stage_has_a_note_and_a_change_is_said_with_the_stages_that_it_con
         "stages/train_gat.py",
     ]
 
-    note.write([line.replace("0", "1") if line.endswith("pipeline/gat.py") else line for line in lines], "", copy.root)
+    note.write(
+        [line.replace("0", "1") if line.endswith("pipeline/structure/gat/gat.py") else line for line in lines],
+        "",
+        copy.root,
+    )
     (folder / "gone.txt").write_text("0 lines\n")
     second = copy.run("code")
-    assert second.out == "code: pipeline/gat.py: changed; a part of train_gat\n"
+    assert second.out == "code: pipeline/structure/gat/gat.py: changed; a part of train_gat\n"
     assert note.read("", copy.root) == lines
     assert not (folder / "gone.txt").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import read_yaml
+from pipeline.common.config import read_yaml
 from stages.data_cli import DEFAULTS, SEED
 from tests.recipes import recipe_tables, write_recipes
 from tests.stages.workspace import ROOT, Result, assert_a_mistake_in_one_line
@@ -32,7 +32,7 @@ def run(folder: Path, *arguments: str, module: str = "stages.cli") -> Result:
 def project(tmp_path: Path) -> Path:
     """The repository's params.yaml, what it names, and a folder with recipes."""
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    named = tmp_path / "pipeline/sources/ml_100k_item_entities.csv"
+    named = tmp_path / "pipeline/data/sources/ml_100k_item_entities.csv"
     named.parent.mkdir(parents=True)
     named.touch()
     write_recipes(tmp_path / "my recipes")

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     KEY,

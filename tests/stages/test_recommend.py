@@ -9,18 +9,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import artifacts
-from pipeline.config import read_yaml
-from pipeline.model import TrainedModel
-from pipeline.people import people_of, preference_of
-from pipeline.variant import VariantConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import read_yaml
+from pipeline.data.people import people_of, preference_of
+from pipeline.users.settings import VariantConfig
+from pipeline.users.trained import TrainedModel
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, USERS, VARIANTS, Workspace, planted_tables
 
 
 def stored_scores(root: Path, variant: str) -> pl.DataFrame:
     """Scores of every user and item by the stored model and all of a user's ratings: user_id, item_id, expected."""
-    from pipeline.dataset import Dataset
+    from pipeline.data.dataset import Dataset
 
     items, users = artifacts.ITEMS.read(KEY, root)["item_id"], artifacts.USERS.read(KEY, root)["user_id"]
     tables = artifacts.INTERACTIONS.read(KEY, root), artifacts.UNRATED_CANDIDATES.read(KEY, root)

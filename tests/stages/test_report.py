@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from tests.stages.conftest import Finished
 from tests.stages.workspace import GENRES, ITEMS, KEY, USERS, VARIANTS, assert_a_mistake_in_one_line
 

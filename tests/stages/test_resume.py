@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import artifacts
-from pipeline.config import read_yaml
-from pipeline.run_settings import RunConfig
-from pipeline.variant import VariantConfig
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import read_yaml
+from pipeline.common.run_settings import RunConfig
+from pipeline.users.settings import VariantConfig
 from stages.stage import Settings
 from stages.train_users import READS, checkpoint_key
 from tests.stages.conftest import Finished

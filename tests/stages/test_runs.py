@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import artifacts
-from pipeline.config import read_yaml
+from pipeline.artifacts import all as artifacts
+from pipeline.common.config import read_yaml
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     ABLATION,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from pipeline import artifacts
+from pipeline.artifacts import all as artifacts
 from tests.stages.workspace import ROOT, Result, Workspace, assert_a_mistake_in_one_line, make_workspace, planted_tables
 
 STAGES = ("check_tables", "fetch", "prepare")
@@ -197,8 +197,8 @@ RECIPES = {
 
 def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    (reader,) = re.findall(r"```python\n# pipeline/sources/recipes\.py\n(.*?)```", readme, re.DOTALL)
-    (line,) = re.findall(r"```python\n# pipeline/sources/registry\.py\n(.*?)```", readme, re.DOTALL)
+    (reader,) = re.findall(r"```python\n# pipeline/data/sources/recipes\.py\n(.*?)```", readme, re.DOTALL)
+    (line,) = re.findall(r"```python\n# pipeline/data/sources/registry\.py\n(.*?)```", readme, re.DOTALL)
     (entry,) = re.findall(r"```yaml\n(  recipes:\n.*?)```", readme, re.DOTALL)
     assert line.count("\n") == 1
     workspace = make_workspace(tmp_path)

@@ -1,0 +1,83 @@
+"""People as the model knows them: what they like and dislike, and nothing else.
+
+A user has no parameter of their own, so that somebody the model has never seen is scored at once, without training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pipeline.data.dataset import SPLITS, Dataset, Pairs
+from pipeline.users.trained import TrainedModel
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from pipeline.users.histories import Histories
+
+
+class Person(NamedTuple):
+    """
+    Attributes:
+        likes: item indices, each once.
+        dislikes: likewise, none of them among the likes.
+    """
+
+    likes: NDArray[np.int64]
+    dislikes: NDArray[np.int64]
+
+    def without(self, item: int) -> Person:
+        return Person(self.likes[self.likes != item], self.dislikes[self.dislikes != item])
+
+
+def people_of(data: Dataset, users: NDArray[np.int64], splits: Sequence[str] = SPLITS) -> list[Person]:
+    """Users of a data set by their ratings of some splits; all of them where recommendations are for use, not for a test."""
+    likes, dislikes = (_by_user(data, [of(split) for split in splits]) for of in (data.liked, data.disliked))
+    return [Person(likes[user], dislikes[user]) for user in users.tolist()]
+
+
+def _by_user(data: Dataset, pairs: Sequence[Pairs]) -> list[NDArray[np.int64]]:
+    """Each user's items in their order. One sort of whole numbers, where a sparse matrix would have a library loaded."""
+    keys = np.concatenate([np.zeros(0, dtype=np.int64), *(some.users * data.items + some.items for some in pairs)])
+    keys.sort()
+    starts = np.searchsorted(keys, np.arange(data.users + 1) * data.items)
+    items = keys % data.items
+    return [items[first:last] for first, last in pairwise(starts.tolist())]
+
+
+def preference_of(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.float32]:
+    """Scores of every item for some people by what they will like, as `TrainedModel.score` gives them for users.
+
+    Returns:
+        (people, M).
+    """
+    import torch
+
+    from pipeline.users.scorer import preference
+
+    with torch.inference_mode():
+        likes, dislikes = histories_of(people, model.device)
+        scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
+        found: NDArray[np.float32] = preference(scores, model.judge_share).float().cpu().numpy()
+    return found
+
+
+def histories_of(people: Sequence[Person], device: torch.device | str) -> tuple[Histories, Histories]:
+    """Likes and dislikes of some people."""
+    return _ragged([person.likes for person in people], device), _ragged([person.dislikes for person in people], device)
+
+
+def _ragged(sets: Sequence[NDArray[np.int64]], device: torch.device | str) -> Histories:
+    import torch
+
+    from pipeline.users.histories import Histories
+
+    lengths = np.array([len(items) for items in sets], dtype=np.int64)
+    items = np.concatenate([np.zeros(0, dtype=np.int64), *sets])
+    user = np.repeat(np.arange(len(sets)), lengths)
+    return Histories(torch.from_numpy(items).to(device), torch.from_numpy(user).to(device), lengths)

@@ -1,0 +1,36 @@
+"""Data sources: each gives the same four tidy tables, and a name in `params.yaml` picks one."""
+
+from __future__ import annotations
+
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from pydantic import Field
+
+from pipeline.common.config import Config
+from pipeline.data.sources import registry
+from pipeline.data.sources.tidy import TidyTables
+
+__all__ = ["SOURCES", "SourceConfig", "TidyTables"]
+
+SOURCES: tuple[type[Config], ...] = tuple(found for found in vars(registry).values() if isinstance(found, type))
+
+if TYPE_CHECKING:
+
+    class Source(Protocol):
+        """What every reader has, beside settings of its own."""
+
+        @property
+        def path(self) -> str:
+            """A file or folder that DVC watches."""
+
+        def read(self) -> TidyTables:
+            """The four tables; InputError where they cannot be read."""
+
+else:
+    Source = Annotated[reduce(operator.or_, SOURCES), Field(discriminator="type")]
+
+
+class SourceConfig(Config):
+    source: Source = Field(description="Where the four tables come from; `type` picks the reader")

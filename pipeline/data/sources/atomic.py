@@ -1,0 +1,88 @@
+"""A folder in RecBole's atomic file format: NAME.inter, NAME.item, NAME.kg, NAME.link.
+
+Tab-separated, with a header of ``name:type`` fields; quotes are ordinary characters. ``.item`` may be missing: the items
+are then those of the interactions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from pipeline.common.config import Config
+from pipeline.common.errors import InputError
+from pipeline.data.sources.delimited import all_renamed, read_delimited, renamed
+from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
+
+TYPES = ("token", "token_seq", "float", "float_seq")
+OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
+
+
+class AtomicSource(Config):
+    type: Literal["atomic"] = Field(description="A folder in RecBole's atomic file format")
+    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="Column names in the files to names the pipeline knows"
+    )
+
+    def read(self) -> TidyTables:
+        """Read and check the folder.
+
+        Raises:
+            InputError: a file is missing, its header is not ``name:type``, or a table does not pass the checks.
+        """
+        folder = Path(self.path)
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"
+            )
+        described = [".item"] if any(folder.glob("*.item")) else []
+        paths = [atomic_file(folder, ending) for ending in (".inter", ".kg", ".link", *described)]
+        tables = [atomic_table(path.read_bytes(), str(path)) for path in paths]
+        interactions, kg, links, *items = all_renamed(tables, self.rename)
+        return tidy(
+            interactions, items[0] if items else items_of(interactions), kg, links, links_may_name_unknown_items=True
+        )
+
+
+def atomic_table(content: bytes, file: str) -> RawTable:
+    """One atomic file as a table with plain column names, the knowledge graph's under our names.
+
+    Raises:
+        InputError: a header field has no known type.
+    """
+    table = read_delimited(content, file, "\t", quoted=False)
+    plain = {}
+    for name in table.frame.columns:
+        column, colon, kind = name.rpartition(":")
+        if not colon or kind not in TYPES:
+            raise InputError(
+                f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
+            )
+        plain[name] = column
+    return renamed(renamed(table, plain), OUR_NAMES)
+
+
+def atomic_file(folder: Path, ending: str) -> Path:
+    """The file with an ending.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    found = sorted(path for path in folder.glob(f"*{ending}") if path.is_file())
+    if len(found) != 1:
+        what = ", ".join(path.name for path in found) or "none"
+        raise InputError(f"{folder}: *{ending}: found {what}, expected exactly one such file")
+    return found[0]
+
+
+def items_of(interactions: RawTable) -> RawTable:
+    """The items of a folder that describes none: those that somebody rated."""
+    if "item_id" not in interactions.frame.columns:
+        return interactions
+    return RawTable(
+        interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file
+    )

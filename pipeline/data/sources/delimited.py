@@ -1,0 +1,131 @@
+"""Reading one table from a file, with errors that name file, line and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.common.errors import InputError
+from pipeline.data.sources.tidy import RawTable
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -> RawTable:
+    """A delimited text table with a header line, every column a string; empty fields are missing values.
+
+    Args:
+        quoted: fields may be wrapped in double quotes (CSV), or a quote is a character like any other (RecBole's files).
+
+    Raises:
+        InputError: not UTF-8, no header, a column twice, or a line with another number of fields than the header.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(f"{file}: line {line}: not UTF-8 text; expected the file in UTF-8") from None
+    text = text.rstrip("\r\n")
+    if not text.strip():
+        raise InputError(f"{file}: found an empty file, expected a header line")
+    lines = _check_fields(_quoted(text, file, separator) if quoted else _plain(text, separator), file)
+    try:
+        frame = pl.read_csv(text.encode(), separator=separator, quote_char='"' if quoted else None, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{file}: not a readable table: {' '.join(str(error).split())[:160]}") from None
+    return RawTable(frame, file, first_row=2, lines=lines)
+
+
+def _plain(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    # Not splitlines(): it also splits at characters that may stand in a title.
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield number, line.removesuffix("\r").split(separator)
+
+
+def _quoted(text: str, file: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+    start = 1
+    try:
+        for fields in rows:
+            yield start, fields or [""]
+            start = rows.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{file}: line {start}: not a readable table: {error}") from None
+
+
+def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]:
+    """The line that each row starts on; an empty list where row and line go together."""
+    _, header = next(rows)
+    for name in header:
+        if header.count(name) > 1:
+            raise InputError(f"{file}: line 1: found column {name} twice, expected it once")
+    lines, wrong = [], []
+    for number, fields in rows:
+        if len(fields) != len(header):
+            wrong.append((number, len(fields)))
+        lines.append(number)
+    if wrong:
+        number, count = wrong[0]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise InputError(f"{file}: line {number}: found {count} fields, expected {len(header)} as in the header{more}")
+    return lines if lines and lines[-1] != len(lines) + 1 else []
+
+
+def read_table(path: Path) -> RawTable:
+    """A table from a Parquet, CSV or TSV file, by its ending.
+
+    Raises:
+        InputError: the file cannot be read as what its ending says.
+    """
+    content = path.read_bytes() if path.suffix in (".parquet", *SEPARATORS) else b""
+    return read_table_of(content, str(path), path.suffix)
+
+
+def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
+    """As `read_table`, of a file's content, which may come out of a zip.
+
+    Raises:
+        InputError: the content is not what the ending says.
+    """
+    if ending == ".parquet":
+        try:
+            return RawTable(pl.read_parquet(content), file)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise InputError(f"{file}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
+    if ending not in SEPARATORS:
+        raise InputError(f"{file}: found the ending {ending!r}, expected one of .parquet, {', '.join(SEPARATORS)}")
+    return read_delimited(content, file, SEPARATORS[ending], quoted=True)
+
+
+def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:
+    """The table with its columns under our names.
+
+    Raises:
+        InputError: two columns would get the same name.
+    """
+    names = {old: new for old, new in columns.items() if old in table.frame.columns}
+    result = [names.get(name, name) for name in table.frame.columns]
+    for name in result:
+        if result.count(name) > 1:
+            raise InputError(f"{table.file}: column {name}: found twice after renaming, expected once")
+    return replace(table, frame=table.frame.rename(names))
+
+
+def all_renamed(tables: Sequence[RawTable], columns: Mapping[str, str]) -> list[RawTable]:
+    """The tables of a source with their columns under our names.
+
+    Raises:
+        InputError: a name to rename is in none of the tables.
+    """
+    known = {name for table in tables for name in table.frame.columns}
+    for name in columns:
+        if name not in known:
+            raise InputError(
+                f"source.rename: found {name!r}, expected some of the files' columns: {', '.join(sorted(known))}"
+            )
+    return [renamed(table, columns) for table in tables]

@@ -1,0 +1,216 @@
+"""Files of a published data set: in a folder, in a zip, or in a zip behind a URL with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, model_validator
+
+from pipeline.common.config import Config
+from pipeline.common.errors import InputError
+
+DOWNLOADS = Path("downloads")
+CHUNK = 1 << 20
+TIMEOUT_SECONDS = 60
+
+
+class FilesSource(Config):
+    """Where a data set's files are; base of the settings of the readers of published data sets."""
+
+    type: str
+    path: str = Field(
+        min_length=1,
+        description="A folder or zip with the files; DVC watches it. With `url`: `downloads`, or a folder with files of your own",
+    )
+    url: str | None = Field(
+        default=None, pattern=r"^(https?|file)://\S+$", description="A zip, downloaded once into `downloads/`"
+    )
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Checksum of what `url` gives")
+
+    @model_validator(mode="after")
+    def _a_url_has_a_checksum(self) -> FilesSource:
+        if self.url is not None and self.sha256 is None:
+            raise ValueError("sha256: found nothing, expected the checksum of what url gives")
+        if self.url is None and self.sha256 is not None:
+            raise ValueError("url: found nothing, expected the address of the zip that sha256 is of")
+        return self
+
+    def files(self) -> Files:
+        """The data set's files, downloaded first if need be.
+
+        Raises:
+            InputError: the path is no folder and no zip, or the download fails or has another checksum.
+        """
+        if self.url is None or self.sha256 is None:
+            return Files([*_listed(Path(self.path))], self.path)
+        archive = downloaded(self.url, self.sha256)
+        return Files([*_listed(archive)], str(archive))
+
+    def own_file(self, name: str, key: str) -> DataFile:
+        """A file that a setting names, in the folder that `path` names, or in the zip.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        for file in _listed(Path(self.path)):
+            if file.inside == name:
+                return file
+        raise InputError(f"source.{key}: found {name!r}, which {self.path} does not have; expected a file there")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file, by itself or inside a zip.
+
+    Attributes:
+        path: the file, or the zip that has it.
+        inside: its place below the folder or in the zip.
+        zipped: `path` is a zip.
+    """
+
+    path: Path
+    inside: str
+    zipped: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.inside}" if self.zipped else str(self.path)
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.inside).name
+
+    @property
+    def depth(self) -> int:
+        return len(PurePosixPath(self.inside).parts)
+
+    def content(self) -> bytes:
+        """
+        Raises:
+            InputError: it cannot be read; a damaged zip.
+        """
+        try:
+            if not self.zipped:
+                return self.path.read_bytes()
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(self.inside)
+        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise InputError(f"{self}: cannot be read: {_flat(error)}") from None
+
+
+class Files:
+    """Files of a data set, found by their names whatever folder of the publisher's they lie in."""
+
+    def __init__(self, files: Iterable[DataFile], where: str) -> None:
+        self._files, self._where = list(files), where
+
+    def find(self, *names: str) -> DataFile | None:
+        """The file with the first of the names that there is, upper and lower case alike; the one that lies least deep.
+
+        Raises:
+            InputError: several lie equally deep.
+        """
+        for name in names:
+            found = [file for file in self._files if file.name.lower() == name.lower()]
+            least = [file for file in found if file.depth == min(each.depth for each in found)]
+            if len(least) > 1:
+                what = " and ".join(sorted(file.inside for file in least))
+                raise InputError(f"{self._where}: found {what}, expected one {name}; let path name its folder")
+            if least:
+                return least[0]
+        return None
+
+    def get(self, *names: str) -> DataFile:
+        """As `find`.
+
+        Raises:
+            InputError: there is none.
+        """
+        file = self.find(*names)
+        if file is None:
+            there = ", ".join(sorted({each.name for each in self._files})[:12]) or "nothing"
+            raise InputError(f"{self._where}: found {there}; expected {' or '.join(names)} there")
+        return file
+
+
+def _listed(path: Path) -> list[DataFile]:
+    """Files of a folder and of the folders in it, or of a zip; what starts with a dot or `__MACOSX` is not meant."""
+    if path.is_dir():
+        files = [file for pattern in ("*", "*/*") for file in sorted(path.glob(pattern)) if file.is_file()]
+        listed = [DataFile(file, file.relative_to(path).as_posix()) for file in files]
+    elif path.is_file():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{path}: not a readable zip: {_flat(error)}; expected a folder or a zip") from None
+        listed = [DataFile(path, name, zipped=True) for name in names]
+    else:
+        raise InputError(f"{path}: not found; expected a folder or a zip there")
+    return [file for file in listed if not file.inside.startswith((".", "__MACOSX")) and not file.name.startswith(".")]
+
+
+def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
+    """The file behind a URL, from an earlier download if its checksum still holds.
+
+    It is kept as ``FOLDER/FIRST 12 DIGITS OF THE CHECKSUM/NAME``; a download that fails leaves nothing.
+
+    Raises:
+        InputError: it cannot be fetched, or its checksum is another one.
+    """
+    place = (folder or DOWNLOADS) / sha256[:12]
+    target = place / (PurePosixPath(unquote(urlsplit(url).path)).name or "download")
+    try:
+        if target.is_file() and _digest(target) == sha256:
+            return target
+        place.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=place, prefix=".download.")
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            found = _fetch(url, file)
+        if found != sha256:
+            raise InputError(f"{url}: found sha256 {found}, expected {sha256}")
+        os.replace(temporary, target)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise InputError(f"{url}: cannot be downloaded: {_flat(reason)}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+        if not any(place.iterdir()):
+            place.rmdir()
+    return target
+
+
+def _fetch(url: str, file: BinaryIO) -> str:
+    """Write what the URL gives into the file; its checksum."""
+    digest = hashlib.sha256()
+    request = urllib.request.Request(url, headers={"User-Agent": "crmman"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+        while chunk := answer.read(CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flat(error: object) -> str:
+    return " ".join(str(error).split())[:160]

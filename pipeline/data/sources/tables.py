@@ -1,0 +1,53 @@
+"""A folder with the four tidy tables, each as Parquet, CSV or TSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.common.config import Config
+from pipeline.common.errors import InputError
+from pipeline.data.sources.delimited import all_renamed, read_table
+from pipeline.data.sources.tidy import TidyTables, tidy
+
+NAMES = ("interactions", "items", "kg", "item_entities")
+ENDINGS = (".parquet", ".csv", ".tsv")
+
+
+class TablesSource(Config):
+    type: Literal["tables"] = Field(description="A folder with the four tidy tables")
+    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="Column names in the files to names the pipeline knows"
+    )
+
+    def read(self) -> TidyTables:
+        """Read and check the folder's four tables.
+
+        Raises:
+            InputError: a table is missing, there twice under two endings, or does not pass the checks.
+        """
+        folder = Path(self.path)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
+        interactions, items, kg, links = all_renamed(
+            [read_table(table_file(folder, name)) for name in NAMES], self.rename
+        )
+        return tidy(interactions, items, kg, links)
+
+
+def table_file(folder: Path, name: str) -> Path:
+    """The file of one of the four tables.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
+    if len(found) != 1:
+        what = " and ".join(path.name for path in found) or "nothing"
+        raise InputError(
+            f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}"
+        )
+    return found[0]

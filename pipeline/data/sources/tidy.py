@@ -1,0 +1,326 @@
+"""The four tidy tables that every source gives, and the checks that all of them pass.
+
+| table | columns |
+|---|---|
+| interactions | user_id, item_id, and rating or like, optionally timestamp |
+| items | item_id and any text columns |
+| kg | head, relation, tail |
+| item_entities | item_id, entity_id |
+
+A source hands over frames as it read them, each with the file it came from and how its rows are counted there; the
+checks here name both when something is wrong. Ids become strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from pipeline.common.errors import InputError
+from pipeline.common.row_keys import has_repeats
+
+# Null is the type of a column without a single value.
+TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A frame as read, and where.
+
+    Attributes:
+        first_row: what the file's own counting calls the frame's first row.
+        lines: the line that each row starts on, where rows of several lines make it differ from that counting.
+    """
+
+    frame: pl.DataFrame
+    file: str
+    first_row: int = 0
+    lines: Sequence[int] = ()
+
+    def row(self, index: int) -> str:
+        if self.first_row == 0:
+            return f"row {index}"
+        return f"line {self.line(index)}"
+
+    def line(self, index: int) -> int:
+        return self.lines[index] if self.lines else index + self.first_row
+
+
+@dataclass(frozen=True)
+class TidyTables:
+    """Checked tables with columns of the types that `pipeline.artifacts.all` stores, and remarks a reader should see."""
+
+    interactions: pl.DataFrame
+    items: pl.DataFrame
+    kg: pl.DataFrame
+    item_entities: pl.DataFrame
+    remarks: list[str] = field(default_factory=list)
+
+
+def tidy(
+    interactions: RawTable,
+    items: RawTable,
+    kg: RawTable,
+    item_entities: RawTable,
+    *,
+    links_may_name_unknown_items: bool = False,
+    mend: bool = False,
+    least_known: float = 0.5,
+) -> TidyTables:
+    """Check the four tables and bring them to their stored types.
+
+    Args:
+        links_may_name_unknown_items: leave such links out and say how many, instead of refusing the table. RecBole's
+            link files cover every item that its publisher knew, not only those of the data set.
+        mend: what is repeated or about unknown items is no mistake but counted in a remark, for published data sets, which
+            their user did not write: of repeated items and links the first counts, of repeated interactions the latest (by
+            `timestamp`, else by place in the file); interactions and links of unknown items are left out.
+        least_known: with `mend`, so large a share of the interactions must be with known items, or a file is not whole.
+
+    Raises:
+        InputError: missing column, wrong type, missing value, NaN, repeated row, unknown item, empty table.
+    """
+    remarks: list[str] = []
+    if mend:
+        items = _first_of_each(items, ("item_id",), "items", remarks)
+        item_entities = _first_of_each(item_entities, ("item_id", "entity_id"), "links", remarks)
+    tidy_items = _items(items)
+    known = set(tidy_items["item_id"])
+    tidy_interactions = _interactions(interactions)
+    if mend:
+        tidy_interactions = _mended(tidy_interactions, known, interactions, items, least_known, remarks)
+    else:
+        _no_repeats(tidy_interactions, ("user_id", "item_id"), interactions)
+        _no_unknown_items(tidy_interactions, known, interactions, items)
+    tidy_kg = _ids(kg, ("head", "relation", "tail"))
+    _not_empty(tidy_kg, kg)
+    distinct = tidy_kg.unique(maintain_order=True) if has_repeats(tidy_kg, tidy_kg.columns) else tidy_kg
+    if len(distinct) < len(tidy_kg):
+        remarks.append(
+            f"{kg.file}: {len(tidy_kg) - len(distinct)} repeated triples count once (a graph is a set of triples)"
+        )
+    links = _ids(item_entities, ("item_id", "entity_id"))
+    _not_empty(links, item_entities)
+    _no_repeats(links, ("item_id", "entity_id"), item_entities)
+    if links_may_name_unknown_items or mend:
+        kept = links.filter(pl.col("item_id").is_in(list(known)))
+        if len(kept) < len(links):
+            remarks.append(
+                f"{item_entities.file}: {len(links) - len(kept)} links of items that the data set lacks are left out"
+            )
+        links = kept
+        if links.is_empty():
+            raise InputError(f"{item_entities.file}: found no link of the items in {items.file}, expected at least one")
+    else:
+        _no_unknown_items(links, known, item_entities, items)
+    return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks)
+
+
+def _interactions(table: RawTable) -> pl.DataFrame:
+    frame = _ids(table, ("user_id", "item_id"))
+    _not_empty(frame, table)
+    value = rating_or_like(table)
+    columns = {
+        "rating": _whole(table, "rating", read_numbers(table, "rating"))
+        if value == "rating"
+        else pl.Series([None], dtype=pl.Float32),
+        "like": _whole(table, "like", read_likes(table)) if value == "like" else pl.Series([None], dtype=pl.Boolean),
+        "timestamp": _whole(table, "timestamp", read_numbers(table, "timestamp"))
+        if "timestamp" in table.frame.columns
+        else pl.Series([None], dtype=pl.Float64),
+    }
+    frame = frame.with_columns(
+        [
+            (series if len(series) == len(frame) else series.new_from_index(0, len(frame))).alias(name)
+            for name, series in columns.items()
+        ]
+    )
+    return frame
+
+
+def _first_of_each(table: RawTable, key: tuple[str, ...], what: str, remarks: list[str]) -> RawTable:
+    """The table without rows whose key was there before."""
+    if any(name not in table.frame.columns for name in key):
+        return table
+    repeated = ~table.frame.select(pl.struct(key).is_first_distinct()).to_series()
+    if not repeated.any():
+        return table
+    remarks.append(f"{table.file}: {int(repeated.sum())} repeated {what}: the first of each counts")
+    lines = [table.line(index) for index in (~repeated).arg_true()] if table.first_row else ()
+    return replace(table, frame=table.frame.filter(~repeated), lines=lines)
+
+
+def _mended(
+    frame: pl.DataFrame, known: set[str], table: RawTable, items: RawTable, least_known: float, remarks: list[str]
+) -> pl.DataFrame:
+    """Interactions with known items, the latest of each pair of user and item."""
+    is_known = frame["item_id"].is_in(list(known))
+    kept = frame if is_known.all() else frame.filter(is_known)
+    if len(kept) < len(frame):
+        lacking = f"{len(frame) - len(kept)} of {len(frame)} interactions with items that {items.file} lacks"
+        if kept.is_empty() or len(kept) < least_known * len(frame):
+            raise InputError(f"{table.file}: found {lacking}, expected most of its items there")
+        remarks.append(f"{table.file}: {lacking} are left out")
+    key = ("user_id", "item_id")
+    if _repeated(kept, table, key):
+        latest = kept.sort("timestamp", maintain_order=True).unique(key, keep="last", maintain_order=True)
+        remarks.append(f"{table.file}: {len(kept) - len(latest)} repeated interactions: the latest of each counts")
+        return latest
+    return kept
+
+
+def _items(table: RawTable) -> pl.DataFrame:
+    frame = _ids(table, ("item_id",))
+    _not_empty(frame, table)
+    _no_repeats(frame, ("item_id",), table)
+    no_reserved_column(table)
+    return table.frame.with_columns(frame["item_id"])
+
+
+@dataclass(frozen=True)
+class ReadColumn:
+    """
+    Attributes:
+        values: as they are stored; of no meaning where ``bad``.
+        bad: what could not be read.
+        expected: what should have been there.
+    """
+
+    values: pl.Series
+    bad: pl.Series
+    expected: str
+
+
+def read_ids(table: RawTable, name: str) -> ReadColumn:
+    """A column as strings: ids may be numbers or texts in a file, and must be there in every row.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column = _column(table, name)
+    if not (column.dtype.is_integer() or column.dtype in TEXT_TYPES):
+        raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected integers or strings")
+    text = column.cast(pl.String)
+    return ReadColumn(text, text.is_null() | (text.str.strip_chars() == ""), "an id")
+
+
+def read_numbers(table: RawTable, name: str) -> ReadColumn:
+    """A column of ratings or timestamps.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column = _column(table, name)
+    if column.dtype in (pl.Date, pl.Datetime) and name == "timestamp":
+        column = column.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
+    if not (column.dtype.is_numeric() or column.dtype in TEXT_TYPES):
+        raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected numbers")
+    numbers = column.cast(pl.Float64, strict=False).cast(pl.Float64 if name == "timestamp" else pl.Float32)
+    return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), "a number")
+
+
+def read_likes(table: RawTable) -> ReadColumn:
+    """The column ``like`` as booleans.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column, expected = _column(table, "like"), "0, 1, true or false"
+    if column.dtype == pl.Boolean and not column.has_nulls():
+        return ReadColumn(column, pl.repeat(False, len(column), eager=True), expected)
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean or column.dtype in TEXT_TYPES):
+        raise InputError(f"{table.file}: column like: found type {column.dtype}, expected {expected}")
+    numbers = column.cast(pl.Float64, strict=False)
+    if column.dtype == pl.String:
+        words = column.str.to_lowercase()
+        numbers = numbers.fill_null(
+            words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
+        )
+    return ReadColumn(numbers == 1.0, numbers.is_null() | ~numbers.is_in([0.0, 1.0]), expected)
+
+
+def rating_or_like(table: RawTable) -> str:
+    """Which of the two columns the interactions have.
+
+    Raises:
+        InputError: both, or neither.
+    """
+    values = [name for name in ("rating", "like") if name in table.frame.columns]
+    if len(values) != 1:
+        found = "both" if values else "neither"
+        raise InputError(f"{table.file}: columns rating, like: found {found}, expected exactly one of them")
+    return values[0]
+
+
+def no_reserved_column(items: RawTable) -> None:
+    """``item`` is the name of the dense index that later stages add.
+
+    Raises:
+        InputError: the items have such a column.
+    """
+    if "item" in items.frame.columns:
+        raise InputError(f"{items.file}: column item: the name is reserved for the dense index; rename the column")
+
+
+def repeats(frame: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """Rows whose key an earlier row has."""
+    return ~frame.select(pl.struct(key).is_first_distinct().alias("first"))["first"]
+
+
+def shown(value: object) -> str:
+    """A value of a table, as messages have it."""
+    return "no value" if value is None else repr(value)
+
+
+def _column(table: RawTable, name: str) -> pl.Series:
+    if name not in table.frame.columns:
+        found = ", ".join(table.frame.columns) or "none"
+        raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
+    return table.frame[name]
+
+
+def _whole(table: RawTable, name: str, column: ReadColumn) -> pl.Series:
+    if column.bad.any():
+        index = _first(column.bad)
+        value = table.frame[name][index]
+        found = "no value" if column.expected == "an id" else shown(value)
+        raise InputError(f"{table.file}: column {name}, {table.row(index)}: found {found}, expected {column.expected}")
+    return column.values
+
+
+def _ids(table: RawTable, names: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame([_whole(table, name, read_ids(table, name)) for name in names])
+
+
+def _not_empty(frame: pl.DataFrame, table: RawTable) -> None:
+    if frame.is_empty():
+        raise InputError(f"{table.file}: found no rows, expected at least one")
+
+
+def _repeated(frame: pl.DataFrame, table: RawTable, key: Sequence[str]) -> bool:
+    """Whether a key of ``frame`` is there twice; looked up in the table as read where that has numbers, which cost less than texts."""
+    numbers = len(table.frame) == len(frame) and all(table.frame[name].dtype.is_integer() for name in key)
+    return has_repeats(table.frame if numbers else frame, key)
+
+
+def _no_repeats(frame: pl.DataFrame, key: Sequence[str], table: RawTable) -> None:
+    if _repeated(frame, table, key):
+        index = _first(repeats(frame, key))
+        values = ", ".join(f"{name} {frame[name][index]}" for name in key)
+        raise InputError(f"{table.file}: {table.row(index)}: found {values} a second time, expected it once")
+
+
+def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, items: RawTable) -> None:
+    unknown = ~frame["item_id"].is_in(list(known))
+    if unknown.any():
+        index = _first(unknown)
+        item = frame["item_id"][index]
+        raise InputError(
+            f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}"
+        )
+
+
+def _first(mask: pl.Series) -> int:
+    return int(mask.arg_true()[0])

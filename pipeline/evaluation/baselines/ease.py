@@ -1,0 +1,99 @@
+"""EASE^R: the linear item-to-item model with a zero diagonal, in closed form (Steck, WWW 2019).
+
+With X users x items and P = (X^T X + l2 I)^-1, the weights are B_ij = -P_ij / P_jj off the diagonal, and the scores X B. Where there
+are fewer users than items, a matrix by users is inverted instead. With M = (X X^T + l2 I)^-1 and S = M X:
+
+    X P = S,   P_jj = (1 - sum_u X_uj S_uj) / l2,   X B = X - S / diag(P)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from pipeline.data.dataset import Dataset
+    from pipeline.evaluation.protocols import Scorer
+
+
+def fit_ease(data: Dataset, l2: float, dislike_weight: float = 0.0) -> Scorer:
+    """The same scores by weights of items or by users, whichever costs less.
+
+    Args:
+        dislike_weight: how much a dislike counts against a like's 1; 0 leaves dislikes out.
+    """
+    history, rated = signed_history(data, dislike_weight)
+    kind = EaseByUsers if history.shape[0] < len(rated) else Ease
+    return kind.fit(data, l2, dislike_weight)
+
+
+def signed_history(data: Dataset, dislike_weight: float) -> tuple[csr_matrix, NDArray[np.int64]]:
+    """X over the items with a column that is not zero, users x rated, and those items, ascending."""
+    # A sum of sparse matrices stores no zeros: an item with dislikes of no weight counts as unrated.
+    history = (data.train_likes.astype(np.float64) - dislike_weight * data.train_dislikes).tocsr()
+    rated = np.flatnonzero(history.getnnz(axis=0))
+    return history[:, rated], rated
+
+
+class Ease:
+    """Scores X_u B of the item weights B.
+
+    X has 1 for a like and, where dislikes are given a weight, minus that for a dislike.
+    """
+
+    def __init__(self, weights: NDArray[np.float32], rated: NDArray[np.int64], history: csr_matrix, items: int) -> None:
+        """
+        Args:
+            weights: B over the rated items, (rated, rated).
+            rated: items that have a column in X that is not zero, ascending.
+            history: X, users x rated.
+            items: number of all items.
+        """
+        self.weights = weights
+        self.rated = rated
+        self.history = history
+        self.items = items
+
+    @classmethod
+    def fit(cls, data: Dataset, l2: float, dislike_weight: float = 0.0) -> Ease:
+        """Arguments as for `fit_ease`."""
+        history, rated = signed_history(data, dislike_weight)
+        return cls(item_weights(history, l2), rated, history.astype(np.float32), data.items)
+
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        scores = np.zeros((len(users), self.items), dtype=np.float32)
+        scores[:, self.rated] = self.history[users] @ self.weights
+        return scores
+
+
+class EaseByUsers:
+    """The scores of `Ease` for the users that it is fitted to, without the weights."""
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        """
+        Args:
+            scores: (users, items).
+        """
+        self.scores = scores
+
+    @classmethod
+    def fit(cls, data: Dataset, l2: float, dislike_weight: float = 0.0) -> EaseByUsers:
+        """Arguments as for `fit_ease`."""
+        history, rated = signed_history(data, dislike_weight)
+        inverse = inverse_of(history @ history.toarray().T, l2)
+        # The inverse is symmetric: X^T M is the transpose of S.
+        solved = (history.T.tocsr() @ inverse).T
+        dense = history.toarray()
+        diagonal = (1 - np.einsum("ui,ui->i", dense, solved)) / l2
+        scores = np.zeros((data.users, data.items), dtype=np.float32)
+        scores[:, rated] = dense - solved / diagonal
+        return cls(scores)
+
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.scores[users]

@@ -1,0 +1,28 @@
+"""Popularity: every user gets the items with the most likes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.data.dataset import Dataset
+
+
+class SameForAll:
+    """Scores that do not depend on the user."""
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        self.scores = scores
+
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.broadcast_to(self.scores, (len(users), len(self.scores)))
+
+
+class Popularity(SameForAll):
+    @classmethod
+    def fit(cls, data: Dataset) -> Popularity:
+        return cls(data.train_likes.getnnz(axis=0).astype(np.float32))

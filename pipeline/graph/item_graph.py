@@ -1,0 +1,200 @@
+"""From the knowledge graph to the item graph (method 2).
+
+N_i is the set of entities that share a triple with item i's entity, in either direction. Items i != j are joined when
+|N_i ∩ N_j| > S_m: E = { {i, j} : |N_i ∩ N_j| > S_m }. The graph has no weights and no self loops; each edge is stored
+once, source < target, with its overlap beside it for analysis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from pipeline.common.config import Config
+from pipeline.common.errors import InputError
+from pipeline.graph.overlap_join import overlap_join, possible_pairs
+from pipeline.graph.triples import linked_triples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+REWIRING_ROUNDS = 10
+ISOLATED_WARNING = 0.3
+DENSITY_WARNING = 0.1
+
+
+class ItemGraphConfig(Config):
+    s_m: int = Field(ge=0, le=1_000_000, description="Items are joined when they share more than this many entities")
+    leave_out_relations: list[str] = Field(description="Relations of the knowledge graph that do not count")
+
+
+@dataclass(frozen=True)
+class ItemGraph:
+    """
+    Attributes:
+        edges: source, target, overlap; source < target.
+        thresholds: s_m, edges, density, isolated_items for every S_m from 0 to the largest overlap.
+        neighbours: item, entity (0-based): N_i of every item.
+        items: number of nodes, isolated ones included.
+    """
+
+    edges: pl.DataFrame
+    thresholds: pl.DataFrame
+    neighbours: pl.DataFrame
+    items: int
+
+    @property
+    def density(self) -> float:
+        return len(self.edges) / possible_pairs(self.items)
+
+    @property
+    def isolated_items(self) -> int:
+        joined = np.union1d(self.edges["source"].to_numpy(), self.edges["target"].to_numpy())
+        return self.items - len(joined)
+
+    def warnings(self, s_m: int) -> list[str]:
+        """What a user should look at before trusting the graph."""
+        found = []
+        if self.isolated_items > ISOLATED_WARNING * self.items:
+            share = self.isolated_items / self.items
+            found.append(
+                f"s_m {s_m}: {share:.0%} of the items are isolated (more than {ISOLATED_WARNING:.0%}); a lower s_m joins more"
+            )
+        if self.density > DENSITY_WARNING:
+            found.append(
+                f"s_m {s_m}: {self.density:.1%} of all pairs are edges (more than {DENSITY_WARNING:.0%}); a higher s_m keeps fewer"
+            )
+        return found
+
+
+def build_item_graph(
+    kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig
+) -> ItemGraph:
+    """The item graph and the table by which one chooses S_m.
+
+    Args:
+        kg: head, relation, tail.
+        item_entities: item_id, entity_id; an item with several entities has the neighbours of all.
+        items: item (0-based), item_id.
+
+    Raises:
+        InputError: an unknown relation, or no item with a neighbour.
+    """
+    incidence = neighbour_incidence(kg, item_entities, items, config.leave_out_relations)
+    if incidence.nnz == 0:
+        raise InputError("kg: found no triple about any linked item; do item_entities and kg name entities alike?")
+    edges, thresholds = overlap_join(incidence, config.s_m)
+    rows, columns = incidence.nonzero()
+    neighbours = pl.DataFrame({"item": rows.astype(np.int32), "entity": columns.astype(np.int32)})
+    return ItemGraph(edges, thresholds, neighbours, len(items))
+
+
+def refuse_without_edges(graph: ItemGraph, s_m: int) -> None:
+    """Stop at a graph without an edge, once its table of thresholds is written: that is what shows a better S_m.
+
+    Raises:
+        InputError: the graph has no edge; the line names the largest overlap.
+    """
+    if len(graph.edges):
+        return
+    largest = int(graph.thresholds["s_m"].max())  # type: ignore[arg-type]
+    if largest == 0:
+        raise InputError(
+            "kg: found no two items that share an entity, expected some: the item graph would have no edge"
+        )
+    raise InputError(
+        f"s_m: found {s_m}, which leaves no edge: no two items share more than {largest} entities; expected less than {largest}"
+    )
+
+
+def neighbour_incidence(
+    kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, leave_out_relations: Sequence[str] = ()
+) -> csr_matrix:
+    """Items x entities, 1 where the entity is in N_i. A triple from an entity to itself says nothing about sharing.
+
+    Raises:
+        InputError: a relation to leave out does not occur.
+    """
+    from scipy.sparse import csr_matrix
+
+    relations = kg["relation"].unique().sort().to_list()
+    for relation in leave_out_relations:
+        if relation not in relations:
+            raise InputError(f"leave_out_relations: found {relation!r}, expected some of: {', '.join(relations)}")
+    triples = kg.filter(~pl.col("relation").is_in(list(leave_out_relations)) & (pl.col("head") != pl.col("tail")))
+    links = item_entities.join(items.select("item_id", row="item"), on="item_id", how="inner")
+    around = linked_triples(triples, links)
+    pairs = np.unique(around.rows * np.int64(max(len(around.other_names), 1)) + around.others)
+    rows, entities = np.divmod(pairs, max(len(around.other_names), 1))
+    # Entities that no item's triple names have no column.
+    there = np.bincount(entities, minlength=1) > 0
+    columns = (np.cumsum(there) - 1)[entities]
+    width = int(there.sum())
+    return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(items), width))
+
+
+def adjacency(edges: pl.DataFrame, items: int) -> csr_matrix:
+    """The symmetric 0/1 adjacency matrix, (items, items)."""
+    from scipy.sparse import csr_matrix
+
+    source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
+    ones = np.ones(2 * len(source), dtype=np.float32)
+    return csr_matrix((ones, (np.r_[source, target], np.r_[target, source])), shape=(items, items))
+
+
+def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
+    """Both directions of every edge, (2, 2 * edges): PyTorch Geometric's form of an undirected graph."""
+    source, target = edges["source"].to_numpy().astype(np.int64), edges["target"].to_numpy().astype(np.int64)
+    return np.stack([np.r_[source, target], np.r_[target, source]])
+
+
+def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
+    """Items x entities, 1 where the entity is in N_i, out of the table of neighbours."""
+    from scipy.sparse import csr_matrix
+
+    rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
+    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))
+
+
+def rewired(edges: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
+    """A random graph in which every item has as many edges as before: what is left of the graph without its content.
+
+    Each of ten rounds pairs up all edges at random and swaps ends, a-b and c-d to a-d and c-b, wherever that makes neither a
+    loop nor an edge that is already there (Maslov, Sneppen, Science 2002).
+
+    Args:
+        edges: source, target, overlap; source < target. The overlap stays with the first end: it no longer means anything.
+    """
+    pairs = edges.select("source", "target").to_numpy().astype(np.int64)
+    count = int(pairs.max()) + 1
+    for _ in range(REWIRING_ROUNDS):
+        order = random.permutation(len(pairs))
+        half = len(pairs) // 2
+        first, second = order[:half], order[half : 2 * half]
+        # Which end of the second edge is swapped is drawn as well.
+        turned = random.random(half) < 0.5
+        a, b = pairs[first].T
+        c, d = np.where(turned, pairs[second].T[::-1], pairs[second].T)
+        swapped = np.stack([np.stack([a, d]), np.stack([c, b])])
+        keys = np.minimum(*swapped.transpose(1, 0, 2)) * count + np.maximum(*swapped.transpose(1, 0, 2))
+        taken = np.sort(pairs.min(axis=1) * count + pairs.max(axis=1))
+        found = np.searchsorted(taken, keys)
+        free = taken[np.minimum(found, len(taken) - 1)] != keys
+        flat = keys.ravel()
+        _, first_place, repeats = np.unique(flat, return_index=True, return_counts=True)
+        alone = np.zeros(len(flat), dtype=bool)
+        alone[first_place[repeats == 1]] = True
+        loops = (swapped[:, 0] == swapped[:, 1]).any(axis=0)
+        good = free.all(axis=0) & alone.reshape(keys.shape).all(axis=0) & ~loops
+        pairs[first[good]] = swapped[0].T[good]
+        pairs[second[good]] = swapped[1].T[good]
+    ends = np.sort(pairs, axis=1).astype(np.int32)
+    return pl.DataFrame({"source": ends[:, 0], "target": ends[:, 1], "overlap": edges["overlap"]}).sort(
+        "source", "target"
+    )

@@ -1,0 +1,149 @@
+"""What runs, but not well: said before hours of training and not after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.dataset import Dataset
+from pipeline.parameters.data_check.facts import FEW_RATINGS, Facts, Scale
+from pipeline.parameters.data_check.findings import Finding
+from pipeline.parameters.data_check.suggestions import ASKED, Joining, unusable_names
+
+MANY_WITHOUT = 0.3
+# Ratings of 0 are mostly no ratings: Book-Crossing has 0 where somebody only owned a book.
+MANY_ZEROS = 0.1
+FEW_DISLIKES = 0.02
+FEWEST_TO_JUDGE = 20
+FEWEST_TEST_LIKES = 100
+# Where EASE's items x items matrix, of eight bytes a cell, is some gigabytes.
+MANY_ITEMS = 16_000
+# What the variants may be chosen by when there is nothing to judge dislikes on.
+WITHOUT_DISLIKES = {"early_stopping_by": ["ranking.ndcg@10"]}
+
+
+def cautions_of_texts(facts: Facts, template: str | None, items: pl.DataFrame) -> list[Finding]:
+    found = []
+    unusable = unusable_names(items)
+    if unusable:
+        found.append(
+            Finding(
+                f"items: column {unusable[0]}: found a name that cannot stand in a text template",
+                "rename it to letters, digits and _",
+                count=len(unusable),
+            )
+        )
+    without = facts.items - facts.items_with_text
+    if template is None:
+        found.append(
+            Finding(
+                "items: found no column of text: items are known by the graph and their ratings alone",
+                "add titles, categories or descriptions",
+            )
+        )
+    elif without > MANY_WITHOUT * facts.items:
+        found.append(Finding(f"items: {without:,} of {facts.items:,} have no text", "add titles where you can"))
+    return found
+
+
+def cautions_of_ratings(facts: Facts, scale: Scale | None, likes: int, fewest: int) -> list[Finding]:
+    """
+    Args:
+        fewest: users with fewer ratings are left out.
+    """
+    found = []
+    count, dislikes = facts.interactions, facts.interactions - likes
+    zeros = scale.counts.get("0", 0) if scale is not None and scale.high > 1 and scale.low == 0 else 0
+    if zeros > MANY_ZEROS * count:
+        found.append(
+            Finding(
+                f"interactions: {zeros:,} of {count:,} ratings are 0 and count as dislikes",
+                "remove them if 0 means that somebody did not rate",
+            )
+        )
+    if not dislikes:
+        found.append(
+            Finding(
+                "interactions: found likes only: the view of dislikes stays empty",
+                "the models still run; add dislikes, or raise the like threshold, if there are any",
+            )
+        )
+    elif dislikes < FEW_DISLIKES * count:
+        found.append(
+            Finding(
+                f"interactions: only {dislikes:,} of {count:,} are dislikes: there is little to learn of them",
+                "a higher like threshold makes more",
+            )
+        )
+    if fewest < FEW_RATINGS and facts.users_with_few > facts.users / 2:
+        left = facts.users - facts.users_with_few
+        found.append(
+            Finding(
+                f"interactions: {facts.users_with_few:,} of {facts.users:,} users have fewer than {FEW_RATINGS} ratings, "
+                "too few to split",
+                f"--min-user-interactions {FEW_RATINGS} keeps the other {left:,}" if left else "collect more",
+            )
+        )
+    return found
+
+
+def cautions_of_splits(data: Dataset) -> tuple[list[Finding], dict[str, Any]]:
+    """What the splits are too small for, and what the variants have to do otherwise."""
+    found, changes = [], {}
+    judged = np.intersect1d(data.liked("valid").users, data.disliked("valid").users)
+    if not len(judged):
+        changes = dict(WITHOUT_DISLIKES)
+        found.append(
+            Finding(
+                "validation: no user has both a like and a dislike there: no model can be chosen by impression.ndcg@10",
+                "`crmman data add` writes train_users: {early_stopping_by: [ranking.ndcg@10]}",
+            )
+        )
+    elif len(judged) < FEWEST_TO_JUDGE:
+        found.append(
+            Finding(
+                f"validation: only {len(judged)} {'user has' if len(judged) == 1 else 'users have'} both a like and a dislike "
+                "there: impression figures are rough",
+            )
+        )
+    likes = len(data.liked("test"))
+    if likes < FEWEST_TEST_LIKES:
+        found.append(Finding(f"test: only {likes} likes to find: all figures are rough, their intervals wide"))
+    if data.items > MANY_ITEMS:
+        size = data.items**2 * 8 / 1e9
+        found.append(
+            Finding(
+                f"items: crmman-ease inverts a matrix of {data.items:,} x {data.items:,} ({size:.0f} GB, several at once)",
+                "take it out of run_variants if that is too much",
+            )
+        )
+    return found, changes
+
+
+def cautions_of_graph(with_entity: int, joining: Joining, doubts: Sequence[str]) -> list[Finding]:
+    """
+    Args:
+        with_entity: how many of the graph's items.
+        doubts: what `link_check` says.
+    """
+    found = []
+    without = joining.items - with_entity
+    if without > MANY_WITHOUT * joining.items:
+        found.append(
+            Finding(
+                f"item_entities: {without:,} of {joining.items:,} items have no entity: the graph says nothing of them",
+                "link them, or leave them out by --linked-items-only",
+            )
+        )
+    if not joining.fits and joining.edges:
+        found.append(
+            Finding(
+                f"item graph: s_m {joining.s_m}: {joining.sentence()}; "
+                "good are 1-10% of the pairs and under 30% of the items",
+                "" if joining.why == ASKED else joining.why,
+            )
+        )
+    return [*found, *(Finding(doubt) for doubt in doubts)]

@@ -1,0 +1,265 @@
+"""The whole check of a folder: what is in it, what it can be used with, and what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from pipeline.common.config import validated
+from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset, DatasetConfig, Prepared, prepare, with_likes
+from pipeline.data.sources.tidy import TidyTables
+from pipeline.graph.item_graph import neighbour_incidence
+from pipeline.graph.link_check import link_warnings
+from pipeline.graph.overlap_join import overlap_join
+from pipeline.parameters.data_check.cautions import (
+    cautions_of_graph,
+    cautions_of_ratings,
+    cautions_of_splits,
+    cautions_of_texts,
+)
+from pipeline.parameters.data_check.facts import Facts, Scale, facts_of, scale_of
+from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
+from pipeline.parameters.data_check.folder import read_folder
+from pipeline.parameters.data_check.suggestions import (
+    ASKED,
+    Joining,
+    Threshold,
+    joining_at,
+    suggested_s_m,
+    suggested_template,
+    suggested_threshold,
+)
+from pipeline.text.template import item_texts
+
+T = TypeVar("T")
+# The GAT learns from some and is judged on others.
+FEWEST_EDGES = 2
+# Above any overlap: the table of all S_m is wanted, and not the edges of one.
+NO_EDGES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller decides; the rest is suggested.
+
+    Attributes:
+        like_threshold: lowest rating that is a like.
+        s_m: overlap above which items are joined.
+        text_template: text of an item.
+        rename: column names in the files to ours.
+    """
+
+    like_threshold: float | None = None
+    s_m: int | None = None
+    text_template: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table that could be read, before anything is left out."""
+
+    file: str
+    rows: int
+    columns: list[str]
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """
+    Attributes:
+        source: the `source` of params.yaml that reads the folder.
+        files: the tables that could be read, by name; none of a published data set.
+        facts, threshold, likes, joining, template: None where an error stands in the way of knowing.
+        likes, dislikes: of all interactions, at the threshold.
+        example: the text of the first item that has one.
+        splits: what preparing the data would say.
+        train_users: what the data ask the variants to do otherwise.
+    """
+
+    source: dict[str, Any]
+    files: dict[str, TableFile]
+    errors: list[Finding]
+    warnings: list[Finding]
+    facts: Facts | None = None
+    scale: Scale | None = None
+    threshold: Threshold | None = None
+    likes: int | None = None
+    dislikes: int | None = None
+    joining: Joining | None = None
+    template: str | None = None
+    example: str = ""
+    splits: list[str] = field(default_factory=list)
+    train_users: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        return not self.errors
+
+    def settings(self) -> dict[str, Any]:
+        """The keys of a data set in params.yaml that it does not share with others."""
+        assert self.joining is not None, "only what can be used has settings"
+        found: dict[str, Any] = {
+            "source": self.source,
+            "text_template": self.template,
+            "like_threshold": None if self.threshold is None else _whole(self.threshold.value),
+            "s_m": self.joining.s_m,
+        }
+        return found | ({"train_users": self.train_users} if self.train_users else {})
+
+    def reasons(self) -> dict[str, str]:
+        """What stands behind a setting, in a few words."""
+        assert self.joining is not None, "only what can be used has reasons"
+        assert self.likes is not None
+        assert self.facts is not None
+        likes = f"{self.likes / self.facts.interactions:.0%} of the ratings are likes"
+        return {
+            "like_threshold": "interactions have `like`" if self.threshold is None else likes,
+            "s_m": self.joining.sentence(),
+            "train_users": "no user has likes and dislikes to judge in validation",
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return {"usable": self.usable, **asdict(self)}
+
+
+def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed: int) -> DataCheck:
+    """Read a folder's tables and say all that there is to say before they run.
+
+    Args:
+        defaults: values of `DatasetConfig` but for `like_threshold`, and `leave_out_relations`.
+        seed: of the splits.
+
+    Raises:
+        InputError: no such folder, or a name to rename that no table has.
+    """
+    found = read_folder(folder, wishes.rename)
+    source: dict[str, Any] = {"type": found.type, "path": folder.as_posix()}
+    if wishes.rename:
+        source["rename"] = dict(wishes.rename)
+    files = {name: TableFile(table.file, len(table.frame), table.frame.columns) for name, table in found.raw.items()}
+    if found.tables is not None:
+        examined = Examined([], [], found.tables)
+    else:
+        examined = examine(found.raw, links_may_name_unknown_items=found.type == "atomic")
+    errors, warnings, tables = found.errors + examined.errors, examined.warnings, examined.tables
+    if tables is None:
+        return DataCheck(source, files, errors, warnings)
+    of_entities = of_links(tables, *(files[name].file if name in files else name for name in ("item_entities", "kg")))
+    errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
+    return _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
+
+
+def _whole(number: float) -> float | int:
+    return int(number) if float(number).is_integer() else number
+
+
+class _Check:
+    """Tables that can be read, taken through what the first stages would do with them."""
+
+    def __init__(
+        self,
+        source: dict[str, Any],
+        files: dict[str, TableFile],
+        errors: list[Finding],
+        warnings: list[Finding],
+        tables: TidyTables,
+        wishes: Wishes,
+        defaults: Mapping[str, Any],
+        seed: int,
+    ) -> None:
+        self.tables, self.wishes, self.defaults, self.seed = tables, wishes, defaults, seed
+        self.errors, self.warnings = errors, warnings
+        self.known: dict[str, Any] = {"source": source, "files": files}
+
+    def run(self) -> DataCheck:
+        tables, known = self.tables, self.known
+        template = self.wishes.text_template or suggested_template(tables.items)
+        texts = self._tried(lambda: item_texts(tables.items, template)) or [""] * len(tables.items)
+        known |= {"template": template, "example": next((text for text in texts if text), "")}
+        known["facts"] = facts = facts_of(tables, with_text=sum(map(bool, texts)))
+        known["scale"] = scale_of(tables.interactions["rating"])
+        self.warnings += cautions_of_texts(facts, template, tables.items)
+        prepared = self._prepared(facts)
+        if prepared is not None:
+            self._splits(prepared)
+            self._graph(prepared)
+        return DataCheck(errors=self.errors, warnings=self.warnings, **known)
+
+    def _prepared(self, facts: Facts) -> Prepared | None:
+        ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
+        if not ratings.null_count():
+            chosen = suggested_threshold(ratings) if threshold is None else Threshold(threshold, ASKED)
+            self.known["threshold"], threshold = chosen, chosen.value
+        rated = self._tried(lambda: with_likes(self.tables.interactions, threshold))
+        if rated is None:
+            return None
+        likes = int(rated["like"].sum())
+        self.known |= {"likes": likes, "dislikes": len(rated) - likes}
+        names = DatasetConfig.model_fields
+        settings = {name: value for name, value in self.defaults.items() if name in names}
+        config = validated(DatasetConfig, settings | {"like_threshold": threshold}, "settings of the data set: ")
+        self.warnings += cautions_of_ratings(facts, self.known["scale"], likes, config.min_user_interactions)
+        tables = self.tables
+        return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
+
+    def _splits(self, prepared: Prepared) -> None:
+        self.known["splits"] = prepared.remarks
+        data = Dataset(prepared.interactions, prepared.unrated_candidates, len(prepared.users), len(prepared.items))
+        found, self.known["train_users"] = cautions_of_splits(data)
+        self.warnings += found
+
+    def _graph(self, prepared: Prepared) -> None:
+        tables, count = self.tables, len(prepared.items)
+        incidence = self._tried(
+            lambda: neighbour_incidence(
+                tables.kg, tables.item_entities, prepared.items, self.defaults["leave_out_relations"]
+            )
+        )
+        if incidence is None:
+            return
+        thresholds = overlap_join(incidence, NO_EDGES)[1] if incidence.nnz else pl.DataFrame({"edges": [0]})
+        if not thresholds["edges"][0]:
+            self.errors.append(
+                Finding(
+                    "found no two items that share an entity, expected some: the item graph would have no edge",
+                    "add facts that several items have in common, such as categories or makers",
+                    "kg",
+                )
+            )
+            return
+        wanted = self.wishes.s_m
+        joining = suggested_s_m(thresholds, count) if wanted is None else joining_at(wanted, thresholds, count)
+        self.known["joining"] = joining
+        if joining.density == 1:
+            self.errors.append(
+                Finding(
+                    f"item graph: s_m {joining.s_m}: found an edge between every two items, which tells none from another",
+                    "take a higher s_m, or add facts that only some items have",
+                )
+            )
+        if joining.edges < FEWEST_EDGES:
+            most = f"; s_m 0 has {thresholds['edges'][0]:,}" if wanted else ""
+            self.errors.append(
+                Finding(
+                    f"item graph: s_m {joining.s_m}: found {joining.edges} of the {FEWEST_EDGES} edges that training needs at least{most}",
+                    "take a lower s_m" if most else "add facts that more items have in common",
+                )
+            )
+        doubts = link_warnings(tables.kg, tables.item_entities, prepared.items, self.seed)
+        linked = tables.item_entities["item_id"].unique()
+        with_entity = int(prepared.items["item_id"].is_in(linked.implode()).sum())
+        self.warnings += cautions_of_graph(with_entity, joining, doubts)
+
+    def _tried(self, action: Callable[[], T]) -> T | None:
+        """What an action gives; None where the data do not allow it, which is kept as an error."""
+        try:
+            return action()
+        except InputError as error:
+            self.errors.append(Finding(str(error)))
+            return None

@@ -1,0 +1,321 @@
+"""Everything that is wrong with the four tables, not only what a stage would stop at first.
+
+The rules are those of `pipeline.data.sources.tidy`; here every row that breaks one is counted, and what to do is said beside it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from pipeline.common.errors import InputError
+from pipeline.data.sources.tidy import (
+    RawTable,
+    ReadColumn,
+    TidyTables,
+    no_reserved_column,
+    rating_or_like,
+    read_ids,
+    read_likes,
+    read_numbers,
+    repeats,
+    shown,
+    tidy,
+)
+
+ID_COLUMNS = {
+    "interactions": ("user_id", "item_id"),
+    "items": ("item_id",),
+    "kg": ("head", "relation", "tail"),
+    "item_entities": ("item_id", "entity_id"),
+}
+KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "item_entities": ("item_id", "entity_id")}
+# What people call our columns, in lower case and without separators.
+OTHER_NAMES = {
+    "user_id": ("user", "userid", "uid", "username", "customer", "customerid", "person", "personid", "memberid"),
+    "item_id": (
+        "item",
+        "itemid",
+        "iid",
+        "id",
+        "movieid",
+        "filmid",
+        "bookid",
+        "isbn",
+        "productid",
+        "product",
+        "recipeid",
+    ),
+    "rating": ("score", "stars", "ratings", "value", "vote", "grade"),
+    "like": ("liked", "likes", "label", "isliked"),
+    "timestamp": ("time", "date", "datetime", "ts", "ratedat", "createdat"),
+    "head": ("headid", "subject", "source", "from", "entity"),
+    "relation": ("relationid", "predicate", "property", "relationship", "type"),
+    "tail": ("tailid", "object", "target", "to", "value"),
+    "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of problem in one place.
+
+    Attributes:
+        problem: what was found, and what was expected.
+        advice: what to do about it.
+        file, column: where; empty where it is about none.
+        row: the first row that has it, as the file counts (`line 3`, `row 2`).
+        count: how many rows have it; 0 where it is not about rows.
+    """
+
+    problem: str
+    advice: str = ""
+    file: str = ""
+    column: str = ""
+    row: str = ""
+    count: int = 0
+
+    def sentence(self) -> str:
+        place = ", ".join(part for part in (f"column {self.column}" if self.column else "", self.row) if part)
+        more = f" (and {self.count - 1} more {'row' if self.count == 2 else 'rows'})" if self.count > 1 else ""
+        return ": ".join(part for part in (self.file, place, f"{self.problem}{more}") if part)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """
+    Attributes:
+        tables: what is left without the rows that are wrong; None where a whole column or table is.
+    """
+
+    errors: list[Finding]
+    warnings: list[Finding]
+    tables: TidyTables | None
+
+
+def examine(raw: Mapping[str, RawTable], *, links_may_name_unknown_items: bool = False) -> Examined:
+    """All that is wrong with the tables that could be read.
+
+    Args:
+        raw: by name: interactions, items, kg, item_entities; those that could not be read are missing.
+        links_may_name_unknown_items: see `tidy`.
+    """
+    checks = {name: _TableCheck(name, table) for name, table in raw.items()}
+    for check in checks.values():
+        check.columns()
+    items = checks.get("items")
+    if items is not None and "item_id" in items.read:
+        for name in ("interactions", "item_entities"):
+            if name in checks and not (name == "item_entities" and links_may_name_unknown_items):
+                checks[name].unknown_items(items)
+    errors = [finding for check in checks.values() for finding in check.errors]
+    warnings = [finding for check in checks.values() for finding in check.warnings]
+    whole = set(ID_COLUMNS) <= set(checks) and not any(check.unusable for check in checks.values())
+    tables = None
+    if whole:
+        left = {name: check.without_bad_rows() for name, check in checks.items()}
+        try:
+            tables = tidy(
+                *(left[name] for name in ID_COLUMNS), links_may_name_unknown_items=links_may_name_unknown_items
+            )
+        except InputError as error:
+            # Without its wrong rows a table may be empty, which says nothing that is not said already.
+            if not errors:
+                errors.append(Finding(str(error)))
+    return Examined(errors, warnings, tables)
+
+
+def of_remark(remark: str) -> Finding:
+    file, _, problem = remark.partition(": ")
+    return Finding(problem, file=file)
+
+
+class _TableCheck:
+    """One table: its columns as they are stored, and the rows in which something is wrong."""
+
+    def __init__(self, name: str, table: RawTable) -> None:
+        self.name, self.table = name, table
+        self.errors: list[Finding] = []
+        self.warnings: list[Finding] = []
+        self.read: dict[str, ReadColumn] = {}
+        self.unusable = False
+        self.bad = pl.repeat(False, len(table.frame), eager=True)
+
+    def columns(self) -> None:
+        """Every column that the pipeline reads, and rows that repeat a key."""
+        for name in ID_COLUMNS[self.name]:
+            self._read(name, read_ids)
+        if self.name == "interactions":
+            try:
+                value = rating_or_like(self.table)
+            except InputError as error:
+                self._unusable(error, "rating, like", ("rating", "like"))
+            else:
+                self._read(value, read_numbers if value == "rating" else lambda table, _: read_likes(table))
+            if "timestamp" in self.table.frame.columns:
+                self._read("timestamp", read_numbers)
+        if self.name == "items":
+            try:
+                no_reserved_column(self.table)
+            except InputError as error:
+                self._unusable(error, "item")
+        if not self.unusable and self.table.frame.is_empty():
+            self.unusable = True
+            self.errors.append(Finding("found no rows, expected at least one", file=self.table.file))
+        key = KEYS.get(self.name)
+        if key and all(name in self.read for name in key):
+            self._repeated(key)
+
+    def unknown_items(self, items: _TableCheck) -> None:
+        """Rows about items that the items' table lacks."""
+        if "item_id" not in self.read:
+            return
+        known = items.read["item_id"].values.drop_nulls().unique()
+        ids, bad = self.read["item_id"].values, self.read["item_id"].bad
+        unknown = ~ids.is_in(known.implode()) & ~bad
+        if not unknown.any():
+            return
+        alike = _alike(ids.filter(unknown).unique()).is_in(_alike(known).implode()).mean()
+        advice = (
+            "the ids are written in another way there (spaces, capitals, leading zeros or '.0'): write them alike"
+            if isinstance(alike, float) and alike > 0.5
+            else f"add the items to {items.table.file}, or remove these rows"
+        )
+        if unknown.all():
+            advice += "; no row is about a known item: are both keyed by the same ids?"
+        self._mark(unknown, "item_id", f"expected one of the items in {items.table.file}", advice, "item ")
+
+    def without_bad_rows(self) -> RawTable:
+        good = ~self.bad
+        lines = self.table.lines
+        kept = [lines[index] for index in good.arg_true()] if lines else ()
+        return replace(self.table, frame=self.table.frame.filter(good), lines=kept)
+
+    def _read(self, name: str, how) -> None:  # type: ignore[no-untyped-def]
+        try:
+            column: ReadColumn = how(self.table, name)
+        except InputError as error:
+            self._unusable(error, name, (name,) if name not in self.table.frame.columns else ())
+            return
+        self.read[name] = column
+        if column.bad.any():
+            self._mark(column.bad, name, f"expected {column.expected}", self._remedy(name, column))
+        if column.expected == "an id":
+            self._untrimmed(name, column)
+
+    def _remedy(self, name: str, column: ReadColumn) -> str:
+        if column.expected != "a number":
+            return "fill it in, or remove these rows"
+        texts = self.table.frame[name].filter(column.bad).cast(pl.String, strict=False).drop_nulls()
+        if len(texts) and texts.str.contains(r"^\s*-?\d+,\d+\s*$").all():
+            return "write a point and not a comma before the decimals"
+        if name == "timestamp":
+            return "write seconds since 1970, or leave the column out (only a temporal split reads it)"
+        return "correct it, or remove these rows"
+
+    def _untrimmed(self, name: str, column: ReadColumn) -> None:
+        spaced = (column.values != column.values.str.strip_chars()).fill_null(False) & ~column.bad
+        if spaced.any():
+            index = int(spaced.arg_true()[0])
+            self.warnings.append(
+                Finding(
+                    f"found {column.values[index]!r} with spaces around it, which makes another id than without",
+                    "remove them, here and in the other tables, if they mean nothing",
+                    self.table.file,
+                    name,
+                    self.table.row(index),
+                    int(spaced.sum()),
+                )
+            )
+
+    def _repeated(self, key: Sequence[str]) -> None:
+        columns = {name: self.read[name] for name in key}
+        missing = pl.Series([False]).new_from_index(0, len(self.table.frame))
+        for column in columns.values():
+            missing = missing | column.bad
+        frame = pl.DataFrame([column.values.alias(name) for name, column in columns.items()])
+        again = repeats(frame, key) & ~missing
+        if not again.any():
+            return
+        index = int(again.arg_true()[0])
+        values = ", ".join(f"{name} {frame[name][index]}" for name in key)
+        what = {"interactions": "the last rating", "items": "one row for each item"}.get(self.name, "one of them")
+        self._add(again, "", f"found {values} a second time, expected it once", f"keep {what}", index)
+
+    def _mark(self, bad: pl.Series, name: str, expected: str, advice: str, what: str = "") -> None:
+        index = int(bad.arg_true()[0])
+        found = shown(self.table.frame[name][index])
+        if not what and expected == "expected an id":
+            found = "no value"
+        self._add(bad, name, f"found {what}{found}, {expected}", advice, index)
+
+    def _add(self, bad: pl.Series, column: str, problem: str, advice: str, index: int) -> None:
+        self.bad = self.bad | bad
+        self.errors.append(Finding(problem, advice, self.table.file, column, self.table.row(index), int(bad.sum())))
+
+    def _unusable(self, error: InputError, column: str, missing: Sequence[str] = ()) -> None:
+        """A column, and so the table, that cannot be read at all."""
+        self.unusable = True
+        text = str(error).removeprefix(f"{self.table.file}: ")
+        text = text.removeprefix(f"columns {column}: ").removeprefix(f"column {column}: ")
+        self.errors.append(Finding(text, self._instead(missing), self.table.file, column))
+
+    def _instead(self, missing: Sequence[str]) -> str:
+        columns = self.table.frame.columns
+        if not missing:
+            return ""
+        if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|,"):
+            mark = next(mark for mark in ";\t|," if mark in columns[0])
+            return f"the fields look separated by {mark!r}: save the file with commas as .csv, or with tabs as .tsv"
+        near = [(_near(name, columns), name) for name in missing]
+        found = [f"--rename {_quoted(f'{theirs}={ours}')}" for theirs, ours in near if theirs is not None]
+        return f"if that is it, {' or '.join(found)}" if found else ""
+
+
+def _near(name: str, columns: Sequence[str]) -> str | None:
+    """The column that is probably meant by a name of ours."""
+    plain = {"".join(c for c in column.lower() if c.isalnum()): column for column in reversed(columns)}
+    for candidate in (name.replace("_", ""), *OTHER_NAMES.get(name, ())):
+        if candidate in plain:
+            return plain[candidate]
+    close = difflib.get_close_matches(name.replace("_", ""), plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _alike(ids: pl.Series) -> pl.Series:
+    return ids.str.strip_chars().str.to_lowercase().str.replace(r"\.0$", "").str.strip_chars_start("0")
+
+
+def of_links(tables: TidyTables, links_file: str, kg_file: str) -> tuple[list[Finding], list[Finding]]:
+    """Links to entities that no triple is about, as errors and as warnings."""
+    entities = pl.concat([tables.kg["head"], tables.kg["tail"]]).unique()
+    linked = tables.item_entities["entity_id"]
+    unknown = ~linked.is_in(entities.implode())
+    if not unknown.any():
+        return [], []
+    first = linked.filter(unknown)[0]
+    if unknown.all():
+        found = Finding(
+            f"found no entity that {kg_file} knows, the first is {first!r}; expected heads or tails of its triples",
+            "name the entities alike in both tables",
+            links_file,
+            "entity_id",
+        )
+        return [found], []
+    found = Finding(
+        f"found {first!r}, which no triple of {kg_file} is about: such an item has no neighbours",
+        "fine for a few; are the entities named alike in both tables?",
+        links_file,
+        "entity_id",
+        count=int(unknown.sum()),
+    )
+    return [], [found]

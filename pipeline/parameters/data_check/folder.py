@@ -1,0 +1,166 @@
+"""What a folder holds: the layout by its file names, and the tables that can be read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.common.config import validated
+from pipeline.common.errors import InputError
+from pipeline.data.sources import SourceConfig
+from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
+from pipeline.data.sources.delimited import all_renamed, read_table, renamed
+from pipeline.data.sources.files import FilesSource
+from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
+from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
+from pipeline.data.sources.tidy import RawTable, TidyTables
+from pipeline.parameters.data_check.findings import Finding
+
+ATOMIC = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
+# What people call our tables.
+OTHER_NAMES = {
+    "interactions": ("ratings", "rating", "likes", "reviews", "votes", "events", "interaction", "ratings_data"),
+    "items": ("item", "movies", "films", "books", "products", "recipes", "songs", "artists", "catalogue", "catalog"),
+    "kg": ("triples", "graph", "knowledge_graph", "facts", "kg_final"),
+    "item_entities": ("links", "link", "item_entity", "entities", "item2entity", "item_index2entity_id"),
+}
+WHAT_FOR = {
+    "interactions": "columns user_id, item_id and rating or like",
+    "items": "columns item_id and any text columns",
+    "kg": "the item graph is made of it: columns head, relation, tail, one row for each fact, which may be the items' own "
+    "categories, such as (item id, 'genre', 'Comedy')",
+    "item_entities": "which entity of kg an item is: columns item_id, entity_id; the same id twice where kg has the items' ids",
+}
+
+
+# Published data sets by the files that they are known by, each by one of its names; the first that has all is it.
+PUBLISHED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
+    ("kgcn", (LINK_FILES, KG_FILES)),
+    ("kgcn", (("ratings_final.txt",), ("kg_final.txt",))),
+    ("hetrec-lastfm", (("user_artists.dat",), ("artists.dat",))),
+    ("book-crossing", (("bx-book-ratings.csv",),)),
+    ("book-crossing", (("ratings.csv", "book-ratings.csv"), ("books.csv", "bx_books.csv"))),
+    ("movielens", (("ratings.csv",), ("movies.csv",))),
+    ("movielens", (("ratings.dat",), ("movies.dat",))),
+    ("movielens", (("u.data",), ("u.item",))),
+)
+
+
+@dataclass(frozen=True)
+class FolderTables:
+    """
+    Attributes:
+        type: the reader, as `source.type` of params.yaml names it.
+        raw: the tables that could be read, by name.
+        errors: why the others could not.
+        tables: of a published data set, whose reader checks and mends them itself.
+    """
+
+    type: str
+    raw: dict[str, RawTable] = field(default_factory=dict)
+    errors: list[Finding] = field(default_factory=list)
+    tables: TidyTables | None = None
+
+
+def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
+    """Read each table by itself, so that one that is missing or damaged does not hide what the others have.
+
+    Args:
+        folder: or, of a published data set, the zip that it came in.
+
+    Raises:
+        InputError: no such folder, or names to rename that no table has or whose reader renames nothing.
+    """
+    if not folder.exists():
+        raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
+    kind = layout(folder)
+    if kind not in ("tables", "atomic"):
+        if rename:
+            raise InputError(
+                f"--rename: found {next(iter(rename))!r}, but {folder} is {kind}, which has names of its own"
+            )
+        return _published(folder, kind)
+    raw: dict[str, RawTable] = {}
+    errors: list[Finding] = []
+    for name in NAMES:
+        if kind == "atomic" and name == "items" and not any(folder.glob("*.item")):
+            if "interactions" in raw:
+                raw[name] = items_of(raw["interactions"])
+            continue
+        try:
+            path = table_file(folder, name) if kind == "tables" else atomic_file(folder, ATOMIC[name])
+        except InputError as error:
+            errors.append(_not_found(error, folder, name, kind))
+            continue
+        try:
+            raw[name] = read_table(path) if kind == "tables" else atomic_table(path.read_bytes(), str(path))
+        except (InputError, OSError) as error:
+            errors.append(_unreadable(error, path))
+    if rename:
+        # Where a table could not be read, a name may well be one of its columns.
+        of_all = all_renamed if not errors else lambda tables, names: [renamed(table, names) for table in tables]
+        raw = dict(zip(raw, of_all(list(raw.values()), rename), strict=True))
+    return FolderTables(kind, raw, errors)
+
+
+def layout(folder: Path) -> str:
+    """The reader by the names of the files; `tables` where they say nothing.
+
+    Raises:
+        InputError: a file that is no zip.
+    """
+    if any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+        return "tables"
+    if any(folder.glob("*.inter")):
+        return "atomic"
+    files = FilesSource(type="any", path=str(folder)).files()
+    known = (kind for kind, parts in PUBLISHED if all(files.find(*names) is not None for names in parts))
+    return next(known, "tables")
+
+
+def _published(folder: Path, kind: str) -> FolderTables:
+    source = validated(SourceConfig, {"source": {"type": kind, "path": folder.as_posix()}}, "").source
+    try:
+        return FolderTables(kind, tables=source.read())
+    except InputError as error:
+        return FolderTables(kind, errors=[Finding(str(error))])
+
+
+def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding:
+    problem = str(error).removeprefix(f"{folder}: ")
+    there = sorted(path.name for path in folder.iterdir() if path.is_file())
+    if "found nothing" not in problem and "found none" not in problem:
+        return Finding(problem, "keep one of them there", str(folder))
+    advice = f"it is needed: {WHAT_FOR[name]}"
+    near = _near(name, there) if kind == "tables" else None
+    if near is not None:
+        ending = Path(near).suffix
+        right = "rename it" if ending in ENDINGS else f"save it as {' or '.join(ENDINGS)} and name it"
+        advice = f"if it is {near}, {right} {name}{ending if ending in ENDINGS else '.csv'}; {advice}"
+    return Finding(problem, advice, str(folder))
+
+
+def _near(name: str, files: Sequence[str]) -> str | None:
+    """The file that is probably meant by a table's name."""
+    taken = {f"{other}{ending}" for other in NAMES for ending in ENDINGS}
+    stems = {file.split(".")[0].lower().replace("-", "_"): file for file in reversed(files) if file not in taken}
+    for candidate in (name, *OTHER_NAMES[name]):
+        if candidate in stems:
+            return stems[candidate]
+    close = difflib.get_close_matches(name, stems, n=1, cutoff=0.8)
+    return stems[close[0]] if close else None
+
+
+def _unreadable(error: InputError | OSError, path: Path) -> Finding:
+    if isinstance(error, OSError):
+        return Finding(f"cannot be read: {error.strerror}", file=str(path))
+    problem = str(error).removeprefix(f"{path}: ")
+    if "not UTF-8" in problem:
+        return Finding(problem, "save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')", str(path))
+    if "fields, expected" in problem:
+        return Finding(problem, "a text that holds the separator goes into double quotes", str(path))
+    if "not a readable table" in problem:
+        return Finding(problem, "a quote inside a quoted text is written twice", str(path))
+    return Finding(problem, file=str(path))

@@ -1,0 +1,95 @@
+"""The check of a folder as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.parameters.data_check.check import DataCheck
+from pipeline.parameters.data_check.facts import FEW_RATINGS, Facts, Scale
+from pipeline.parameters.data_check.findings import Finding
+from pipeline.parameters.data_check.suggestions import percent
+
+BARS = "▁▂▃▄▅▆▇█"
+EXAMPLE_LENGTH = 100
+
+
+def shown_check(check: DataCheck) -> str:
+    """Facts, suggestions, warnings, errors, verdict."""
+    lines = [f"{check.source['path']}: {check.source['type']}"]
+    if check.facts is None:
+        lines += [
+            f"  {name}: {table.rows:,} rows of {', '.join(table.columns)} ({table.file})"
+            for name, table in check.files.items()
+        ]
+    else:
+        rows = list(_rows(check, check.facts))
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        lines += [f"  {name:<{widths[0]}}  {number:>{widths[1]}}  {words}".rstrip() for name, number, words in rows]
+        if check.errors:
+            lines.append("  (of the rows that can be used)")
+    # The last one counts what is left, which the others explain.
+    lines += [f"note: {remark}" for remark in check.splits] if len(check.splits) > 1 else []
+    lines += _numbered("warning", check.warnings) + _numbered("error", check.errors)
+    errors = f"{len(check.errors)} {'error' if len(check.errors) == 1 else 'errors'}"
+    lines.append("can be used" if check.usable else f"cannot be used: {errors}")
+    return "\n".join(lines)
+
+
+def _rows(check: DataCheck, facts: Facts) -> Iterator[tuple[str, str, str]]:
+    few = f", {facts.users_with_few:,} users with fewer than {FEW_RATINGS}" if facts.users_with_few else ""
+    yield (
+        "users",
+        f"{facts.users:,}",
+        f"median of {facts.ratings_of_users:g} {'rating' if facts.ratings_of_users == 1 else 'ratings'}{few}",
+    )
+    parts = [
+        f"{count:,} ({count / facts.items:.0%}) {what}"
+        for count, what in (
+            (facts.items_rated, "rated"),
+            (facts.items_with_text, "with text"),
+            (facts.items_with_entity, "with an entity"),
+        )
+    ]
+    yield "items", f"{facts.items:,}", ", ".join(parts)
+    time = "with" if facts.timestamps else "without"
+    yield "interactions", f"{facts.interactions:,}", f"{percent(facts.density)} of all pairs, {time} timestamps"
+    if check.scale is not None:
+        yield "ratings", f"{check.scale.low:g}-{check.scale.high:g}", _values(check.scale)
+    if check.likes is not None:
+        share = check.likes / facts.interactions
+        rule = (
+            "by the column like"
+            if check.threshold is None
+            else f"from {check.threshold.value:g} on ({check.threshold.why})"
+        )
+        yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.dislikes:,} dislikes"
+    yield "triples", f"{facts.triples:,}", f"{facts.relations:,} relations, {facts.entities:,} entities"
+    if check.joining is not None:
+        joining = check.joining
+        graph = joining.sentence()
+        yield "s_m", f"{joining.s_m}", f"{graph} ({joining.why})" if joining.fits else graph
+    yield "text", "", _text(check)
+
+
+def _values(scale: Scale) -> str:
+    if not scale.counts:
+        return f"{scale.values:,} different ones"
+    most = max(scale.counts.values())
+    bars = (f"{value} {BARS[round((len(BARS) - 1) * count / most)]}" for value, count in scale.counts.items())
+    return "  ".join(bars)
+
+
+def _text(check: DataCheck) -> str:
+    if check.template is None:
+        return "none"
+    text = check.example if len(check.example) <= EXAMPLE_LENGTH else f"{check.example[: EXAMPLE_LENGTH - 1]}…"
+    return f"{check.template!r}, such as {text!r}"
+
+
+def _numbered(kind: str, findings: Sequence[Finding]) -> list[str]:
+    lines = []
+    for finding in findings:
+        lines.append(f"{kind}: {finding.sentence()}")
+        if finding.advice:
+            lines.append(f"  -> {finding.advice}")
+    return [" ".join(line.split()) if not line.startswith("  ") else line for line in lines]

@@ -1,0 +1,68 @@
+"""The score as an inner product of a user's vector with an item's, for an index that finds an item's nearest vectors.
+
+    preference(u, c) = [u', 1] · [r_c, b_c]   with u' = sum over views and heads of share · W^O^T u,   b_c = sum of share · b_c
+
+so the item vectors are those of the model with one coordinate more. It holds where the view of a user does not depend on the
+candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.dataset import blocks
+from pipeline.data.people import Person, histories_of
+from pipeline.explain.reasons import head_shares
+from pipeline.users.coordinates import BLOCK_USERS, coordinates, item_bias
+from pipeline.users.trained import TrainedModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def why_no_vectors(model: TrainedModel) -> str | None:
+    """Why scores are not inner products of user vectors with item vectors; None: they are."""
+    from pipeline.users.views.candidate_attention import CandidateAttention
+
+    if model.co_rating is not None:
+        return (
+            "no vectors: co_rating_l2 gives every pair of items a weight of its own, "
+            "so that no user vector and item vector narrower than the catalogue have the score as their inner product"
+        )
+    if any(isinstance(view, CandidateAttention) for view in model.scorer.views.values()):
+        return (
+            "no vectors: attention candidate weighs a history anew for each item, "
+            "so that a user has no vector that is the same for all of them"
+        )
+    return None
+
+
+def item_vectors(model: TrainedModel) -> NDArray[np.float32]:
+    """Of all items, (M, width + 1): r_c and, last, what item biases add to the score."""
+    import torch
+
+    with torch.inference_mode():
+        bias = item_bias(model, head_shares(model))
+        found: NDArray[np.float32] = torch.cat([model.items, bias.unsqueeze(1)], dim=1).float().cpu().numpy()
+    return found
+
+
+def user_vectors(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.float32]:
+    """Of some people, (people, width + 1), for a model of which `why_no_vectors` says nothing; the last coordinate is 1."""
+    import torch
+
+    parts = [np.zeros((0, model.items.shape[1]), dtype=np.float32)]
+    with torch.inference_mode():
+        for block in blocks(len(people), BLOCK_USERS):
+            likes, dislikes = histories_of(people[block[0] : block[-1] + 1], model.device)
+            (total,) = coordinates(model, likes, dislikes, [head_shares(model)])
+            parts.append(total.float().cpu().numpy())
+    return with_ones(np.concatenate(parts))
+
+
+def with_ones(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Users as they stand beside `item_vectors`, (users, width + 1), of their coordinates, (users, width)."""
+    return np.concatenate([coordinates, np.ones((len(coordinates), 1), dtype=np.float32)], axis=1)

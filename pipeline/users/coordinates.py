@@ -1,0 +1,128 @@
+"""Users as vectors over the items' coordinates: what a sum of heads makes of both views, put together before any item is looked at.
+
+A head is linear in the candidate where a view does not depend on it, so its W^O can be applied to users as well as to items, and views and
+heads can be added up there. For some users out of many items that leaves a single product with the item vectors, where
+scoring head by head and view by view multiplies every item by two matrices a head first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pipeline.data.dataset import blocks
+from pipeline.evaluation.protocols import Scores
+from pipeline.explain.reasons import head_shares, view_shares
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from pipeline.users.histories import Histories
+    from pipeline.users.trained import TrainedModel
+    from pipeline.users.views.view import View
+
+# Users whose vectors are made at once: their cost is that of the items' values, once for each such block.
+BLOCK_USERS = 4096
+
+
+def coordinates(
+    model: TrainedModel, likes: Histories, dislikes: Histories, sums: Sequence[Mapping[str, float]]
+) -> list[torch.Tensor]:
+    """For each sum of heads the users' vectors u', (users, width), with sum of share · head(u, c) = u' · r_c but for biases.
+
+    Args:
+        model: one of which `vectors.why_no_vectors` says nothing.
+        sums: head to its share.
+    """
+    import torch
+
+    from pipeline.users.histories import merged
+
+    width = model.items.shape[1]
+    # A view scores any candidate by an inner product: by unit vectors it gives the user's own coordinates.
+    unit = torch.eye(width, dtype=model.items.dtype, device=model.device)
+    totals = [model.items.new_zeros(len(likes.lengths), width) for _ in sums]
+    for name, module in model.scorer.views.items():
+        view: View = module  # type: ignore[assignment]
+        history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+        scores = view.scores(unit, model.items, history)
+        for place, shares in enumerate(sums):
+            for head, share in view_shares(model, name, shares).items():
+                totals[place] = totals[place] + scores[head] * share
+    return totals
+
+
+def item_bias(model: TrainedModel, shares: Mapping[str, float]) -> torch.Tensor:
+    """What item biases add to a sum of heads, (M,)."""
+    bias = model.items.new_zeros(len(model.items))
+    for head, share in shares.items():
+        if head in model.scorer.item_bias:
+            bias = bias + share * model.scorer.item_bias[head]
+    return bias
+
+
+class ScoredByVectors:
+    """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question."""
+
+    def __init__(self, model: TrainedModel) -> None:
+        import torch
+
+        from pipeline.users.histories import histories
+        from pipeline.users.views.view import sizes
+
+        self._items = model.items
+        preferred = head_shares(model)
+        # Without a head of its own `judgement` is what `preference` is.
+        self._sums = [preferred, {"judge": 1.0}] if "judge" in model.scorer.heads else [preferred]
+        parts: list[list[torch.Tensor]] = [[] for _ in self._sums]
+        leniency = []
+        with torch.inference_mode():
+            self._bias = [item_bias(model, shares) for shares in self._sums]
+            for users in blocks(model.data.users, BLOCK_USERS):
+                likes, dislikes = (
+                    histories(matrix, users, model.device)
+                    for matrix in (model.data.train_likes, model.data.train_dislikes)
+                )
+                for kept, found in zip(parts, coordinates(model, likes, dislikes, self._sums), strict=True):
+                    kept.append(found)
+                ready = model.scorer.leniency(sizes(likes), sizes(dislikes))
+                leniency.append(model.items.new_zeros(len(users)) if ready is None else ready)
+            self._vectors = [torch.cat(kept) for kept in parts]
+            self._leniency = torch.cat(leniency)
+
+    def score(self, users: NDArray[np.int64]) -> Scores:
+        import torch
+
+        with torch.inference_mode():
+            preference = torch.addmm(self._bias[0], self._vectors[0][users], self._items.T).float().cpu().numpy()
+        if len(self._sums) == 1:
+            return Scores(preference, preference)
+        return Scores(preference, Judged(self._items, self._vectors[1][users], self._bias[1], self._leniency[users]))
+
+
+class Judged(NamedTuple):
+    """Judgements of some users, each made when it is asked for: of the whole catalogue hardly any is.
+
+    Attributes:
+        items: (M, width).
+        users: (users, width).
+        item_bias: (M,).
+        leniency: (users,).
+    """
+
+    items: torch.Tensor
+    users: torch.Tensor
+    item_bias: torch.Tensor
+    leniency: torch.Tensor
+
+    def __getitem__(self, cells: Any) -> Any:
+        """At these rows and columns, (cells,)."""
+        import torch
+
+        row, column = (torch.from_numpy(place).to(self.items.device) for place in cells)
+        with torch.inference_mode():
+            found = torch.linalg.vecdot(self.users[row], self.items[column]) + self.item_bias[column]
+            return (found + self.leniency[row]).float().cpu().numpy()

@@ -1,0 +1,179 @@
+"""Scores of all items from a user's views (method 7), by one or more heads.
+
+    head(u, c) = w1 r_c^T W1_head u+ + w2 r_c^T W2_head u- + b_c,   divided by sqrt(d) where item vectors start large
+
+The method has one head, the click, without a bias. The extended model asks three questions, each a head of its own over the
+same item vectors and views: *like* (which of all items will be liked), *meet* (which will be rated at all), *judge* (will
+what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 2018): P(like) = P(meet) P(like | meet).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.functional import dropout
+
+from pipeline.users.histories import add_up, merged
+from pipeline.users.views import build_view
+
+if TYPE_CHECKING:
+    from pipeline.users.histories import Histories
+    from pipeline.users.views.view import View
+
+Head = Literal["click", "like", "meet", "judge"]
+Views = Literal["both", "likes", "merged"]
+# w2 at the start. A dislike is a rating like any other to `meet`, and speaks against its kind to `judge`.
+DISLIKES_START = {"click": 1.0, "like": 0.0, "meet": 0.3, "judge": -0.3}
+
+
+# Ratings of the overall like-rate with which each user starts.
+LENIENCY_DAMPING = 5.0
+
+
+class Biases(NamedTuple):
+    """
+    Attributes:
+        items: where each head's item biases start, head to (M,).
+        like_rate: share of likes among all ratings, between 0 and 1.
+    """
+
+    items: dict[str, torch.Tensor]
+    like_rate: float
+
+
+class TwoViews(nn.Module):
+    """
+    Args:
+        width: d, of the item vectors.
+        items: of the catalogue.
+        heads: which questions are asked.
+        views: both apart; likes alone; or likes and dislikes merged into one.
+        view_settings: of `build_view`: attention, attention_heads, exponent, learn_exponent.
+        biases: where they start; None for a model without any.
+        co_rating: also weigh what `co_rating` gives to `forward`.
+        scale: factor of every score but the biases. The weights could do as well: it lets them start at 1.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        items: int,
+        heads: Sequence[Head],
+        views: Views,
+        view_settings: dict[str, object],
+        biases: Biases | None,
+        scale: float,
+        co_rating: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kind, self.scale = tuple(heads), views, scale
+        names = {"both": ("likes", "dislikes"), "likes": ("likes",), "merged": ("rated",)}[views]
+        self.views = nn.ModuleDict(
+            {name: build_view(width=width, items=items, outputs=heads, **view_settings) for name in names}  # type: ignore[arg-type]
+        )
+        starts = [[DISLIKES_START[head] if name == "dislikes" else 1.0 for name in names] for head in heads]
+        self.weights = nn.Parameter(torch.tensor(starts))
+        self.item_bias = nn.ParameterDict(
+            {head: nn.Parameter(start.clone()) for head, start in (biases.items if biases else {}).items()}
+        )
+        if co_rating:
+            # On the scale of EASE's own scores, and without a word from dislikes, which are disliked together for many reasons.
+            shares = [[0.0 if name == "dislikes" else 1.0 for name in names] for _ in heads]
+            self.co_weights = nn.Parameter(torch.tensor(shares))
+        if biases and "judge" in heads:
+            self.register_buffer("like_rate", torch.tensor(biases.like_rate))
+            self.leniency_weight = nn.Parameter(torch.tensor(1.0))
+
+    def forward(
+        self,
+        items: torch.Tensor,
+        likes: Histories,
+        dislikes: Histories,
+        *,
+        co_rating: Mapping[str, torch.Tensor] | None = None,
+        leave_one_out: bool = False,
+        drop: float = 0.0,
+        catalogue: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Scores of every item for some users.
+
+        Args:
+            items: R, (M, width).
+            likes: histories of the users.
+            dislikes: likewise.
+            co_rating: view to item-to-item weights with a zero diagonal, (M, M).
+            leave_one_out: score each item of a history by the user without that item, in the view it sits in. Other
+                items are in no history, so there is nothing to leave out.
+            drop: dropout rate on the item vectors, drawn apart for their role as candidates and in histories.
+            catalogue: which items of the catalogue the M are, (M,); None where they are all of it. Histories then hold
+                places among the M.
+
+        Returns:
+            head to (users, M). `judge` is without the user's leniency, which orders nothing for one user.
+        """
+        candidates, in_history = dropout(items, drop, drop > 0), dropout(items, drop, drop > 0)
+        total: dict[str, torch.Tensor] = {}
+        for place, name in enumerate(self.views):
+            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
+            view: View = self.views[name]  # type: ignore[assignment]
+            found = view.scores(candidates, in_history, history, leave_one_out=leave_one_out)
+            for row, head in enumerate(self.heads):
+                part = found[head] * (self.weights[row, place] * self.scale)
+                total[head] = total[head] + part if head in total else part
+            if co_rating is not None:
+                together = add_up(history, co_rating[name])
+                for row, head in enumerate(self.heads):
+                    total[head] = total[head] + together * self.co_weights[row, place]
+        for name, bias in self.item_bias.items():
+            total[name] = total[name] + (bias if catalogue is None else bias.index_select(0, catalogue))
+        return total
+
+    def leniency(self, likes: torch.Tensor, dislikes: torch.Tensor) -> torch.Tensor | None:
+        """How readily users like what they rate: log-odds of their damped like-rate against everybody's, times a learned weight.
+
+        A user has no parameter of their own, so that it can be said of a user without one rating (leave-one-out), and of
+        people the model has never seen.
+
+        Args:
+            likes: how many, (users,); dislikes likewise.
+
+        Returns:
+            (users,), to be added to `judge`; None for a model without biases.
+        """
+        if not hasattr(self, "leniency_weight"):
+            return None
+        overall: torch.Tensor = self.get_buffer("like_rate")
+        rate = (likes + LENIENCY_DAMPING * overall) / (likes + dislikes + LENIENCY_DAMPING)
+        return self.leniency_weight * (torch.logit(rate) - torch.logit(overall))
+
+
+def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Tensor:
+    """By what all items of the catalogue are ranked: click, like, or meet + judge_share · judge; (users, M).
+
+    log P(meet) + log P(like | meet) is meet plus a function of judge that is linear where judge is low and flat where it is
+    high. A straight line in its place ranks as well, and keeps the score a sum over the items of the history.
+
+    Args:
+        scores: of the heads.
+    """
+    for head in ("click", "like"):
+        if head in scores:
+            return scores[head]
+    if "judge" not in scores:
+        return scores["meet"]
+    return scores["meet"] + judge_share * scores["judge"]
+
+
+def judgement(scores: dict[str, torch.Tensor], leniency: torch.Tensor | None) -> torch.Tensor:
+    """By what the items that a user rated are told apart: judge where there is such a head; (users, M).
+
+    Args:
+        scores: of the heads.
+        leniency: of the users, (users,): within a user it orders nothing, between users it does.
+    """
+    if "judge" in scores:
+        return scores["judge"] if leniency is None else scores["judge"] + leniency.unsqueeze(1)
+    return preference(scores, 0.0)

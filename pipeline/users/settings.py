@@ -1,0 +1,150 @@
+"""The settings of a model variant: switches over one code path, from the method as written to the extended model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.common.config import Config
+from pipeline.common.run_settings import SeedConfig
+from pipeline.parameters.ablation import Ablation
+
+NAME = r"^[\w-]+$"
+Figure = Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"]
+
+
+class VariantConfig(Config):
+    modalities: Annotated[list[Literal["text", "structure", "id", "entities"]], Field(min_length=1)] = Field(
+        description="What items are known by; entities: learned vectors of the graph's entities around an item"
+    )
+    structure: Literal["gat", "initial"] = Field(description="The structural vector: p'' of the GAT, or P before it")
+    structure_source: str = Field(
+        pattern=r"^[\w-]*$", description="Empty, or a name of `structures`: structural vectors made in another way"
+    )
+    finetune_gat: bool = Field(description="Go on training the GAT with the users, instead of taking p'' as it is")
+    fusion: Literal["concat", "average", "linear", "gated"] = Field(
+        description="concat: s || p''; average: (s + p'')/2, which needs equal widths; linear: concat and a linear layer; "
+        "gated: linear, each modality weighted for each item"
+    )
+    width: int = Field(
+        ge=1,
+        le=4096,
+        description="d_h of the projected text vector (concat, average), or of the item vector (linear, gated)",
+    )
+    alignment_weight: float = Field(
+        ge=0, le=100, description="Of an InfoNCE term that aligns an item's text with its structure; 0: none"
+    )
+    alignment_temperature: float = Field(gt=0, le=10, description="Of its cosines")
+    views: Literal["both", "likes", "merged"] = Field(
+        description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated"
+    )
+    attention: Literal["none", "self", "candidate"] = Field(
+        description="none: a sum; self: between the items of a history; candidate: from each candidate to the history"
+    )
+    attention_heads: int = Field(ge=1, le=64, description="Of each view; must divide the item vector's width")
+    pooling_exponent: float = Field(
+        ge=0, le=1, description="A history of n items counts as n^exponent times its mean; 0 is the mean"
+    )
+    learn_exponent: bool = Field(description="Learn the exponent, from pooling_exponent on")
+    heads: Annotated[list[Literal["click", "like", "meet", "judge"]], Field(min_length=1)] = Field(
+        description="click, or of like (liked, of all items), meet (rated, of all items), judge (liked, of those rated)"
+    )
+    co_rating_l2: float = Field(
+        ge=0, description="Penalty of EASE's item-to-item weights as a further term of each view; 0: no such term"
+    )
+    judge_share: float = Field(
+        ge=0,
+        le=10,
+        description="How much judge counts beside meet where all items are ranked; of no use with click or like",
+    )
+    biases: bool = Field(description="A bias for each item and head, and for each user in `judge`")
+    negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
+        description="all: softmax over the whole catalogue"
+    )
+    catalogue_sample: int = Field(
+        ge=0,
+        description="0: that softmax is over all items; otherwise over about this many of them, drawn by popularity in each step, "
+        "and weighted so that its sum is on average that over all",
+    )
+    negatives_per_like: int = Field(ge=1, le=10_000, description="R; not used by `all`")
+    disliked_share: float = Field(ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes")
+    leave_one_out: bool = Field(description="Score an item of the history by the history without it")
+    history_dropout: bool = Field(
+        description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; all stay targets"
+    )
+    dropout: float = Field(ge=0, lt=1, description="On item vectors")
+    max_history: int = Field(
+        ge=2, description="Longer histories are cut to a fresh random sample in every training step"
+    )
+    max_targets: int = Field(
+        ge=1, description="Users with more ratings have a random part of about this size as targets"
+    )
+    learning_rate: float = Field(
+        gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
+    )
+    weight_decay: float = Field(ge=0, le=1, description="Of AdamW")
+    batch_users: int = Field(ge=1, description="Users per step; small batches overfit")
+    epochs: int = Field(ge=1, description="At most this many; the learning rate falls linearly over them")
+    validate_every: int = Field(ge=1, description="Epochs from one look at the validation split to the next")
+    patience: int = Field(ge=1, description="Epochs without a better validation figure before stopping")
+    training_seed: int = Field(
+        ge=0, lt=1000, description="Another number is another training run on the same split and structure"
+    )
+    early_stopping_by: Annotated[list[Figure], Field(min_length=1)] = Field(
+        description="Validation figures whose sum picks the epoch"
+    )
+
+    @model_validator(mode="after")
+    def _switches_fit(self) -> VariantConfig:
+        for name in ("modalities", "heads", "early_stopping_by"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name}: found {values}, expected each at most once")
+        if "click" in self.heads and len(self.heads) > 1:
+            raise ValueError(f"heads: found {self.heads}, expected click alone or some of like, meet, judge")
+        if self.heads == ["judge"]:
+            raise ValueError("heads: found judge alone, expected like or meet beside it: judge cannot rank a catalogue")
+        if "click" not in self.heads and self.negatives != "all":
+            raise ValueError(f"negatives: found {self.negatives}, expected all: like and meet are asked of all items")
+        if self.catalogue_sample and self.negatives != "all":
+            raise ValueError(
+                f"catalogue_sample: found {self.catalogue_sample} with negatives {self.negatives}, expected 0: only all is sampled"
+            )
+        if self.patience < self.validate_every:
+            raise ValueError(
+                f"patience: found {self.patience}, expected at least validate_every, {self.validate_every}: "
+                "training would stop before its first look at the validation split"
+            )
+        if self.alignment_weight and not {"text", "structure"} <= set(self.modalities):
+            raise ValueError(
+                f"alignment_weight: found {self.alignment_weight:g} with the modalities {self.modalities}, "
+                "expected text and structure among them, or 0"
+            )
+        if self.alignment_weight and self.fusion == "concat":
+            raise ValueError(
+                f"alignment_weight: found {self.alignment_weight:g} with fusion concat, expected average, linear or gated: "
+                "vectors to be aligned are equally wide"
+            )
+        if self.finetune_gat and ("structure" not in self.modalities or self.structure != "gat"):
+            raise ValueError("finetune_gat: found true, expected structure among the modalities, and structure: gat")
+        if self.attention != "none" and self.fusion != "concat" and self.width % self.attention_heads:
+            raise ValueError(
+                f"attention_heads: found {self.attention_heads}, expected a divisor of the item vector's width {self.width}"
+            )
+        return self
+
+
+Names = Annotated[list[Annotated[str, Field(pattern=NAME)]], Field(min_length=1)]
+
+
+class RunVariants(SeedConfig):
+    run_variants: Names = Field(
+        description="Variants that `dvc repro` trains, evaluates and compares with the baselines"
+    )
+
+
+class RunAblations(RunVariants):
+    ablations: dict[str, Ablation] = Field(
+        min_length=1, description="What `make ablations` trains and compares with `run_variants`, by name"
+    )

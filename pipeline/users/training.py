@@ -1,0 +1,374 @@
+"""Training the two-view user model: batches, negatives, loss, early stopping, checkpoints (method 8)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.common.errors import InputError
+from pipeline.common.random_streams import stream, torch_seed
+from pipeline.data.dataset import Dataset
+from pipeline.structure.adam import Adam
+from pipeline.users.settings import VariantConfig
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from pipeline.users.histories import Histories
+    from pipeline.users.items import ItemInputs
+
+# What a validation run reports, in the order of the learning curve's columns.
+VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
+# From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
+# entities have 50 million values, and a step over them takes a ninth of the time.
+FUSED_PARAMETERS = 20_000_000
+
+
+@dataclass
+class Trained:
+    """
+    Attributes:
+        arrays: item vectors and all weights of the best epoch, as MODEL stores them.
+        history: a row per look at the validation split: epoch, mean loss since the last one, and the validation figures.
+        best_epoch: the epoch of the arrays.
+    """
+
+    arrays: dict[str, NDArray[np.float32]]
+    history: list[dict[str, float]]
+    best_epoch: int
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row of the best epoch."""
+        return next(row for row in self.history if row["epoch"] == self.best_epoch)
+
+
+class UserTrainer:
+    """One training run.
+
+    Args:
+        inputs: what items are known by.
+        data: the data set; only its training and validation splits are touched.
+
+    Raises:
+        InputError: settings that do not fit the data or each other.
+    """
+
+    def __init__(
+        self, inputs: ItemInputs, data: Dataset, config: VariantConfig, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
+        import torch
+
+        from pipeline.users.items import ItemEncoder
+        from pipeline.users.trained import build_scorer
+
+        if config.negatives == "disliked" and not data.train_dislikes.nnz:
+            raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
+        if config.finetune_gat != (inputs.gat is not None):
+            raise ValueError("finetune_gat needs the GAT's inputs, and nothing else does")
+        if config.training_seed:
+            seed = torch_seed(seed, "training", config.training_seed)
+        self.data, self.config, self.seed, self.device = data, config, seed, device
+        torch.manual_seed(torch_seed(seed, "users"))
+        self.items = ItemEncoder(inputs, config.modalities, config.fusion, config.width).to(device)
+        self.scorer = build_scorer(config, self.items.width, data).to(device)
+        parameters = [
+            parameter
+            for module in (self.items, self.scorer)
+            for parameter in module.parameters()
+            if parameter.requires_grad
+        ]
+        large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
+        self.optimiser = Adam(
+            parameters,
+            config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
+            decoupled=True,
+            fused=True if large else None,
+        )
+        self.folds = np.zeros(data.users, dtype=np.int64)
+        self.co_rating: list[dict[str, torch.Tensor]] = []
+        self.whole_co_rating: dict[str, torch.Tensor] | None = None
+        if config.co_rating_l2:
+            self._fit_co_rating()
+        if config.catalogue_sample:
+            from pipeline.users.sampled_catalogue import chances
+
+            ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
+            self.chances = chances(ratings, config.catalogue_sample)
+        self.history: list[dict[str, float]] = []
+        self.epoch = 0
+        self.losses: list[float] = []
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_value, self.best_epoch = -np.inf, 0
+
+    def _fit_co_rating(self) -> None:
+        import torch
+
+        from pipeline.users.co_rating import fit_co_rating
+
+        likes, dislikes = self.data.train_likes, self.data.train_dislikes
+        of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
+        found = fit_co_rating({name: of_view[name] for name in self.scorer.views}, self.config.co_rating_l2, self.seed)
+        self.folds = found.fold
+        self.whole_co_rating, *self.co_rating = (
+            {name: torch.from_numpy(weights).to(self.device) for name, weights in views.items()}
+            for views in (found.whole, *found.without)
+        )
+
+    def run(
+        self, checkpoint: Path | None = None, report: Callable[[dict[str, float]], None] = lambda row: None
+    ) -> Trained:
+        """Train until early stopping.
+
+        Args:
+            checkpoint: state is kept here after every epoch; a run that finds it goes on from there and ends with the
+                same bytes as one that was never stopped.
+            report: called with each row of the history.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        if checkpoint is not None and checkpoint.is_file() and self._resume(checkpoint):
+            for row in self.history:
+                report(row)
+        while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
+            rows = len(self.history)
+            self.train_an_epoch()
+            for row in self.history[rows:]:
+                report(row)
+            if checkpoint is not None:
+                self._keep(checkpoint)
+        arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
+        arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
+        return Trained(arrays, self.history, self.best_epoch)
+
+    def train_an_epoch(self) -> None:
+        """One pass over the users, and a look at the validation split where one is due.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        import torch
+
+        from pipeline.users.histories import batches_of_similar_length
+
+        self.epoch += 1
+        # Seeded by the epoch, so that a resumed run draws what an uninterrupted one draws.
+        torch.manual_seed(torch_seed(self.seed, "users", self.epoch))
+        random = stream(self.seed, "users", self.epoch)
+        generator = torch.Generator(device=self.device).manual_seed(torch_seed(self.seed, "negatives", self.epoch))
+        lengths = np.diff(self.data.train_likes.indptr)
+        if "click" not in self.config.heads:
+            lengths = lengths + np.diff(self.data.train_dislikes.indptr)
+        # A batch is of one fold: its users share the item-to-item weights that are not fitted to them.
+        batches = [
+            members[batch]
+            for number in np.unique(self.folds)
+            for members in [np.flatnonzero(self.folds == number)]
+            for batch in batches_of_similar_length(lengths[members], self.config.batch_users, random)
+        ]
+        batches = [batches[place] for place in random.permutation(len(batches))]
+        losses = []
+        self.items.train()
+        for step, users in enumerate(batches):
+            self._set_learning_rate(self.epoch - 1 + step / len(batches), len(batches))
+            loss = self._loss(users, random, generator)
+            if loss is None:
+                continue
+            self.optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            self.optimiser.step()
+            losses.append(float(loss.detach()))
+        self.losses.append(float(np.mean(losses)) if losses else 0.0)
+        if not np.isfinite(self.losses[-1]):
+            raise InputError(
+                f"train_users: found a loss of {self.losses[-1]} in epoch {self.epoch}; expected a finite one; "
+                "a lower learning_rate helps"
+            )
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
+            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
+            self.losses = []
+
+    def _set_learning_rate(self, epochs_done: float, steps: int) -> None:
+        """One epoch of warm-up, then linear to a tenth at the last epoch."""
+        warm = min(1.0, epochs_done + 1 / steps)
+        rate = self.config.learning_rate * warm * (1 - 0.9 * epochs_done / self.config.epochs)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def _loss(
+        self, users: NDArray[np.int64], random: np.random.Generator, generator: torch.Generator
+    ) -> torch.Tensor | None:
+        """Losses of the heads, each the mean over its targets, added up; None where no user of the batch has a target."""
+        import torch
+
+        from pipeline.users.histories import Sampling, histories, merged
+        from pipeline.users.losses import alignment_loss, judge_loss, loss_over_catalogue
+        from pipeline.users.sampled_catalogue import sample_catalogue
+
+        config = self.config
+        likes, dislikes = self.data.train_likes, self.data.train_dislikes
+        kept = random.random(len(users)) if config.history_dropout else None
+        sampled = [
+            histories(matrix, users, self.device, Sampling(random, config.max_history, kept))
+            for matrix in (likes, dislikes)
+        ]
+        rated = np.maximum(np.diff(likes.indptr)[users] + np.diff(dislikes.indptr)[users], 1)
+        thinned = Sampling(random, None, np.minimum(config.max_targets / rated, 1.0))
+        targeted = [histories(matrix, users, self.device, thinned) for matrix in (likes, dislikes)]
+        of_users = [matrix[users] for matrix in (likes, dislikes)]
+        co_rating = self.co_rating[self.folds[users[0]]] if self.co_rating else None
+        catalogue = log_weights = None
+        if config.catalogue_sample:
+            needed = torch.cat([history.items for history in (*sampled, *targeted)])
+            sample = sample_catalogue(self.chances, needed, random)
+            catalogue, log_weights = sample
+            sampled, targeted = ([sample.places(history) for history in pair] for pair in (sampled, targeted))
+            of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
+            co_rating = co_rating and {name: rows[catalogue][:, catalogue] for name, rows in co_rating.items()}
+        liked_targets, disliked_targets = targeted
+        parts = self.items.parts(catalogue)
+        scores = self.scorer(
+            self.items.fuse(parts),
+            *sampled,
+            co_rating=co_rating,
+            leave_one_out=config.leave_one_out,
+            drop=config.dropout,
+            catalogue=catalogue,
+        )
+        liked, disliked = (torch.from_numpy(matrix.toarray() > 0).to(self.device) for matrix in of_users)
+        losses = []
+        if "click" in config.heads and len(liked_targets.items):
+            losses += self._click_loss(scores["click"], liked_targets, liked, disliked, generator, log_weights)
+        if "like" in config.heads and len(liked_targets.items):
+            loss = loss_over_catalogue(scores["like"], liked_targets, liked, log_weights)
+            losses.append(loss / len(liked_targets.items))
+        targets = len(liked_targets.items) + len(disliked_targets.items)
+        if "meet" in config.heads and targets:
+            met = merged(liked_targets, disliked_targets)
+            losses.append(loss_over_catalogue(scores["meet"], met, liked | disliked, log_weights) / targets)
+        if "judge" in config.heads and targets:
+            loss = judge_loss(scores["judge"], liked_targets, disliked_targets, self._leniency_without_one(users))
+            losses.append(loss / targets)
+        if not losses:
+            return None
+        if config.alignment_weight:
+            aligned = alignment_loss(parts["text"], parts["structure"], config.alignment_temperature)
+            losses.append(config.alignment_weight * aligned)
+        return torch.stack(losses).sum()
+
+    def _leniency_without_one(self, users: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Of users without one of their likes, and without one of their dislikes: the target does not tell its own label."""
+        import torch
+
+        likes, dislikes = (
+            torch.from_numpy(np.diff(matrix.indptr)[users]).to(self.device, torch.float32)
+            for matrix in (self.data.train_likes, self.data.train_dislikes)
+        )
+        without_like = self.scorer.leniency((likes - 1).clamp(min=0), dislikes)
+        without_dislike = self.scorer.leniency(likes, (dislikes - 1).clamp(min=0))
+        return None if without_like is None or without_dislike is None else (without_like, without_dislike)
+
+    def _click_loss(
+        self,
+        scores: torch.Tensor,
+        targets: Histories,
+        liked: torch.Tensor,
+        disliked: torch.Tensor,
+        generator: torch.Generator,
+        log_weights: torch.Tensor | None,
+    ) -> list[torch.Tensor]:
+        from pipeline.users.losses import click_loss, loss_over_catalogue
+        from pipeline.users.negatives import sample_negatives
+
+        config = self.config
+        if config.negatives == "all":
+            return [loss_over_catalogue(scores, targets, liked, log_weights) / len(targets.items)]
+        negatives = sample_negatives(
+            config.negatives,
+            liked,
+            disliked,
+            targets.user,
+            config.negatives_per_like,
+            config.disliked_share,
+            generator,
+        )
+        with_negatives = int(negatives.counts.any(dim=1).sum())
+        if not with_negatives:
+            return []
+        return [click_loss(scores, targets, negatives.items, negatives.counts) / with_negatives]
+
+    def _validate(self) -> dict[str, float]:
+        import torch
+
+        from pipeline.evaluation.protocols import evaluate_split
+        from pipeline.users.trained import TrainedModel
+
+        self.items.eval()
+        with torch.inference_mode():
+            vectors = self.items()
+        model = TrainedModel(
+            self.scorer, vectors, self.data, self.device, self.whole_co_rating, self.config.judge_share
+        )
+        evaluated = evaluate_split(model, self.data, "valid")
+        figures = {name: evaluated.value(name) for name in VALIDATION_FIGURES}
+        for name in self.config.early_stopping_by:
+            if np.isnan(figures[name]):
+                raise InputError(
+                    f"early_stopping_by: found {name}, for which no user has both kinds of candidates "
+                    "in validation (likes and dislikes, or for ctr likes and unrated items); expected another figure"
+                )
+        chosen = sum(figures[name] for name in self.config.early_stopping_by)
+        if chosen > self.best_value:
+            self.best_value, self.best_epoch = chosen, self.epoch
+            state = {"items": vectors}
+            state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
+            state |= {f"encoder.{name}": value for name, value in self.items.state_dict().items()}
+            self.best = {name: value.detach().clone() for name, value in state.items()}
+        # Data without any dislike in validation has no impression figure; the curve shows 0 there.
+        return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}
+
+    def _keep(self, path: Path) -> None:
+        import torch
+
+        state = {
+            "items": self.items.state_dict(),
+            "scorer": self.scorer.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "history": self.history,
+            "losses": self.losses,
+            "epoch": self.epoch,
+            "best_value": float(self.best_value),
+            "best_epoch": self.best_epoch,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+
+    def _resume(self, path: Path) -> bool:
+        """Take up the state that a stopped run left; a damaged one is removed, and training starts from the beginning."""
+        import pickle
+
+        import torch
+
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
+            path.unlink()
+            return False
+        self.items.load_state_dict(state["items"])
+        self.scorer.load_state_dict(state["scorer"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.best, self.history, self.losses = state["best"], state["history"], state["losses"]
+        self.epoch, self.best_value, self.best_epoch = state["epoch"], state["best_value"], state["best_epoch"]
+        return True

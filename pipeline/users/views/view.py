@@ -1,0 +1,63 @@
+"""What all views have in common: W^V, one W^O for each head that reads them, and how a history's length counts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from pipeline.users.histories import Histories
+
+
+class View(nn.Module, ABC):
+    """A view, u = n^gamma · (mean over the history), read by one or more heads as r_c^T W^O_head u.
+
+    The method has gamma = 0 and one head.
+
+    Args:
+        width: d, of the item vectors.
+        outputs: names of the heads.
+        exponent: gamma at the start.
+        learn_exponent: go on learning it.
+    """
+
+    def __init__(self, width: int, outputs: Sequence[str], exponent: float, learn_exponent: bool) -> None:
+        super().__init__()
+        # W^V and W^O start as the identity, so that a user starts as the mean of the items.
+        self.value = nn.Parameter(torch.eye(width))
+        self.output = nn.ParameterDict({name: nn.Parameter(torch.eye(width)) for name in outputs})
+        self.exponent = nn.Parameter(torch.tensor(float(exponent)), requires_grad=learn_exponent)
+
+    @abstractmethod
+    def scores(
+        self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """r_c^T W^O_head u for every user and every item.
+
+        Args:
+            candidates: R as candidates, (M, width).
+            in_history: R as items of a history, (M, width): another draw of dropout.
+            history: the users' sets.
+            leave_one_out: each cell of an item that is in the history is scored by the history without that item.
+
+        Returns:
+            head to (users, M); zero for an empty history.
+        """
+
+    def towards(self, candidates: torch.Tensor, head: str) -> torch.Tensor:
+        """Candidates as a view's mean of values sees them: r_c · (ū W^O) = (r_c W^O^T) · ū, so W^O is applied once per item."""
+        seen: torch.Tensor = candidates @ self.output[head].T
+        return seen
+
+    def counted(self, sizes: torch.Tensor) -> torch.Tensor:
+        """n^gamma for sizes n; 0 for an empty history."""
+        return torch.where(sizes > 0, torch.pow(sizes.clamp(min=1), self.exponent), 0.0)
+
+
+def sizes(history: Histories) -> torch.Tensor:
+    """Length of each user's set as floats, (users,)."""
+    return torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.common.errors import InputError
+from pipeline.data.sources.delimited import read_delimited, read_table, renamed
+from pipeline.data.sources.tidy import RawTable
+
+
+def csv(content: bytes) -> dict[str, list[str | None]]:
+    return read_delimited(content, "f.csv", ",", quoted=True).frame.to_dict(as_series=False)
+
+
+def plain(content: bytes) -> dict[str, list[str | None]]:
+    return read_delimited(content, "f.inter", "\t", quoted=False).frame.to_dict(as_series=False)
+
+
+def refused(content: bytes, *, quoted: bool = True) -> str:
+    with pytest.raises(InputError) as error:
+        read_delimited(content, "f", "," if quoted else "\t", quoted=quoted)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_every_column_is_text_and_an_empty_field_is_missing() -> None:
+    assert csv(b"a,b\n1,x\n02,\n,1.0\n") == {"a": ["1", "02", None], "b": ["x", None, "1.0"]}
+
+
+def test_separators_quotes_and_line_ends_may_stand_in_quotes() -> None:
+    assert csv(b'a,b\n1,"x, y"\n2,"say ""hi"""\n3,"two\nlines"\n') == {
+        "a": ["1", "2", "3"],
+        "b": ["x, y", 'say "hi"', "two\nlines"],
+    }
+
+
+def test_a_byte_order_mark_windows_line_ends_and_blank_last_lines_are_no_trouble() -> None:
+    expected = {"a": ["1", "3"], "b": ["2", "4"]}
+    assert csv(b"\xef\xbb\xbfa,b\r\n1,2\r\n3,4\r\n\r\n") == expected
+    assert csv(b'\xef\xbb\xbf"a,b",c\n1,2\n') == {"a,b": ["1"], "c": ["2"]}
+    assert csv(b"a,b\n1,2\n3,4") == expected
+    assert plain(b"\xef\xbb\xbfa\tb\r\n1\t2\r\n3\t4\r\n\r\n") == expected
+
+
+def test_quotes_and_rare_line_separators_are_characters_like_any_other_in_unquoted_files() -> None:
+    assert plain('a\tb\n1\t"Heat\n2\tsay "hi"\n3\tx\u2028y\x85\x0cz\n'.encode()) == {
+        "a": ["1", "2", "3"],
+        "b": ['"Heat', 'say "hi"', "x\u2028y\x85\x0cz"],
+    }
+
+
+def test_bytes_that_are_not_utf_8_are_named_by_their_line() -> None:
+    assert refused(b"a,b\n1,2\n3,caf\xe9\n") == "f: line 3: not UTF-8 text; expected the file in UTF-8"
+    assert refused("a,b\n1,2\n".encode("utf-16")) == "f: line 1: not UTF-8 text; expected the file in UTF-8"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"  \r\n"])
+def test_an_empty_file_is_refused(content: bytes) -> None:
+    assert refused(content) == "f: found an empty file, expected a header line"
+
+
+def test_a_header_alone_is_a_table_without_rows() -> None:
+    assert csv(b"a,b\n") == {"a": [], "b": []}
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+def test_lines_with_fields_too_few_or_too_many_are_named(quoted: bool) -> None:
+    mark = b"," if quoted else b"\t"
+    short = b"a,b,c\n1,2,3\n4,5\n6,7,8\n".replace(b",", mark)
+    assert refused(short, quoted=quoted) == "f: line 3: found 2 fields, expected 3 as in the header"
+    long = b"a,b\n1,2,\n".replace(b",", mark)
+    assert refused(long, quoted=quoted) == "f: line 2: found 3 fields, expected 2 as in the header"
+    blank = b"a,b\n1,2\n\n3,4\n".replace(b",", mark)
+    assert refused(blank, quoted=quoted) == "f: line 3: found 1 fields, expected 2 as in the header"
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+def test_a_column_may_be_there_once(quoted: bool) -> None:
+    for end in (b"\n", b"\r\n"):
+        content = b"a,b,a\n1,2,3\n".replace(b",", b"," if quoted else b"\t").replace(b"\n", end)
+        assert refused(content, quoted=quoted) == "f: line 1: found column a twice, expected it once"
+
+
+def test_a_quote_that_is_not_closed_is_named_by_the_line_it_starts_on() -> None:
+    assert refused(b'a,b\n1,"x\ny"\n2,"z\n3,4\n').startswith("f: line 4: not a readable table: unexpected end of data")
+    assert refused(b'a,b\n1,"x" y\n').startswith("f: line 2: not a readable table")
+
+
+def test_rows_after_one_of_several_lines_are_named_by_their_own_line() -> None:
+    table = read_delimited(b'a,b\n1,"x\ny\nz"\n2,w\n', "f", ",", quoted=True)
+    assert [table.row(0), table.row(1)] == ["line 2", "line 5"]
+    assert renamed(table, {"a": "c"}).row(1) == "line 5"
+    assert read_delimited(b"a,b\n1,x\n2,w\n", "f", ",", quoted=True).row(1) == "line 3"
+    assert refused(b'a,b\n1,"x\ny"\n2\n') == "f: line 4: found 1 fields, expected 2 as in the header"
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), min_size=1, max_size=5))
+def test_what_polars_writes_is_read_back(rows: list[tuple[str, str]]) -> None:
+    frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row")
+    for separator in (",", "\t"):
+        content = frame.write_csv(separator=separator, quote_style="always").encode()
+        assert read_delimited(content, "f", separator, quoted=True).frame.equals(frame)
+
+
+def test_a_table_is_read_by_its_ending(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": ["1", "2"], "b": ["x, y", "z"]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_csv(tmp_path / "t.csv")
+    frame.write_csv(tmp_path / "t.tsv", separator="\t")
+    for ending, place in ((".parquet", "row 1"), (".csv", "line 3"), (".tsv", "line 3")):
+        table = read_table(tmp_path / f"t{ending}")
+        assert table.frame.equals(frame)
+        assert table.file == str(tmp_path / f"t{ending}")
+        assert table.row(1) == place
+
+
+def test_another_ending_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv$"
+    ):
+        read_table(Path("t.xlsx"))
+
+
+def test_damaged_parquet_files_are_refused_wherever_they_were_cut(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"a": range(100)}).write_parquet(path)
+    content = path.read_bytes()
+    for length in range(0, len(content), 40):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"t\.parquet: not a readable Parquet file: ") as error:
+            read_table(path)
+        assert "\n" not in str(error.value)
+
+
+def test_columns_get_the_names_the_pipeline_knows() -> None:
+    table = RawTable(pl.DataFrame({"userId": ["1"], "b": ["2"]}), "f.csv", 2)
+    result = renamed(table, {"userId": "user_id", "absent": "x"})
+    assert result.frame.columns == ["user_id", "b"]
+    assert (result.file, result.first_row) == ("f.csv", 2)
+
+
+def test_two_columns_may_not_get_the_same_name() -> None:
+    table = RawTable(pl.DataFrame({"a": ["1"], "b": ["2"]}), "f.csv")
+    with pytest.raises(InputError, match=r"^f\.csv: column b: found twice after renaming, expected once$"):
+        renamed(table, {"a": "b"})
+    assert renamed(table, {"a": "b", "b": "a"}).frame.rows() == [("1", "2")]

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline.common.config import validated
+from pipeline.common.errors import InputError
+from pipeline.data.sources.files import DOWNLOADS, FilesSource, downloaded
+
+MINE = {"type": "any", "path": "here"}
+
+
+def zip_of(path: Path, **files: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def source(path: Path, **more: str) -> FilesSource:
+    return validated(FilesSource, {"type": "any", "path": str(path), **more}, "")
+
+
+@contextmanager
+def served(content: bytes, *, status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine that gives the content for every address, and the addresses it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_file_is_found_in_the_folder_or_in_a_folder_in_it_whatever_the_case(tmp_path: Path) -> None:
+    (tmp_path / "ml-1m").mkdir()
+    (tmp_path / "ml-1m" / "ratings.dat").write_text("deep")
+    assert source(tmp_path).files().get("Ratings.DAT").content() == b"deep"
+    (tmp_path / "RATINGS.dat").write_text("here")
+    assert source(tmp_path).files().get("ratings.dat").content() == b"here"
+
+
+def test_the_first_name_that_is_there_counts(tmp_path: Path) -> None:
+    for name in ("b.csv", "c.csv"):
+        (tmp_path / name).write_text(name)
+    found = source(tmp_path).files().find("a.csv", "c.csv", "b.csv")
+    assert found is not None
+    assert found.content() == b"c.csv"
+    assert source(tmp_path).files().find("a.csv") is None
+
+
+def test_a_file_in_a_zip_is_found_and_named_with_its_zip(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "ml.zip", **{"ml/u1/ratings": "deeper", "ml/ratings": "in it"})
+    file = source(path).files().get("ratings")
+    assert (str(file), file.content()) == (f"{path}:ml/ratings", b"in it")
+
+
+def test_hidden_files_are_not_meant(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "ml.zip", **{"__MACOSX/ratings": "not", ".ratings": "nor", "a/.b/ratings": "this"})
+    assert source(path).files().get("ratings").content() == b"this"
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "ratings").write_text("not")
+    assert source(tmp_path).files().find("ratings") is None
+
+
+def test_two_files_equally_deep_are_named(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "all.zip", **{"data/book/kg": "1", "data/movie/kg": "2"})
+    with pytest.raises(
+        InputError, match=r"all\.zip: found data/book/kg and data/movie/kg, expected one kg; let path name its folder$"
+    ):
+        source(path).files().get("kg")
+
+
+def test_a_missing_file_is_named_with_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(InputError, match=r": found x\.csv; expected a\.csv or b\.csv there$"):
+        source(tmp_path).files().get("a.csv", "b.csv")
+    with pytest.raises(InputError, match=r": found nothing; expected a\.csv there$"):
+        source(zip_of(tmp_path / "empty.zip")).files().get("a.csv")
+
+
+def test_what_is_neither_folder_nor_zip_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: not found; expected a folder or a zip there$"):
+        source(tmp_path / "nowhere").files()
+    (tmp_path / "page.zip").write_text("<html>")
+    with pytest.raises(InputError, match=r"page\.zip: not a readable zip: .*; expected a folder or a zip$"):
+        source(tmp_path / "page.zip").files()
+
+
+def test_a_damaged_file_in_a_zip_is_named(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "ml.zip", ratings="1::2::3::4\n" * 100)
+    path.write_bytes(path.read_bytes().replace(b"1::2::3::4", b"1::2::3::5", 1))
+    with pytest.raises(InputError, match=r"ml\.zip:ratings: cannot be read: .*CRC") as error:
+        source(path).files().get("ratings").content()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_a_url_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    archive = zip_of(tmp_path / "my ml.zip", **{"ml/ratings": "1::2"})
+    monkeypatch.chdir(tmp_path)
+    with served(archive.read_bytes()) as (address, asked):
+        url = archive.as_uri() if scheme == "file" else f"{address}/a/my%20ml.zip?raw=1"
+        mine = source(Path("downloads"), url=url, sha256=checksum(archive))
+        kept = DOWNLOADS / checksum(archive)[:12] / "my ml.zip"
+        for _ in range(2):
+            file = mine.files().get("ratings")
+            assert (str(file), file.content()) == (f"{kept}:ml/ratings", b"1::2")
+        assert everything(DOWNLOADS) == [kept.parent.name, f"{kept.parent.name}/my ml.zip"]
+        assert asked == ([] if scheme == "file" else ["/a/my%20ml.zip?raw=1"])
+
+
+def test_a_damaged_download_is_fetched_again(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "ml.zip", ratings="1::2")
+    kept = downloaded(archive.as_uri(), checksum(archive), tmp_path / "kept")
+    kept.write_bytes(archive.read_bytes()[:-1])
+    assert downloaded(archive.as_uri(), checksum(archive), tmp_path / "kept") == kept
+    assert kept.read_bytes() == archive.read_bytes()
+
+
+def test_a_wrong_checksum_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "ml.zip", ratings="1::2")
+    kept = downloaded(archive.as_uri(), checksum(archive), tmp_path / "kept")
+    before = everything(tmp_path)
+    with served(archive.read_bytes()) as (address, _), pytest.raises(InputError) as error:
+        downloaded(f"{address}/ml.zip", "0" * 64, tmp_path / "kept")
+    assert str(error.value) == f"{address}/ml.zip: found sha256 {checksum(archive)}, expected {'0' * 64}"
+    assert everything(tmp_path) == before
+    # One that was right stays when it cannot be replaced.
+    kept.write_bytes(b"damaged")
+    archive.write_bytes(b"other")
+    with pytest.raises(InputError, match="found sha256"):
+        downloaded(archive.as_uri(), kept.parent.name + "0" * 52, tmp_path / "kept")
+    assert everything(tmp_path) == before
+
+
+def test_what_cannot_be_downloaded_is_one_line_with_the_reason_and_leaves_nothing(tmp_path: Path) -> None:
+    gone = pytest.raises(InputError, match=r"^http://127\S+/ml\.zip: cannot be downloaded: .*Not Found")
+    with served(b"gone", status=404) as (address, _), gone:
+        downloaded(f"{address}/ml.zip", "0" * 64, tmp_path / "kept")
+    with pytest.raises(InputError, match=r"^http://127\S+/ml\.zip: cannot be downloaded: .*refused"):
+        downloaded(f"{address}/ml.zip", "0" * 64, tmp_path / "kept")
+    with pytest.raises(InputError, match=r"^file:///nowhere/ml\.zip: cannot be downloaded: .*No such file"):
+        downloaded("file:///nowhere/ml.zip", "0" * 64, tmp_path / "kept")
+    assert everything(tmp_path) == ["kept"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "ml.zip", ratings="1::2")
+    with pytest.raises(InputError, match=r"ml\.zip: cannot be written: (Not a directory|File exists)$"):
+        downloaded(archive.as_uri(), checksum(archive), archive)
+
+
+def test_a_url_and_its_checksum_go_together() -> None:
+    assert validated(FilesSource, MINE, "").url is None
+    cases = [
+        ({"url": "https://x/y.zip"}, "p: sha256: found nothing, expected the checksum of what url gives"),
+        ({"sha256": "0" * 64}, "p: url: found nothing, expected the address of the zip that sha256 is of"),
+        ({"url": "ftp://x/y.zip", "sha256": "0" * 64}, "p: url: found 'ftp://x/y.zip', expected a string that matches"),
+        ({"url": "https://x/y.zip", "sha256": "0"}, "p: sha256: found '0', expected a string that matches"),
+    ]
+    for changes, message in cases:
+        with pytest.raises(InputError) as error:
+            validated(FilesSource, MINE | changes, "p: ")
+        assert str(error.value).startswith(message)
+
+
+def test_a_file_of_ones_own_is_one_in_the_folder_or_zip_that_path_names(tmp_path: Path) -> None:
+    (tmp_path / "kg").mkdir()
+    (tmp_path / "kg" / "films.kg").write_text("mine")
+    assert source(tmp_path).own_file("kg/films.kg", "kg_triples").content() == b"mine"
+    with pytest.raises(
+        InputError, match=r"^source\.kg_triples: found 'films\.kg', which \S+ does not have; expected a file there$"
+    ):
+        source(tmp_path).own_file("films.kg", "kg_triples")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipeline.common.errors import InputError
+from pipeline.data.sources.tables import TablesSource
+
+TABLES = {
+    "interactions": pl.DataFrame(
+        {"user_id": [1, 1, 2], "item_id": [10, 20, 10], "rating": [4.0, 2.5, 5.0], "timestamp": [30, 10, 20]}
+    ),
+    "items": pl.DataFrame({"item_id": [10, 20], "title": ['Heat, "the film"', None], "year": [1995, 1996]}),
+    "kg": pl.DataFrame({"head": ["m.1", "m.2"], "relation": ["genre", "genre"], "tail": ["m.3", "m.3"]}),
+    "item_entities": pl.DataFrame({"item_id": [10, 20], "entity_id": ["m.1", "m.2"]}),
+}
+
+
+def folder_of(folder: Path, ending: str, **changed: pl.DataFrame) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, frame in (TABLES | changed).items():
+        path = folder / f"{name}{ending}"
+        if ending == ".parquet":
+            frame.write_parquet(path)
+        else:
+            frame.write_csv(path, separator="," if ending == ".csv" else "\t")
+    return folder
+
+
+def source(folder: Path, **rename: str) -> TablesSource:
+    return TablesSource(type="tables", path=str(folder), rename=rename)
+
+
+def test_parquet_csv_and_tsv_give_the_same_tables(tmp_path: Path) -> None:
+    parquet, csv, tsv = (
+        source(folder_of(tmp_path / ending[1:], ending)).read() for ending in (".parquet", ".csv", ".tsv")
+    )
+    for other in (csv, tsv):
+        for name in ("interactions", "kg", "item_entities"):
+            assert_frame_equal(getattr(other, name), getattr(parquet, name))
+        # Text files do not say what is a number: other columns of items stay as they are read.
+        assert_frame_equal(other.items, parquet.items.cast(pl.String))
+    assert parquet.interactions.row(0) == ("1", "10", 4.0, None, 30.0)
+    assert parquet.items.row(0) == ("10", 'Heat, "the film"', 1995)
+
+
+def test_endings_may_be_mixed(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, ".parquet")
+    (folder / "kg.parquet").unlink()
+    TABLES["kg"].write_csv(folder / "kg.csv")
+    assert source(folder).read().kg.equals(TABLES["kg"])
+
+
+def test_columns_may_be_renamed(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, ".csv", interactions=TABLES["interactions"].rename({"user_id": "userId"}))
+    assert source(folder, userId="user_id").read().interactions["user_id"].to_list() == ["1", "1", "2"]
+    with pytest.raises(InputError, match="column user_id: not found; the file has: userId, item_id, rating, timestamp"):
+        source(folder).read()
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: folder not found; expected interactions, items, kg, item_entities"):
+        source(tmp_path / "nowhere").read()
+
+
+def test_a_missing_table_and_one_that_is_there_twice_are_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, ".csv")
+    TABLES["kg"].write_parquet(folder / "kg.parquet")
+    with pytest.raises(
+        InputError, match=r"table kg: found kg\.parquet and kg\.csv, expected one of kg\.parquet, kg\.csv"
+    ):
+        source(folder).read()
+    (folder / "kg.parquet").unlink()
+    (folder / "kg.csv").unlink()
+    with pytest.raises(InputError, match=r"table kg: found nothing, expected one of kg\.parquet, kg\.csv, kg\.tsv$"):
+        source(folder).read()
+
+
+def test_mistakes_are_named_by_file_column_and_line_or_row(tmp_path: Path) -> None:
+    wrong = TABLES["interactions"].with_columns(rating=pl.Series(["4", "x", "5"]))
+    with pytest.raises(InputError, match=r"/interactions\.csv: column rating, line 3: found 'x', expected a number$"):
+        source(folder_of(tmp_path / "a", ".csv", interactions=wrong)).read()
+    with pytest.raises(
+        InputError, match=r"/interactions\.parquet: column rating, row 1: found 'x', expected a number$"
+    ):
+        source(folder_of(tmp_path / "b", ".parquet", interactions=wrong)).read()
+
+
+def test_links_of_unknown_items_are_a_mistake(tmp_path: Path) -> None:
+    links = TABLES["item_entities"].with_columns(item_id=pl.Series([10, 99]))
+    with pytest.raises(InputError, match=r"/item_entities\.tsv: column item_id, line 3: found item '99'"):
+        source(folder_of(tmp_path, ".tsv", item_entities=links)).read()
+
+
+def test_a_name_to_rename_that_no_file_has_is_a_mistake(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "data", ".csv")
+    with pytest.raises(
+        InputError, match=r"^source.rename: found 'titel', expected some of the files' columns: .*title"
+    ):
+        source(folder, titel="name").read()

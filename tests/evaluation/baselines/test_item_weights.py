@@ -1,0 +1,69 @@
+"""EASE's item-to-item weights against what defines them: the best with a zero diagonal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from pipeline.evaluation.baselines.item_weights import item_weights
+
+Array = np.ndarray[Any, Any]
+
+
+def gradient(dense: Array, weights: Array, l2: float) -> Array:
+    """Half the gradient of ||X - X B||^2 + l2 ||B||^2 by B."""
+    result: Array = dense.T @ (dense @ weights - dense) + l2 * weights
+    return result
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 9), st.sampled_from([0.5, 10.0, 300.0]), st.booleans())
+def test_off_the_diagonal_the_objective_is_flat_and_on_it_the_weights_are_zero(
+    seed: int, users: int, items: int, l2: float, signed: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    dense = (random.random((users, items)) < 0.4).astype(np.float64)
+    if signed:
+        dense -= 0.5 * (random.random((users, items)) < 0.2)
+    weights = item_weights(csr_matrix(dense), l2).astype(np.float64)
+    np.testing.assert_array_equal(np.diag(weights), 0)
+    off = ~np.eye(items, dtype=bool)
+    np.testing.assert_allclose(gradient(dense, weights, l2)[off], 0, atol=1e-4)
+
+
+def test_it_is_the_closed_form_and_each_column_is_a_ridge_regression_on_the_other_items() -> None:
+    random = np.random.default_rng(1)
+    dense, l2 = (random.random((30, 6)) < 0.5).astype(np.float64), 4.0
+    weights = item_weights(csr_matrix(dense), l2)
+    inverse = np.linalg.inv(dense.T @ dense + l2 * np.eye(6))
+    for column in range(6):
+        others = [item for item in range(6) if item != column]
+        rest = dense[:, others]
+        ridge = np.linalg.solve(rest.T @ rest + l2 * np.eye(5), rest.T @ dense[:, column])
+        np.testing.assert_allclose(weights[others, column], ridge, atol=1e-6)
+        np.testing.assert_allclose(
+            weights[others, column], -inverse[others, column] / inverse[column, column], atol=1e-6
+        )
+
+
+def test_items_that_nobody_rated_have_no_weights_and_change_none() -> None:
+    dense = (np.random.default_rng(2).random((20, 5)) < 0.5).astype(np.float64)
+    with_unrated = np.insert(dense, [0, 3], 0.0, axis=1)
+    weights = item_weights(csr_matrix(with_unrated), 2.0)
+    assert weights.shape == (7, 7)
+    rated = [1, 2, 3, 5, 6]
+    np.testing.assert_array_equal(weights[np.ix_(rated, rated)], item_weights(csr_matrix(dense), 2.0))
+    assert not weights[[0, 4]].any()
+    assert not weights[:, [0, 4]].any()
+
+
+@pytest.mark.parametrize("users", [0, 3])
+def test_without_any_rating_there_are_only_zeros(users: int) -> None:
+    weights = item_weights(csr_matrix((users, 4), dtype=np.float32), 2.0)
+    assert weights.shape == (4, 4)
+    assert not weights.any()

@@ -1,0 +1,194 @@
+"""The overlap join against all pairs of Python sets, whatever is a hub and however rows are shared out."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.data.sources.recbole_wheel import RecboleWheelSource
+from pipeline.graph import overlap_join as module
+from pipeline.graph.item_graph import neighbour_incidence
+from pipeline.graph.overlap_join import overlap_join, pairs_by_common_bits
+from tests.conftest import ROOT
+
+Sets = list[set[int]]
+ENTITIES = 9
+
+sets_of = st.lists(st.sets(st.integers(0, ENTITIES - 1)), min_size=1, max_size=14)
+with_a_hub = sets_of.map(lambda sets: [found | {0} for found in sets])
+
+
+def incidence(sets: Sets, width: int = ENTITIES) -> csr_matrix:
+    rows = np.repeat(np.arange(len(sets)), [len(found) for found in sets])
+    columns = np.array([entity for found in sets for entity in sorted(found)], dtype=np.int64)
+    return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(sets), width))
+
+
+def of_sets(sets: Sets, s_m: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, float, int]]]:
+    """Edges, and the table of thresholds, by their definition."""
+    shared = {pair: len(sets[pair[0]] & sets[pair[1]]) for pair in combinations(range(len(sets)), 2)}
+    table = []
+    for threshold in range(max(shared.values(), default=0) + 1):
+        joined = [pair for pair, overlap in shared.items() if overlap > threshold]
+        isolated = len(sets) - len({item for pair in joined for item in pair})
+        table.append((threshold, len(joined), len(joined) / max(len(shared), 1), isolated))
+    return [(*pair, overlap) for pair, overlap in sorted(shared.items()) if overlap > s_m], table
+
+
+def found(sets: Sets, s_m: int, hubs: int | None, threads: int = 1) -> tuple[list[Any], list[Any]]:
+    edges, table = overlap_join(incidence(sets), s_m, hubs=hubs, threads=threads)
+    assert edges.schema == {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32}
+    assert table.columns == ["s_m", "edges", "density", "isolated_items"]
+    return edges.rows(), table.rows()
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(sets_of | with_a_hub, st.integers(0, 5), st.none() | st.integers(0, ENTITIES), st.integers(1, 3))
+def test_edges_and_thresholds_are_those_of_python_sets(sets: Sets, s_m: int, hubs: int | None, threads: int) -> None:
+    assert found(sets, s_m, hubs, threads) == of_sets(sets, s_m)
+
+
+@pytest.mark.parametrize("hubs", [0, 3])
+def test_a_walk_that_runs_out_of_room_goes_on(hubs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EDGES", 1)
+    rooms = []
+    original = module._compiled()
+
+    def spy(first: int, last: int, *given: Any) -> tuple[int, int]:
+        stopped, edges = original(first, last, *given)
+        rooms.append((stopped < last, edges, given[-1].shape[1]))
+        return stopped, edges
+
+    monkeypatch.setattr(module, "_compiled", lambda: spy)
+    random = np.random.default_rng(0)
+    sets: Sets = [set(np.flatnonzero(random.random(ENTITIES) < 0.6).tolist()) for _ in range(40)]
+    assert found(sets, 1, hubs) == of_sets(sets, 1)
+    assert any(stopped for stopped, _, _ in rooms)
+    assert all(edges <= room for _, edges, room in rooms)
+
+
+@pytest.mark.parametrize("hubs", [None, 0, 4, ENTITIES])
+def test_sets_that_are_all_alike_or_all_empty(hubs: int | None) -> None:
+    alike: list[Sets] = [[set(range(5))] * 7, [set()] * 4, [{1}], [set(), {1, 2}, set(), {1, 2}]]
+    for sets in alike:
+        for s_m in (0, 1, 4, 5, 10):
+            assert found(sets, s_m, hubs) == of_sets(sets, s_m)
+
+
+def test_items_without_any_entity_at_all() -> None:
+    edges, table = overlap_join(csr_matrix((3, 0), dtype=np.int32), 0)
+    assert edges.is_empty()
+    assert table.rows() == [(0, 0, 0.0, 3)]
+
+
+def random_sets(items: int, entities: int, seed: int) -> NDArray[np.bool_]:
+    """Shares of the items that fall from nine tenths, as 1 / rank."""
+    random = np.random.default_rng(seed)
+    return random.random((items, entities)) < 0.9 / np.arange(1, entities + 1) ** 0.8
+
+
+@pytest.mark.parametrize("hubs", [None, 0, 3, 22])
+@pytest.mark.parametrize("s_m", [0, 3, 6])
+def test_many_items_with_hubs_against_the_product_of_matrices(hubs: int | None, s_m: int) -> None:
+    dense = random_sets(600, 150, seed=s_m)
+    shared = np.triu(dense.astype(np.int64) @ dense.T.astype(np.int64), 1)
+    edges, table = overlap_join(csr_matrix(dense, dtype=np.int32), s_m, hubs=hubs, threads=2)
+    source, target = np.nonzero(shared > s_m)
+    assert edges.rows() == list(zip(source.tolist(), target.tolist(), shared[source, target].tolist(), strict=True))
+    assert len(edges) > 10
+    assert table["edges"].to_list() == [int((shared > threshold).sum()) for threshold in range(shared.max() + 1)]
+    both = shared + shared.T
+    assert table["isolated_items"].to_list() == [
+        int((both.max(axis=1) <= threshold).sum()) for threshold in range(shared.max() + 1)
+    ]
+
+
+def test_more_than_sixteen_bits_of_neighbours_are_counted() -> None:
+    sets = [set(range(70_000)), set(range(70_000)), {1}]
+    edges, table = overlap_join(incidence(sets, 70_000), 65_536)
+    assert edges.rows() == [(0, 1, 70_000)]
+    assert len(table) == 70_001
+    assert table.row(0) == (0, 3, 1.0, 0)
+
+
+def test_the_number_of_hubs_is_what_costs_least() -> None:
+    # One entity that all items have, and pairs: with it as the only hub nothing is left to walk but the pairs.
+    degrees = np.r_[np.full(50, 2), 5000]
+    assert module.chosen_hubs(degrees, None).tolist() == [50]
+    assert len(module.chosen_hubs(np.ones(50, dtype=np.int64), None)) == 0
+    assert len(module.chosen_hubs(np.full(100, 50_000), None)) == module.MOST_HUBS
+    assert module.chosen_hubs(np.array([3, 9, 5]), 2).tolist() == [2, 1]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 31), min_size=1, max_size=20))
+def test_pairs_are_counted_by_common_bits_without_being_looked_at(signatures: list[int]) -> None:
+    exactly, most = pairs_by_common_bits(np.array(signatures, dtype=np.int32), 5)
+    common = [(left & right).bit_count() for left, right in combinations(signatures, 2)]
+    assert exactly.tolist() == [common.count(bits) for bits in range(6)]
+    others = [[signatures[j] for j in range(len(signatures)) if j != i] for i in range(len(signatures))]
+    assert most.tolist() == [
+        max(((mine & other).bit_count() for other in rest), default=0)
+        for mine, rest in zip(signatures, others, strict=True)
+    ]
+
+
+def test_counts_of_pairs_survive_sums_beyond_64_bits() -> None:
+    # All of 22 hubs in every item: the sums over sets of 11 hubs are beyond 2^63, the number of pairs is not.
+    count = 8_000_000
+    assert comb(22, 11) * count * (count - 1) // 2 > 2**63
+    exactly, _ = pairs_by_common_bits(np.full(count, 2**22 - 1, dtype=np.int32), 22)
+    assert exactly.tolist() == [0] * 22 + [count * (count - 1) // 2]
+
+
+@given(st.integers(0, 2**22 - 1))
+def test_set_bits_are_counted(bits: int) -> None:
+    assert module._ones(bits) == bits.bit_count()
+
+
+def test_rows_are_shared_out_without_gap_or_overlap() -> None:
+    dense = random_sets(300, 60, seed=1)
+    matrix = csr_matrix(dense, dtype=np.int32)
+    degrees = dense.sum(axis=0)
+    rest = module._rest(matrix, degrees, module.chosen_hubs(degrees, 2))
+    bounds = module._bounds(rest, 8)
+    assert bounds[0] == 0
+    assert bounds[-1] == 300
+    assert bounds == sorted(set(bounds))
+    assert len(bounds) > 6
+    ahead = [
+        sum(rest.ends[place] - rest.after[place] for place in range(rest.starts[first], rest.starts[last]))
+        for first, last in pairwise(bounds)
+    ]
+    assert max(ahead) < 2 * sum(ahead) / len(ahead)
+
+
+def test_the_graph_of_the_default_data_set_is_that_of_the_matrix_product(
+    recbole_wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(recbole_wheel.parent))
+    values = look_up(read_yaml(ROOT / "params.yaml"), ("datasets", "ml-100k", "source"), "params.yaml")
+    source = validated(RecboleWheelSource, values, "params.yaml: ")
+    tables = source.read()
+    items = tables.items.select("item_id").with_row_index("item").cast({"item": pl.Int32})
+    matrix = neighbour_incidence(tables.kg, tables.item_entities, items)
+    shared = np.triu((matrix @ matrix.T).toarray(), 1)
+    edges, table = overlap_join(matrix, 6)
+    source_items, targets = np.nonzero(shared > 6)
+    np.testing.assert_array_equal(edges["source"].to_numpy(), source_items)
+    np.testing.assert_array_equal(edges["target"].to_numpy(), targets)
+    np.testing.assert_array_equal(edges["overlap"].to_numpy(), shared[source_items, targets])
+    assert len(edges) == 22_495
+    assert table["edges"].to_list() == [int((shared > threshold).sum()) for threshold in range(shared.max() + 1)]

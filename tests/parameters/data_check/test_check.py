@@ -1,0 +1,245 @@
+"""Facts against a plain count, what is warned of, what is refused, and how it is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.parameters.data_check.check import DataCheck, Wishes
+from pipeline.parameters.data_check.text import shown_check
+from tests.parameters.data_check.worlds import checked, tables, write
+from tests.recipes import recipe_tables, write_recipes
+
+Tables = dict[str, pl.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> DataCheck:
+    return checked(write_recipes(tmp_path_factory.mktemp("data") / "recipes"))
+
+
+def test_facts_are_those_of_a_plain_count(recipes: DataCheck) -> None:
+    plain = recipe_tables()
+    ratings = plain["interactions"].rows()
+    facts = recipes.facts
+    assert facts is not None
+    users, rated = {user for user, _, _ in ratings}, {item for _, item, _ in ratings}
+    assert (facts.users, facts.items, facts.interactions) == (len(users), 200, len(ratings))
+    assert facts.density == pytest.approx(len(ratings) / (len(users) * 200))
+    assert facts.items_rated == len(rated)
+    assert (facts.items_with_text, facts.items_with_entity) == (200, 199)
+    heads, relations, tails = (set(column) for column in zip(*plain["kg"].rows(), strict=True))
+    assert (facts.triples, facts.relations, facts.entities) == (1000, len(relations), len(heads | tails))
+    of_user = [sum(user == each for each, _, _ in ratings) for user in users]
+    assert facts.ratings_of_users == np.median(of_user)
+    assert facts.users_with_few == sum(count < 5 for count in of_user)
+    assert not facts.timestamps
+    assert recipes.likes == sum(stars >= 4 for _, _, stars in ratings)
+    assert recipes.dislikes == sum(stars < 4 for _, _, stars in ratings)
+    assert recipes.scale is not None
+    assert recipes.scale.counts == {str(n): sum(stars == n for _, _, stars in ratings) for n in range(1, 6)}
+
+
+def test_settings_are_those_of_the_data_set(recipes: DataCheck) -> None:
+    assert recipes.usable
+    assert recipes.joining is not None
+    assert recipes.joining.fits
+    settings = recipes.settings()
+    assert settings["source"]["type"] == "tables"
+    assert settings["text_template"] == "{name}. {tags}"
+    assert (settings["like_threshold"], settings["s_m"]) == (4, recipes.joining.s_m)
+    assert isinstance(settings["like_threshold"], int)
+    assert set(settings) == {"source", "text_template", "like_threshold", "s_m"}
+
+
+def test_a_threshold_and_an_s_m_that_are_given_are_kept(tmp_path: Path) -> None:
+    check = checked(write_recipes(tmp_path / "r"), Wishes(like_threshold=3, s_m=2, text_template="{tags}"))
+    ratings = recipe_tables()["interactions"]["rating"]
+    assert check.likes == int((ratings >= 3).sum())
+    assert check.settings() | {"source": None} == {
+        "source": None,
+        "text_template": "{tags}",
+        "like_threshold": 3,
+        "s_m": 2,
+    }
+    assert check.joining is not None
+    assert not check.joining.fits
+    assert any("item graph: s_m 2" in warning.problem for warning in check.warnings)
+
+
+def test_all_is_there_as_json(recipes: DataCheck) -> None:
+    content = json.loads(json.dumps(recipes.as_json()))
+    assert content["usable"] is True
+    assert content["facts"]["items_with_entity"] == 199
+    assert content["joining"]["s_m"] == recipes.settings()["s_m"]
+    assert content["threshold"]["value"] == 4
+
+
+def test_the_text_has_facts_suggestions_and_the_verdict(recipes: DataCheck) -> None:
+    lines = shown_check(recipes).splitlines()
+    assert lines[0].endswith("recipes: tables")
+    assert lines[-1] == "can be used"
+    shown = {line.split()[0]: line for line in lines[1:-1]}
+    assert {"users", "items", "interactions", "ratings", "likes", "triples", "s_m", "text"} <= set(shown)
+    assert "199 (100%) with an entity" in shown["items"]
+    assert "from 4 on (the upper third of 1 to 5)" in shown["likes"]
+    assert "österreichisch" in shown["text"] or "provençal" in shown["text"]
+
+
+def likes_only(frames: Tables) -> Tables:
+    return frames | {"interactions": frames["interactions"].drop("rating").with_columns(like=pl.lit(1))}
+
+
+def zeros(frames: Tables) -> Tables:
+    rating = pl.when(pl.int_range(pl.len()) % 3 == 0).then(0).otherwise("rating")
+    return frames | {"interactions": frames["interactions"].with_columns(rating=rating)}
+
+
+def few_each(frames: Tables) -> Tables:
+    few = frames["interactions"].filter(
+        (pl.int_range(pl.len()).over("user_id") < 4) | (pl.col("user_id").str.ends_with("0"))
+    )
+    return frames | {"interactions": few}
+
+
+def half_linked(frames: Tables) -> Tables:
+    return frames | {"item_entities": frames["item_entities"].head(100)}
+
+
+def no_text(frames: Tables) -> Tables:
+    return frames | {"items": frames["items"].select("item_id")}
+
+
+def half_without_text(frames: Tables) -> Tables:
+    name = pl.when(pl.col("item_id") < 1100).then("name")
+    return frames | {"items": frames["items"].select("item_id", name=name)}
+
+
+def bad_name(frames: Tables) -> Tables:
+    return frames | {"items": frames["items"].rename({"tags": "my-tags"})}
+
+
+def wrong_links(frames: Tables) -> Tables:
+    links = frames["item_entities"]
+    mixed = np.random.default_rng(0).permutation(len(links))
+    return frames | {"item_entities": links.with_columns(entity_id=links["entity_id"][mixed])}
+
+
+def few_dislikes(frames: Tables) -> Tables:
+    like = (pl.int_range(pl.len()) % 150 != 0).cast(pl.Int8)
+    return frames | {"interactions": frames["interactions"].drop("rating").with_columns(like=like)}
+
+
+CAUTIONS: dict[str, tuple[Callable[[Tables], Tables], str]] = {
+    "likes only": (likes_only, "found likes only"),
+    "few dislikes": (few_dislikes, "only 11 of 1,517 are dislikes"),
+    "zeros": (zeros, "506 of 1,517 ratings are 0"),
+    "few each": (few_each, "45 of 50 users have fewer than 5 ratings"),
+    "half linked": (half_linked, "100 of 200 items have no entity"),
+    "no text": (no_text, "found no column of text"),
+    "half without text": (half_without_text, "100 of 200 have no text"),
+    "bad name": (bad_name, "column my-tags: found a name that cannot stand in a text template"),
+    "wrong links": (wrong_links, "no fact of the knowledge graph goes along with any category"),
+}
+
+
+@pytest.mark.parametrize("case", CAUTIONS)
+def test_what_runs_but_not_well_is_warned_of(case: str, tmp_path: Path, recipes: DataCheck) -> None:
+    change, text = CAUTIONS[case]
+    assert not any(text in warning.problem for warning in recipes.warnings)
+    check = checked(write(tmp_path, change(recipe_tables())))
+    assert check.usable, check.errors
+    assert any(text in warning.problem for warning in check.warnings), [w.problem for w in check.warnings]
+
+
+def test_without_dislikes_models_are_chosen_by_another_figure(tmp_path: Path) -> None:
+    check = checked(write(tmp_path, likes_only(recipe_tables())))
+    assert check.settings()["like_threshold"] is None
+    assert check.settings()["train_users"] == {"early_stopping_by": ["ranking.ndcg@10"]}
+
+
+def test_filters_that_are_given_count(tmp_path: Path) -> None:
+    check = checked(write(tmp_path, half_linked(recipe_tables())), linked_items_only=True)
+    assert check.joining is not None
+    assert check.joining.items == 100
+    assert not any("have no entity" in warning.problem for warning in check.warnings)
+    few = checked(write(tmp_path / "few", few_each(recipe_tables())), min_user_interactions=5)
+    assert not any("have fewer than 5" in warning.problem for warning in few.warnings)
+
+
+REFUSED: dict[str, tuple[Tables, Wishes, str]] = {
+    "no likes": (
+        {"interactions": tables()["interactions"].drop("rating").with_columns(like=pl.lit(0))},
+        Wishes(),
+        "column like: found no likes",
+    ),
+    "threshold too high": ({}, Wishes(like_threshold=9), "like_threshold: found 9, which no rating reaches"),
+    "threshold without ratings": (
+        {"interactions": tables()["interactions"].drop("rating").with_columns(like=pl.lit(1))},
+        Wishes(like_threshold=4),
+        "like_threshold: found 4, but the interactions have a like column",
+    ),
+    "unknown column": ({}, Wishes(text_template="{titel}"), "text_template: column titel: not found"),
+    "no template": ({}, Wishes(text_template="{title"), "text_template: found '{title'"),
+    "s_m too high": ({}, Wishes(s_m=50), "item graph: s_m 50: found 0 of the 2 edges"),
+    "nothing shared": (
+        {
+            "kg": pl.DataFrame(
+                {"head": [f"m{i}" for i in range(10)], "relation": "is", "tail": [f"t{i}" for i in range(10)]}
+            )
+        },
+        Wishes(),
+        "found no two items that share an entity",
+    ),
+    "all the same": (
+        {"kg": pl.DataFrame({"head": [f"m{i}" for i in range(10)], "relation": "is", "tail": "t"})},
+        Wishes(),
+        "item graph: s_m 0: found an edge between every two items",
+    ),
+    "one pair": (
+        {"kg": pl.DataFrame({"head": ["m0", "m1"], "relation": "is", "tail": "t"})},
+        Wishes(),
+        "item graph: s_m 0: found 1 of the 2 edges",
+    ),
+    "everybody rated everything": (
+        {
+            "interactions": pl.DataFrame(
+                [(f"u{u}", i, 1 + (u + i) % 5) for u in range(9) for i in range(10)],
+                schema=["user_id", "item_id", "rating"],
+                orient="row",
+            )
+        },
+        Wishes(),
+        "found no item left unrated",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_stages_would_stop_at_is_refused(case: str, tmp_path: Path) -> None:
+    changed, wishes, text = REFUSED[case]
+    check = checked(write(tmp_path, changed), wishes)
+    assert not check.usable
+    assert any(text in error.sentence() for error in check.errors), [error.sentence() for error in check.errors]
+    assert shown_check(check).splitlines()[-1].startswith("cannot be used: ")
+
+
+def test_no_folder_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: folder not found"):
+        checked(tmp_path / "nowhere")
+
+
+def test_findings_are_printed_with_what_to_do_on_lines_of_their_own(tmp_path: Path) -> None:
+    wrong = tables()["interactions"].with_columns(user_id=pl.lit("a\nb"), rating=pl.lit("x\ny"))
+    lines = shown_check(checked(write(tmp_path, {"interactions": wrong}))).splitlines()
+    (error,) = [line for line in lines if line.startswith("error: ") and "rating" in line]
+    assert error.endswith(
+        "interactions.csv: column rating, line 2: found 'x\\ny', expected a number (and 103 more rows)"
+    )
+    assert lines[lines.index(error) + 1] == "  -> correct it, or remove these rows"

@@ -1,0 +1,255 @@
+"""Every kind of problem is found, counted, and named by its first place."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.data.sources.tables import TablesSource
+from pipeline.parameters.data_check.check import Wishes
+from pipeline.parameters.data_check.findings import Finding
+from tests.parameters.data_check.worlds import checked, tables, write
+
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def put(column: str, *values: tuple[int, object]) -> Change:
+    """Other values in some rows of a column, which becomes text."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        found = frame[column].cast(pl.String).to_list()
+        for row, value in values:
+            found[row] = value
+        return frame.with_columns(pl.Series(column, found, dtype=pl.String))
+
+    return change
+
+
+def errors_of(folder: Path, table: str, change: Change) -> list[Finding]:
+    return checked(write(folder, {table: change(tables()[table])})).errors
+
+
+def test_tables_that_are_right_have_no_error(tmp_path: Path) -> None:
+    check = checked(write(tmp_path))
+    assert check.errors == []
+    assert check.usable
+
+
+CASES: dict[str, tuple[str, Change, str, int]] = {
+    "no user": (
+        "interactions",
+        put("user_id", (4, ""), (9, None)),
+        "column user_id, line 6: found no value, expected an id",
+        2,
+    ),
+    "blank item": (
+        "interactions",
+        put("item_id", (4, " ")),
+        "column item_id, line 6: found no value, expected an id",
+        1,
+    ),
+    "no number": (
+        "interactions",
+        put("rating", (2, "good"), (3, "nan"), (5, None)),
+        "column rating, line 4: found 'good', expected a number",
+        3,
+    ),
+    "unknown item": (
+        "interactions",
+        put("item_id", (7, "77")),
+        "column item_id, line 9: found item '77', expected one of the items in",
+        1,
+    ),
+    "rated twice": (
+        "interactions",
+        lambda f: pl.concat([f, f[:3]]),
+        "line 106: found user_id u0, item_id 1 a second time, expected it once",
+        3,
+    ),
+    "item twice": ("items", lambda f: pl.concat([f, f[4:5]]), "line 12: found item_id 4 a second time", 1),
+    "link twice": (
+        "item_entities",
+        lambda f: pl.concat([f, f[:1]]),
+        "line 12: found item_id 0, entity_id m0 a second time",
+        1,
+    ),
+    "link of an unknown item": (
+        "item_entities",
+        put("item_id", (0, "77"), (3, "78")),
+        "column item_id, line 2: found item '77', expected one of the items in",
+        2,
+    ),
+    "no relation": ("kg", put("relation", (1, " ")), "column relation, line 3: found no value, expected an id", 1),
+    "no time": (
+        "interactions",
+        lambda f: put("timestamp", (3, "today"))(f.with_columns(timestamp=pl.int_range(pl.len()))),
+        "column timestamp, line 5: found 'today', expected a number",
+        1,
+    ),
+    "no like": (
+        "interactions",
+        lambda f: put("like", (0, "2"))(f.drop("rating").with_columns(like=pl.lit(1))),
+        "column like, line 2: found '2', expected 0, 1, true or false",
+        1,
+    ),
+    "no tail": ("kg", lambda f: f.drop("tail"), "column tail: not found; the file has: head, relation", 0),
+    "neither": (
+        "interactions",
+        lambda f: f.drop("rating"),
+        "column rating, like: found neither, expected exactly one of them",
+        0,
+    ),
+    "reserved": ("items", lambda f: f.rename({"title": "item"}), "column item: the name is reserved", 0),
+    "no rows": ("kg", lambda f: f.clear(), "found no rows, expected at least one", 0),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_kind_of_problem(case: str, tmp_path: Path) -> None:
+    table, change, text, count = CASES[case]
+    (found,) = errors_of(tmp_path, table, change)
+    assert found.file == str(tmp_path / f"{table}.csv")
+    assert found.sentence().startswith(f"{found.file}: {text}")
+    assert found.count == count
+    # The stages stop at the same.
+    with pytest.raises(InputError, match=f"{table}.csv: "):
+        TablesSource(type="tables", path=str(tmp_path)).read()
+
+
+def test_all_kinds_at_once_in_all_tables_and_the_facts_of_what_is_left(tmp_path: Path) -> None:
+    plain = tables()
+    rated = put("rating", (0, "x"), (1, "y"))(put("user_id", (2, ""))(put("item_id", (3, "99"))(plain["interactions"])))
+    folder = write(
+        tmp_path,
+        {
+            "interactions": pl.concat([rated, rated[-1:]]),
+            "items": pl.concat([plain["items"], plain["items"][:2]]),
+            "item_entities": put("entity_id", (9, None))(plain["item_entities"]),
+        },
+    )
+    check = checked(folder)
+    found = {(Path(error.file).stem, error.column, error.count) for error in check.errors}
+    assert found == {
+        ("interactions", "user_id", 1),
+        ("interactions", "rating", 2),
+        ("interactions", "item_id", 1),
+        ("interactions", "", 1),
+        ("items", "", 2),
+        ("item_entities", "entity_id", 1),
+    }
+    assert not check.usable
+    assert check.facts is not None
+    assert (check.facts.interactions, check.facts.items) == (len(plain["interactions"]) - 4, 10)
+    assert check.facts.items_with_entity == 9
+
+
+def test_the_first_row_is_counted_as_its_file_counts(tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=("items",))
+    tables()["items"].with_columns(title=pl.lit("two\nlines")).write_csv(folder / "items.csv")
+    frame = pl.read_csv(folder / "items.csv")
+    pl.concat([frame, frame[3:4]]).write_csv(folder / "items.csv")
+    (found,) = checked(folder).errors
+    assert found.row == "line 22"
+    (folder / "items.csv").unlink()
+    pl.concat([tables()["items"], tables()["items"][3:4]]).write_parquet(folder / "items.parquet")
+    (found,) = checked(folder).errors
+    assert found.row == "row 10"
+
+
+@pytest.mark.parametrize(
+    ("ids", "hint"),
+    [
+        (lambda c: pl.concat_str(c.cast(pl.String), pl.lit(".0")), "in another way"),
+        (lambda c: pl.concat_str(pl.lit("00"), c.cast(pl.String)), "in another way"),
+        (lambda c: pl.concat_str(pl.lit("tt"), c.cast(pl.String)), "are both keyed by the same ids?"),
+    ],
+)
+def test_ids_written_in_another_way_are_told_from_ids_of_something_else(
+    ids: Callable[[pl.Expr], pl.Expr], hint: str, tmp_path: Path
+) -> None:
+    (found,) = errors_of(tmp_path, "interactions", lambda f: f.with_columns(item_id=ids(pl.col("item_id"))))
+    assert found.count == len(tables()["interactions"])
+    assert hint in found.advice
+
+
+def test_a_decimal_comma_is_recognised(tmp_path: Path) -> None:
+    (found,) = errors_of(tmp_path, "interactions", put("rating", (0, "4,5"), (1, "3,0")))
+    assert "write a point and not a comma" in found.advice
+
+
+def test_a_column_with_another_name_is_proposed_and_can_be_renamed(tmp_path: Path) -> None:
+    names = {"user_id": "userId", "item_id": "Movie ID"}
+    folder = write(tmp_path, {"interactions": tables()["interactions"].rename(names)})
+    user, item = checked(folder).errors
+    assert "--rename userId=user_id" in user.advice
+    assert "--rename 'Movie ID=item_id'" in item.advice
+    renamed = checked(folder, Wishes(rename={"userId": "user_id", "Movie ID": "item_id"}))
+    assert renamed.usable
+    assert renamed.source["rename"] == {"userId": "user_id", "Movie ID": "item_id"}
+    with pytest.raises(InputError, match=r"source\.rename: found 'nobody'"):
+        checked(folder, Wishes(rename={"nobody": "user_id"}))
+
+
+def test_a_file_with_semicolons_is_recognised(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    tables()["kg"].write_csv(folder / "kg.csv", separator=";")
+    found = checked(folder).errors
+    assert {error.column for error in found} == {"head", "relation", "tail"}
+    assert all("separated by ';'" in error.advice for error in found)
+
+
+def test_spaces_around_ids_are_a_warning(tmp_path: Path) -> None:
+    change = put("user_id", (0, " u0"), (5, "u0 "))
+    check = checked(write(tmp_path, {"interactions": change(tables()["interactions"])}))
+    assert check.usable
+    (found,) = [warning for warning in check.warnings if "spaces" in warning.problem]
+    assert (found.column, found.row, found.count) == ("user_id", "line 2", 2)
+
+
+def test_links_to_entities_without_a_triple_are_counted(tmp_path: Path) -> None:
+    change = put("entity_id", (1, "nobody"), (4, "nothing"))
+    check = checked(write(tmp_path / "some", {"item_entities": change(tables()["item_entities"])}))
+    assert check.usable
+    (found,) = [warning for warning in check.warnings if "no triple" in warning.problem]
+    assert (found.count, found.column) == (2, "entity_id")
+    every = checked(
+        write(tmp_path / "all", {"item_entities": tables()["item_entities"].with_columns(entity_id="item_id")})
+    )
+    assert any("found no entity that" in error.problem for error in every.errors)
+
+
+def test_triples_that_are_there_twice_are_a_warning(tmp_path: Path) -> None:
+    kg = tables()["kg"]
+    check = checked(write(tmp_path, {"kg": pl.concat([kg, kg[:4]])}))
+    assert check.usable
+    assert any("4 repeated triples count once" in warning.sentence() for warning in check.warnings)
+
+
+def test_what_the_check_lets_through_the_stages_take_and_what_it_refuses_they_refuse(tmp_path: Path) -> None:
+    """Values put anywhere: the check says "can be used" exactly where the reader raises nothing."""
+    draw = random.Random(3)
+    values = ["", None, " ", "x", "1", "1.5", "0", "nan", "u1", "true", "99", "m1", "é"]
+    outcomes = []
+    for number in range(60):
+        changed = {}
+        for name in draw.sample(sorted(tables()), draw.choice([1, 1, 2])):
+            frame = tables()[name]
+            column = draw.choice(frame.columns)
+            changed[name] = put(column, (draw.randrange(len(frame)), draw.choice(values)))(frame)
+        folder = write(tmp_path / str(number), changed)
+        check = checked(folder)
+        try:
+            TablesSource(type="tables", path=str(folder)).read()
+        except InputError as error:
+            first = str(error)
+            assert not check.usable, first
+            assert any(first.split(": found")[0] in found.sentence() for found in check.errors), first
+        else:
+            assert check.usable, check.errors
+        outcomes.append(check.usable)
+    assert 5 < sum(outcomes) < 55

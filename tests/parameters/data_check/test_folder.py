@@ -1,0 +1,156 @@
+"""What a folder is, by the names of its files, and tables that are missing or cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.parameters.data_check.check import Wishes
+from pipeline.parameters.data_check.folder import layout
+from pipeline.parameters.data_check.text import shown_check
+from tests.parameters.data_check.worlds import checked, tables, write
+
+
+def test_every_missing_table_is_an_error_that_says_what_it_is_for(tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=("kg", "item_entities"))
+    kg, links = checked(folder).errors
+    assert "table kg: found nothing, expected one of kg.parquet, kg.csv, kg.tsv" in kg.problem
+    assert "head, relation, tail" in kg.advice
+    assert "table item_entities: found nothing" in links.problem
+    assert "item_id, entity_id" in links.advice
+    assert f"  items: 10 rows of item_id, title ({folder}/items.csv)" in shown_check(checked(folder)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "advice"),
+    [
+        ("interactions", "ratings.csv", "if it is ratings.csv, rename it interactions.csv"),
+        ("interactions", "Interactions.xlsx", "if it is Interactions.xlsx, save it as"),
+        ("items", "movies.tsv", "if it is movies.tsv, rename it items.tsv"),
+        ("kg", "triples.parquet", "if it is triples.parquet, rename it kg.parquet"),
+        ("item_entities", "item-entity.csv", "if it is item-entity.csv, rename it item_entities.csv"),
+        ("item_entities", "itementities.csv", "if it is itementities.csv, rename it item_entities.csv"),
+    ],
+)
+def test_a_file_with_another_name_is_proposed(name: str, file: str, advice: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=(name,))
+    (folder / file).write_text("a,b\n")
+    (found,) = checked(folder).errors
+    assert advice in found.advice
+
+
+def test_a_table_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    tables()["kg"].write_parquet(folder / "kg.parquet")
+    (found,) = checked(folder).errors
+    assert "found kg.parquet and kg.csv" in found.problem
+    assert found.advice == "keep one of them there"
+
+
+def test_files_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "items.csv").write_bytes("item_id,title\n1,Käse\n".encode("latin-1"))
+    (folder / "kg.csv").write_text("head,relation,tail\na,b\nc,d,e\nf\n")
+    (folder / "item_entities.csv").write_text('item_id,entity_id\n1,"m\n')
+    check = checked(folder)
+    assert check.facts is None
+    items, kg, links = check.errors
+    assert items.sentence() == f"{folder}/items.csv: line 2: not UTF-8 text; expected the file in UTF-8"
+    assert "UTF-8" in items.advice
+    assert kg.problem == "line 2: found 2 fields, expected 3 as in the header (and 1 more)"
+    assert "double quotes" in kg.advice
+    assert "line 2: not a readable table" in links.problem
+
+
+def test_columns_are_renamed_in_the_tables_that_could_be_read(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"interactions": tables()["interactions"].rename({"user_id": "who"})}, left_out=("kg",))
+    (found,) = checked(folder, Wishes(rename={"who": "user_id", "head_": "head"})).errors
+    assert "table kg: found nothing" in found.problem
+
+
+def atomic(folder: Path, *, items: bool = True) -> Path:
+    folder.mkdir()
+    kinds = {"interactions": "inter", "items": "item", "kg": "kg", "item_entities": "link"}
+    types = {"rating": "float", "title": "token_seq"}
+    for name, frame in tables().items():
+        if name == "items" and not items:
+            continue
+        header = {column: f"{column}:{types.get(column, 'token')}" for column in frame.columns}
+        frame.rename(header).write_csv(folder / f"x.{kinds[name]}", separator="\t")
+    return folder
+
+
+def test_an_atomic_folder_is_recognised(tmp_path: Path) -> None:
+    check = checked(atomic(tmp_path / "a"))
+    assert check.usable
+    assert check.source["type"] == "atomic"
+    assert check.facts is not None
+    assert check.facts.items_with_text == 10
+    without = checked(atomic(tmp_path / "b", items=False))
+    assert without.usable
+    assert without.template is None
+    assert without.facts is not None
+    assert without.facts.items == 10
+
+
+def test_an_atomic_folder_without_a_graph_says_so(tmp_path: Path) -> None:
+    folder = atomic(tmp_path / "a")
+    (folder / "x.kg").unlink()
+    (found,) = checked(folder).errors
+    assert "*.kg: found none" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (["ratings.csv", "movies.csv"], "movielens"),
+        (["ml-1m/ratings.dat", "ml-1m/movies.dat"], "movielens"),
+        (["u.data", "u.item", "u.genre"], "movielens"),
+        (["BX-Book-Ratings.csv", "BX-Books.csv"], "book-crossing"),
+        (["Ratings.csv", "Books.csv", "Users.csv"], "book-crossing"),
+        (["user_artists.dat", "artists.dat", "tags.dat"], "hetrec-lastfm"),
+        (["user_artists.dat", "item_index2entity_id.txt", "kg.txt"], "kgcn"),
+        (["ratings_final.txt", "kg_final.txt"], "kgcn"),
+        (["ratings.csv", "recipes.csv"], "tables"),
+        (["ratings.csv", "movies.csv", "kg.csv"], "tables"),
+        (["x.inter", "x.kg"], "atomic"),
+        ([], "tables"),
+    ],
+)
+def test_a_layout_is_known_by_its_files(files: list[str], kind: str, tmp_path: Path) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert layout(tmp_path) == kind
+
+
+def movielens(folder: Path) -> Path:
+    """As GroupLens writes its latest sets."""
+    folder.mkdir()
+    rated = tables(users=20, items=30)["interactions"].rename({"item_id": "movieId"})
+    rated = rated.with_columns(userId=pl.col("user_id").str.strip_prefix("u").cast(pl.Int64) + 1, timestamp=pl.lit(1))
+    rated.select("userId", "movieId", "rating", "timestamp").write_csv(folder / "ratings.csv")
+    films = {"movieId": range(30), "title": [f"Film, the {i}th ({1990 + i % 4})" for i in range(30)]}
+    films["genres"] = ["Comedy|Drama" if i % 3 else "Horror" for i in range(30)]
+    pl.DataFrame(films).write_csv(folder / "movies.csv")
+    return folder
+
+
+def test_a_published_data_set_is_read_by_its_own_reader(tmp_path: Path) -> None:
+    check = checked(movielens(tmp_path / "ml"))
+    assert check.usable, check.errors
+    assert check.source == {"type": "movielens", "path": (tmp_path / "ml").as_posix()}
+    assert check.facts is not None
+    assert (check.facts.users, check.facts.items) == (20, 30)
+    with pytest.raises(InputError, match=r"^--rename: found 'userId', but .* is movielens"):
+        checked(tmp_path / "ml", Wishes(rename={"userId": "user_id"}))
+
+
+def test_what_its_reader_says_of_a_published_data_set_is_an_error(tmp_path: Path) -> None:
+    folder = movielens(tmp_path / "ml")
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,good,1\n")
+    (found,) = checked(folder).errors
+    assert "good" in found.problem

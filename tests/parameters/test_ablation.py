@@ -1,0 +1,137 @@
+"""An ablation is written down as the difference to a variant, and stands for a whole one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.common.config import read_yaml, validated
+from pipeline.common.errors import InputError
+from pipeline.parameters.ablation import Ablation, written_out
+from pipeline.users.settings import VariantConfig
+from stages.stage import Reads, Settings
+from tests.repository import ROOT
+
+VALUES = read_yaml(ROOT / "params.yaml")
+# Settings of the extended model, written down once more.
+PLUS = {
+    "modalities": ["text", "structure", "id", "entities"],
+    "structure": "gat",
+    "structure_source": "",
+    "finetune_gat": False,
+    "fusion": "linear",
+    "width": 128,
+    "alignment_weight": 0.0,
+    "alignment_temperature": 0.1,
+    "views": "both",
+    "attention": "none",
+    "attention_heads": 4,
+    "pooling_exponent": 0.5,
+    "learn_exponent": True,
+    "heads": ["meet", "judge"],
+    "judge_share": 0.4,
+    "co_rating_l2": 0.0,
+    "biases": True,
+    "negatives": "all",
+    "catalogue_sample": 0,
+    "negatives_per_like": 50,
+    "disliked_share": 0.2,
+    "leave_one_out": True,
+    "history_dropout": True,
+    "dropout": 0.4,
+    "max_history": 100,
+    "max_targets": 200,
+    "learning_rate": 0.002,
+    "weight_decay": 0.0,
+    "batch_users": 256,
+    "epochs": 32,
+    "validate_every": 4,
+    "patience": 32,
+    "training_seed": 0,
+    "early_stopping_by": ["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"],
+}
+METHOD = {
+    "modalities": ["text", "structure"],
+    "fusion": "concat",
+    "width": 64,
+    "attention": "self",
+    "pooling_exponent": 0.0,
+    "learn_exponent": False,
+    "heads": ["click"],
+    "biases": False,
+    "history_dropout": False,
+    "dropout": 0.2,
+    "max_history": 200,
+    "epochs": 60,
+    "validate_every": 1,
+    "patience": 10,
+    "early_stopping_by": ["ranking.ndcg@10"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("id-only", PLUS | {"modalities": ["id"]}),
+        ("no-text", PLUS | {"modalities": ["structure", "id", "entities"]}),
+        ("deepwalk", PLUS | {"structure_source": "deepwalk"}),
+        ("average-fusion", PLUS | {"fusion": "average", "width": 64}),
+        ("candidate-attention", PLUS | {"attention": "candidate", "attention_heads": 1}),
+        ("no-attention", PLUS | METHOD | {"attention": "none"}),
+        ("ease-seed-2", PLUS | {"co_rating_l2": 300.0, "training_seed": 2}),
+    ],
+)
+def test_an_ablation_is_its_variant_with_what_it_changes(name: str, expected: dict[str, Any]) -> None:
+    assert written_out(VALUES, name, "") == expected
+
+
+def test_every_ablation_has_all_settings_of_a_variant_and_changes_some() -> None:
+    for name, entry in VALUES["ablations"].items():
+        whole = VALUES["variants"][entry["of"]]
+        settings = written_out(VALUES, name, "")
+        assert settings.keys() == VariantConfig.model_fields.keys()
+        assert {key for key in settings if settings[key] != whole[key]} == entry.keys() - {"of"} != set()
+
+
+def test_what_is_taken_over_is_that_of_now() -> None:
+    values = {"variants": {"a": {"width": 1, "heads": ["meet"]}}, "ablations": {"b": {"of": "a", "heads": ["like"]}}}
+    assert written_out(values, "b", "") == {"width": 1, "heads": ["like"]}
+    assert values["variants"]["a"] == {"width": 1, "heads": ["meet"]}
+    values["variants"]["a"]["width"] = 2
+    assert written_out(values, "b", "") == {"width": 2, "heads": ["like"]}
+
+
+def test_which_variant_it_is_of_is_no_change() -> None:
+    assert validated(Ablation, {"of": "a", "width": 1}, "").changes == {"width": 1}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"of": "b"}, r"p: ablations\.x\.of: found 'b', expected one of: a"),
+        ({"of": "x"}, r"p: ablations\.x\.of: found 'x', expected one of: a"),
+        ({"of": None}, r"p: ablations\.x\.of: found null, expected a valid string"),
+        ({"width": 1}, r"p: ablations\.x\.of: found nothing, expected this key"),
+    ],
+)
+def test_an_ablation_of_nothing_is_one_line(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
+        written_out({"variants": {"a": {}}, "ablations": {"x": entry}}, "x", "p: ")
+
+
+def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Path) -> None:
+    def settings(text: str = "") -> Settings:
+        path = tmp_path / "params.yaml"
+        path.write_text(
+            (ROOT / "params.yaml").read_text().replace("train_users: {}", "train_users: {epochs: 5}") + text
+        )
+        return Settings("train_users", "ml-100k", Reads(variant=VariantConfig), path)
+
+    # What the data set changes goes over both.
+    expected = PLUS | {"epochs": 5, "attention": "self"}
+    assert settings().variant(VariantConfig, "self-attention").model_dump() == expected
+    assert settings().variant(VariantConfig, "crmman-plus").model_dump() == PLUS | {"epochs": 5}
+    with pytest.raises(InputError, match=r"params\.yaml: variants\.no-txt: key not found; expected one of: crmman, "):
+        settings().variant(VariantConfig, "no-txt")

@@ -1,0 +1,236 @@
+"""Recommendations for many users against those for one user at a time, and reasons that add up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.artifacts.all import RECOMMENDATIONS
+from pipeline.common.top_columns import best_columns
+from pipeline.data.dataset import Dataset
+from pipeline.data.people import Person, people_of, preference_of
+from pipeline.explain import pulls
+from pipeline.explain.named_parts import KINDS, NO_ITEM, NamedParts
+from pipeline.explain.reasons import reasons
+from pipeline.recommend import recommend
+from pipeline.recommend.recommend import Recommended, best_unrated, recommendation_table, recommended
+from pipeline.recommend.vectors import item_vectors, user_vectors, why_no_vectors, with_ones
+from pipeline.users.trained import TrainedModel
+from tests.evaluation.worlds import dataset, random_dataset, random_rows
+from tests.users.test_trained import ITEMS, USERS, arrays_of, config
+from tests.users.test_trained import VARIANTS as OTHERS
+
+VARIANTS = OTHERS | {
+    "sums": config(attention="none"),
+    "sums-and-co-rating-of-merged-views": config(attention="none", views="merged", co_rating_l2=10.0),
+}
+
+USER_IDS, ITEM_IDS = (pl.Series([f"{kind}{n}" for n in range(99, 0, -1)]) for kind in "ui")
+
+
+def everybody(data: Dataset) -> list[Person]:
+    return people_of(data, np.arange(data.users))
+
+
+def trained(name: str, data: Dataset) -> TrainedModel:
+    return TrainedModel.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data)
+
+
+def ids(*items: int) -> np.ndarray[Any, Any]:
+    return np.array(items, dtype=np.int64)
+
+
+@given(
+    scores=st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), min_size=1, max_size=12),
+    rated=st.sets(st.integers(0, 11)),
+    top=st.integers(1, 14),
+)
+@settings(deadline=None)
+def test_the_best_unrated_items_come_in_the_order_of_score_and_then_of_items(
+    scores: list[float], rated: set[int], top: int
+) -> None:
+    mine = [item for item in rated if item < len(scores)]
+    person = Person(ids(*mine[::2]), ids(*mine[1::2]))
+    expected = sorted(set(range(len(scores))) - set(mine), key=lambda item: (-scores[item], item))[:top]
+    assert best_unrated(np.array(scores, dtype=np.float32), person, top).tolist() == expected
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_user_gets_what_they_would_get_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(USERS, ITEMS)
+    model, people = trained(name, data), everybody(data)
+    # Blocks of seven users, of which five and two are scored at once.
+    monkeypatch.setattr(recommend, "BLOCK_USERS", 7)
+    monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS + 3)
+    found = list(recommended(model, people, 7, 2))
+    assert [one.users.tolist() for one in found] == [list(range(7)), list(range(7, USERS))]
+    for block in found:
+        assert block.items.dtype == np.int32
+        assert block.scores.dtype == np.float32
+        for user, items, scores, parts in zip(block.users, block.items, block.scores, block.reasons.parts, strict=True):
+            alone = preference_of(model, [people[user]])[0]
+            expected = best_unrated(alone, people[user], 7)
+            assert items.tolist() == expected.tolist()
+            np.testing.assert_allclose(scores, alone[expected], rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(parts.sum(axis=1), scores, atol=1e-4)
+            by_kind = reasons(model, people[user], expected)
+            kinds = block.reasons.kinds
+            np.testing.assert_allclose(parts[:, kinds == 4].sum(axis=1), by_kind.bias, atol=1e-5)
+            for mine, whole in (([0, 2], by_kind.likes_part), ([1, 3], by_kind.dislikes_part)):
+                sums = parts[:, np.isin(kinds, mine)].sum(axis=1)
+                np.testing.assert_allclose(sums, whole.sum(axis=1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(USERS, ITEMS)
+    model, people = trained(name, data), everybody(data)
+    monkeypatch.setattr(recommend, "BLOCK_USERS", 7)
+    # Chunks of a few users.
+    monkeypatch.setattr(pulls, "NUMBERS", 300)
+    found = [one.vectors for one in recommended(model, people, 1, 1)]
+    if VARIANTS[name].attention == "candidate":
+        assert found == [None, None]
+        return
+    vectors = with_ones(np.concatenate([mine for mine in found if mine is not None]))
+    assert len(vectors) == USERS
+    if why_no_vectors(model) is None:
+        np.testing.assert_allclose(vectors, user_vectors(model, people), atol=1e-5)
+    without = replace(model, co_rating=None)
+    np.testing.assert_allclose(vectors @ item_vectors(without).T, preference_of(without, people), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_ties_are_for_the_order_of_items_and_users_with_little_left_get_less(name: str) -> None:
+    data = random_dataset(USERS, ITEMS)
+    model = trained(name, data)
+    for weights in (model.items, *(model.co_rating or {}).values(), *model.scorer.item_bias.values()):
+        weights.data.zero_()
+    people = [Person(ids(0, 3), ids(2, 6)), Person(ids(*range(1, ITEMS - 3)), ids(0)), Person(ids(), ids())]
+    (found,) = recommended(model, people, 6, 1)
+    last = list(range(ITEMS - 3, ITEMS))
+    assert found.items.tolist() == [[1, 4, 5, 7, 8, 9], last + [NO_ITEM] * 3, list(range(6))]
+    assert not found.reasons.parts.any()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_more_than_a_block_of_scores_is_made_at_once_and_always_in_the_same_place(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random_dataset(USERS, ITEMS)
+    shapes, places = [], []
+
+    def watched(scores: np.ndarray[Any, Any], count: int) -> Any:
+        shapes.append(scores.shape)
+        places.append(scores.ctypes.data)
+        return best_columns(scores, count)
+
+    monkeypatch.setattr(recommend, "best_columns", watched)
+    monkeypatch.setattr(recommend, "BLOCK_CELLS", 5 * ITEMS)
+    model = trained(name, data)
+    for _ in recommended(model, everybody(data), 1, 1):
+        pass
+    if VARIANTS[name].attention == "candidate":
+        # Items x items are needed for however few users.
+        assert shapes == [(USERS, ITEMS)]
+    else:
+        assert shapes == [(5, ITEMS), (5, ITEMS), (2, ITEMS)]
+        assert len(set(places)) == 1
+
+
+def test_fewer_users_are_taken_at_once_where_much_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(USERS, ITEMS)
+    monkeypatch.setattr(recommend, "BLOCK_PARTS", 5 * 4 * 7 + 1)
+    model, people = trained("extended", data), everybody(data)
+    assert [len(one.users) for one in recommended(model, people, 4, 2)] == [5, 5, 2]
+    assert [len(one.users) for one in recommended(model, people, 400, 200)] == [1] * USERS
+
+
+def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> None:
+    rows = random_rows(USERS, ITEMS, 0.5, 0)
+    rows = [row for row in rows if row["user"] != 4]
+    rows += [{"user": 4, "item": item, "like": True, "rating": 5.0, "split": "train"} for item in range(ITEMS)]
+    data = dataset(rows, [], USERS, ITEMS)
+    (found,) = recommended(trained("extended", data), everybody(data), 3, 2)
+    assert (found.items != NO_ITEM).sum(axis=1).tolist() == [0 if user == 4 else 3 for user in range(USERS)]
+    table = recommendation_table([found], USER_IDS[:USERS], ITEM_IDS[:ITEMS])
+    assert table["user_id"].unique(maintain_order=True).to_list() == [USER_IDS[n] for n in range(USERS) if n != 4]
+    (alone,) = recommended(trained("extended", data), everybody(data)[4:5], 3, 2)
+    table = recommendation_table([alone], USER_IDS, ITEM_IDS)
+    assert table.is_empty()
+    assert table.schema == dict(RECOMMENDATIONS.columns)
+
+
+def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
+    """Two blocks: a user with three items, of which nothing is told of the second; one with two, and one with none."""
+    kinds = np.array([0, 0, 1, 1, 2, 3, 4], dtype=np.int8)
+    parts = np.zeros((1, 3, 7), dtype=np.float32)
+    parts[0, 0] = [-2.0, 1.0, -1.0, 0.5, 0.75, 0.0, 0.75]
+    parts[0, 2, [0, 4]] = [1.0, 2.0]
+    items = np.full((1, 3, 7), NO_ITEM, dtype=np.int32)
+    items[0, 0, :4] = [1, 2, 10, 12]
+    items[0, 2, 0] = 5
+    first = Recommended(
+        np.array([3]),
+        np.array([[50, 51, 52]], dtype=np.int32),
+        np.array([[0.0, 0.0, 3.0]], dtype=np.float32),
+        NamedParts(kinds, items, parts),
+        None,
+    )
+    second = Recommended(
+        np.array([4, 5]),
+        np.array([[7, 8, NO_ITEM], [NO_ITEM] * 3], dtype=np.int32),
+        np.array([[9.0, 8.0, 0.0], [0.0] * 3], dtype=np.float32),
+        NamedParts(kinds[-3:], np.full((2, 3, 3), NO_ITEM, dtype=np.int32), np.zeros((2, 3, 3), dtype=np.float32)),
+        None,
+    )
+    table = recommendation_table([first, second], USER_IDS, ITEM_IDS)
+    assert table.schema == dict(RECOMMENDATIONS.columns)
+    assert table.select("user_id", "rank", "item_id", "score").rows() == [
+        (USER_IDS[3], 1, ITEM_IDS[50], 0.0),
+        (USER_IDS[3], 2, ITEM_IDS[51], 0.0),
+        (USER_IDS[3], 3, ITEM_IDS[52], 3.0),
+        (USER_IDS[4], 1, ITEM_IDS[7], 9.0),
+        (USER_IDS[4], 2, ITEM_IDS[8], 8.0),
+    ]
+    assert [[tuple(reason.values()) for reason in row] for row in table["reasons"].to_list()] == [
+        [
+            ("like", ITEM_IDS[1], -2.0),
+            ("like", ITEM_IDS[2], 1.0),
+            ("dislike", ITEM_IDS[10], -1.0),
+            ("dislike", ITEM_IDS[12], 0.5),
+            ("other likes", None, 0.75),
+            ("bias", None, 0.75),
+        ],
+        [],
+        [("like", ITEM_IDS[5], 1.0), ("other likes", None, 2.0)],
+        [],
+        [],
+    ]
+
+
+@pytest.mark.parametrize("named", [0, 1, 3, 100])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_reasons_in_the_table_add_up_to_the_score(name: str, named: int) -> None:
+    data = random_dataset(USERS, ITEMS)
+    model = trained(name, data)
+    table = recommendation_table(recommended(model, everybody(data), 5, named), USER_IDS[:USERS], ITEM_IDS[:ITEMS])
+    assert len(table) == 5 * USERS
+    assert table.schema == dict(RECOMMENDATIONS.columns)
+    people = people_of(data, np.arange(USERS))
+    for user_id, _, _, score, told in table.rows():
+        assert sum(reason["part"] for reason in told) == pytest.approx(score, abs=1e-4)
+        assert {reason["kind"] for reason in told} <= set(KINDS)
+        person = people[USER_IDS.to_list().index(user_id)]
+        for kind, items in (("like", person.likes), ("dislike", person.dislikes)):
+            of_kind = [reason["item_id"] for reason in told if reason["kind"] == kind]
+            assert set(of_kind) <= set(ITEM_IDS.gather(items))
+            assert len(of_kind) == len(set(of_kind)) <= named
+            strengths = [abs(reason["part"]) for reason in told if reason["kind"] == kind]
+            assert strengths == sorted(strengths, reverse=True)

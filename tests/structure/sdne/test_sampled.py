@@ -1,0 +1,229 @@
+"""SDNE by sampled columns: the whole loss on average, the whole loss where every column is drawn, and nothing M wide."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from benchmarks.rows.init_sdne import dense_losses
+from pipeline.common.vector_health import link_auc, sampled_non_edges
+from pipeline.structure.sdne import network as sdne_network
+from pipeline.structure.sdne import sampled as sdne_sampled
+from pipeline.structure.sdne.network import SparseAutoencoder
+from pipeline.structure.sdne.sampled import SampledColumns, sampled_losses
+from pipeline.structure.sdne.sdne import SDNE
+from tests.graphs import matrix, two_communities
+from tests.structure.sdne.test_sdne import GRAPHS, dense_form, gradients, networks, random_graph
+
+torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
+
+
+def values(terms: Iterable[torch.Tensor]) -> list[float]:
+    return [float(term.detach()) for term in terms]
+
+
+def scattered(network: SparseAutoencoder, met: torch.Tensor, part: SparseAutoencoder) -> None:
+    """Give a network's parameters the gradients of a part of it: 0 where an item is not met."""
+    for table, of_part in zip(network.by_item(), part.by_item(), strict=True):
+        table.grad = torch.zeros_like(table)
+        table.grad[met] = of_part.grad
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(*GRAPHS)
+def test_with_every_column_drawn_the_losses_and_gradients_are_the_whole_ones(
+    nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
+) -> None:
+    adjacency = csr_matrix(random_graph(nodes, seed))
+    batch = np.array(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True)))
+    whole, sampled = networks(nodes, hidden, activation, seed)
+    rows = torch.from_numpy(adjacency[batch].toarray())
+    expected = dense_losses(whole, rows, rows[:, batch], beta)
+    met, part, found = sampled_losses(sampled, adjacency, batch, np.arange(nodes), beta)
+    np.testing.assert_allclose(values(found), values(expected), rtol=1e-9, atol=1e-12)
+    # The layers between are the same ones in both.
+    torch.stack([*expected]).sum().backward()
+    wanted = gradients(whole)
+    torch.stack([*found]).sum().backward()
+    scattered(sampled, met, part)
+    for left, right in zip(gradients(sampled), wanted, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(*GRAPHS)
+def test_losses_and_gradients_are_those_of_autograd_over_the_drawn_and_the_edges(
+    nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
+) -> None:
+    adjacency = csr_matrix(random_graph(nodes, seed))
+    batch = np.array(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True)))
+    columns = np.array(sorted(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True))))
+    whole, sampled = networks(nodes, hidden, activation, seed)
+    rows = torch.from_numpy(adjacency[batch].toarray())
+    codes = whole.encoder(rows)
+    error = (whole.decoder(codes) - rows).square()
+    zeros, factor = (1 - rows)[:, columns], nodes / len(columns)
+    second = beta**2 * (error * rows).sum() + factor * (error[:, columns] * zeros).sum()
+    first = dense_losses(whole, rows, rows[:, batch], beta).first_order
+    entering, *between, leaving = [parameter for parameter in whole.parameters() if parameter.dim() == 2]
+    of_drawn = factor * (entering[:, columns].square().sum() + leaving[columns].square().sum())
+    l2 = (of_drawn + sum(parameter.square().sum() for parameter in between)) / 2
+    met, part, found = sampled_losses(sampled, adjacency, batch, columns, beta)
+    assert met.tolist() == sorted({*columns.tolist(), *adjacency[batch].indices.tolist()})
+    np.testing.assert_allclose(values(found), values((second, first, l2)), rtol=1e-9, atol=1e-12)
+    (second + 0.5 * first + 0.1 * l2).backward()
+    wanted = gradients(whole)
+    (found.second_order + 0.5 * found.first_order + 0.1 * found.l2).backward()
+    scattered(sampled, met, part)
+    for left, right in zip(gradients(sampled), wanted, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_the_mean_over_all_draws_is_the_whole_loss(size: int) -> None:
+    adjacency, batch = csr_matrix(random_graph(6, 2)), np.array([4, 0, 3])
+    whole, sampled = networks(6, (5,), "tanh", 1)
+    rows = torch.from_numpy(adjacency[batch].toarray())
+    expected = dense_losses(whole, rows, rows[:, batch], 5.0)
+    draws = [
+        values(sampled_losses(sampled, adjacency, batch, np.array(columns), 5.0)[2])
+        for columns in itertools.combinations(range(6), size)
+    ]
+    np.testing.assert_allclose(np.mean(draws, axis=0), values(expected), rtol=1e-9)
+    assert np.ptp(np.array(draws)[:, 0]) > 0.01, "draws differ"
+
+
+def model(**changes: Any) -> SDNE:
+    settings_: dict[str, Any] = {
+        "dimensions": 4,
+        "hidden_widths": (8,),
+        "batch_size": 8,
+        "epochs": 3,
+        "seed": 5,
+        "sampled_columns": 7,
+    }
+    return SDNE(**(settings_ | changes))
+
+
+def test_columns_are_drawn_anew_and_each_is_as_likely(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: list[NDArray[np.int64]] = []
+    original = sdne_sampled.sampled_losses
+
+    def spy(network: Any, adjacency: Any, batch: Any, columns: NDArray[np.int64], beta: float) -> Any:
+        met.append(columns)
+        return original(network, adjacency, batch, columns, beta)
+
+    monkeypatch.setattr(sdne_sampled, "sampled_losses", spy)
+    model(batch_size=3, epochs=100).fit_adjacency(csr_matrix(random_graph(12, 4).astype(np.float32)))
+    assert len(met) == 400
+    assert all(len(np.unique(columns)) == 7 for columns in met)
+    counts = np.bincount(np.concatenate(met), minlength=12)
+    # 400 draws with chance 7/12: 233 and a standard deviation of 10.
+    assert (abs(counts - 400 * 7 / 12) < 40).all()
+
+
+def test_more_columns_than_items_are_all_of_them() -> None:
+    adjacency = csr_matrix(random_graph(9, 2).astype(np.float32))
+    reported = []
+    for columns in (0, 9, 500):
+        fitted = model(sampled_columns=columns, epochs=1, batch_size=9)
+        fitted.fit_adjacency(adjacency)
+        reported.append([row["loss"] for row in fitted.history])
+    np.testing.assert_allclose(reported[1], reported[0], rtol=1e-5)
+    assert reported[1] == reported[2]
+
+
+class Drawn:
+    """A generator that draws what it is told."""
+
+    def __init__(self, *columns: int) -> None:
+        self.columns = np.array(columns)
+
+    def choice(self, *_: Any, **__: Any) -> NDArray[np.int64]:
+        return self.columns
+
+
+def test_a_step_moves_the_items_that_it_meets_and_no_others() -> None:
+    adjacency = matrix(two_communities(size=10, isolated=0), 20)
+    torch.manual_seed(0)
+    scheme = SampledColumns(
+        sdne_network.build_autoencoder(20, (8,), 4, "tanh"),
+        3.0,
+        0.01,
+        "cpu",
+        1,
+        Drawn(15),  # type: ignore[arg-type]
+    )
+    tables = scheme.network.by_item()
+    before = [table.detach().clone() for table in tables]
+    between = [parameter.detach().clone() for parameter in scheme.network.between()]
+    scheme.step(torch.stack([*scheme.losses(adjacency, np.array([2]))]).sum())
+    for old, new in zip(before, tables, strict=True):
+        moved = set(np.flatnonzero((old != new).reshape(20, -1).any(dim=1).numpy()).tolist())
+        assert moved == {15, *adjacency[[2]].indices.tolist()}
+    assert all((old != new).any() for old, new in zip(between, scheme.network.between(), strict=True))
+
+
+def test_the_codes_and_reconstructions_are_those_of_dense_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdne_network, "PAIRS", 4)
+    adjacency = matrix(two_communities(), 33)
+    fitted = model(batch_size=10)
+    fitted.fit_adjacency(adjacency)
+    encode, decode = dense_form(fitted._network)
+    with torch.no_grad():
+        codes = encode(torch.from_numpy(adjacency.toarray()))
+        whole = decode(codes)
+    np.testing.assert_allclose(fitted.get_embedding(), codes.numpy(), atol=1e-6)
+    sources, targets = np.random.default_rng(0).integers(33, size=(2, 60))
+    np.testing.assert_allclose(
+        fitted.reconstruct(adjacency, sources, targets), whole.numpy()[sources, targets], atol=1e-6
+    )
+
+
+def test_two_fits_have_the_same_bytes_and_another_seed_has_others() -> None:
+    adjacency = matrix(two_communities(), 33)
+    fits = [model(seed=seed) for seed in (5, 5, 6)]
+    for fitted in fits:
+        torch.rand(3)
+        fitted.fit_adjacency(adjacency)
+    first, second, other = (fitted.get_embedding().tobytes() for fitted in fits)
+    assert first == second != other
+    assert fits[0].history == fits[1].history
+
+
+def test_no_row_is_densified(monkeypatch: pytest.MonkeyPatch) -> None:
+    adjacency = matrix(two_communities(), 33)
+    for name in ("toarray", "todense"):
+        monkeypatch.setattr(csr_matrix, name, None)
+    fitted = model(epochs=1)
+    fitted.fit_adjacency(adjacency)
+    assert fitted.reconstruct(adjacency, np.arange(33), np.arange(33)).shape == (33,)
+
+
+def test_a_graph_without_edges_is_no_obstacle() -> None:
+    fitted = model(epochs=1)
+    fitted.fit_adjacency(csr_matrix((5, 5), dtype=np.float32))
+    assert np.isfinite(fitted.get_embedding()).all()
+
+
+def test_a_sample_reconstructs_nearly_as_well_as_the_whole() -> None:
+    adjacency = matrix(two_communities(size=20, inside=0.8, across=0.02), 42)
+    others = sampled_non_edges(adjacency, adjacency.nnz, np.random.default_rng(0))
+    aucs = []
+    for columns in (0, 12):
+        fitted = model(epochs=60, learning_rate=0.01, sampled_columns=columns)
+        fitted.fit_adjacency(adjacency)
+        aucs.append(
+            link_auc(fitted.reconstruct(adjacency, *adjacency.nonzero()), fitted.reconstruct(adjacency, *others))
+        )
+    assert aucs[0] > 0.9
+    assert aucs[1] > aucs[0] - 0.03

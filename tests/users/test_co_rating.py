@@ -1,0 +1,84 @@
+"""Which items are rated together: cross-fitted weights, and what they do not know."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix, lil_matrix
+
+from pipeline.common.errors import InputError
+from pipeline.evaluation.baselines.item_weights import item_weights
+from pipeline.users.co_rating import CO_RATING_MAX_ITEMS, FOLDS, fit_co_rating
+
+USERS, ITEMS, L2 = 43, 12, 5.0
+
+
+def matrices(seed: int = 0) -> dict[str, csr_matrix]:
+    random = np.random.default_rng(seed)
+    return {
+        name: csr_matrix((random.random((USERS, ITEMS)) < share).astype(np.float32))
+        for name, share in (("likes", 0.4), ("dislikes", 0.2))
+    }
+
+
+def test_the_whole_is_fitted_to_all_users_of_each_view() -> None:
+    given = matrices()
+    found = fit_co_rating(given, L2, 1)
+    assert found.whole.keys() == given.keys()
+    for view, weights in found.whole.items():
+        np.testing.assert_array_equal(weights, item_weights(given[view], L2))
+        assert weights.dtype == np.float32
+    assert not np.array_equal(found.whole["likes"], found.whole["dislikes"])
+
+
+def test_every_user_is_in_one_of_five_even_folds_and_their_weights_are_fitted_to_the_others() -> None:
+    given = matrices()
+    found = fit_co_rating(given, L2, 1)
+    assert sorted(np.bincount(found.fold)) == [8, 8, 9, 9, 9]
+    assert len(found.without) == FOLDS == 5
+    for number, views in enumerate(found.without):
+        for view, weights in views.items():
+            np.testing.assert_array_equal(weights, item_weights(given[view][found.fold != number], L2))
+            assert not np.diag(weights).any()
+
+
+@pytest.mark.parametrize("number", range(FOLDS))
+def test_what_a_users_weights_are_does_not_depend_on_the_ratings_of_the_users_fold(number: int) -> None:
+    given = matrices()
+    found = fit_co_rating(given, L2, 1)
+    changed = {}
+    for view, matrix in given.items():
+        dense = matrix.toarray()
+        mine = found.fold == number
+        dense[mine] = 1 - dense[mine]
+        changed[view] = csr_matrix(dense)
+    again = fit_co_rating(changed, L2, 1)
+    np.testing.assert_array_equal(again.fold, found.fold)
+    for view in given:
+        np.testing.assert_array_equal(again.without[number][view], found.without[number][view])
+        assert not np.array_equal(again.whole[view], found.whole[view])
+        for other in set(range(FOLDS)) - {number}:
+            assert not np.array_equal(again.without[other][view], found.without[other][view])
+
+
+def test_the_seed_draws_the_folds() -> None:
+    first, again, other = (fit_co_rating(matrices(), L2, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.fold, again.fold)
+    assert not np.array_equal(first.fold, other.fold)
+    # Not the users' order either: neighbours in the table are often neighbours in time.
+    assert not np.array_equal(first.fold, np.arange(USERS) % FOLDS)
+
+
+def test_a_few_users_leave_folds_empty() -> None:
+    found = fit_co_rating({"likes": matrices()["likes"][:3]}, L2, 1)
+    assert len(found.without) == FOLDS
+    assert all(np.isfinite(views["likes"]).all() for views in found.without)
+
+
+def test_too_many_items_are_refused_in_one_line() -> None:
+    too_many = CO_RATING_MAX_ITEMS + 1
+    message = f"co_rating_l2: found 300 with {too_many} items, expected 0 beyond {CO_RATING_MAX_ITEMS} items: "
+    with pytest.raises(InputError, match=f"^{re.escape(message)}[^\n]*$"):
+        fit_co_rating({"likes": csr_matrix(lil_matrix((2, too_many), dtype=np.float32))}, 300.0, 1)

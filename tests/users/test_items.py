@@ -1,0 +1,274 @@
+"""Item vectors: standardised inputs, projections and every fusion of the modalities against loops."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from pipeline.common.errors import InputError
+from pipeline.users.items import GatInputs, ItemEncoder, ItemInputs, fuse, shared_bags, standardised
+from tests.users.views.slow import dot, softmax
+
+ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH = 5, 4, 3
+MODALITIES = ("text", "structure", "id", "entities")
+SUBSETS = [list(chosen) for size in (1, 2, 3, 4) for chosen in combinations(MODALITIES, size)]
+# Entity 2 is around one item only; the last item has no entity at all.
+ENTITIES = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 1], [0, 0, 0, 0]], dtype=np.float32)
+
+
+def inputs(entities: np.ndarray[Any, Any] | None = ENTITIES) -> ItemInputs:
+    random = np.random.default_rng(0)
+    text = random.normal(2, 3, (ITEMS, TEXT_WIDTH)).astype(np.float32)
+    text[3] = 0  # an item without a text
+    structure = random.normal(-1, 2, (ITEMS, STRUCTURE_WIDTH)).astype(np.float32)
+    return ItemInputs(text, structure, None if entities is None else csr_matrix(entities))
+
+
+def encoder_of(modalities: list[Any], fusion: Any, width: int) -> ItemEncoder:
+    torch.manual_seed(0)
+    encoder = ItemEncoder(inputs(), modalities, fusion, width).double()
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter)
+    return encoder
+
+
+def slow_standardised(vectors: np.ndarray[Any, Any]) -> list[list[float]]:
+    rows = [row for row in vectors.tolist() if any(row)]
+    columns = list(zip(*rows, strict=True))
+    means = [sum(column) / len(column) for column in columns]
+    spreads = [
+        math.sqrt(sum((value - mean) ** 2 for value in column) / len(column))
+        for column, mean in zip(columns, means, strict=True)
+    ]
+    return [
+        [(value - mean) / spread for value, mean, spread in zip(row, means, spreads, strict=True)]
+        if any(row)
+        else [0.0] * len(row)
+        for row in vectors.tolist()
+    ]
+
+
+def times(vector: list[float], matrix: list[list[float]]) -> list[float]:
+    return [dot(vector, column) for column in zip(*matrix, strict=True)]
+
+
+def slow_part(encoder: ItemEncoder, modality: str, item: int) -> list[float]:
+    """W_m x_m"""
+    given = inputs()
+    if modality == "id":
+        return encoder.own[item].tolist()
+    if modality == "text":
+        text = slow_standardised(given.text)[item]
+        bias = encoder.projection.bias
+        start = [0.0] * encoder.projection.out_features if bias is None else bias.tolist()
+        return [b + dot(row, text) for b, row in zip(start, encoder.projection.weight.tolist(), strict=True)]
+    if modality == "structure":
+        structure = slow_standardised(given.structure)[item]
+        return times(structure, encoder.structure_projection.tolist()) if encoder.starts_small else structure
+    mine = [place for place, entity in enumerate((0, 1, 3)) if ENTITIES[item, entity]]
+    rows = encoder.entity.tolist()
+    return [sum(rows[place][k] for place in mine) / math.sqrt(max(len(mine), 1)) for k in range(len(rows[0]))]
+
+
+def slow_item(encoder: ItemEncoder, modalities: list[str], fusion: str, item: int) -> list[float]:
+    parts = [slow_part(encoder, modality, item) for modality in modalities]
+    if fusion == "concat":
+        return [value for part in parts for value in part]
+    if fusion == "average":
+        return [sum(values) / len(parts) for values in zip(*parts, strict=True)]
+    gates = [1.0] * len(parts)
+    if fusion == "gated":
+        shares = softmax([dot(gate, part) for gate, part in zip(encoder.gates.tolist(), parts, strict=True)])
+        gates = [len(parts) * share for share in shares]
+    return [dot(gates, values) for values in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)
+@pytest.mark.parametrize("fusion", ["concat", "average", "linear", "gated"])
+def test_an_item_is_the_written_fusion_of_its_modalities(fusion: str, modalities: list[str]) -> None:
+    width = STRUCTURE_WIDTH if fusion == "average" else 2
+    encoder = encoder_of(modalities, fusion, width)
+    found = encoder()
+    expected_width = sum(3 if name == "structure" else 2 for name in modalities) if fusion == "concat" else width
+    assert found.shape == (ITEMS, encoder.width) == (ITEMS, expected_width)
+    for item in range(ITEMS):
+        assert found[item].tolist() == pytest.approx(slow_item(encoder, modalities, fusion, item), abs=1e-5)
+
+
+def test_gates_that_have_learned_nothing_leave_the_linear_fusion() -> None:
+    torch.manual_seed(0)
+    gated = ItemEncoder(inputs(), MODALITIES, "gated", 6)
+    assert not gated.gates.any()
+    linear = ItemEncoder(inputs(), MODALITIES, "linear", 6)
+    linear.load_state_dict({name: value for name, value in gated.state_dict().items() if name != "gates"})
+    assert torch.allclose(gated(), linear(), atol=1e-6)
+
+
+def test_parts_are_what_is_fused() -> None:
+    encoder = encoder_of(["text", "structure", "id"], "gated", 4)
+    parts = encoder.parts()
+    assert list(parts) == ["text", "structure", "id"]
+    assert torch.equal(encoder.fuse(parts), encoder())
+
+
+@pytest.mark.parametrize("fusion", ["linear", "concat"])
+def test_parts_of_some_items_are_rows_of_all_items_parts(fusion: str) -> None:
+    encoder = encoder_of([*MODALITIES], fusion, 4)
+    some = torch.tensor([0, 3, 4])
+    whole, part = encoder.parts(), encoder.parts(some)
+    assert list(part) == list(whole)
+    for name, vectors in part.items():
+        torch.testing.assert_close(vectors, whole[name][some])
+
+
+def test_standardising_gives_each_dimension_mean_0_and_variance_1() -> None:
+    vectors = np.random.default_rng(0).normal(3, [1, 5, 0.1], size=(50, 3)).astype(np.float32)
+    result = standardised(vectors)
+    assert result.mean(axis=0) == pytest.approx([0, 0, 0], abs=1e-5)
+    assert result.std(axis=0) == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+def test_items_without_a_text_stay_at_zero_and_do_not_move_the_others() -> None:
+    vectors = np.array([[1.0, 2.0], [0.0, 0.0], [3.0, 6.0]], dtype=np.float32)
+    assert standardised(vectors).tolist() == [[-1, -1], [0, 0], [1, 1]]
+    assert standardised(np.zeros((3, 2), dtype=np.float32)).tolist() == [[0, 0]] * 3
+
+
+def test_a_dimension_that_is_the_same_for_all_becomes_zero() -> None:
+    assert standardised(np.array([[7.0, 1.0], [7.0, 2.0]], dtype=np.float32))[:, 0].tolist() == [0, 0]
+
+
+def test_concatenation_puts_text_before_structure_and_the_average_is_their_mean() -> None:
+    text, structure = torch.tensor([[1.0, 2.0]]), torch.tensor([[5.0, 8.0]])
+    assert fuse([text, structure], "concat").tolist() == [[1, 2, 5, 8]]
+    assert fuse([text, structure], "average").tolist() == [[3, 5]]
+    assert fuse([text, structure], "linear").tolist() == [[6, 10]]
+
+
+def test_averaging_different_widths_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"^fusion: average fusion needs equal widths, found width 2 and structural vectors 3 wide$"
+    ):
+        ItemEncoder(inputs(), ["text", "structure"], "average", 2)
+    # Without the structural vector there is nothing that would have to be as wide.
+    assert ItemEncoder(inputs(), ["text", "id"], "average", 2)().shape == (ITEMS, 2)
+
+
+def test_vectors_of_different_numbers_of_items_are_refused() -> None:
+    given = inputs()
+    with pytest.raises(InputError, match=r"^item vectors: found 4 by text and 5 by structure; run `dvc repro`$"):
+        ItemEncoder(ItemInputs(given.text[1:], given.structure), ["text"], "linear", 2)
+
+
+def test_the_modality_entities_without_entities_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs the items' entities"):
+        ItemEncoder(inputs(entities=None), ["entities"], "linear", 2)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "fusion", "trained"),
+    [
+        (["text", "structure"], "concat", {"projection.weight", "projection.bias"}),
+        (["text", "structure"], "linear", {"projection.weight", "structure_projection"}),
+        (["text", "structure"], "gated", {"projection.weight", "structure_projection", "gates"}),
+        (["id", "entities"], "linear", {"own", "entity"}),
+    ],
+)
+def test_fixed_inputs_are_not_trained_and_what_a_modality_needs_is(
+    modalities: list[Any], fusion: Any, trained: set[str]
+) -> None:
+    encoder = ItemEncoder(inputs(), modalities, fusion, 2)
+    assert {name for name, _ in encoder.named_parameters()} == trained == set(encoder.state_dict())
+
+
+def test_a_projection_starts_without_a_bias_and_keeps_the_scale_of_standardised_texts() -> None:
+    torch.manual_seed(0)
+    text = np.random.default_rng(1).normal(5, 2, (300, 64)).astype(np.float32)
+    encoder = ItemEncoder(ItemInputs(text, np.zeros((300, 1), dtype=np.float32)), ["text", "structure"], "concat", 32)
+    assert not encoder.projection.bias.any()
+    assert encoder()[:, :32].std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_vectors_that_are_added_up_start_small() -> None:
+    torch.manual_seed(0)
+    random = np.random.default_rng(1)
+    text, structure = (random.normal(5, 2, (400, width)).astype(np.float32) for width in (64, 32))
+    given = ItemInputs(text, structure, csr_matrix(np.ones((400, 30))))
+    parts = ItemEncoder(given, MODALITIES, "linear", 50).parts()
+    spreads = [parts[name].std().item() for name in ("text", "structure", "id")]
+    assert spreads == pytest.approx([0.1, 0.1, 0.03], rel=0.1)
+    assert parts["entities"].std().item() == pytest.approx(0.03, rel=0.3)
+
+
+def test_bags_hold_shared_entities_in_rows_of_length_1() -> None:
+    bags = shared_bags(csr_matrix(ENTITIES)).toarray()
+    half = 0.5**0.5
+    third = 3**-0.5
+    expected = [[half, half, 0], [1, 0, 0], [0, half, half], [third, third, third], [0, 0, 0]]
+    np.testing.assert_allclose(bags, expected, atol=1e-6)
+
+
+def test_entities_that_nobody_shares_leave_an_item_without_a_word() -> None:
+    bags = shared_bags(csr_matrix(np.eye(ITEMS, dtype=np.float32)))
+    assert bags.shape == (ITEMS, 0)
+    encoder = ItemEncoder(inputs(np.eye(ITEMS, dtype=np.float32)), ["entities", "id"], "linear", 2)
+    assert torch.equal(encoder(), encoder.own)
+
+
+def test_entities_pass_gradients_to_the_vectors_of_an_items_own_entities() -> None:
+    encoder = encoder_of(["entities"], "linear", 2)
+    encoder()[1].sum().backward()
+    assert encoder.entity.grad is not None
+    assert encoder.entity.grad.tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
+class Doubling(torch.nn.Module):
+    """In the place of a GAT."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.zeros(width))
+
+    def forward(self, vectors: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+        assert edge_index.dtype == torch.int64
+        return vectors * self.factor
+
+
+def finetuned(factor: float = 2.0) -> ItemInputs:
+    given = inputs()
+    initial = np.random.default_rng(5).normal(1, 3, (ITEMS, 3)).astype(np.float32)
+    weights = {"factor": np.full(3, factor, dtype=np.float32)}
+    gat = GatInputs(initial, np.zeros((2, 0), dtype=np.int64), weights, Doubling)
+    return ItemInputs(given.text, initial * np.float32(factor), given.entities, gat)
+
+
+@pytest.mark.parametrize("fusion", ["concat", "linear"])
+def test_a_finetuned_encoder_starts_from_the_items_of_the_frozen_one(fusion: Any) -> None:
+    given = finetuned()
+    tuned = ItemEncoder(given, ["text", "structure"], fusion, 2)
+    frozen = ItemEncoder(ItemInputs(given.text, given.structure), ["text", "structure"], fusion, 2)
+    shared = frozen.state_dict().keys()
+    frozen.load_state_dict({name: value for name, value in tuned.state_dict().items() if name in shared})
+    assert torch.allclose(frozen(), tuned(), atol=1e-5)
+    tuned().square().sum().backward()
+    gat: Any = tuned.structural
+    assert gat.gat.factor.grad.abs().sum() > 0
+    # Later changes move p'' itself, and not only its standardised form.
+    with torch.no_grad():
+        gat.gat.factor.fill_(4.0)
+    assert not torch.allclose(frozen(), tuned(), atol=0.1)
+
+
+def test_a_structural_dimension_that_is_the_same_for_all_stays_finite_when_finetuned() -> None:
+    structure = np.array([[1.0, 2.0], [1.0, 4.0]], dtype=np.float32)
+    gat = GatInputs(structure, np.zeros((2, 0), dtype=np.int64), {"factor": np.ones(2, dtype=np.float32)}, Doubling)
+    encoder = ItemEncoder(
+        ItemInputs(np.zeros((2, 3), dtype=np.float32), structure, None, gat), ["structure"], "concat", 2
+    )
+    assert encoder().tolist() == [[0, -1], [0, 1]]

@@ -1,0 +1,121 @@
+"""Every loss against its formula, written out in Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from tests.users.views.slow import dot, ragged, softmax, vectors
+
+SCORES = torch.tensor([[1.0, 2.0, -1.0, 0.5], [0.2, -0.3, 3.0, 1.5]], dtype=torch.float64)
+
+
+def test_the_click_loss_is_the_written_one_summed_over_the_positives() -> None:
+    likes = ragged([[1, 3], [0]])
+    negatives = torch.tensor([[0, 2], [2, 2], [1, 3]])
+    loss = click_loss(SCORES, likes, negatives, torch.ones_like(negatives, dtype=torch.bool))
+    expected = 0.0
+    for (user, positive), drawn in zip([(0, 1), (0, 3), (1, 0)], negatives.tolist(), strict=True):
+        up = math.exp(SCORES[user, positive])
+        expected -= math.log(up / (up + sum(math.exp(SCORES[user, item]) for item in drawn)))
+    assert float(loss) == pytest.approx(expected)
+
+
+def test_a_negative_that_does_not_count_is_left_out_of_the_sum() -> None:
+    counts = torch.tensor([[True, False]])
+    loss = click_loss(SCORES[:1], ragged([[1]]), torch.tensor([[0, 3]]), counts)
+    assert float(loss) == pytest.approx(math.log(1 + math.exp(1.0 - 2.0)))
+
+
+def test_a_positive_without_negatives_adds_nothing_to_loss_and_gradient() -> None:
+    scores = torch.tensor([[1.0, 2.0], [0.0, 3.0]], dtype=torch.float64, requires_grad=True)
+    loss = click_loss(scores, ragged([[0], [1]]), torch.tensor([[1], [0]]), torch.tensor([[True], [False]]))
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(math.log(1 + math.exp(1.0)))
+    assert scores.grad is not None
+    assert scores.grad[1].tolist() == [0.0, 0.0]
+
+
+def test_over_the_catalogue_every_item_counts_but_the_users_other_positives() -> None:
+    # User 0 likes 0, 1 and 3; of these, 3 is no target. User 1 likes 2.
+    positive = torch.tensor([[True, True, False, True], [False, False, True, False]])
+    loss = loss_over_catalogue(SCORES, ragged([[0, 1], [2]]), positive)
+    expected = 0.0
+    for user, target, negatives in ((0, 0, [2]), (0, 1, [2]), (1, 2, [0, 1, 3])):
+        up = math.exp(SCORES[user, target])
+        expected -= math.log(up / (up + sum(math.exp(SCORES[user, item]) for item in negatives)))
+    assert float(loss) == pytest.approx(expected)
+
+
+def test_who_rated_everything_adds_nothing_to_the_loss_over_the_catalogue() -> None:
+    scores = SCORES[:1].clone().requires_grad_()
+    loss = loss_over_catalogue(scores, ragged([[0, 1]]), torch.ones(1, 4, dtype=torch.bool))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert scores.grad is not None
+    assert not scores.grad.any()
+
+
+def test_large_scores_do_not_overflow() -> None:
+    scores = torch.tensor([[900.0, -900.0, 0.0]])
+    assert float(loss_over_catalogue(scores, ragged([[1]]), torch.tensor([[False, True, False]]))) == 1800
+    assert float(judge_loss(scores, ragged([[1]]), ragged([[0]]), None)) == 1800
+
+
+@pytest.mark.parametrize("leniency", [None, ([0.7, -0.4], [0.9, -0.1])])
+def test_the_judge_loss_is_the_cross_entropy_of_likes_among_what_was_rated(
+    leniency: tuple[list[float], list[float]] | None,
+) -> None:
+    likes, dislikes = [[1, 3], []], [[2], [0, 3]]
+    expected = 0.0
+    for place, (sets, liked) in enumerate(((likes, True), (dislikes, False))):
+        for user, items in enumerate(sets):
+            for item in items:
+                logit = float(SCORES[user, item]) + (0.0 if leniency is None else leniency[place][user])
+                probability = 1 / (1 + math.exp(-logit))
+                expected -= math.log(probability if liked else 1 - probability)
+    given = None
+    if leniency is not None:
+        without_like, without_dislike = (torch.tensor(values, dtype=torch.float64) for values in leniency)
+        given = without_like, without_dislike
+    assert float(judge_loss(SCORES, ragged(likes), ragged(dislikes), given)) == pytest.approx(expected)
+
+
+def slow_alignment(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]], temperature: float) -> float:
+    """-log of the own pair's share, both ways, the mean over items and ways."""
+    total = 0.0
+    for rows, columns in ((one, other), (other, one)):
+        for item, row in enumerate(rows):
+            cosines = [dot(row, column) / math.hypot(*row) / math.hypot(*column) / temperature for column in columns]
+            total -= math.log(softmax(cosines)[item])
+    return total / (2 * len(one))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5, 2.0])
+def test_alignment_is_the_cross_entropy_of_an_items_own_pair_both_ways(temperature: float) -> None:
+    one, other = vectors(6, 3, 1), vectors(6, 3, 2)
+    expected = slow_alignment(one.tolist(), other.tolist(), temperature)
+    assert float(alignment_loss(one, other, temperature)) == pytest.approx(expected)
+    assert float(alignment_loss(other, one, temperature)) == pytest.approx(expected)
+
+
+def test_aligned_pairs_have_a_lower_loss_than_others_whatever_their_lengths() -> None:
+    one = vectors(8, 4)
+    aligned = float(alignment_loss(one, 3 * one + 0.05 * vectors(8, 4, 9), 0.1))
+    assert aligned < 0.5 < 1.5 < float(alignment_loss(one, one.roll(1, 0), 0.1))
+    assert float(alignment_loss(one, 7 * one, 0.1)) == pytest.approx(float(alignment_loss(one, one, 0.1)))
+
+
+def test_an_item_without_a_vector_does_not_break_the_alignment() -> None:
+    one = vectors(4, 3).clone()
+    one[2] = 0
+    one.requires_grad_()
+    loss = alignment_loss(one, vectors(4, 3, 8), 0.1)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert one.grad is not None
+    assert torch.isfinite(one.grad).all()

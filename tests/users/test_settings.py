@@ -1,0 +1,171 @@
+"""Rules of a variant's settings, each in one line that starts with its key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.common.config import read_yaml, validated
+from pipeline.common.errors import InputError
+from pipeline.parameters.ablation import written_out
+from pipeline.users.settings import VariantConfig
+
+VALUES = read_yaml(Path(__file__).parents[2] / "params.yaml")
+# The ablations as well, written out.
+VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
+    name: written_out(VALUES, name, "") for name in VALUES["ablations"]
+}
+METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["crmman-plus"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_of_the_pipeline_keeps_the_rules(name: str) -> None:
+    assert validated(VariantConfig, VARIANTS[name], "").model_dump() == VARIANTS[name]
+
+
+def test_the_method_is_the_written_one() -> None:
+    config = validated(VariantConfig, METHOD, "")
+    assert (config.modalities, config.structure, config.fusion) == (["text", "structure"], "gat", "concat")
+    assert (config.views, config.attention, config.pooling_exponent, config.learn_exponent) == (
+        "both",
+        "self",
+        0,
+        False,
+    )
+    assert (config.heads, config.biases, config.co_rating_l2) == (["click"], False, 0)
+    assert config.leave_one_out
+    assert not config.history_dropout
+
+
+@pytest.mark.parametrize(
+    ("start", "changes", "line"),
+    [
+        (
+            METHOD,
+            {"modalities": ["text", "text"]},
+            "modalities: found ['text', 'text'], expected each at most once",
+        ),
+        (EXTENDED, {"heads": ["meet", "meet"]}, "heads: found ['meet', 'meet'], expected each at most once"),
+        (
+            METHOD,
+            {"early_stopping_by": ["ctr.user_auc", "ctr.user_auc"]},
+            "early_stopping_by: found ['ctr.user_auc', 'ctr.user_auc'], expected each at most once",
+        ),
+        (
+            METHOD,
+            {"heads": ["click", "judge"]},
+            "heads: found ['click', 'judge'], expected click alone or some of like, meet, judge",
+        ),
+        (
+            EXTENDED,
+            {"heads": ["judge"]},
+            "heads: found judge alone, expected like or meet beside it: judge cannot rank a catalogue",
+        ),
+        (
+            EXTENDED,
+            {"negatives": "mixed"},
+            "negatives: found mixed, expected all: like and meet are asked of all items",
+        ),
+        (
+            METHOD,
+            {"negatives": "mixed", "catalogue_sample": 100},
+            "catalogue_sample: found 100 with negatives mixed, expected 0: only all is sampled",
+        ),
+        (
+            METHOD,
+            {"validate_every": 11},
+            "patience: found 10, expected at least validate_every, 11: "
+            "training would stop before its first look at the validation split",
+        ),
+        (
+            EXTENDED,
+            {"modalities": ["text", "id"], "alignment_weight": 0.1},
+            "alignment_weight: found 0.1 with the modalities ['text', 'id'], expected text and structure among them, or 0",
+        ),
+        (
+            EXTENDED,
+            {"modalities": ["structure"], "alignment_weight": 0.1},
+            "alignment_weight: found 0.1 with the modalities ['structure'], expected text and structure among them, or 0",
+        ),
+        (
+            METHOD,
+            {"alignment_weight": 0.1},
+            "alignment_weight: found 0.1 with fusion concat, expected average, linear or gated: "
+            "vectors to be aligned are equally wide",
+        ),
+        (
+            EXTENDED,
+            {"modalities": ["text", "id"], "finetune_gat": True},
+            "finetune_gat: found true, expected structure among the modalities, and structure: gat",
+        ),
+        (
+            EXTENDED,
+            {"structure": "initial", "finetune_gat": True},
+            "finetune_gat: found true, expected structure among the modalities, and structure: gat",
+        ),
+        (
+            EXTENDED,
+            {"attention": "self", "attention_heads": 5},
+            "attention_heads: found 5, expected a divisor of the item vector's width 128",
+        ),
+        (
+            EXTENDED,
+            {"attention": "candidate", "attention_heads": 5},
+            "attention_heads: found 5, expected a divisor of the item vector's width 128",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_one_line(
+    start: dict[str, Any], changes: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(line)}$"):
+        validated(VariantConfig, start | changes, "")
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        # Only what is used has to fit.
+        (EXTENDED, {"attention": "none", "attention_heads": 5}),
+        (METHOD, {"attention_heads": 5}),  # concatenated vectors are as wide as the structural ones make them
+        (METHOD, {"negatives": "disliked"}),
+        (METHOD, {"validate_every": 10}),
+        (EXTENDED, {"heads": ["like", "meet", "judge"]}),
+        (EXTENDED, {"heads": ["meet"]}),
+        (EXTENDED, {"fusion": "gated", "alignment_weight": 0.1}),
+        (EXTENDED, {"fusion": "average", "alignment_weight": 0.1}),
+        (EXTENDED, {"structure": "initial", "modalities": ["text", "id"]}),
+    ],
+)
+def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, Any]) -> None:
+    validated(VariantConfig, start | changes, "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"modalities": []},
+        {"heads": []},
+        {"early_stopping_by": []},
+        {"early_stopping_by": ["ranking.recall@10"]},
+        {"modalities": ["image"]},
+        {"structure_source": "../elsewhere"},
+        {"width": 0},
+        {"alignment_temperature": 0.0},
+        {"pooling_exponent": 1.5},
+        {"attention_heads": 0},
+        {"dropout": 1.0},
+        {"max_history": 1},
+        {"epochs": 0},
+        {"co_rating_l2": -1.0},
+        {"unknown": 1},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_values_out_of_range_are_one_line_that_names_the_key(changes: dict[str, Any]) -> None:
+    (key,) = changes
+    with pytest.raises(InputError, match=rf"^{key}[.0-9]*: found [^\n]*, expected [^\n]*$"):
+        validated(VariantConfig, METHOD | changes, "")
