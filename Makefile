@@ -1,6 +1,6 @@
 # make repro   environment, install, and the whole pipeline on the default data set
 # make test    environment, install, and the tests
-# make lint    format check, lint, types
+# make lint    format check, lint, types, import contracts
 # make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
 # make growth   what each stage takes at 1,000 to 1,000,000 items; GROWTH_ARGS="--items 1000 --items 10000" for less
@@ -38,6 +38,7 @@ lint: setup
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
+	@$(RUN) lint-imports
 
 bench: $(BENCH_READY)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

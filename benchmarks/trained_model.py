@@ -102,8 +102,8 @@ def write_vectors(folder: Path) -> None:
     """
     import numpy as np
 
-    from pipeline.data.people import people_of
     from pipeline.recommend.vectors import item_vectors, user_vectors
+    from pipeline.users.people import people_of
 
     model = read_model(folder)
     people = people_of(model.data, np.arange(model.data.users), ("train",))

@@ -6,7 +6,7 @@ from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.caution import beaten_warnings, collapse_warnings
 from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
 from pipeline.evaluation.system import SystemTables
-from pipeline.users.settings import RunVariants
+from pipeline.parameters.runs import RunVariants
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, warn
 from stages.tables import read_tables

@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.run_settings import DeviceConfig, torch_device
-from pipeline.data.people import people_of
 from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
 from pipeline.recommend.settings import RecommendConfig
-from pipeline.recommend.vectors import item_vectors, why_no_vectors, with_ones
+from pipeline.recommend.vectors import item_vectors, with_ones
+from pipeline.users.coordinates import why_no_vectors
+from pipeline.users.people import people_of
 from stages.data import read_data
 from stages.models import read_model
 from stages.showcase import write_showcase

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from pipeline.artifacts import all as artifacts
+from pipeline.parameters.runs import RunVariants
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
 from pipeline.report.vega import start_bundling
 from pipeline.text.encoder import TextTemplateConfig
-from pipeline.users.settings import RunVariants
 from stages.stage import Reads, Settings, run_stage, say
 
 

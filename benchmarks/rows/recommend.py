@@ -20,7 +20,7 @@ def prepared(folder: Path) -> Any:
     import numpy as np
     import polars as pl
 
-    from pipeline.data.people import people_of
+    from pipeline.users.people import people_of
 
     model = read_model(folder)
     people = people_of(model.data, np.arange(model.data.users))
@@ -44,7 +44,7 @@ def ours(ready: Any) -> Figures:
 
 
 def one_by_one(ready: Any) -> Figures:
-    from pipeline.data.people import preference_of
+    from pipeline.users.people import preference_of
 
     model, people, *_ = ready
     return loop(model, people, (preference_of(model, [person])[0] for person in people))

@@ -14,9 +14,9 @@ import torch
 from torch.nn.functional import embedding
 
 from pipeline.data.dataset import blocks
-from pipeline.explain.reasons import co_rating_share, head_shares, view_shares
 from pipeline.users.coordinates import item_bias
 from pipeline.users.histories import Histories, merged
+from pipeline.users.shares import co_rating_share, head_shares, view_shares
 from pipeline.users.views.candidate_attention import FLOOR, CandidateAttention
 from pipeline.users.views.plain_sum import PlainSum
 from pipeline.users.views.view import sizes

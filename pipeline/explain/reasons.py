@@ -10,14 +10,13 @@ adds. It is no claim of what the score would be without j: the other items would
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.data.people import Person, preference_of
+from pipeline.users.people import Person
+from pipeline.users.shares import co_rating_share, head_shares, view_shares
 from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from pipeline.users.views.candidate_attention import CandidateAttention
     from pipeline.users.views.view import View
-
-__all__ = ["Person", "Reasons", "head_shares", "preference_of", "reasons"]
 
 
 @dataclass(frozen=True)
@@ -81,41 +78,6 @@ def reasons(
                     whole[row, items == item] = 0.0
                     whole[row, items != item] = part[0]
     return found
-
-
-def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Factor of each head's reading of a view in a sum of heads, that of `preference` if none is given."""
-    scorer = model.scorer
-    weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
-    by_head: dict[str, float] = dict(zip(scorer.heads, weights, strict=True))
-    summed = head_shares(model) if shares is None else shares
-    return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
-
-
-def co_rating_share(model: TrainedModel, view: str) -> float:
-    """Factor of EASE's weights of a view in `preference`."""
-    scorer = model.scorer
-    weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(view)].tolist(), strict=True))
-    return float(sum(share * weights[head] for head, share in head_shares(model).items()))
-
-
-def head_shares(model: TrainedModel) -> dict[str, float]:
-    """How much each head counts in `preference`; heads that do not are left out."""
-    return dict(_head_shares(model.scorer.heads, model.judge_share))
-
-
-@cache
-def _head_shares(heads: tuple[str, ...], judge_share: float) -> Mapping[str, float]:
-    import torch
-
-    from pipeline.users.scorer import preference
-
-    unit = torch.eye(len(heads), dtype=torch.float64)
-    shares = {
-        head: float(preference(dict(zip(heads, row, strict=True)), judge_share))
-        for head, row in zip(heads, unit, strict=True)
-    }
-    return {head: share for head, share in shares.items() if share}
 
 
 def _reasons(model: TrainedModel, person: Person, candidates: NDArray[np.int64]) -> Reasons:

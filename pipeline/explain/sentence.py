@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.data.people import Person
+from pipeline.users.people import Person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

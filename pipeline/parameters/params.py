@@ -19,11 +19,12 @@ from pipeline.evaluation.baselines import BaselineConfig
 from pipeline.evaluation.suite import ComparisonConfig
 from pipeline.graph.item_graph import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
+from pipeline.parameters.runs import RunAblations
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.structure.embed import StructureConfig, StructureSource
 from pipeline.structure.gat.gat import GatConfig
 from pipeline.text.encoder import TextConfig, TextTemplateConfig
-from pipeline.users.settings import RunAblations, VariantConfig
+from pipeline.users.settings import VariantConfig
 
 
 class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphConfig):

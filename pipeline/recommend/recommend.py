@@ -10,9 +10,9 @@ import polars as pl
 
 from pipeline.common.top_columns import NONE, best_columns
 from pipeline.data.dataset import blocks
-from pipeline.data.people import Person, histories_of, preference_of
 from pipeline.explain.named_parts import KINDS, NO_ITEM, NamedParts, named_parts
-from pipeline.explain.reasons import co_rating_share
+from pipeline.users.people import Person, histories_of, preference_of
+from pipeline.users.shares import co_rating_share
 from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:

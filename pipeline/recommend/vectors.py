@@ -14,30 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.data.dataset import blocks
-from pipeline.data.people import Person, histories_of
-from pipeline.explain.reasons import head_shares
 from pipeline.users.coordinates import BLOCK_USERS, coordinates, item_bias
+from pipeline.users.people import Person, histories_of
+from pipeline.users.shares import head_shares
 from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def why_no_vectors(model: TrainedModel) -> str | None:
-    """Why scores are not inner products of user vectors with item vectors; None: they are."""
-    from pipeline.users.views.candidate_attention import CandidateAttention
-
-    if model.co_rating is not None:
-        return (
-            "no vectors: co_rating_l2 gives every pair of items a weight of its own, "
-            "so that no user vector and item vector narrower than the catalogue have the score as their inner product"
-        )
-    if any(isinstance(view, CandidateAttention) for view in model.scorer.views.values()):
-        return (
-            "no vectors: attention candidate weighs a history anew for each item, "
-            "so that a user has no vector that is the same for all of them"
-        )
-    return None
 
 
 def item_vectors(model: TrainedModel) -> NDArray[np.float32]:

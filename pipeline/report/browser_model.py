@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.explain.reasons import head_shares
+from pipeline.users.shares import head_shares
 
 if TYPE_CHECKING:
     import torch

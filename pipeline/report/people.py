@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.data.people import people_of, preference_of
 from pipeline.evaluation.protocols import EARLIER
 from pipeline.explain.reasons import reasons
+from pipeline.users.people import people_of, preference_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

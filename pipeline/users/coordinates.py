@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.data.dataset import blocks
 from pipeline.evaluation.protocols import Scores
-from pipeline.explain.reasons import head_shares, view_shares
+from pipeline.users.shares import head_shares, view_shares
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,23 @@ if TYPE_CHECKING:
 
 # Users whose vectors are made at once: their cost is that of the items' values, once for each such block.
 BLOCK_USERS = 4096
+
+
+def why_no_vectors(model: TrainedModel) -> str | None:
+    """Why scores are not inner products of user vectors with item vectors; None: they are."""
+    from pipeline.users.views.candidate_attention import CandidateAttention
+
+    if model.co_rating is not None:
+        return (
+            "no vectors: co_rating_l2 gives every pair of items a weight of its own, "
+            "so that no user vector and item vector narrower than the catalogue have the score as their inner product"
+        )
+    if any(isinstance(view, CandidateAttention) for view in model.scorer.views.values()):
+        return (
+            "no vectors: attention candidate weighs a history anew for each item, "
+            "so that a user has no vector that is the same for all of them"
+        )
+    return None
 
 
 def coordinates(

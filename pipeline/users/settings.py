@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
-from pipeline.common.run_settings import SeedConfig
-from pipeline.parameters.ablation import Ablation
 
-NAME = r"^[\w-]+$"
 Figure = Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"]
 
 
@@ -133,18 +130,3 @@ class VariantConfig(Config):
                 f"attention_heads: found {self.attention_heads}, expected a divisor of the item vector's width {self.width}"
             )
         return self
-
-
-Names = Annotated[list[Annotated[str, Field(pattern=NAME)]], Field(min_length=1)]
-
-
-class RunVariants(SeedConfig):
-    run_variants: Names = Field(
-        description="Variants that `dvc repro` trains, evaluates and compares with the baselines"
-    )
-
-
-class RunAblations(RunVariants):
-    ablations: dict[str, Ablation] = Field(
-        min_length=1, description="What `make ablations` trains and compares with `run_variants`, by name"
-    )

@@ -109,8 +109,7 @@ class TrainedModel:
     @cached_property
     def _by_vectors(self) -> ScoredByVectors | None:
         """Where scores are inner products and the catalogue is large, what makes them of vectors."""
-        from pipeline.recommend.vectors import why_no_vectors
-        from pipeline.users.coordinates import ScoredByVectors
+        from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
 
         large = len(self.items) >= BY_VECTORS_FROM and why_no_vectors(self) is None
         return ScoredByVectors(self) if large else None

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.data.people import preference_of
 from pipeline.explain.reasons import reasons
 from pipeline.explain.sentence import (
     BIASES,
@@ -25,6 +24,7 @@ from pipeline.explain.sentence import (
 )
 from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
 from pipeline.recommend.titles import Titles
+from pipeline.users.people import preference_of
 from stages.ask.output import Answer, columns
 from stages.ask.people import Asked, asked_for
 from stages.ask.trained import Trained, read_trained

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.errors import InputError
-from pipeline.data.people import Person
+from pipeline.users.people import Person
 from stages.ask.trained import Trained
 
 

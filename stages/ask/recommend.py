@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipeline.data.people import preference_of
 from pipeline.explain.reasons import reasons
 from pipeline.explain.sentence import digits_for, parts_of, reason
 from pipeline.recommend.recommend import best_unrated
+from pipeline.users.people import preference_of
 from stages.ask.output import Answer, table
 from stages.ask.people import asked_for
 from stages.ask.trained import read_trained

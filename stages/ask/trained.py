@@ -15,9 +15,9 @@ from pipeline.artifacts import all as artifacts
 from pipeline.common.config import look_up, read_yaml
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.data.people import Person, people_of
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
+from pipeline.users.people import Person, people_of
 from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model

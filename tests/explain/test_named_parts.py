@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.people import Person, histories_of, people_of
 from pipeline.explain import named_parts as module
 from pipeline.explain.named_parts import KINDS, NO_ITEM, named_parts, strongest
 from pipeline.explain.pulls import ViewsOfMany
 from pipeline.explain.reasons import reasons
+from pipeline.users.people import Person, histories_of, people_of
 from pipeline.users.trained import TrainedModel
 from pipeline.users.views import self_attention
 from tests.explain.test_reasons import ITEMS, VARIANTS, data, doubled, model, people, person

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.dataset import Dataset
-from pipeline.data.people import Person, histories_of, people_of, preference_of
-from pipeline.explain.reasons import head_shares, reasons
+from pipeline.explain.reasons import reasons
+from pipeline.users.people import Person, histories_of, people_of, preference_of
 from pipeline.users.scorer import preference
 from pipeline.users.settings import VariantConfig
+from pipeline.users.shares import head_shares
 from pipeline.users.trained import TrainedModel, build_scorer
 from pipeline.users.views.candidate_attention import CandidateAttention
 from pipeline.users.views.plain_sum import PlainSum

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.people import Person
 from pipeline.explain.reasons import Reasons
 from pipeline.explain.sentence import Part, as_printed, digits_for, lines_of, parts_of, reason, rounded, signed
+from pipeline.users.people import Person
 
 QUICK = settings(deadline=None, max_examples=200, derandomize=True)
 VALUES = st.lists(st.floats(-50, 50), max_size=30)

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from pipeline.artifacts.all import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
-from pipeline.data.people import Person, people_of, preference_of
 from pipeline.explain import pulls
 from pipeline.explain.named_parts import KINDS, NO_ITEM, NamedParts
 from pipeline.explain.reasons import reasons
 from pipeline.recommend import recommend
 from pipeline.recommend.recommend import Recommended, best_unrated, recommendation_table, recommended
-from pipeline.recommend.vectors import item_vectors, user_vectors, why_no_vectors, with_ones
+from pipeline.recommend.vectors import item_vectors, user_vectors, with_ones
+from pipeline.users.coordinates import why_no_vectors
+from pipeline.users.people import Person, people_of, preference_of
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 from tests.users.test_trained import ITEMS, USERS, arrays_of, config

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.people import Person, preference_of
 from pipeline.explain.reasons import reasons
 from pipeline.report import browser_model
 from pipeline.report.browser_model import BrowserModel, fold, why_not
+from pipeline.users.people import Person, preference_of
 from tests.report.world import CONFIGS, ITEMS, WIDTH, model
 
 PLAYABLE = [name for name in CONFIGS if name != "attentive"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.people import Person, preference_of
 from pipeline.explain.reasons import reasons
+from pipeline.users.people import Person, preference_of
 from tests.report.browser import Browser, executable
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, report
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.people import Person, preference_of
 from pipeline.report import people
 from pipeline.report.labels import labels_of
 from pipeline.report.people import chosen_people, recommended
 from pipeline.report.portraits import portraits_of
 from pipeline.report.sentence import NAMED_DISLIKES, NAMED_LIKES, Reason, reasons_of
+from pipeline.users.people import Person, preference_of
 from tests.report.world import HOSTILE, ITEMS, TEMPLATE, USERS, data, items, model, rows, shown
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import read_yaml
-from pipeline.data.people import people_of, preference_of
+from pipeline.users.people import people_of, preference_of
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from tests.stages.conftest import Finished

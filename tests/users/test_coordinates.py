@@ -9,10 +9,9 @@ import pytest
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols import evaluate_split
-from pipeline.recommend.vectors import why_no_vectors
 from pipeline.users import coordinates as user_coordinates
 from pipeline.users import trained as model_module
-from pipeline.users.coordinates import ScoredByVectors, coordinates, item_bias
+from pipeline.users.coordinates import ScoredByVectors, coordinates, item_bias, why_no_vectors
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import random_dataset
 from tests.users.test_trained import ITEMS, USERS, VARIANTS, arrays_of, config

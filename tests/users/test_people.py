@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.dataset import SPLITS, Dataset
-from pipeline.data.people import Person, people_of, preference_of
+from pipeline.users.people import Person, people_of, preference_of
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 from tests.users.test_trained import ITEMS, USERS, VARIANTS, arrays_of

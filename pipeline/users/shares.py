@@ -1,0 +1,42 @@
+"""How much each head and each view counts in `preference`, the score by which items are ranked: a weighted sum of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+
+from pipeline.users.scorer import preference
+from pipeline.users.trained import TrainedModel
+
+
+def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Factor of each head's reading of a view in a sum of heads, that of `preference` if none is given."""
+    scorer = model.scorer
+    weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
+    by_head: dict[str, float] = dict(zip(scorer.heads, weights, strict=True))
+    summed = head_shares(model) if shares is None else shares
+    return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
+
+
+def co_rating_share(model: TrainedModel, view: str) -> float:
+    """Factor of EASE's weights of a view in `preference`."""
+    scorer = model.scorer
+    weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(view)].tolist(), strict=True))
+    return float(sum(share * weights[head] for head, share in head_shares(model).items()))
+
+
+def head_shares(model: TrainedModel) -> dict[str, float]:
+    """How much each head counts in `preference`; heads that do not are left out."""
+    return dict(_head_shares(model.scorer.heads, model.judge_share))
+
+
+@cache
+def _head_shares(heads: tuple[str, ...], judge_share: float) -> Mapping[str, float]:
+    unit = torch.eye(len(heads), dtype=torch.float64)
+    shares = {
+        head: float(preference(dict(zip(heads, row, strict=True)), judge_share))
+        for head, row in zip(heads, unit, strict=True)
+    }
+    return {head: share for head, share in shares.items() if share}
