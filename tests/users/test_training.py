@@ -100,7 +100,7 @@ def inputs() -> ItemInputs:
     edges = np.stack([np.r_[one, other], np.r_[other, one]])
     gat_config = GatConfig(
         heads=2, hidden_width=4, output_width=STRUCTURE_WIDTH, dropout=0.0, negative_slope=0.2, learning_rate=0.01,
-        held_out_edges=0.1, epochs=3, patience=3, batch_edges=0, sampled_neighbours=0,
+        held_out_edges=0.1, epochs=3, patience=3,
     )  # fmt: skip
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))

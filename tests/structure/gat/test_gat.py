@@ -33,8 +33,6 @@ def config(**changes: Any) -> GatConfig:
         "held_out_edges": 0.2,
         "epochs": 30,
         "patience": 30,
-        "batch_edges": 0,
-        "sampled_neighbours": 0,
     }
     return GatConfig.model_validate(values | changes)
 
