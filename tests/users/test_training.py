@@ -19,10 +19,10 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.protocols import evaluate_split
-from pipeline.structure.gat.gat import GatConfig, build_gat, train_gat
+from pipeline.structure.gat.training import GatConfig, build_gat, train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged
-from pipeline.users.items import GatInputs, ItemInputs, standardised
+from pipeline.users.item_encoder import GatInputs, ItemInputs, standardised
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel

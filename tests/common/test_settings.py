@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.common.settings import RunConfig, torch_device
 from tests.repository import ROOT
 
 
@@ -34,7 +34,7 @@ def test_cuda_without_a_gpu_is_a_mistake_in_one_line() -> None:
 
 def test_every_operation_is_deterministic_and_the_compiler_is_not_loaded_for_it() -> None:
     code = (
-        "import sys, torch; from pipeline.common.run_settings import torch_device; torch_device('cpu'); "
+        "import sys, torch; from pipeline.common.settings import torch_device; torch_device('cpu'); "
         "print(torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), "
         "'torch._dynamo' in sys.modules)"
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.vector_health import effective_rank, link_auc, sampled_non_edges
-from pipeline.structure.gat.gat import GatConfig, TrainedGat, build_gat, train_gat
+from pipeline.structure.gat.training import GatConfig, TrainedGat, build_gat, train_gat
 from tests.graphs import directed, matrix, two_communities
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
