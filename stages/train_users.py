@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.settings import RunConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
 from pipeline.structure.gat.training import GatConfig, build_gat

@@ -1,42 +1,8 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import pytest
-
 from pipeline.common.config import validated
-from pipeline.common.errors import InputError
-from pipeline.common.settings import RunConfig, torch_device
-from tests.repository import ROOT
+from pipeline.common.settings import RunConfig
 
 
 def test_a_run_has_a_seed_and_a_device() -> None:
     assert validated(RunConfig, {"seed": 0, "device": "cpu"}, "").model_dump() == {"seed": 0, "device": "cpu"}
-
-
-def test_cpu_is_the_cpu_and_auto_is_a_gpu_where_there_is_one() -> None:
-    import torch
-
-    assert torch_device("cpu").type == "cpu"
-    assert torch_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def test_cuda_without_a_gpu_is_a_mistake_in_one_line() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        assert torch_device("cuda").type == "cuda"
-        return
-    with pytest.raises(InputError, match=r"^device: found cuda, .*no CUDA device here; expected cpu or auto$"):
-        torch_device("cuda")
-
-
-def test_every_operation_is_deterministic_and_the_compiler_is_not_loaded_for_it() -> None:
-    code = (
-        "import sys, torch; from pipeline.common.settings import torch_device; torch_device('cpu'); "
-        "print(torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), "
-        "'torch._dynamo' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.split() == ["True", "True", "False"]
