@@ -1,21 +1,32 @@
-"""Write the tables of docs/quality.md out of what `compare` and `compare_ablations` left. Not a DVC stage: `make quality`."""
+"""Write the tables of docs/quality.md and of the README from what `compare` and `compare_ablations` left. Not a DVC stage: `make quality`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import look_up, read_yaml
 from pipeline.common.errors import InputError
-from pipeline.evaluation.markdown import cold_table, differences_table, seeds_table, slices_table, systems_table
+from pipeline.evaluation.markdown import (
+    Metrics,
+    cold_table,
+    differences_table,
+    markdown,
+    number,
+    seeds_table,
+    slices_table,
+    systems_table,
+)
 from pipeline.evaluation.paired import against_best
 from pipeline.evaluation.suite import marks_of
 from stages.stage import PARAMS, run_tool
 
 DOCUMENT = Path("docs/quality.md")
 README = Path("README.md")
+# The README's table: the models, and the baselines that are the best of some protocol, or the simplest.
+STRONGEST = ("als", "ease", "biased-mf", "popularity")
 # A figure of each protocol, and how far down the right items are looked for.
 SHORT = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"), ("ranking", "recall@20"))
 
@@ -27,20 +38,31 @@ def main() -> None:
         text = replaced(text, f"{dataset} systems", systems(dataset, look_up(values, ("run_variants",), str(PARAMS))))
         if artifacts.ABLATION_METRICS.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, values))
+            text = replaced(text, f"{dataset} parts", parts(artifacts.ABLATION_METRICS.read(dataset), values))
     DOCUMENT.write_text(text, encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
     for dataset in values["datasets"]:
-        name = f"{dataset} parts"
-        if marker(name) in readme and artifacts.ABLATION_METRICS.at(dataset).is_file():
-            readme = replaced(readme, name, parts(artifacts.ABLATION_METRICS.read(dataset), values))
+        name = f"{dataset} headline"
+        if marker(name) in readme:
+            readme = replaced(readme, name, headline(artifacts.METRICS.read(dataset), values["run_variants"]), README)
     README.write_text(readme, encoding="utf-8")
+
+
+def headline(metrics: Metrics, variants: Sequence[str]) -> str:
+    """The README's table: the models and the strongest baselines by a figure or two of each protocol, the best of a column bold."""
+    best = {(protocol, metric): max(metrics[name][protocol][metric] for name in metrics) for protocol, metric in SHORT}
+    rows = []
+    for name in (*variants, *(name for name in STRONGEST if name in metrics)):
+        values = {figure: metrics[name][figure[0]][figure[1]] for figure in SHORT}
+        rows.append([f"`{name}`", *(f"**{number(v)}**" if v == best[f] else number(v) for f, v in values.items())])
+    return markdown(["", *(" ".join(figure) for figure in SHORT)], rows)
 
 
 def systems(dataset: str, variants: list[str]) -> str:
     metrics, differences = artifacts.METRICS.read(dataset), artifacts.DIFFERENCES.read(dataset)
     order = list(dict.fromkeys([*variants, *metrics]))
     slices = artifacts.SLICES.read(dataset)
-    best = [name for name in ("als", "ease", "biased-mf", "popularity") if name in metrics]
+    best = [name for name in STRONGEST if name in metrics]
     warnings = "\n".join(f"- {line}" for line in artifacts.WARNINGS.read(dataset)) or "- none"
     return "\n\n".join(
         [
@@ -108,7 +130,7 @@ def marker(name: str) -> str:
     return f"<!-- {name}: written by stages.quality -->"
 
 
-def replaced(text: str, name: str, content: str) -> str:
+def replaced(text: str, name: str, content: str, document: Path = DOCUMENT) -> str:
     """The text with what stands between a pair of markers replaced.
 
     Raises:
@@ -116,7 +138,7 @@ def replaced(text: str, name: str, content: str) -> str:
     """
     start, end = marker(name), f"<!-- end of {name} -->"
     if start not in text or end not in text:
-        raise InputError(f"{DOCUMENT}: markers of '{name}' not found; expected the lines {start} and {end}")
+        raise InputError(f"{document}: markers of '{name}' not found; expected the lines {start} and {end}")
     head, rest = text.split(start, 1)
     return f"{head}{start}\n\n{content}\n\n{end}{rest.split(end, 1)[1]}"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.artifacts.all import ABLATION_METRICS
+from pipeline.artifacts.all import ABLATION_METRICS, METRICS
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
-from stages.quality import ablations_of, parts, replaced
+from stages.quality import ablations_of, headline, parts, replaced
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")
@@ -61,10 +61,31 @@ def test_the_short_table_has_each_ablation_under_the_model_it_changes_with_the_d
     ]
 
 
-def test_the_readmes_short_table_is_that_of_the_committed_figures() -> None:
+def test_the_short_table_is_that_of_the_committed_figures() -> None:
     table = parts(ABLATION_METRICS.read("ml-100k", ROOT), VALUES)
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "quality.md").read_text()
     assert replaced(text, "ml-100k parts", table) == text
+
+
+def test_the_readmes_table_is_that_of_the_committed_figures() -> None:
+    table = headline(METRICS.read("ml-100k", ROOT), VALUES["run_variants"])
+    text = (ROOT / "README.md").read_text()
+    assert replaced(text, "ml-100k headline", table) == text
+
+
+def test_the_readmes_table_has_models_first_and_the_best_of_all_bold() -> None:
+    def figures(ctr: float, ranking: float) -> dict[str, dict[str, float]]:
+        rank = {"ndcg@10": ranking, "recall@20": ranking}
+        return {"ctr": {"user_auc": ctr}, "impression": {"ndcg@5": 0.5}, "ranking": rank}
+
+    # item-mean is the best in ctr and has no row.
+    metrics = {"item-mean": figures(0.9, 0.1), "als": figures(0.7, 0.3), "crmman": figures(0.8, 0.2)}
+    assert headline(metrics, ["crmman"]).splitlines() == [
+        "|  | ctr user_auc | impression ndcg@5 | ranking ndcg@10 | ranking recall@20 |",
+        "| --- | --: | --: | --: | --: |",
+        "| `crmman` | .8000 | **.5000** | .2000 | .2000 |",
+        "| `als` | .7000 | **.5000** | **.3000** | **.3000** |",
+    ]
 
 
 def test_the_document_has_markers_for_the_data_set_of_the_repository() -> None:
