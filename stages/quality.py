@@ -1,4 +1,4 @@
-"""Write the tables of docs/quality.md and of the README from what `compare` and `compare_ablations` left. Not a DVC stage: `make quality`."""
+"""Write the tables of docs/quality.md and of the README from what the comparisons left. Not a DVC stage: `make quality`."""
 
 from __future__ import annotations
 
