@@ -18,7 +18,7 @@ from pipeline.artifacts import all as artifacts
 from pipeline.common.config import read_yaml
 from pipeline.common.source_code import PACKAGES
 from pipeline.data.sources.files import DOWNLOADS
-from pipeline.structure.embed import StructureSource
+from pipeline.structure.settings import StructureEntry
 from stages.stage import Reads
 from tests.repository import ROOT
 
@@ -206,7 +206,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     section = reads.section or stage.module
     models = ["variants.${item.variant}"]
     of_structure = []
-    if stage.over == STRUCTURES and section in StructureSource.model_fields:
+    if stage.over == STRUCTURES and section in StructureEntry.model_fields:
         of_structure = ["structures.${item.structure}." + section]
     if stage.file == ABLATIONS:
         models = ["ablations.${item.variant}", *(f"variants.{name}" for name in PARAMETERS["variants"])]

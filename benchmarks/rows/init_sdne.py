@@ -60,7 +60,7 @@ def of_synthetic(folder: Path, items: int) -> None:
 def settings(profile: str, **changes: object) -> Any:
     """Of the stage, as params.yaml has them (with one of its profiles, or ``""``), with changes."""
     from pipeline.common.config import read_yaml
-    from pipeline.structure.embed import StructureConfig
+    from pipeline.structure.settings import StructureConfig
 
     values = read_yaml(Path("params.yaml"))
     of_profile = values["profiles"][profile].get("init_sdne", {}) if profile else {}
@@ -83,7 +83,8 @@ class Ready:
 
 def ours(folder: Path, profile: str, changes: dict[str, object]) -> Ready:
     """A model, and the libraries that it needs already at work."""
-    from pipeline.structure.sdne.sdne import SDNE, SdneConfig
+    from pipeline.structure.sdne.estimator import SDNE
+    from pipeline.structure.sdne.settings import SdneConfig
 
     config = settings(profile, **changes)
     chosen = {name: getattr(config, name) for name in SdneConfig.model_fields}

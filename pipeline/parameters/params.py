@@ -14,18 +14,18 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml, validated
-from pipeline.common.run_settings import RunConfig
-from pipeline.data.dataset import DatasetConfig
+from pipeline.common.settings import RunConfig
+from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines import BaselineConfig
 from pipeline.evaluation.suite import ComparisonConfig
-from pipeline.graph.item_graph import ItemGraphConfig
+from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations
 from pipeline.recommend.settings import RecommendConfig
-from pipeline.structure.embed import StructureConfig, StructureSource
-from pipeline.structure.gat.gat import GatConfig
-from pipeline.text.encoder import TextConfig, TextTemplateConfig
+from pipeline.structure.gat.settings import GatConfig
+from pipeline.structure.settings import StructureConfig, StructureEntry
+from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.users.settings import VariantConfig
 
 
@@ -81,7 +81,7 @@ class Parameters(StageSettings, RunAblations, RunConfig):
         description="Sets of changes that `crmman data add --profile` writes into a data set's entry; read by no stage"
     )
     variants: dict[str, VariantConfig] = Field(min_length=1, description="Models of the users, by name")
-    structures: dict[str, StructureSource] = Field(
+    structures: dict[str, StructureEntry] = Field(
         description="Other ways to make structural vectors, by name; `structure_source` of a variant names one"
     )
 
