@@ -5,18 +5,18 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import SeedConfig
+from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines import BaselineConfig, Tried, choose, left_out
 from pipeline.evaluation.system import SystemTables, evaluate_system
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say
 from stages.tables import write_tables
 
-READS = Reads(run=SeedConfig, profile=BaselineConfig)
+READS = Reads(run=SeedConfig, stage=BaselineConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(SeedConfig), settings.profile(BaselineConfig)
+    run, config = settings.run(SeedConfig), settings.stage(BaselineConfig)
     data = read_data(dataset)
     for system, why in left_out(config, data).items():
         say(dataset, "evaluate_baselines", f"{system} is left out: {why}")

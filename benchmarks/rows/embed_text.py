@@ -40,9 +40,9 @@ def _settings(*keys: str) -> dict[str, Any]:
 
 
 def _config() -> Any:
-    from pipeline.text.encoder import TextConfig
+    from pipeline.text.settings import TextConfig
 
-    return TextConfig(**_settings("profiles", "standard", "embed_text"))
+    return TextConfig(**_settings("embed_text"))
 
 
 def ours(folder: Path) -> Ready:

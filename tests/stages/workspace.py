@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
+from pipeline.common.config import changed
 from tests.in_process import Result, run_module
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +136,7 @@ def make_workspace(root: Path) -> Workspace:
 
     def small(values: dict[str, Any]) -> None:
         source = {"type": "tables", "path": "tables"}
-        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1, "profile": "fast"}
+        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1}
         entry["train_users"] = {"epochs": EPOCHS, "patience": EPOCHS, "batch_users": 8, "validate_every": 1}
         values["datasets"] = {KEY: values["dataset_defaults"] | entry}
         values["device"] = "cpu"
@@ -143,9 +144,10 @@ def make_workspace(root: Path) -> Workspace:
         values["ablations"] = {ABLATION: values["ablations"][ABLATION]}
         values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
         values["variants"] = {name: values["variants"][name] for name in VARIANTS}
-        fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
-        fast["fast"]["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
-        fast["fast"]["compare"]["bootstrap_samples"] = 20
+        for section, changes in values["profiles"]["fast"].items():
+            values[section] = changed(values[section], changes)
+        values["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
+        values["compare"]["bootstrap_samples"] = 20
 
     workspace.change_params(small)
     (root / "tables").mkdir()
