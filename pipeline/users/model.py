@@ -1,79 +1,68 @@
-"""The trained model: fixed item vectors, users made of their training histories, and how it is built and read back."""
+"""A trained model: item vectors, the scorer, and how both are built and read back. It has nothing of its users."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import Scores
+from pipeline.users.scorer import Biases, TwoViews
 from pipeline.users.settings import VariantConfig
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
-    from pipeline.users.coordinates import ScoredByVectors
-    from pipeline.users.scorer import Biases, TwoViews
-
-# Items from which on users are scored by vectors: blocks of users are small then, and what each does with all items is most of the work.
-BY_VECTORS_FROM = 4096
 # Ratings of the overall like-rate with which each item starts.
 RATE_DAMPING = 5.0
 
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """The model as evaluation sees it.
-
+class Model:
+    """
     Attributes:
         scorer: of all heads.
         items: R, (M, width).
-        data: whose training split makes the users.
         co_rating: view to item-to-item weights, (M, M), for a model that has them.
         judge_share: how much `judge` counts beside `meet` where all items are ranked.
+        device: where all of these are.
     """
 
     scorer: TwoViews
     items: torch.Tensor
-    data: Dataset
-    device: torch.device | str = "cpu"
     co_rating: Mapping[str, torch.Tensor] | None = None
     judge_share: float = 0.0
+    device: torch.device | str = "cpu"
 
     @classmethod
     def from_arrays(
         cls,
         arrays: dict[str, NDArray[np.float32]],
         config: VariantConfig,
-        data: Dataset,
+        items: int,
         device: torch.device | str = "cpu",
-    ) -> TrainedModel:
+    ) -> Model:
         """
         Args:
             arrays: MODEL's tensors.
             config: the variant that was trained.
+            items: of the data set, M.
 
         Raises:
             InputError: the tensors are not those of such a model with these items.
         """
-        import torch
-
-        from pipeline.users.scorer import Biases
-
-        items = arrays.get("items", np.zeros((0, 0), dtype=np.float32))
-        if items.shape[0] != data.items:
+        vectors = arrays.get("items", np.zeros((0, 0), dtype=np.float32))
+        if vectors.shape[0] != items:
             raise InputError(
-                f"users/model: tensor items: found {items.shape[0]} rows, expected {data.items}; run `dvc repro`"
+                f"users/model: tensor items: found {vectors.shape[0]} rows, expected {items}; run `dvc repro`"
             )
         # Where biases started is as good as anything: those that were learned are read. It would take the whole training split.
-        biases = Biases({head: torch.zeros(data.items) for head in config.heads}, 0.5) if config.biases else None
-        scorer = _scorer(config, items.shape[1], data.items, biases)
+        biases = Biases({head: torch.zeros(items) for head in config.heads}, 0.5) if config.biases else None
+        scorer = _scorer(config, vectors.shape[1], items, biases)
         weights = {
             name.removeprefix("scorer."): torch.from_numpy(array)
             for name, array in arrays.items()
@@ -92,45 +81,18 @@ class TrainedModel:
             if name.startswith("co_rating.")
         }
         expected = set(scorer.views) if config.co_rating_l2 else set()
-        if {view for view, weights in co_rating.items() if weights.shape == (data.items, data.items)} != expected:
+        if {view for view, weights in co_rating.items() if weights.shape == (items, items)} != expected:
             raise InputError(
                 f"users/model: found item-to-item weights of {', '.join(sorted(co_rating)) or 'no view'}, "
-                f"expected {data.items} x {data.items} of {', '.join(sorted(expected)) or 'none'}; run `dvc repro`"
+                f"expected {items} x {items} of {', '.join(sorted(expected)) or 'none'}; run `dvc repro`"
             )
         return cls(
             scorer.to(device).eval(),
-            torch.from_numpy(items).to(device),
-            data,
-            device,
+            torch.from_numpy(vectors).to(device),
             co_rating or None,
             config.judge_share,
+            device,
         )
-
-    @cached_property
-    def _by_vectors(self) -> ScoredByVectors | None:
-        """Where scores are inner products and the catalogue is large, what makes them of vectors."""
-        from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
-
-        large = len(self.items) >= BY_VECTORS_FROM and why_no_vectors(self) is None
-        return ScoredByVectors(self) if large else None
-
-    def score(self, users: NDArray[np.int64]) -> Scores:
-        """Scores of every item by whole training histories."""
-        if self._by_vectors is not None:
-            return self._by_vectors.score(users)
-        import torch
-
-        from pipeline.users.histories import histories
-        from pipeline.users.scorer import judgement, preference
-        from pipeline.users.views.view import sizes
-
-        with torch.inference_mode():
-            likes = histories(self.data.train_likes, users, self.device)
-            dislikes = histories(self.data.train_dislikes, users, self.device)
-            scores = self.scorer(self.items, likes, dislikes, co_rating=self.co_rating)
-            leniency = self.scorer.leniency(sizes(likes), sizes(dislikes))
-            liked, judged = preference(scores, self.judge_share), judgement(scores, leniency)
-        return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())
 
 
 def build_scorer(config: VariantConfig, width: int, data: Dataset) -> TwoViews:
@@ -144,8 +106,6 @@ def build_scorer(config: VariantConfig, width: int, data: Dataset) -> TwoViews:
 
 
 def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None) -> TwoViews:
-    from pipeline.users.scorer import TwoViews
-
     settings: dict[str, object] = {
         "attention": config.attention,
         "attention_heads": config.attention_heads,
@@ -161,10 +121,6 @@ def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None
 
 def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
     """Log popularity among likes (click, like) or ratings (meet), and the log-odds of the like-rate (judge), per item."""
-    import torch
-
-    from pipeline.users.scorer import Biases
-
     likes, dislikes = (
         np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel() for matrix in (data.train_likes, data.train_dislikes)
     )

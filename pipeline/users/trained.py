@@ -1,0 +1,55 @@
+"""The trained model as evaluation sees it: users are made of their training histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pipeline.data.dataset import Dataset
+from pipeline.evaluation.protocols import Scores
+from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
+from pipeline.users.histories import histories
+from pipeline.users.model import Model
+from pipeline.users.scorer import judgement, preference
+from pipeline.users.views.view import sizes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Items from which on users are scored by vectors: blocks of users are small then, and what each does with all items is most of the work.
+BY_VECTORS_FROM = 4096
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """
+    Attributes:
+        model: what was learned.
+        data: whose training split makes the users.
+    """
+
+    model: Model
+    data: Dataset
+
+    @cached_property
+    def _by_vectors(self) -> ScoredByVectors | None:
+        """Where scores are inner products and the catalogue is large, what makes them of vectors."""
+        large = len(self.model.items) >= BY_VECTORS_FROM and why_no_vectors(self.model) is None
+        return ScoredByVectors(self.model, self.data) if large else None
+
+    def score(self, users: NDArray[np.int64]) -> Scores:
+        """Scores of every item by whole training histories."""
+        if self._by_vectors is not None:
+            return self._by_vectors.score(users)
+        model = self.model
+        with torch.inference_mode():
+            likes = histories(self.data.train_likes, users, model.device)
+            dislikes = histories(self.data.train_dislikes, users, model.device)
+            scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
+            leniency = model.scorer.leniency(sizes(likes), sizes(dislikes))
+            liked, judged = preference(scores, model.judge_share), judgement(scores, leniency)
+        return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())
