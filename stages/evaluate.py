@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
 from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
 from pipeline.evaluation.system import evaluate_system
 from pipeline.users.trained import TrainedModel

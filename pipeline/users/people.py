@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from pipeline.data.dataset import SPLITS, Dataset, Pairs
+from pipeline.data.dataset import Dataset, Pairs
+from pipeline.data.splits import SPLITS
 from pipeline.users.histories import Histories
 from pipeline.users.model import Model
 from pipeline.users.scorer import preference

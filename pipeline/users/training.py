@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.users.histories import Histories
-    from pipeline.users.items import ItemInputs
+    from pipeline.users.item_encoder import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
 VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
@@ -65,7 +65,7 @@ class UserTrainer:
     ) -> None:
         import torch
 
-        from pipeline.users.items import ItemEncoder
+        from pipeline.users.item_encoder import ItemEncoder
         from pipeline.users.model import build_scorer
 
         if config.negatives == "disliked" and not data.train_dislikes.nnz:

@@ -19,10 +19,12 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.protocols import evaluate_split
-from pipeline.structure.gat.gat import GatConfig, build_gat, train_gat
+from pipeline.structure.gat.network import TwoLayerGat
+from pipeline.structure.gat.settings import GatConfig
+from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged
-from pipeline.users.items import GatInputs, ItemInputs, standardised
+from pipeline.users.item_encoder import GatInputs, ItemInputs, standardised
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
@@ -101,11 +103,11 @@ def inputs() -> ItemInputs:
     edges = np.stack([np.r_[one, other], np.r_[other, one]])
     gat_config = GatConfig(
         heads=2, hidden_width=4, output_width=STRUCTURE_WIDTH, dropout=0.0, negative_slope=0.2, learning_rate=0.01,
-        held_out_edges=0.1, epochs=3, patience=3, batch_edges=0, sampled_neighbours=0,
+        held_out_edges=0.1, epochs=3, patience=3,
     )  # fmt: skip
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
-    inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(build_gat, config=gat_config))
+    inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
     return ItemInputs(text.astype(np.float32), gat.vectors, entities, inputs_of_gat)
 
 
@@ -780,7 +782,7 @@ def test_weight_decay_shrinks_the_weights(inputs: ItemInputs, data: Dataset) -> 
 def with_gat_dropout(inputs: ItemInputs, rate: float) -> ItemInputs:
     assert inputs.gat is not None
     settings = inputs.gat.build.keywords["config"].model_copy(update={"dropout": rate})  # type: ignore[attr-defined]
-    return dataclasses.replace(inputs, gat=dataclasses.replace(inputs.gat, build=partial(build_gat, config=settings)))
+    return dataclasses.replace(inputs, gat=dataclasses.replace(inputs.gat, build=partial(TwoLayerGat, config=settings)))
 
 
 def test_finetuning_starts_from_the_structural_vectors_of_the_gat_stage(inputs: ItemInputs, data: Dataset) -> None:
