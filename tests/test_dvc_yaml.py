@@ -205,21 +205,19 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     reads: Reads = importlib.import_module(f"stages.{stage.module}").READS
     section = reads.section or stage.module
     models = ["variants.${item.variant}"]
+    of_structure = []
+    if stage.over == STRUCTURES and section in StructureEntry.model_fields:
+        of_structure = ["structures.${item.structure}." + section]
     if stage.file == ABLATIONS:
         models = ["ablations.${item.variant}", *(f"variants.{name}" for name in PARAMETERS["variants"])]
     listed: dict[str, Callable[[list[str]], list[str]]] = {
         "run": lambda fields: fields,
         "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
-        "profile": lambda fields: ["profiles.${item.profile}." + section],
+        "stage": lambda fields: [section, f"datasets.{stage.dataset}.{section}", *of_structure],
         "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
         "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
-    if stage.over != DATASETS:
-        # A matrix knows a data set's name and not its profile.
-        of_structure = stage.over == STRUCTURES and section in StructureEntry.model_fields
-        changes = ["structures.${item.structure}." + section] if of_structure else []
-        listed["profile"] = lambda fields: ["datasets.${item.dataset}.profile", "profiles", *changes]
     expected = [
         key
         for part, keys in listed.items()

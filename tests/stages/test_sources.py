@@ -103,9 +103,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     (workspace.root / "downloads").mkdir()
 
     def change(values: dict[str, Any]) -> None:
-        values["datasets"] = {
-            name: values["dataset_defaults"] | {"profile": "fast"} | entry for name, entry in entries.items()
-        }
+        values["datasets"] = {name: values["dataset_defaults"] | entry for name, entry in entries.items()}
 
     workspace.change_params(change)
     results = {("validate", ""): workspace.run("validate")}
@@ -217,7 +215,7 @@ def test_the_reader_of_ones_own_that_the_documentation_shows_works(tmp_path: Pat
     ratings, items = planted()
     (folder / "recipes.jsonl").write_text(lines(items, RECIPES["recipes.jsonl"]))
     (folder / "ratings.jsonl").write_text(lines(ratings, RECIPES["ratings.jsonl"]))
-    results = [workspace.run(stage, "recipes") for stage in ("validate", *STAGES)]
+    results = [workspace.run_apart(stage, "recipes") for stage in ("validate", *STAGES)]
     assert [result.code for result in results] == [0] * 4, results
     assert artifacts.SOURCE_KG.read("recipes", tmp_path).filter(head="recipe:r1").rows() == [
         ("recipe:r1", "tag", "comedy"),
@@ -226,9 +224,9 @@ def test_the_reader_of_ones_own_that_the_documentation_shows_works(tmp_path: Pat
     assert len(artifacts.INTERACTIONS.read("recipes", tmp_path)) == len(ratings)
     (folder / "ratings.jsonl").write_text('{"user_id": 1, "item_id": "r1"}\n')
     assert_a_mistake_in_one_line(
-        workspace.run("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"
+        workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"
     )
     (folder / "ratings.jsonl").write_text("no json\n")
     assert_a_mistake_in_one_line(
-        workspace.run("check_tables", "recipes"), "recipes/ratings.jsonl: not readable as JSON"
+        workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: not readable as JSON"
     )
