@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.all import RECOMMENDATIONS
+from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
 from pipeline.explain import pulls
