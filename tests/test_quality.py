@@ -7,22 +7,22 @@ import pytest
 from pipeline.artifacts.evaluation import ABLATION_METRICS
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
-from stages.quality import ablations_of, parts, replaced
+from stages.cli.quality import ablations_of, parts, replaced
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")
 
 
 def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:
-    text = "a\n<!-- x: written by stages.quality -->\nold\n<!-- end of x -->\nb\n"
+    text = "a\n<!-- x: written by stages.cli.quality -->\nold\n<!-- end of x -->\nb\n"
     once = replaced(text, "x", "new")
-    assert once == "a\n<!-- x: written by stages.quality -->\n\nnew\n\n<!-- end of x -->\nb\n"
+    assert once == "a\n<!-- x: written by stages.cli.quality -->\n\nnew\n\n<!-- end of x -->\nb\n"
     assert replaced(once, "x", "new") == once
 
 
 def test_a_document_without_the_markers_is_one_line() -> None:
     with pytest.raises(InputError, match="markers of 'y' not found"):
-        replaced("<!-- x: written by stages.quality -->", "y", "")
+        replaced("<!-- x: written by stages.cli.quality -->", "y", "")
 
 
 def test_an_ablation_is_shown_with_its_variant_and_another_seed_apart() -> None:

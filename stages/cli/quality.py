@@ -113,7 +113,7 @@ def ablations_of(base: str, metrics: Collection[str], values: dict[str, Any]) ->
 
 
 def marker(name: str) -> str:
-    return f"<!-- {name}: written by stages.quality -->"
+    return f"<!-- {name}: written by stages.cli.quality -->"
 
 
 def replaced(text: str, name: str, content: str) -> str:
