@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.caution import beaten_warnings, collapse_warnings
-from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
-from pipeline.evaluation.system import SystemTables
+from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, table
+from pipeline.evaluation.systems.cautions import beaten_warnings, collapse_warnings
+from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunVariants
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, warn

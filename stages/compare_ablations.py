@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
-from pipeline.evaluation.system import SystemTables
+from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, table
+from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage

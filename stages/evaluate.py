@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.run_settings import RunConfig, torch_device
-from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
-from pipeline.evaluation.system import evaluate_system
+from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
+from pipeline.evaluation.systems.system import evaluate_system
 from stages.data import read_data
 from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say, warn

@@ -7,7 +7,7 @@ import polars as pl
 from pipeline.artifacts import all as artifacts
 from pipeline.common.run_settings import SeedConfig
 from pipeline.evaluation.baselines import BaselineConfig, Tried, choose, left_out
-from pipeline.evaluation.system import SystemTables, evaluate_system
+from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say
 from stages.tables import write_tables

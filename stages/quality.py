@@ -9,9 +9,15 @@ from typing import Any
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import look_up, read_yaml
 from pipeline.common.errors import InputError
-from pipeline.evaluation.markdown import cold_table, differences_table, seeds_table, slices_table, systems_table
-from pipeline.evaluation.paired import against_best
-from pipeline.evaluation.suite import marks_of
+from pipeline.evaluation.comparison.markdown import (
+    cold_table,
+    differences_table,
+    seeds_table,
+    slices_table,
+    systems_table,
+)
+from pipeline.evaluation.comparison.paired import against_best
+from pipeline.evaluation.comparison.suite import marks_of
 from stages.stage import PARAMS, run_tool
 
 DOCUMENT = Path("docs/quality.md")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.system import SystemTables
+from pipeline.evaluation.systems.system import SystemTables
 
 
 def write_tables(tables: SystemTables, dataset: str, names: dict[str, str]) -> None:

@@ -36,8 +36,8 @@ from benchmarks.peers.settings import (
 from pipeline.artifacts import all as artifacts
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation import metrics
-from pipeline.evaluation.protocols import Evaluated, Scorer, Scores, evaluate_split
+from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.protocols.split import Evaluated, Scorer, Scores, evaluate_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from pipeline.common.run_settings import RunConfig
 from pipeline.data.dataset import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines import BaselineConfig
-from pipeline.evaluation.suite import ComparisonConfig
+from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.item_graph import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations

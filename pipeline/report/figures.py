@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipeline.evaluation.suite import METRICS, PROTOCOLS, marks_of
+from pipeline.evaluation.comparison.suite import METRICS, PROTOCOLS, marks_of
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 EXPLAINED = {

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import EARLIER
+from pipeline.evaluation.protocols.split import EARLIER
 from pipeline.explain.reasons import reasons
 from pipeline.users.people import people_of, preference_of
 

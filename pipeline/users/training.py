@@ -309,7 +309,7 @@ class UserTrainer:
     def _validate(self) -> dict[str, float]:
         import torch
 
-        from pipeline.evaluation.protocols import evaluate_split
+        from pipeline.evaluation.protocols.split import evaluate_split
         from pipeline.users.trained import TrainedModel
 
         self.items.eval()

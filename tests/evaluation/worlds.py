@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.data.dataset import SPLITS, Dataset
-from pipeline.evaluation.protocols import Scorer, evaluate_split
-from pipeline.evaluation.slices import Slices, by_item, item_slices
+from pipeline.evaluation.protocols.split import Scorer, evaluate_split
+from pipeline.evaluation.systems.slices import Slices, by_item, item_slices
 
 SCHEMA = {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String}
 Rows = list[dict[str, Any]]

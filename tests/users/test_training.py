@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.protocols import evaluate_split
+from pipeline.evaluation.protocols.split import evaluate_split
 from pipeline.structure.gat.gat import GatConfig, build_gat, train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged
@@ -818,5 +818,5 @@ def test_where_no_single_figure_would_pick_it_the_best_sum_does(
         def value(self, name: str) -> float:
             return next(curves[name])
 
-    monkeypatch.setattr("pipeline.evaluation.protocols.evaluate_split", lambda *_: Planned())
+    monkeypatch.setattr("pipeline.evaluation.protocols.split.evaluate_split", lambda *_: Planned())
     assert train(inputs, data, **PLUS | {"epochs": 3}).best_epoch == 2

@@ -20,9 +20,9 @@ import numpy as np
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset, Pairs, blocks
-from pipeline.evaluation import metrics
-from pipeline.evaluation.catalogue import Catalogue
-from pipeline.evaluation.ranks import Standing, standing
+from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.protocols.catalogue import Catalogue
+from pipeline.evaluation.protocols.ranks import Standing, standing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

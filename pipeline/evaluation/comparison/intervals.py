@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.metrics import auc_of_sorted, tie_groups
-from pipeline.evaluation.protocols import PerUser, ScoredPairs
+from pipeline.evaluation.metrics.ndcg import auc_of_sorted, tie_groups
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from pipeline.evaluation import metrics
-from pipeline.evaluation.ranks import Standing, standing
+from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.protocols.ranks import Standing, standing
 from tests.evaluation import orders
 
 RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)

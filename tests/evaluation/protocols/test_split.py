@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation import catalogue, protocols
-from pipeline.evaluation.protocols import Evaluated, Scores, evaluate_split, scores_of
+from pipeline.evaluation.protocols import catalogue
+from pipeline.evaluation.protocols import split as protocols
+from pipeline.evaluation.protocols.split import Evaluated, Scores, evaluate_split, scores_of
 from tests.evaluation import orders
 from tests.evaluation.worlds import (
     Fixed,

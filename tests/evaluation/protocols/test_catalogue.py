@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from pipeline.evaluation import catalogue
-from pipeline.evaluation.catalogue import COUNTED_ITEMS, Catalogue, Places, chance_of_no_first_ten
+from pipeline.evaluation.protocols import catalogue
+from pipeline.evaluation.protocols.catalogue import COUNTED_ITEMS, Catalogue, Places, chance_of_no_first_ten
 
 COMPARED = (np.greater, np.equal)
 RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)

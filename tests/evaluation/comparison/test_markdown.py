@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipeline.evaluation.markdown import (
+from pipeline.evaluation.comparison.markdown import (
     cold_table,
     differences_table,
     markdown,
@@ -15,7 +15,7 @@ from pipeline.evaluation.markdown import (
     slices_table,
     systems_table,
 )
-from pipeline.evaluation.paired import SCHEMA
+from pipeline.evaluation.comparison.paired import SCHEMA
 
 METRICS = {
     "model": {"ctr": {"auc": 0.91, "user_auc": 0.9}, "ranking": {"ndcg@10": 0.25}},

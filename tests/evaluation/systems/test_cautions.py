@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from pipeline.evaluation import caution, protocols
 from pipeline.evaluation.baselines.ease import Ease
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.caution import (
+from pipeline.evaluation.comparison.paired import SCHEMA, compare
+from pipeline.evaluation.protocols import split as protocols
+from pipeline.evaluation.protocols.split import PerUser
+from pipeline.evaluation.systems import cautions as caution
+from pipeline.evaluation.systems.cautions import (
     beaten_warnings,
     collapse_warnings,
     popularity_likeness,
     popularity_warning,
 )
-from pipeline.evaluation.paired import SCHEMA, compare
-from pipeline.evaluation.protocols import PerUser
 from tests.evaluation.worlds import Fixed, dataset, planted_dataset, random_rows, unrated_rows, without_ties
 
 USERS, ITEMS = 12, 40

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.random_streams import stream
-from pipeline.evaluation import catalogue, protocols, slices
-from pipeline.evaluation.intervals import mean_figure
-from pipeline.evaluation.protocols import PerUser, evaluate_split
-from pipeline.evaluation.slices import (
+from pipeline.evaluation.comparison.intervals import mean_figure
+from pipeline.evaluation.protocols import catalogue
+from pipeline.evaluation.protocols import split as protocols
+from pipeline.evaluation.protocols.split import PerUser, evaluate_split
+from pipeline.evaluation.systems import slices
+from pipeline.evaluation.systems.slices import (
     DISLIKES,
     HISTORY,
     ITEM_SLICES,

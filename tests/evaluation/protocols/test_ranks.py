@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation.ranks import sorted_places, standing
+from pipeline.evaluation.protocols.ranks import sorted_places, standing
 
 RANDOMLY = settings(deadline=None, max_examples=60, derandomize=True)
 # Per candidate: score, whether it is relevant; each user has one that is.

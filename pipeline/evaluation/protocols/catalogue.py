@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.common.cores import cores_here
-from pipeline.evaluation.ranks import sorted_places
+from pipeline.evaluation.protocols.ranks import sorted_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.evaluation.ranks import Standing
+from pipeline.evaluation.protocols.ranks import Standing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from pipeline.common.errors import InputError
-from pipeline.evaluation import intervals, paired
-from pipeline.evaluation.intervals import POOLED_SAMPLES, mean_figure
-from pipeline.evaluation.paired import (
+from pipeline.evaluation.comparison import intervals, paired
+from pipeline.evaluation.comparison.intervals import POOLED_SAMPLES, mean_figure
+from pipeline.evaluation.comparison.paired import (
     SCHEMA,
     against_best,
     compare,
@@ -21,7 +21,7 @@ from pipeline.evaluation.paired import (
     paired_auc_difference,
     paired_difference,
 )
-from pipeline.evaluation.protocols import PerUser, ScoredPairs
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
 RANDOMLY = settings(deadline=None, max_examples=60, derandomize=True)
 SAMPLES = 100

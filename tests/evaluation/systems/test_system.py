@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.intervals import best_threshold
-from pipeline.evaluation.protocols import Scores, evaluate_split
-from pipeline.evaluation.suite import ComparisonConfig, compare_systems
-from pipeline.evaluation.system import SystemTables, evaluate_system, pairs_of, per_user_of
+from pipeline.evaluation.comparison.intervals import best_threshold
+from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems
+from pipeline.evaluation.protocols.split import Scores, evaluate_split
+from pipeline.evaluation.systems.system import SystemTables, evaluate_system, pairs_of, per_user_of
 from tests.evaluation.worlds import (
     Fixed,
     dataset,

@@ -14,9 +14,9 @@ import polars as pl
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
-from pipeline.evaluation.intervals import LEVELS, POOLED_SAMPLES, times_drawn
-from pipeline.evaluation.metrics import auc_of_sorted, tie_groups
-from pipeline.evaluation.protocols import PerUser, ScoredPairs
+from pipeline.evaluation.comparison.intervals import LEVELS, POOLED_SAMPLES, times_drawn
+from pipeline.evaluation.metrics.ndcg import auc_of_sorted, tie_groups
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

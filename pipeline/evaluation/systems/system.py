@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.intervals import best_threshold
-from pipeline.evaluation.protocols import Evaluated, PerUser, ScoredPairs, Scorer, evaluate_split
-from pipeline.evaluation.slices import by_item, item_slices
+from pipeline.evaluation.comparison.intervals import best_threshold
+from pipeline.evaluation.protocols.split import Evaluated, PerUser, ScoredPairs, Scorer, evaluate_split
+from pipeline.evaluation.systems.slices import by_item, item_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

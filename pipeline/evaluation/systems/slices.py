@@ -26,10 +26,10 @@ import polars as pl
 
 from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation import metrics
-from pipeline.evaluation.intervals import mean_figure
-from pipeline.evaluation.protocols import PerUser, RankedLikes
-from pipeline.evaluation.ranks import Standing
+from pipeline.evaluation.comparison.intervals import mean_figure
+from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.protocols.ranks import Standing
+from pipeline.evaluation.protocols.split import PerUser, RankedLikes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 import polars as pl
 
-from pipeline.evaluation.paired import excludes_zero
+from pipeline.evaluation.comparison.paired import excludes_zero
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 # Columns of the tables: what the protocols are read by.

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from pipeline.evaluation.intervals import best_threshold, mean_figure, pooled_auc_figure, threshold_figures
-from pipeline.evaluation.protocols import PerUser, ScoredPairs
+from pipeline.evaluation.comparison.intervals import best_threshold, mean_figure, pooled_auc_figure, threshold_figures
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
 RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)
 SAMPLES = 200

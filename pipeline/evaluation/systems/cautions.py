@@ -11,10 +11,10 @@ import polars as pl
 from pipeline.common.random_streams import stream
 from pipeline.common.vector_health import effective_rank
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation import protocols
-from pipeline.evaluation.metrics import tie_groups
-from pipeline.evaluation.paired import excludes_zero
-from pipeline.evaluation.protocols import EARLIER, Scorer, scores_of
+from pipeline.evaluation.comparison.paired import excludes_zero
+from pipeline.evaluation.metrics.ndcg import tie_groups
+from pipeline.evaluation.protocols import split as protocols
+from pipeline.evaluation.protocols.split import EARLIER, Scorer, scores_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

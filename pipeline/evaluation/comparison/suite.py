@@ -13,11 +13,11 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.intervals import Figure, mean_figure, pooled_auc_figure, threshold_figures
-from pipeline.evaluation.paired import against_best, compare, excludes_zero
-from pipeline.evaluation.protocols import PerUser, ScoredPairs
-from pipeline.evaluation.slices import POPULARITY, by_user, slice_figures
-from pipeline.evaluation.system import COVERAGE, THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
+from pipeline.evaluation.comparison.intervals import Figure, mean_figure, pooled_auc_figure, threshold_figures
+from pipeline.evaluation.comparison.paired import against_best, compare, excludes_zero
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
+from pipeline.evaluation.systems.slices import POPULARITY, by_user, slice_figures
+from pipeline.evaluation.systems.system import COVERAGE, THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
 
 PROTOCOLS = ("ctr", "impression", "ranking")
 METRICS = (
