@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, table
-from pipeline.evaluation.systems.cautions import beaten_warnings, collapse_warnings
+from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems, table
+from pipeline.evaluation.comparison.warnings import beaten_warnings
+from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunVariants
 from stages.data import read_data
@@ -24,10 +25,10 @@ def main(dataset: str, settings: Settings) -> None:
     )
     systems = tables.per_user["system"].unique(maintain_order=True).to_list()
     baselines = [system for system in systems if system not in variants]
-    found = compare_systems(tables, data, variants, baselines, config, run.seed)
+    found = compare_systems(tables, data, alone(variants), alone(baselines), config, run.seed)
     artifacts.METRICS.write(found.as_nested(), dataset)
     artifacts.INTERVALS.write(found.intervals(), dataset)
-    artifacts.DIFFERENCES.write(found.differences, dataset)
+    artifacts.DIFFERENCES.write(found.differences.drop("runs"), dataset)
     artifacts.SLICES.write(found.slices, dataset)
     metrics = artifacts.METRICS.read(dataset)
     print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")

@@ -37,7 +37,8 @@ from pipeline.artifacts import all as artifacts
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics import ndcg as metrics
-from pipeline.evaluation.protocols.split import Evaluated, Scorer, Scores, evaluate_split
+from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer, Scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,7 +112,7 @@ def run(job: Job) -> dict[str, Any]:
 
 def figures_of(tested: Evaluated) -> dict[str, dict[str, float]]:
     """The figures of `FIGURES`, {protocol: {metric: value}}."""
-    pooled = {"ctr": tested.ctr, "impression": tested.impression}
+    pooled = {"ctr": tested.scored.ctr, "impression": tested.scored.impression}
     return {
         protocol: {
             name: metrics.auc(pooled[protocol].scores, pooled[protocol].labels)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.data.dataset import blocks
-from pipeline.evaluation.protocols.split import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.shares import head_shares, view_shares
 
 if TYPE_CHECKING:

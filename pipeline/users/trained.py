@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols.split import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.settings import VariantConfig
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pipeline.users.items import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
-VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000
@@ -309,7 +308,7 @@ class UserTrainer:
     def _validate(self) -> dict[str, float]:
         import torch
 
-        from pipeline.evaluation.protocols.split import evaluate_split
+        from pipeline.evaluation.metrics.validation import validation_figures
         from pipeline.users.trained import TrainedModel
 
         self.items.eval()
@@ -318,8 +317,7 @@ class UserTrainer:
         model = TrainedModel(
             self.scorer, vectors, self.data, self.device, self.whole_co_rating, self.config.judge_share
         )
-        evaluated = evaluate_split(model, self.data, "valid")
-        figures = {name: evaluated.value(name) for name in VALIDATION_FIGURES}
+        figures = validation_figures(model, self.data)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):
                 raise InputError(

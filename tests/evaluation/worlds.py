@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.data.dataset import SPLITS, Dataset
-from pipeline.evaluation.protocols.split import Scorer, evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer
 from pipeline.evaluation.systems.slices import Slices, by_item, item_slices
 
 SCHEMA = {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String}
@@ -106,4 +107,4 @@ def oracle(data: Dataset, split: str, sign: float = 1.0) -> Fixed:
 def sliced_by_item(scorer: Scorer, data: Dataset, split: str) -> Slices:
     """The values of each slice of items."""
     slice_of = item_slices(data.train_likes.getnnz(axis=0))
-    return by_item(evaluate_split(scorer, data, split, slice_of).likes, slice_of)
+    return by_item(evaluate_split(scorer, data, split, slice_of).scored.ranking, slice_of)

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols.split import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import histories
 from pipeline.users.scorer import judgement, preference
 from pipeline.users.settings import VariantConfig

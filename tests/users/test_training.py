@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.protocols.split import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.structure.gat.gat import GatConfig, build_gat, train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged

@@ -21,7 +21,8 @@ from pipeline.evaluation.baselines.ease import fit_ease
 from pipeline.evaluation.baselines.item_knn import ItemKnn
 from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.protocols.split import Evaluated, Scorer, evaluate_split
+from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer
 
 Fit = Callable[[Dataset], Scorer]
 # By what the systems that learn from dislikes are chosen; see `candidates`.

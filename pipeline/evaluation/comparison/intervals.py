@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.evaluation.metrics.ndcg import auc_of_sorted, tie_groups
-from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
+from pipeline.evaluation.metrics.kinds import OverUsers
+from pipeline.evaluation.protocols.split import PerUser
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVELS = (2.5, 97.5)
-POOLED_SAMPLES = 200
 # Cells of the samples x users matrix of draws that are held at once: some 50 megabytes with the draws themselves.
 BLOCK_CELLS = 2_000_000
 
@@ -49,59 +48,11 @@ def times_drawn(users: int, samples: int, random: np.random.Generator) -> Iterat
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
 
 
-def pooled_auc_figure(pairs: ScoredPairs, samples: int, random: np.random.Generator) -> Figure:
-    """Interval of the AUC over all pairs: whole users are drawn, with all their pairs.
-
-    Every sample goes over all pairs, so there are at most `POOLED_SAMPLES` of them.
-    """
-    order = np.argsort(pairs.scores, kind="stable")
-    groups, labels = tie_groups(pairs.scores[order]), pairs.labels[order]
-    names, place = np.unique(pairs.users, return_inverse=True)
-    place = place[order]
-
-    def resampled(times: NDArray[np.float64]) -> float:
-        return auc_of_sorted(groups, labels, times[place])
-
-    samples = min(samples, POOLED_SAMPLES)
-    aucs = [resampled(row) for times in times_drawn(len(names), samples, random) for row in times]
-    return _figure(auc_of_sorted(groups, labels), np.array(aucs), len(names))
-
-
-def threshold_figures(
-    pairs: ScoredPairs, threshold: float, samples: int, random: np.random.Generator
-) -> dict[str, Figure]:
-    """Accuracy and F1 of calling every pair at or above the threshold a like."""
-    names, place = np.unique(pairs.users, return_inverse=True)
-    called = pairs.scores >= threshold
-    kinds = [pairs.labels & called, ~pairs.labels & called, pairs.labels & ~called, ~pairs.labels & ~called]
-    counts = np.stack([np.bincount(place, weights=kind, minlength=len(names)) for kind in kinds])
-
-    def accuracy(hits: Any, false: Any, missed: Any, correct: Any) -> Any:
-        return (hits + correct) / (hits + false + missed + correct)
-
-    def f1(hits: Any, false: Any, missed: Any, _: Any) -> Any:
-        return 2 * hits / np.maximum(2 * hits + false + missed, 1)
-
-    found = {}
-    for name, metric in (("accuracy", accuracy), ("f1", f1)):
-        resampled = [metric(*(counts @ times.T)) for times in times_drawn(len(names), samples, random)]
-        found[name] = _figure(float(metric(*counts.sum(axis=1))), np.concatenate(resampled), len(names))
-    return found
-
-
-def best_threshold(pairs: ScoredPairs) -> float:
-    """The threshold with the highest accuracy, to be taken on validation; between two scores, their middle."""
-    order = np.argsort(-pairs.scores, kind="stable")
-    scores, labels = pairs.scores[order], pairs.labels[order]
-    # Calling the first n pairs likes gets n's likes right and the dislikes after n.
-    right = np.r_[0, np.cumsum(labels)] + np.r_[0, np.cumsum(~labels)][-1] - np.r_[0, np.cumsum(~labels)]
-    possible = np.r_[True, scores[1:] != scores[:-1], True]
-    best = int(np.argmax(np.where(possible, right, -1)))
-    if best == 0:
-        return float(np.nextafter(scores[0], np.inf))
-    if best == len(scores):
-        return float(scores[-1])
-    return float((scores[best - 1] + scores[best]) / 2)
+def pooled_figure(pooled: OverUsers, samples: int, random: np.random.Generator) -> Figure:
+    """Interval of a figure over all pairs: whole users are drawn, with all their pairs."""
+    value = float(pooled.of(np.ones((1, pooled.users)))[0])
+    resampled = [pooled.of(times) for times in times_drawn(pooled.users, samples, random)]
+    return _figure(value, np.concatenate(resampled), pooled.users)
 
 
 def _figure(value: float, resampled: NDArray[np.float64], users: int) -> Figure:

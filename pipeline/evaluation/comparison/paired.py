@@ -2,20 +2,24 @@
 
 The difference is taken within each user before users are resampled: what makes a user easy or hard for both systems
 cancels, so two systems whose own intervals overlap widely can still be told apart.
+
+A system that was trained several times, with other seeds, is a group of runs. Its figure is their mean, and its interval resamples users
+and runs alike: two trained models may differ by their seeds alone. Of one run nothing is known of that, and an interval over users says
+what these users would do with these two models, no more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
-from pipeline.evaluation.comparison.intervals import LEVELS, POOLED_SAMPLES, times_drawn
-from pipeline.evaluation.metrics.ndcg import auc_of_sorted, tie_groups
+from pipeline.evaluation.comparison.intervals import LEVELS, times_drawn
+from pipeline.evaluation.metrics.registry import POOLED
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
 if TYPE_CHECKING:
@@ -30,20 +34,15 @@ SCHEMA = {
     "low": pl.Float64,
     "high": pl.Float64,
     "users": pl.Int32,
+    "runs": pl.Int32,
 }
+# From how many runs of each side on a difference may be called more than chance where both are trained.
+ENOUGH_RUNS = 3
 
-
-class Difference(NamedTuple):
-    """First system minus second, its 95% interval, and the users that both have."""
-
-    value: float
-    low: float
-    high: float
-    users: int
-
-    @property
-    def beyond_chance(self) -> bool:
-        return excludes_zero(self.low, self.high)
+# Name to the systems that are its runs.
+Runs = Mapping[str, Sequence[str]]
+# (system, protocol, metric, other system) to the difference followed by that of each sample, and the number of users.
+_Resampled = dict[tuple[str, str, str, str], tuple["NDArray[np.float64]", int]]
 
 
 def excludes_zero(low: float, high: float) -> bool:
@@ -51,36 +50,10 @@ def excludes_zero(low: float, high: float) -> bool:
     return bool(low > 0 or high < 0)
 
 
-def paired_difference(left: PerUser, right: PerUser, samples: int, random: np.random.Generator) -> Difference:
-    """Difference of two means over the users that have both values.
-
-    Raises:
-        InputError: no user has both.
-    """
-    users, differences = _differences(left, right)
-    if not len(users):
-        raise InputError("paired difference: found no user with a value of both systems, expected some")
-    return _of_means(differences[:, None], samples, random)[0]
-
-
-def paired_auc_difference(
-    left: ScoredPairs, right: ScoredPairs, samples: int, random: np.random.Generator
-) -> Difference:
-    """Difference of two AUCs over all pairs; whole users are drawn, the same for both systems.
-
-    Every sample goes over all pairs, so there are at most `POOLED_SAMPLES` of them.
-
-    Raises:
-        InputError: the systems scored different pairs.
-    """
-    (first, second), users = _resampled_aucs([left, right], samples, random)
-    return _interval(first[0] - second[0], first[1:] - second[1:], users)
-
-
 def compare(
     per_user: Mapping[str, Mapping[tuple[str, str], PerUser]],
-    variants: Sequence[str],
-    baselines: Sequence[str],
+    variants: Runs,
+    baselines: Runs,
     samples: int,
     seed: int,
     pairs: Mapping[str, Mapping[str, ScoredPairs]] | None = None,
@@ -92,25 +65,33 @@ def compare(
 
     Args:
         per_user: {system: {(protocol, metric): values}}; what a system lacks is not compared.
-        pairs: {system: {protocol: scored pairs}}, to compare the AUC over all pairs too, as metric `auc`.
+        variants: name to the systems that are its runs; baselines likewise.
+        pairs: {system: {protocol: scored pairs}}, to compare the metrics over all pairs too.
 
     Returns:
-        system, protocol, metric, against, difference (system minus against), low, high, users; sorted by variant,
-        then as the variant's metrics come, then by baseline.
+        system, protocol, metric, against, difference (system minus against), low, high, users, runs (of the side that has
+        fewer); sorted by variant, then as the variant's metrics come, then by baseline.
 
     Raises:
         InputError: the systems scored different pairs.
     """
-    found = _compared_aucs(pairs or {}, variants, baselines, samples, seed)
-    found |= _compared_means(per_user, variants, baselines, samples, seed)
+    all_pairs = pairs or {}
+    left, right = ([run for runs in side.values() for run in runs] for side in (variants, baselines))
+    found = _resampled_pooled(all_pairs, left, right, samples, seed)
+    found |= _resampled_means(per_user, left, right, samples, seed)
     rows = []
-    for variant in variants:
-        pooled = [(protocol, "auc") for protocol in (pairs or {}).get(variant, {})]
-        for protocol, metric in [*pooled, *per_user.get(variant, {})]:
-            for baseline in baselines:
-                difference = found.get((variant, protocol, metric, baseline))
-                if difference is not None:
-                    rows.append((variant, protocol, metric, baseline, *difference))
+    for variant, runs in variants.items():
+        pooled = [(metric.protocol, metric.name) for metric in POOLED if metric.protocol in all_pairs.get(runs[0], {})]
+        for protocol, metric in [*pooled, *per_user.get(runs[0], {})]:
+            for baseline, others in baselines.items():
+                cells = [[found.get((one, protocol, metric, other)) for other in others] for one in runs]
+                if any(cell is None for line in cells for cell in line):
+                    continue
+                apart = np.array([[cell[0] for cell in line if cell] for line in cells])
+                users = min(cell[1] for line in cells for cell in line if cell)
+                value, low, high = _over_runs(apart, variant, baseline, seed)
+                fewer = min(len(runs), len(others))
+                rows.append((variant, protocol, metric, baseline, value, low, high, users, fewer))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -124,26 +105,44 @@ def against_best(comparisons: pl.DataFrame) -> pl.DataFrame:
     return comparisons.filter(pl.int_range(pl.len()).over(keys) == lowest)
 
 
-def compare_with_best(
+def _over_runs(apart: NDArray[np.float64], variant: str, baseline: str, seed: int) -> tuple[float, float, float]:
+    """The mean difference over the runs of both sides, and its 95% interval.
+
+    Args:
+        apart: difference of each run of the variant and each of the baseline, followed by that of each sample of users,
+            (runs, runs of the baseline, 1 + samples).
+    """
+    samples = apart.shape[2] - 1
+    weights = [
+        run_weights(runs, samples, stream(seed, f"runs of {name}"))
+        for runs, name in ((apart.shape[0], variant), (apart.shape[1], baseline))
+    ]
+    resampled = np.einsum("sv,sb,vbs->s", *weights, apart[:, :, 1:])
+    low, high = np.nanpercentile(resampled, LEVELS)
+    return float(apart[:, :, 0].mean()), float(low), float(high)
+
+
+def run_weights(runs: int, samples: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """How much each run counts in each bootstrap sample, (samples, runs), each row with the sum 1.
+
+    Runs are drawn with replacement. Of so few the mean over the drawn ones varies too little, by the factor (runs - 1) / runs in
+    variance; the weights are spread around 1 / runs by as much as makes up for it (Rao, Wu, JASA 83(401), 1988). One run counts fully.
+    """
+    if runs == 1:
+        return np.ones((samples, 1))
+    drawn = random.integers(runs, size=(samples, runs))
+    times = np.stack([(drawn == run).sum(axis=1) for run in range(runs)], axis=1)
+    return np.asarray(1 / runs + np.sqrt(runs / (runs - 1)) * (times - 1) / runs, dtype=np.float64)
+
+
+def _resampled_means(
     per_user: Mapping[str, Mapping[tuple[str, str], PerUser]],
     variants: Sequence[str],
     baselines: Sequence[str],
     samples: int,
     seed: int,
-    pairs: Mapping[str, Mapping[str, ScoredPairs]] | None = None,
-) -> pl.DataFrame:
-    """Every variant against the best baseline of each metric; arguments, columns and errors are those of `compare`."""
-    return against_best(compare(per_user, variants, baselines, samples, seed, pairs))
-
-
-def _compared_means(
-    per_user: Mapping[str, Mapping[tuple[str, str], PerUser]],
-    variants: Sequence[str],
-    baselines: Sequence[str],
-    samples: int,
-    seed: int,
-) -> dict[tuple[str, str, str, str], Difference]:
-    """(variant, protocol, metric, baseline) to the difference; columns over the same users are resampled together."""
+) -> _Resampled:
+    """Differences of means over the users that both have; columns over the same users are resampled together."""
     groups: dict[bytes, dict[tuple[str, str, str, str], NDArray[np.float64]]] = {}
     for variant in variants:
         for (protocol, metric), values in per_user.get(variant, {}).items():
@@ -154,34 +153,54 @@ def _compared_means(
                 users, differences = _differences(values, other)
                 if len(users):
                     groups.setdefault(users.tobytes(), {})[variant, protocol, metric, baseline] = differences
-    found: dict[tuple[str, str, str, str], Difference] = {}
+    found: _Resampled = {}
     for columns in groups.values():
         table = np.stack(list(columns.values()), axis=1)
-        found.update(zip(columns, _of_means(table, samples, stream(seed, "paired bootstrap")), strict=True))
+        count = len(table)
+        drawn = times_drawn(count, samples, stream(seed, "paired bootstrap"))
+        means = np.concatenate([times @ table for times in drawn]) / count
+        whole = np.vstack([table.mean(axis=0), means])
+        found.update({key: (column, count) for key, column in zip(columns, whole.T, strict=True)})
     return found
 
 
-def _compared_aucs(
+def _resampled_pooled(
     pairs: Mapping[str, Mapping[str, ScoredPairs]],
     variants: Sequence[str],
     baselines: Sequence[str],
     samples: int,
     seed: int,
-) -> dict[tuple[str, str, str, str], Difference]:
-    """As `_compared_means`, for the AUC over all pairs; a protocol with one kind of label only has none."""
-    found = {}
-    for protocol in dict.fromkeys(name for variant in variants for name in pairs.get(variant, {})):
-        systems = [name for name in (*variants, *baselines) if protocol in pairs.get(name, {})]
-        scored = [pairs[name][protocol] for name in systems]
-        if not scored[0].labels.any() or scored[0].labels.all():
+) -> _Resampled:
+    """Differences of figures over all pairs, whole users drawn; a protocol with one kind of label only has none.
+
+    Raises:
+        InputError: the systems scored different pairs.
+    """
+    found: _Resampled = {}
+    for metric in POOLED:
+        systems = [name for name in (*variants, *baselines) if metric.protocol in pairs.get(name, {})]
+        if not metric.tested or not systems:
             continue
-        aucs, users = _resampled_aucs(scored, samples, stream(seed, "paired bootstrap"))
-        of = dict(zip(systems, aucs, strict=True))
+        scored = [pairs[name][metric.protocol] for name in systems]
+        first = scored[0]
+        for other in scored[1:]:
+            if not (np.array_equal(first.users, other.users) and np.array_equal(first.labels, other.labels)):
+                raise InputError(
+                    f"paired {metric.name}: found systems that scored different pairs, expected the same pairs in one order"
+                )
+        if not first.labels.any() or first.labels.all():
+            continue
+        figures = [metric.function(each, None) for each in scored]
+        users = figures[0].users
+        blocks = [np.ones((1, users)), *times_drawn(users, samples, stream(seed, "paired bootstrap"))]
+        of = {
+            name: np.concatenate([figure.of(times) for times in blocks])
+            for name, figure in zip(systems, figures, strict=True)
+        }
         for variant in variants:
             for baseline in baselines:
                 if variant in of and baseline in of:
-                    apart = of[variant] - of[baseline]
-                    found[variant, protocol, "auc", baseline] = _interval(apart[0], apart[1:], users)
+                    found[variant, metric.protocol, metric.name, baseline] = of[variant] - of[baseline], users
     return found
 
 
@@ -189,36 +208,3 @@ def _differences(left: PerUser, right: PerUser) -> tuple[NDArray[np.int64], NDAr
     """Users that both have, ascending, and left minus right."""
     users, here, there = np.intersect1d(left.users, right.users, assume_unique=True, return_indices=True)
     return users, left.values[here] - right.values[there]
-
-
-def _of_means(differences: NDArray[np.float64], samples: int, random: np.random.Generator) -> list[Difference]:
-    """Intervals of the means of columns, (users, columns), all columns over the same draws."""
-    count = len(differences)
-    means = np.concatenate([times @ differences for times in times_drawn(count, samples, random)]) / count
-    return [_interval(value, column, count) for value, column in zip(differences.mean(axis=0), means.T, strict=True)]
-
-
-def _resampled_aucs(
-    systems: Sequence[ScoredPairs], samples: int, random: np.random.Generator
-) -> tuple[NDArray[np.float64], int]:
-    """For each system its AUC followed by those of the samples, (systems, 1 + samples); and the number of users."""
-    first = systems[0]
-    for other in systems[1:]:
-        if not (np.array_equal(first.users, other.users) and np.array_equal(first.labels, other.labels)):
-            raise InputError(
-                "paired AUC: found systems that scored different pairs, expected the same pairs in one order"
-            )
-    names, place = np.unique(first.users, return_inverse=True)
-    prepared = []
-    for pairs in systems:
-        order = np.argsort(pairs.scores, kind="stable")
-        prepared.append((tie_groups(pairs.scores[order]), pairs.labels[order], place[order]))
-    aucs = [[auc_of_sorted(groups, labels) for groups, labels, _ in prepared]]
-    for block in times_drawn(len(names), min(samples, POOLED_SAMPLES), random):
-        aucs += [[auc_of_sorted(groups, labels, times[owner]) for groups, labels, owner in prepared] for times in block]
-    return np.array(aucs).T, len(names)
-
-
-def _interval(value: float, resampled: NDArray[np.float64], users: int) -> Difference:
-    low, high = np.nanpercentile(resampled, LEVELS)
-    return Difference(float(value), float(low), float(high), users)

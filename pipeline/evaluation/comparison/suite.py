@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,26 +13,17 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.comparison.intervals import Figure, mean_figure, pooled_auc_figure, threshold_figures
-from pipeline.evaluation.comparison.paired import against_best, compare, excludes_zero
+from pipeline.evaluation.comparison.intervals import Figure, mean_figure, pooled_figure
+from pipeline.evaluation.comparison.paired import Runs, against_best, compare, excludes_zero
+from pipeline.evaluation.metrics.registry import METRICS, OF_CATALOGUE, POOLED, PROTOCOLS, names_of, tested_of
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
-from pipeline.evaluation.systems.slices import POPULARITY, by_user, slice_figures
-from pipeline.evaluation.systems.system import COVERAGE, THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
+from pipeline.evaluation.systems.slices import POPULARITY, Slices, by_user
+from pipeline.evaluation.systems.system import THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
 
-PROTOCOLS = ("ctr", "impression", "ranking")
-METRICS = (
-    "auc",
-    "user_auc",
-    "accuracy",
-    "f1",
-    "mrr",
-    "ndcg@5",
-    "ndcg@10",
-    "recall@10",
-    "recall@20",
-    "hit@10",
-    "coverage@10",
-)
+
+def alone(systems: Iterable[str]) -> Runs:
+    """Systems of one run each, as `compare_systems` takes them."""
+    return {name: [name] for name in systems}
 
 
 class ComparisonConfig(Config):
@@ -71,8 +62,8 @@ class Comparison:
 def compare_systems(
     tables: SystemTables,
     data: Dataset,
-    variants: Sequence[str],
-    against: Sequence[str],
+    variants: Runs,
+    against: Runs,
     config: ComparisonConfig,
     seed: int,
 ) -> Comparison:
@@ -81,7 +72,7 @@ def compare_systems(
     Args:
         tables: of all systems, the ones shown first coming first.
         data: for the slices of users.
-        variants: systems that are compared; against: with these.
+        variants: name to the systems that are its runs, which are compared; against: with these.
     """
     per_user, pairs = per_user_of(tables.per_user), pairs_of(tables.pairs)
     facts = {
@@ -114,21 +105,40 @@ def _figures(
     samples: int,
     seed: int,
 ) -> dict[tuple[str, str], Figure]:
-    """Figures in the order of PROTOCOLS and METRICS. Every system meets the same resampled users."""
+    """Figures in the order of `METRICS`. Every system meets the same resampled users."""
     found: dict[tuple[str, str], Figure] = {}
-    of_both_kinds = {name: scored for name, scored in pairs.items() if scored.labels.any() and not scored.labels.all()}
-    for protocol, scored in of_both_kinds.items():
-        found[protocol, "auc"] = pooled_auc_figure(scored, samples, stream(seed, f"bootstrap {protocol}"))
-    if THRESHOLD in facts and "ctr" in of_both_kinds:
-        called = threshold_figures(pairs["ctr"], facts[THRESHOLD], samples, stream(seed, "bootstrap ctr"))
-        found |= {("ctr", metric): figure for metric, figure in called.items()}
+    threshold = facts.get(THRESHOLD)
+    for pooled in POOLED:
+        scored = pairs.get(pooled.protocol)
+        if scored is None or not scored.labels.any() or scored.labels.all():
+            continue
+        if pooled.needs_threshold and threshold is None:
+            continue
+        found[pooled.protocol, pooled.name] = pooled_figure(
+            pooled.function(scored, threshold), samples, stream(seed, f"bootstrap {pooled.protocol}")
+        )
     for (protocol, metric), values in per_user.items():
         if len(values.values):
             found[protocol, metric] = mean_figure(values, samples, stream(seed, f"bootstrap {protocol}"))
     users = len(per_user["ranking", "ndcg@10"].users) if ("ranking", "ndcg@10") in per_user else 0
-    found["ranking", "coverage@10"] = Figure(facts[COVERAGE], None, None, users)
-    order = [(protocol, metric) for protocol in PROTOCOLS for metric in METRICS]
+    for whole in OF_CATALOGUE:
+        found[whole.protocol, whole.name] = Figure(facts[f"{whole.protocol} {whole.name}"], None, None, users)
+    order = [(metric.protocol, metric.name) for metric in METRICS]
     return {key: found[key] for key in order if key in found and np.isfinite(found[key].value)}
+
+
+def slice_figures(slices: Slices, samples: int, seed: int) -> pl.DataFrame:
+    """Means and their 95% intervals: slice_by, slice, protocol, metric, value, low, high, users.
+
+    Every figure has a stream of its own from the start, so that every system meets the same resampled users.
+    """
+    rows = [
+        {"slice_by": slice_by, "slice": name, "protocol": protocol, "metric": metric}
+        | mean_figure(values, samples, stream(seed, f"bootstrap {slice_by}"))._asdict()
+        for (slice_by, name, protocol, metric), values in slices.items()
+    ]
+    schema = dict.fromkeys(("slice_by", "slice", "protocol", "metric"), pl.String)
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys(("value", "low", "high"), pl.Float64) | {"users": pl.Int32})
 
 
 def marks_of(differences: pl.DataFrame) -> dict[tuple[str, str, str], str]:
@@ -140,8 +150,17 @@ def marks_of(differences: pl.DataFrame) -> dict[tuple[str, str, str], str]:
     }
 
 
-def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFrame, differences: pl.DataFrame) -> str:
-    """The figures as text: a block for each protocol, a row for each system, the best of a column marked by `*`."""
+def table(
+    metrics: dict[str, dict[str, dict[str, float]]],
+    intervals: pl.DataFrame,
+    differences: pl.DataFrame,
+    against: str = "the best baseline",
+) -> str:
+    """The figures as text: a block for each protocol, a row for each system, the best of a tested column marked by `*`.
+
+    Args:
+        against: what `+` and `-` compare with, in words.
+    """
     marks = marks_of(differences)
     name_width = max(12, *(len(system) + 2 for system in metrics))
     half = {
@@ -150,12 +169,16 @@ def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFra
         if row["low"] is not None
     }
     lines: list[str] = []
+    untested = []
     for protocol in PROTOCOLS:
         shown = [
-            metric for metric in METRICS if any(metric in systems.get(protocol, {}) for systems in metrics.values())
+            name
+            for name in names_of(protocol)
+            if any(name in systems.get(protocol, {}) for systems in metrics.values())
         ]
         if not shown:
             continue
+        untested += [name for name in shown if name not in tested_of(protocol)]
         lines += ["", f"{protocol:<{name_width}}" + "".join(f"{metric:>16}" for metric in shown)]
         for system, protocols in metrics.items():
             cells = [
@@ -167,15 +190,22 @@ def table(metrics: dict[str, dict[str, dict[str, float]]], intervals: pl.DataFra
     lines += [
         "",
         "* best of its column; ± half of the 95% interval (bootstrap over users);",
-        "+ above the best baseline, - below it, by a paired difference whose 95% interval excludes zero",
+        f"+ above {against}, - below, by a paired difference whose 95% interval excludes zero",
     ]
+    if untested:
+        lines[-1] += ";"
+        lines.append(f"no mark at all in {', '.join(untested)}: systems are not compared by {_them(untested)}")
     return "\n".join(lines[1:])
+
+
+def _them(names: list[str]) -> str:
+    return "them" if len(names) > 1 else "it"
 
 
 def _cell(values: dict[str, float], metric: str, half: float | None, metrics: dict[str, Any], protocol: str) -> str:
     if metric not in values:
         return "-"
     best = max(system[protocol][metric] for system in metrics.values() if metric in system.get(protocol, {}))
-    mark = "*" if values[metric] == best else ""
+    mark = "*" if values[metric] == best and metric in tested_of(protocol) else ""
     spread = f" ±{half:.3f}".replace("0.", ".") if half is not None else ""
     return f"{mark}{values[metric]:.4f}{spread}".replace("0.", ".", 1)

@@ -86,3 +86,13 @@ def _insertion(
         right = ((at < own) if side == "left" else (at <= own)) & (first < last)
         first, last = np.where(right, middle + 1, first), np.where(right, last, middle)
     return first
+
+
+def sums(ranks: Standing, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of a value for each relevant item by user, (users,)."""
+    return np.bincount(ranks.user, weights=values, minlength=ranks.users).astype(np.float64)
+
+
+def tie_groups(ordered: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """First position of each run of equal values in a sorted array."""
+    return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])

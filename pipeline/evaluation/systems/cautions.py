@@ -6,28 +6,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from pipeline.common.random_streams import stream
 from pipeline.common.vector_health import effective_rank
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.comparison.paired import excludes_zero
-from pipeline.evaluation.metrics.ndcg import tie_groups
-from pipeline.evaluation.protocols import split as protocols
-from pipeline.evaluation.protocols.split import EARLIER, Scorer, scores_of
+from pipeline.evaluation.protocols import split
+from pipeline.evaluation.protocols.ranks import tie_groups
+from pipeline.evaluation.protocols.scores import Scorer, scores_of
+from pipeline.evaluation.protocols.split import EARLIER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The metric by which each protocol is read.
-MAIN = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"))
 POPULARITY_LIMIT = 0.92
 POPULARITY_USERS = 500
 COLLAPSE_DIRECTIONS = 3.0
 COLLAPSE_SHARE = 0.05
 
 
-def popularity_likeness(scorer: Scorer, data: Dataset, split: str, seed: int) -> float:
+def popularity_likeness(scorer: Scorer, data: Dataset, ranked: str, seed: int) -> float:
     """How much a system ranks like popularity for everybody: mean over users of Spearman's correlation, -1 to 1.
 
     The correlation of a user's scores with the items' training likes is over the user's candidates of the `ranking`
@@ -35,14 +32,14 @@ def popularity_likeness(scorer: Scorer, data: Dataset, split: str, seed: int) ->
     ranked, which counts as 0.
 
     Args:
-        split: `valid` or `test`; what users rated before it are no candidates.
+        ranked: the split, `valid` or `test`; what users rated before it are no candidates.
     """
     users = np.arange(data.users)
     if data.users > POPULARITY_USERS:
         users = np.sort(stream(seed, "popularity likeness").choice(users, size=POPULARITY_USERS, replace=False))
-    earlier = data.matrix(data.rated(EARLIER[split]))
+    earlier = data.matrix(data.rated(EARLIER[ranked]))
     likes = data.train_likes.getnnz(axis=0)
-    size = max(protocols.BLOCK_CELLS // data.items, 1)
+    size = max(split.BLOCK_CELLS // data.items, 1)
     found = []
     for start in range(0, len(users), size):
         block = users[start : start + size]
@@ -86,32 +83,6 @@ def collapse_warnings(embeddings: Mapping[str, NDArray[np.floating[Any]]]) -> li
                 f"{name}: effective rank {rank:.2f} of {possible} (below {limit:g}): the vectors have collapsed, items look alike"
             )
     return found
-
-
-def beaten_warnings(comparisons: pl.DataFrame) -> list[str]:
-    """For each variant and protocol the baselines above it, the farthest first, by how much, and whether that may be chance.
-
-    Args:
-        comparisons: from `paired.compare`, with every baseline.
-    """
-    found = []
-    for system in comparisons["system"].unique(maintain_order=True):
-        for protocol, metric in MAIN:
-            above = comparisons.filter(
-                (pl.col("system") == system)
-                & (pl.col("protocol") == protocol)
-                & (pl.col("metric") == metric)
-                & (pl.col("difference") < 0)
-            ).sort("difference", "against")
-            if len(above):
-                parts = [_above(row) for row in above.iter_rows(named=True)]
-                found.append(f"{protocol} {metric}: above {system}: {', '.join(parts)}")
-    return found
-
-
-def _above(row: dict[str, Any]) -> str:
-    chance = "beyond chance" if excludes_zero(row["low"], row["high"]) else "may be chance"
-    return f"{row['against']} by {-row['difference']:.4f} ({-row['high']:.4f} to {-row['low']:.4f}, {chance})"
 
 
 def _spearman(left: NDArray[Any], right: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""Figures by slices: for which items and which users a system works.
+"""Values by slices: for which items and which users a system works.
 
 Slices of items, by their likes in training:
 
@@ -22,12 +22,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.comparison.intervals import mean_figure
-from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.metrics.ndcg import ndcg
+from pipeline.evaluation.metrics.recall import recall
 from pipeline.evaluation.protocols.ranks import Standing
 from pipeline.evaluation.protocols.split import PerUser, RankedLikes
 
@@ -71,7 +69,7 @@ def by_item(likes: RankedLikes, slice_of: NDArray[np.int64]) -> Slices:
         users, place = np.unique(likes.users[inside], return_inverse=True)
         among = Standing(place, likes.part_above[inside], likes.part_tied[inside], len(users))
         anywhere = Standing(place, likes.above[inside], likes.tied[inside], len(users))
-        values = (metrics.ndcg(among, 10), metrics.recall(among, 20), metrics.recall(anywhere, 100))
+        values = (ndcg(among, 10), recall(among, 20), recall(anywhere, 100))
         for (protocol, metric), value in zip(ITEM_METRICS, values, strict=True):
             found[POPULARITY, ITEM_SLICES[number], protocol, metric] = PerUser(users, value)
     return found
@@ -112,17 +110,3 @@ def by_user(per_user: Mapping[tuple[str, str], PerUser], data: Dataset) -> Slice
                 if inside.any():
                     found[slice_by, name, protocol, metric] = PerUser(values.users[inside], values.values[inside])
     return found
-
-
-def slice_figures(slices: Slices, samples: int, seed: int) -> pl.DataFrame:
-    """Means and their 95% intervals: slice_by, slice, protocol, metric, value, low, high, users.
-
-    Every figure has a stream of its own from the start, so that every system meets the same resampled users.
-    """
-    rows = [
-        {"slice_by": slice_by, "slice": name, "protocol": protocol, "metric": metric}
-        | mean_figure(values, samples, stream(seed, f"bootstrap {slice_by}"))._asdict()
-        for (slice_by, name, protocol, metric), values in slices.items()
-    ]
-    schema = dict.fromkeys(("slice_by", "slice", "protocol", "metric"), pl.String)
-    return pl.DataFrame(rows, schema=schema | dict.fromkeys(("value", "low", "high"), pl.Float64) | {"users": pl.Int32})

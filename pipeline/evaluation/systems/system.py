@@ -9,14 +9,17 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.comparison.intervals import best_threshold
-from pipeline.evaluation.protocols.split import Evaluated, PerUser, ScoredPairs, Scorer, evaluate_split
+from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
+from pipeline.evaluation.metrics.registry import OF_CATALOGUE
+from pipeline.evaluation.metrics.threshold import best_threshold
+from pipeline.evaluation.protocols.scores import Scorer
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 from pipeline.evaluation.systems.slices import by_item, item_slices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-THRESHOLD, COVERAGE = "ctr threshold", "ranking coverage@10"
+THRESHOLD = "ctr threshold"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class SystemTables:
 
 
 def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Evaluated | None = None) -> SystemTables:
-    """Read the test split once.
+    """A system's tables of the test split.
 
     Args:
         on_validation: what the system did there, if it is known already; the threshold of accuracy and F1 is chosen by it.
@@ -58,11 +61,11 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
         _values(values).select(
             *_named(slice=slice_name), system, *_named(protocol=protocol, metric=metric), "user", "value"
         )
-        for (_, slice_name, protocol, metric), values in by_item(tested.likes, slice_of).items()
+        for (_, slice_name, protocol, metric), values in by_item(tested.scored.ranking, slice_of).items()
     ]
-    facts = {COVERAGE: tested.coverage}
-    if len(validated.ctr.scores):
-        facts[THRESHOLD] = best_threshold(validated.ctr)
+    facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored) for metric in OF_CATALOGUE}
+    if len(validated.scored.ctr.scores):
+        facts[THRESHOLD] = best_threshold(validated.scored.ctr)
     return SystemTables(
         pl.concat(per_user),
         pl.concat(
@@ -71,8 +74,8 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
                     system, *_named(protocol=protocol), "user", "item", "like", "score"
                 )
                 for protocol, pairs, others in (
-                    ("ctr", tested.ctr, data.unrated("test")),
-                    ("impression", tested.impression, data.disliked("test")),
+                    ("ctr", tested.scored.ctr, data.unrated("test")),
+                    ("impression", tested.scored.impression, data.disliked("test")),
                 )
             ]
         ),

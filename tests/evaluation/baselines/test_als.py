@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evaluation.baselines.als import ImplicitAls
-from pipeline.evaluation.protocols.split import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from tests.evaluation.worlds import planted_dataset, without_ties
 
 

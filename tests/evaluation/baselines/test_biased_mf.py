@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines import biased_mf
 from pipeline.evaluation.baselines.biased_mf import BiasedMf
-from pipeline.evaluation.protocols.split import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from tests.evaluation.worlds import dataset, planted_dataset, random_dataset, random_rows, without_ties
 
 USERS, ITEMS = 12, 30

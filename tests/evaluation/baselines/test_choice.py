@@ -17,7 +17,7 @@ from pipeline.evaluation.baselines.ease import fit_ease
 from pipeline.evaluation.baselines.item_knn import ItemKnn
 from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.protocols.split import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_dataset, random_rows, unrated_rows
 
 USERS, ITEMS = 20, 30

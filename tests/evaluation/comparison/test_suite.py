@@ -15,7 +15,8 @@ from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.comparison.paired import SCHEMA, paired_auc_difference, paired_difference
 from pipeline.evaluation.comparison.suite import Comparison, ComparisonConfig, compare_systems, marks_of, table
-from pipeline.evaluation.protocols.split import Scorer, evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer
 from pipeline.evaluation.systems.slices import by_user
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from tests.evaluation.worlds import (

@@ -11,9 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
 from pipeline.evaluation.protocols import catalogue
 from pipeline.evaluation.protocols import split as protocols
-from pipeline.evaluation.protocols.split import Evaluated, Scores, evaluate_split, scores_of
+from pipeline.evaluation.protocols.scores import Scores, scores_of
 from tests.evaluation import orders
 from tests.evaluation.worlds import (
     Fixed,

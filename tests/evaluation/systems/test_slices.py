@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.common.random_streams import stream
 from pipeline.evaluation.comparison.intervals import mean_figure
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.protocols import catalogue
 from pipeline.evaluation.protocols import split as protocols
-from pipeline.evaluation.protocols.split import PerUser, evaluate_split
+from pipeline.evaluation.protocols.split import PerUser
 from pipeline.evaluation.systems import slices
 from pipeline.evaluation.systems.slices import (
     DISLIKES,

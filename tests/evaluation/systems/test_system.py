@@ -9,7 +9,8 @@ from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.comparison.intervals import best_threshold
 from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems
-from pipeline.evaluation.protocols.split import Scores, evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system, pairs_of, per_user_of
 from tests.evaluation.worlds import (
     Fixed,
