@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import SeedConfig
+from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import ItemGraphConfig, build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
 from pipeline.report.plots import thresholds_plot

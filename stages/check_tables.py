@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import SeedConfig
+from pipeline.common.settings import SeedConfig
 from pipeline.data.dataset import DatasetConfig, prepare
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.recbole_wheel import RecboleWheelSource

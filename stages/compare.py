@@ -25,7 +25,7 @@ def main(dataset: str, settings: Settings) -> None:
     )
     systems = tables.per_user["system"].unique(maintain_order=True).to_list()
     baselines = [system for system in systems if system not in variants]
-    found = compare_systems(tables, data, alone(variants), alone(baselines), config, run.seed)
+    found = compare_systems(tables, data, [(alone(variants), alone(baselines))], config, run.seed)
     artifacts.METRICS.write(found.as_nested(), dataset)
     artifacts.INTERVALS.write(found.intervals(), dataset)
     artifacts.DIFFERENCES.write(found.differences.drop("runs"), dataset)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems, over_enough_runs, table
+from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages.data import read_data
@@ -22,7 +20,19 @@ def main(dataset: str, settings: Settings) -> None:
         [read_tables(dataset, {"group": "variants", "variant": name}) for name in run.run_variants]
         + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in run.ablations]
     )
-    ...
+    comparisons = []
+    for variant in run.run_variants:
+        systems = runs_of(run.ablations, variant)
+        own = {variant: systems.pop(variant)}
+        comparisons.append((systems, own))
+    found = compare_systems(tables, data, comparisons, config, run.seed)
+    artifacts.ABLATION_METRICS.write(found.as_nested(), dataset)
+    artifacts.ABLATION_DIFFERENCES.write(found.differences, dataset)
+    artifacts.ABLATION_SLICES.write(found.slices, dataset)
+    metrics = artifacts.ABLATION_METRICS.read(dataset)
+    print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
+    print(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
+    print(f"{seeds_note(found.differences)}\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.random_streams import stream
-from pipeline.common.run_settings import SeedConfig
+from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import rewired
 from pipeline.structure.embed import SourceGraphConfig
 from stages.stage import Reads, Settings, run_structure_stage, say

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import DeviceConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import DeviceConfig
 from pipeline.text.encoder import TextConfig, TextEncoder, TextTemplateConfig
 from pipeline.text.precision import agreement, without_instructions
 from pipeline.text.template import item_texts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
 from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
 from pipeline.evaluation.systems.system import evaluate_system
 from stages.data import read_data

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import SeedConfig
-from pipeline.evaluation.baselines import BaselineConfig, Tried, choose, left_out
+from pipeline.common.settings import SeedConfig
+from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, choose, left_out
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say

@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import adjacency
 from pipeline.structure.embed import StructureConfig, embed_graph
 from stages.stage import Reads, Settings, run_structure_stage, say, warn

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.common.config import Config
-from pipeline.common.run_settings import RunConfig
+from pipeline.common.settings import RunConfig
 from pipeline.data.dataset import DatasetConfig
 from pipeline.data.sources import SOURCES
 from pipeline.graph.item_graph import ItemGraphConfig

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import SeedConfig
+from pipeline.common.settings import SeedConfig
 from pipeline.data.dataset import DatasetConfig, prepare
 from stages.stage import Reads, Settings, run_stage, say
 

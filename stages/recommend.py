@@ -10,7 +10,8 @@ import polars as pl
 from tqdm import tqdm
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import DeviceConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import DeviceConfig
 from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.recommend.vectors import item_vectors, with_ones

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index
-from pipeline.structure.gat.batches import train_gat_by_batches
-from pipeline.structure.gat.gat import GatConfig, train_gat
+from pipeline.structure.gat.training import GatConfig, train_gat
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
 READS = Reads(run=RunConfig, profile=GatConfig)
@@ -19,8 +19,7 @@ def main(dataset: str, source: str | None, settings: Settings) -> None:
     names = artifacts.source_names(source)
     initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     edges = edge_index(artifacts.edges_of(source).read(dataset))
-    train = train_gat_by_batches if config.batch_edges else train_gat
-    trained = train(initial, edges, config, run.seed, torch_device(run.device), progress=True)
+    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
     artifacts.STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
     artifacts.GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)

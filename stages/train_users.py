@@ -10,11 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.artifacts import all as artifacts
-from pipeline.common.run_settings import RunConfig, torch_device
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
-from pipeline.structure.gat.gat import GatConfig, build_gat
-from pipeline.users.items import GatInputs, ItemInputs
+from pipeline.structure.gat.training import GatConfig, build_gat
+from pipeline.users.item_encoder import GatInputs, ItemInputs
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.data import read_data

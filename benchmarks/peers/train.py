@@ -36,7 +36,7 @@ from benchmarks.peers.settings import (
 from pipeline.artifacts import all as artifacts
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.metrics.auc import pooled_auc
 from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
 from pipeline.evaluation.protocols.scores import Scorer, Scores
 
@@ -115,9 +115,7 @@ def figures_of(tested: Evaluated) -> dict[str, dict[str, float]]:
     pooled = {"ctr": tested.scored.ctr, "impression": tested.scored.impression}
     return {
         protocol: {
-            name: metrics.auc(pooled[protocol].scores, pooled[protocol].labels)
-            if name == "auc"
-            else tested.value(f"{protocol}.{name}")
+            name: pooled_auc(pooled[protocol]).value if name == "auc" else tested.value(f"{protocol}.{name}")
             for name in names
         }
         for protocol, names in FIGURES.items()

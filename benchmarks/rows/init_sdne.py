@@ -83,7 +83,7 @@ class Ready:
 
 def ours(folder: Path, profile: str, changes: dict[str, object]) -> Ready:
     """A model, and the libraries that it needs already at work."""
-    from pipeline.structure.sdne.sdne import SDNE, SdneConfig
+    from pipeline.structure.sdne.estimator import SDNE, SdneConfig
 
     config = settings(profile, **changes)
     chosen = {name: getattr(config, name) for name in SdneConfig.model_fields}

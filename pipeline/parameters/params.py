@@ -12,17 +12,17 @@ from pathlib import Path
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.common.config import Config, read_yaml, validated
-from pipeline.common.run_settings import RunConfig
+from pipeline.common.settings import RunConfig
 from pipeline.data.dataset import DatasetConfig
 from pipeline.data.sources import SourceConfig
-from pipeline.evaluation.baselines import BaselineConfig
+from pipeline.evaluation.baselines.choice import BaselineConfig
 from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.item_graph import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.structure.embed import StructureConfig, StructureSource
-from pipeline.structure.gat.gat import GatConfig
+from pipeline.structure.gat.training import GatConfig
 from pipeline.text.encoder import TextConfig, TextTemplateConfig
 from pipeline.users.settings import VariantConfig
 

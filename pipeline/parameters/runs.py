@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.common.errors import InputError
-from pipeline.common.run_settings import SeedConfig
+from pipeline.common.settings import SeedConfig
 from pipeline.parameters.ablation import Ablation
 
 NAME = r"^[\w-]+$"
@@ -46,7 +46,9 @@ def runs_of(ablations: Mapping[str, Ablation], variant: str) -> dict[str, list[s
         seed = changes.pop("training_seed", None)
         system = next((known for known, theirs in settings.items() if theirs == changes), name)
         if seed in seeds.setdefault(system, []) or (system == variant and seed is None):
-            raise InputError(f"ablations.{name}: found the settings of {system} once more, expected others or another training_seed")
+            raise InputError(
+                f"ablations.{name}: found the settings of {system} once more, expected others or another training_seed"
+            )
         found.setdefault(system, []).append(name)
         settings[system] = changes
         seeds[system].append(seed)

@@ -16,7 +16,7 @@ from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
 from pipeline.common.vector_health import collapse_warning, effective_rank, link_auc, sampled_non_edges
-from pipeline.structure.sdne.sdne import SDNE, SdneConfig
+from pipeline.structure.sdne.estimator import SDNE, SdneConfig
 
 if TYPE_CHECKING:
     import torch

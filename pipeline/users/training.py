@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.users.histories import Histories
-    from pipeline.users.items import ItemInputs
+    from pipeline.users.item_encoder import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
@@ -64,7 +64,7 @@ class UserTrainer:
     ) -> None:
         import torch
 
-        from pipeline.users.items import ItemEncoder
+        from pipeline.users.item_encoder import ItemEncoder
         from pipeline.users.trained import build_scorer
 
         if config.negatives == "disliked" and not data.train_dislikes.nnz:

@@ -28,12 +28,12 @@ def test_every_stage_has_a_note_and_a_change_is_said_with_the_stages_that_it_con
     ]
 
     note.write(
-        [line.replace("0", "1") if line.endswith("pipeline/structure/gat/gat.py") else line for line in lines],
+        [line.replace("0", "1") if line.endswith("pipeline/structure/gat/training.py") else line for line in lines],
         "",
         copy.root,
     )
     (folder / "gone.txt").write_text("0 lines\n")
     second = copy.run("code")
-    assert second.out == "code: pipeline/structure/gat/gat.py: changed; a part of train_gat\n"
+    assert second.out == "code: pipeline/structure/gat/training.py: changed; a part of train_gat\n"
     assert note.read("", copy.root) == lines
     assert not (folder / "gone.txt").exists()

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import read_yaml
-from pipeline.common.run_settings import RunConfig
+from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
 from stages.stage import Settings
 from stages.train_users import READS, checkpoint_key

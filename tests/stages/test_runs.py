@@ -184,7 +184,6 @@ def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_mad
     def sample(values: dict[str, Any]) -> None:
         profile = values["profiles"]["fast"]
         profile["init_sdne"]["sampled_columns"] = 20
-        profile["train_gat"].update(batch_edges=30, sampled_neighbours=3)
 
     copy.change_params(sample)
     written = []
@@ -198,7 +197,6 @@ def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_mad
         path = str(artifact.of(**names).at(KEY))
         assert written[0][path] != finished.files[path]
     assert artifacts.STRUCTURE_VECTORS.of(**names).read(KEY, copy.root)["vectors"].shape == (ITEMS, 64)
-    assert artifacts.GAT_WEIGHTS.of(**names).about(KEY, copy.root)["batch_edges"] == 30
     assert artifacts.GAT_CURVE.of(**names).read(KEY, copy.root)["epoch"].to_list() == [1, 2, 3]
 
 

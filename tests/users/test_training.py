@@ -19,10 +19,10 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.structure.gat.gat import GatConfig, build_gat, train_gat
+from pipeline.structure.gat.training import GatConfig, build_gat, train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged
-from pipeline.users.items import GatInputs, ItemInputs, standardised
+from pipeline.users.item_encoder import GatInputs, ItemInputs, standardised
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
@@ -100,7 +100,7 @@ def inputs() -> ItemInputs:
     edges = np.stack([np.r_[one, other], np.r_[other, one]])
     gat_config = GatConfig(
         heads=2, hidden_width=4, output_width=STRUCTURE_WIDTH, dropout=0.0, negative_slope=0.2, learning_rate=0.01,
-        held_out_edges=0.1, epochs=3, patience=3, batch_edges=0, sampled_neighbours=0,
+        held_out_edges=0.1, epochs=3, patience=3,
     )  # fmt: skip
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))

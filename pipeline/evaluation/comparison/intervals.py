@@ -50,9 +50,8 @@ def times_drawn(users: int, samples: int, random: np.random.Generator) -> Iterat
 
 def pooled_figure(pooled: OverUsers, samples: int, random: np.random.Generator) -> Figure:
     """Interval of a figure over all pairs: whole users are drawn, with all their pairs."""
-    value = float(pooled.of(np.ones((1, pooled.users)))[0])
     resampled = [pooled.of(times) for times in times_drawn(pooled.users, samples, random)]
-    return _figure(value, np.concatenate(resampled), pooled.users)
+    return _figure(pooled.value, np.concatenate(resampled), pooled.users)
 
 
 def _figure(value: float, resampled: NDArray[np.float64], users: int) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.common.config import Config
 from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.comparison.intervals import Figure, mean_figure, pooled_figure
-from pipeline.evaluation.comparison.paired import Runs, against_best, compare, excludes_zero
+from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, Runs, against_best, compare, excludes_zero
 from pipeline.evaluation.metrics.registry import METRICS, OF_CATALOGUE, POOLED, PROTOCOLS, names_of, tested_of
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 from pipeline.evaluation.systems.slices import POPULARITY, Slices, by_user
@@ -36,7 +36,7 @@ class Comparison:
 
     Attributes:
         figures: (system, protocol, metric) to value and interval.
-        differences: each variant against each system it is compared with.
+        differences: as from `compare`.
         slices: slice_by, slice, system, protocol, metric, value, low, high, users.
     """
 
@@ -62,8 +62,7 @@ class Comparison:
 def compare_systems(
     tables: SystemTables,
     data: Dataset,
-    variants: Runs,
-    against: Runs,
+    comparisons: Sequence[tuple[Runs, Runs]],
     config: ComparisonConfig,
     seed: int,
 ) -> Comparison:
@@ -72,7 +71,7 @@ def compare_systems(
     Args:
         tables: of all systems, the ones shown first coming first.
         data: for the slices of users.
-        variants: name to the systems that are its runs, which are compared; against: with these.
+        comparisons: systems, and those that each of them is compared with; name to the systems that are its runs.
     """
     per_user, pairs = per_user_of(tables.per_user), pairs_of(tables.pairs)
     facts = {
@@ -94,7 +93,12 @@ def compare_systems(
         slices.append(
             frame.select("slice_by", "slice", pl.lit(system).alias("system"), pl.exclude("slice_by", "slice"))
         )
-    differences = compare(per_user, variants, against, config.bootstrap_samples, seed, pairs)
+    differences = pl.concat(
+        [
+            compare(per_user, variants, against, config.bootstrap_samples, seed, pairs)
+            for variants, against in comparisons
+        ]
+    )
     return Comparison(figures, differences, pl.concat(slices))
 
 
@@ -139,6 +143,11 @@ def slice_figures(slices: Slices, samples: int, seed: int) -> pl.DataFrame:
     ]
     schema = dict.fromkeys(("slice_by", "slice", "protocol", "metric"), pl.String)
     return pl.DataFrame(rows, schema=schema | dict.fromkeys(("value", "low", "high"), pl.Float64) | {"users": pl.Int32})
+
+
+def over_enough_runs(differences: pl.DataFrame) -> pl.DataFrame:
+    """Of the rows of `compare` those over so many runs of both sides that their intervals know what seeds change."""
+    return differences.filter(pl.col("runs") >= ENOUGH_RUNS)
 
 
 def marks_of(differences: pl.DataFrame) -> dict[tuple[str, str, str], str]:
@@ -209,3 +218,14 @@ def _cell(values: dict[str, float], metric: str, half: float | None, metrics: di
     mark = "*" if values[metric] == best and metric in tested_of(protocol) else ""
     spread = f" ±{half:.3f}".replace("0.", ".") if half is not None else ""
     return f"{mark}{values[metric]:.4f}{spread}".replace("0.", ".", 1)
+
+
+def seeds_note(differences: pl.DataFrame) -> str:
+    """Which of the compared systems may bear marks, and why the others do not."""
+    few = differences.filter(pl.col("runs") < ENOUGH_RUNS)["system"].unique(maintain_order=True).to_list()
+    if not few:
+        return f"intervals of differences resample users and training runs, {ENOUGH_RUNS} or more of each system"
+    return (
+        f"no mark for {', '.join(few)}: fewer than {ENOUGH_RUNS} training runs, of them or of the variant, and a difference may be that "
+        "of two seeds"
+    )

@@ -27,6 +27,11 @@ class OverUsers:
     users: int
     of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
+    @property
+    def value(self) -> float:
+        """The figure itself: every user counts once."""
+        return float(self.of(np.ones((1, self.users)))[0])
+
 
 @dataclass(frozen=True)
 class ByRanks:

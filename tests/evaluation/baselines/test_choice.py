@@ -9,10 +9,10 @@ from threadpoolctl import threadpool_limits
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation import baselines
-from pipeline.evaluation.baselines import BaselineConfig, Tried, candidates, choose, left_out
+from pipeline.evaluation.baselines import choice
 from pipeline.evaluation.baselines.als import ImplicitAls
 from pipeline.evaluation.baselines.biased_mf import BiasedMf
+from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, candidates, choose, left_out
 from pipeline.evaluation.baselines.ease import fit_ease
 from pipeline.evaluation.baselines.item_knn import ItemKnn
 from pipeline.evaluation.baselines.item_mean import ItemMean
@@ -89,9 +89,9 @@ def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest
         return original(*arguments)
 
     monkeypatch.setattr(ImplicitAls, "fit", spy)
-    monkeypatch.setattr(baselines, "cores_here", lambda: 3)
+    monkeypatch.setattr(choice, "cores_here", lambda: 3)
     for cells in (ITEMS**2, 10 * ITEMS**2):
-        monkeypatch.setattr(baselines, "MOST_CELLS", cells)
+        monkeypatch.setattr(choice, "MOST_CELLS", cells)
         with threadpool_limits(1):
             found = list(choose(data, settings, 7))
         scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found]

@@ -12,7 +12,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
-from pipeline.users.items import GatInputs, ItemEncoder, ItemInputs, fuse, shared_bags, standardised
+from pipeline.users.item_encoder import GatInputs, ItemEncoder, ItemInputs, fuse, shared_bags, standardised
 from tests.users.views.slow import dot, softmax
 
 ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH = 5, 4, 3

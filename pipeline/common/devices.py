@@ -1,28 +1,10 @@
-"""Settings of a run as a whole: the seed that governs all, and where to compute."""
+"""Where tensors live: the device that the setting `device` means on this machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import torch
 
-from pydantic import Field
-
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError
-
-if TYPE_CHECKING:
-    import torch
-
-
-class SeedConfig(Config):
-    seed: int = Field(ge=0, lt=2**31, description="Governs splits, sampling, initial weights and dropout")
-
-
-class DeviceConfig(Config):
-    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: the GPU where there is one")
-
-
-class RunConfig(SeedConfig, DeviceConfig):
-    """Both."""
 
 
 def torch_device(choice: str) -> torch.device:
@@ -34,8 +16,6 @@ def torch_device(choice: str) -> torch.device:
     Raises:
         InputError: `cuda` was asked for and there is none.
     """
-    import torch
-
     # The same as `use_deterministic_algorithms(True, warn_only=True)` but for PyTorch's compiler, which that sets up as well:
     # nothing here is compiled, and loading it takes as long as PyTorch itself.
     torch.set_deterministic_debug_mode("warn")

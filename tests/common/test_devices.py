@@ -4,27 +4,19 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from pipeline.common.config import validated
+from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError
-from pipeline.common.run_settings import RunConfig, torch_device
 from tests.repository import ROOT
 
 
-def test_a_run_has_a_seed_and_a_device() -> None:
-    assert validated(RunConfig, {"seed": 0, "device": "cpu"}, "").model_dump() == {"seed": 0, "device": "cpu"}
-
-
 def test_cpu_is_the_cpu_and_auto_is_a_gpu_where_there_is_one() -> None:
-    import torch
-
     assert torch_device("cpu").type == "cpu"
     assert torch_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_cuda_without_a_gpu_is_a_mistake_in_one_line() -> None:
-    import torch
-
     if torch.cuda.is_available():
         assert torch_device("cuda").type == "cuda"
         return
@@ -34,7 +26,7 @@ def test_cuda_without_a_gpu_is_a_mistake_in_one_line() -> None:
 
 def test_every_operation_is_deterministic_and_the_compiler_is_not_loaded_for_it() -> None:
     code = (
-        "import sys, torch; from pipeline.common.run_settings import torch_device; torch_device('cpu'); "
+        "import sys, torch; from pipeline.common.devices import torch_device; torch_device('cpu'); "
         "print(torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), "
         "'torch._dynamo' in sys.modules)"
     )

@@ -36,15 +36,6 @@ class GatConfig(Config):
     held_out_edges: float = Field(gt=0, lt=0.5, description="Fraction of edges kept back for early stopping")
     epochs: int = Field(ge=1, description="At most this many")
     patience: int = Field(ge=1, description="Epochs without a better held-out AUC before stopping")
-    batch_edges: int = Field(
-        ge=0,
-        description="0: all edges in one step; otherwise this many in a step, an epoch being a pass over them all: "
-        "for graphs whose full batch does not fit into memory",
-    )
-    sampled_neighbours: int = Field(
-        ge=0,
-        description="Where batch_edges is not 0: how many neighbours of an item a layer reads, drawn for each batch; 0: all",
-    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.vector_health import effective_rank, link_auc, sampled_non_edges
-from pipeline.structure.gat.gat import GatConfig, TrainedGat, build_gat, train_gat
+from pipeline.structure.gat.training import GatConfig, TrainedGat, build_gat, train_gat
 from tests.graphs import directed, matrix, two_communities
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
@@ -33,8 +33,6 @@ def config(**changes: Any) -> GatConfig:
         "held_out_edges": 0.2,
         "epochs": 30,
         "patience": 30,
-        "batch_edges": 0,
-        "sampled_neighbours": 0,
     }
     return GatConfig.model_validate(values | changes)
 

@@ -18,9 +18,9 @@ from benchmarks.rows.init_sdne import dense_losses
 from pipeline.common.vector_health import link_auc, sampled_non_edges
 from pipeline.structure.sdne import network as sdne_network
 from pipeline.structure.sdne import sampled as sdne_sampled
+from pipeline.structure.sdne.estimator import SDNE
 from pipeline.structure.sdne.network import SparseAutoencoder
-from pipeline.structure.sdne.sampled import SampledColumns, sampled_losses
-from pipeline.structure.sdne.sdne import SDNE
+from pipeline.structure.sdne.sampled_columns import SampledColumns, sampled_losses
 from tests.graphs import matrix, two_communities
 from tests.structure.sdne.test_sdne import GRAPHS, dense_form, gradients, networks, random_graph
 

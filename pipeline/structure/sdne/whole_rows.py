@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.structure.adam import Adam
-from pipeline.structure.sdne.error import block_error
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, by_items, first_order
+from pipeline.structure.sdne.reconstruction_error import block_error
 
 if TYPE_CHECKING:
     import torch

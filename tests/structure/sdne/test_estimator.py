@@ -20,9 +20,9 @@ from pipeline.structure.sdne import error as sdne_error
 from pipeline.structure.sdne import network as sdne_network
 from pipeline.structure.sdne import sdne
 from pipeline.structure.sdne import whole as sdne_whole
+from pipeline.structure.sdne.estimator import SDNE
 from pipeline.structure.sdne.network import Autoencoder, SparseAutoencoder, build_autoencoder, by_items
-from pipeline.structure.sdne.sdne import SDNE
-from pipeline.structure.sdne.whole import WholeRows, whole_losses
+from pipeline.structure.sdne.whole_rows import WholeRows, whole_losses
 from tests.graphs import matrix, two_communities
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does

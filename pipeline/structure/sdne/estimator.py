@@ -7,9 +7,9 @@ reconstruction:
     first order    alpha * sum_{(i,j) in E} || y_i - y_j ||^2
     L2             nu / 2 * sum over weight matrices of || W ||^2
 
-Never the dense M x M matrix: a batch of rows is read by its edges, and reconstructed in blocks of columns (`error`).
+Never the dense M x M matrix: a batch of rows is read by its edges, and reconstructed in blocks of columns (`reconstruction_error`).
 Within a batch the first-order sum runs over the edges whose both ends are in it; the sums are scaled to the whole graph, so that
-alpha means the same for every batch size. `whole` looks at all columns; for large catalogues `sampled`
+alpha means the same for every batch size. `whole_rows` looks at all columns; for large catalogues `sampled_columns`
 estimates the second-order sum by a sample of them.
 """
 
@@ -24,8 +24,8 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.structure.sdne.network import build_autoencoder, reconstructed
-from pipeline.structure.sdne.sampled import SampledColumns
-from pipeline.structure.sdne.whole import WholeRows
+from pipeline.structure.sdne.sampled_columns import SampledColumns
+from pipeline.structure.sdne.whole_rows import WholeRows
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -1,6 +1,6 @@
 """SDNE for large catalogues: sparse rows go in, and of what comes out a part is looked at.
 
-The second-order term of a batch B of rows (`sdne`) has an error e_ij = x^_ij - x_ij for each of all M columns:
+The second-order term of a batch B of rows (`estimator`) has an error e_ij = x^_ij - x_ij for each of all M columns:
 
     sum_{i in B} ( sum_{j: x_ij = 1} beta^2 e_ij^2  +  sum_{j: x_ij = 0} e_ij^2 )
 
@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.structure.adam import Adam
-from pipeline.structure.sdne.error import block_error, edge_error
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
+from pipeline.structure.sdne.reconstruction_error import block_error, edge_error
 from pipeline.structure.sdne.row_adam import RowAdam
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class SampledColumns:
 def sampled_losses(
     network: SparseAutoencoder, adjacency: csr_matrix, batch: NDArray[np.int64], columns: NDArray[np.int64], beta: float
 ) -> tuple[torch.Tensor, SparseAutoencoder, Losses]:
-    """The three terms over a batch of nodes, those of `whole.whole_losses` on average over all draws of the columns.
+    """The three terms over a batch of nodes, those of `whole_rows.whole_losses` on average over all draws of the columns.
 
     Args:
         adjacency: (M, M).
