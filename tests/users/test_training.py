@@ -814,9 +814,8 @@ def test_where_no_single_figure_would_pick_it_the_best_sum_does(
         "ranking.ndcg@10": iter([0.1, 0.2, 0.3]),
     }
 
-    class Planned:
-        def value(self, name: str) -> float:
-            return next(curves[name])
+    def planned(*_: object) -> dict[str, float]:
+        return {name: next(values) for name, values in curves.items()}
 
-    monkeypatch.setattr("pipeline.evaluation.protocols.split.evaluate_split", lambda *_: Planned())
+    monkeypatch.setattr("pipeline.evaluation.metrics.validation.validation_figures", planned)
     assert train(inputs, data, **PLUS | {"epochs": 3}).best_epoch == 2

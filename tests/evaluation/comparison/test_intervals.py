@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from pipeline.evaluation.comparison.intervals import best_threshold, mean_figure, pooled_auc_figure, threshold_figures
+from pipeline.evaluation.comparison.intervals import mean_figure, pooled_figure
+from pipeline.evaluation.metrics.auc import pooled_auc
+from pipeline.evaluation.metrics.threshold import accuracy, f1
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
-RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)
 SAMPLES = 200
 
 
@@ -27,9 +26,9 @@ def pairs(users: int, seed: int = 0, each: int = 6) -> ScoredPairs:
 
 FIGURES = {
     "mean": lambda users, random: mean_figure(per_user(users), SAMPLES, random),
-    "pooled auc": lambda users, random: pooled_auc_figure(pairs(users), SAMPLES, random),
-    "accuracy": lambda users, random: threshold_figures(pairs(users), 0.5, SAMPLES, random)["accuracy"],
-    "f1": lambda users, random: threshold_figures(pairs(users), 0.5, SAMPLES, random)["f1"],
+    "pooled auc": lambda users, random: pooled_figure(pooled_auc(pairs(users)), SAMPLES, random),
+    "accuracy": lambda users, random: pooled_figure(accuracy(pairs(users), 0.5), SAMPLES, random),
+    "f1": lambda users, random: pooled_figure(f1(pairs(users), 0.5), SAMPLES, random),
 }
 by_figure = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES.keys())
 
@@ -67,58 +66,30 @@ def test_the_interval_of_a_mean_is_that_of_means_over_drawn_users() -> None:
     assert (found.low, found.high) == pytest.approx((np.percentile(means, 2.5), np.percentile(means, 97.5)))
 
 
-def repeated(data: ScoredPairs, seed: int, rounds: int = 1) -> list[np.ndarray]:
-    """Positions of the pairs of each bootstrap sample: whole users are drawn, and their pairs repeated with them.
-
-    Args:
-        rounds: figures drawn from the same stream so far, this one included.
-    """
+def repeated(data: ScoredPairs, seed: int) -> list[np.ndarray]:
+    """Positions of the pairs of each bootstrap sample: whole users are drawn, and their pairs repeated with them."""
     random = np.random.default_rng(seed)
     names = sorted(set(data.users.tolist()))
     samples = []
-    for _ in range(rounds * SAMPLES):
+    for _ in range(SAMPLES):
         drawn = [names[place] for place in random.integers(len(names), size=len(names))]
         samples.append(np.concatenate([np.flatnonzero(data.users == name) for name in drawn]))
-    return samples[-SAMPLES:]
+    return samples
 
 
 def test_the_interval_of_a_pooled_auc_repeats_the_pairs_of_drawn_users() -> None:
     data = pairs(12)
     aucs = [roc_auc_score(data.labels[chosen], data.scores[chosen]) for chosen in repeated(data, 5)]
-    found = pooled_auc_figure(data, SAMPLES, np.random.default_rng(5))
+    found = pooled_figure(pooled_auc(data), SAMPLES, np.random.default_rng(5))
     assert found.value == pytest.approx(roc_auc_score(data.labels, data.scores))
     assert (found.low, found.high) == pytest.approx((np.percentile(aucs, 2.5), np.percentile(aucs, 97.5)))
 
 
-@pytest.mark.parametrize(("name", "reference", "rounds"), [("accuracy", accuracy_score, 1), ("f1", f1_score, 2)])
-def test_accuracy_and_f1_and_their_intervals_are_those_of_scikit_learn(name, reference, rounds) -> None:
+@pytest.mark.parametrize(("metric", "reference"), [(accuracy, accuracy_score), (f1, f1_score)])
+def test_accuracy_and_f1_and_their_intervals_are_those_of_scikit_learn(metric, reference) -> None:
     data, threshold = pairs(12), 1.0
     called = data.scores >= threshold
-    values = [reference(data.labels[chosen], called[chosen]) for chosen in repeated(data, 5, rounds)]
-    found = threshold_figures(data, threshold, SAMPLES, np.random.default_rng(5))[name]
+    values = [reference(data.labels[chosen], called[chosen]) for chosen in repeated(data, 5)]
+    found = pooled_figure(metric(data, threshold), SAMPLES, np.random.default_rng(5))
     assert found.value == pytest.approx(reference(data.labels, called))
     assert (found.low, found.high) == pytest.approx((np.percentile(values, 2.5), np.percentile(values, 97.5)))
-
-
-@pytest.mark.parametrize("threshold", [-100.0, 100.0])
-def test_calling_everything_or_nothing_a_like_is_counted_right(threshold) -> None:
-    data = pairs(12)
-    found = threshold_figures(data, threshold, 20, np.random.default_rng(0))
-    called = data.scores >= threshold
-    assert found["accuracy"].value == pytest.approx(accuracy_score(data.labels, called))
-    assert found["f1"].value == pytest.approx(f1_score(data.labels, called, zero_division=0))
-
-
-@RANDOMLY
-@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=15))
-def test_the_best_threshold_has_the_best_accuracy_of_all_cuts(cells) -> None:
-    scores, labels = np.array([float(s) for s, _ in cells]), np.array([label for _, label in cells])
-    threshold = best_threshold(ScoredPairs(np.zeros(len(cells), dtype=np.int64), labels, scores))
-    cuts = [*sorted(set(scores)), max(scores) + 1]
-    best = max(np.mean((scores >= cut) == labels) for cut in cuts)
-    assert np.mean((scores >= threshold) == labels) == best
-
-
-def test_the_best_threshold_lies_in_the_middle_between_two_scores() -> None:
-    labels = np.array([True, False, True, False])
-    assert best_threshold(ScoredPairs(np.arange(4), labels, np.array([3.0, 1.0, 4.0, 2.0]))) == 2.5

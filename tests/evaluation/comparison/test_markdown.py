@@ -65,9 +65,9 @@ def test_systems_have_a_row_each_with_the_best_of_a_column_bold_and_its_mark() -
 
 def test_differences_are_bold_where_the_interval_excludes_zero_and_name_what_they_are_against() -> None:
     rows = [
-        ("model", "ctr", "user_auc", "als", 0.02, 0.01, 0.03, 9),
-        ("model", "ranking", "ndcg@10", "ease", -0.01, -0.03, 0.01, 9),
-        ("second", "ctr", "user_auc", "als", -0.02, -0.03, -0.01, 9),
+        ("model", "ctr", "user_auc", "als", 0.02, 0.01, 0.03, 9, 1),
+        ("model", "ranking", "ndcg@10", "ease", -0.01, -0.03, 0.01, 9, 1),
+        ("second", "ctr", "user_auc", "als", -0.02, -0.03, -0.01, 9, 1),
     ]
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     table = cells(differences_table(frame))

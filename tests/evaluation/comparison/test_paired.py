@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,21 +12,22 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from pipeline.common.errors import InputError
-from pipeline.evaluation.comparison import intervals, paired
-from pipeline.evaluation.comparison.intervals import POOLED_SAMPLES, mean_figure
+from pipeline.common.random_streams import stream
+from pipeline.evaluation.comparison import intervals
+from pipeline.evaluation.comparison.intervals import mean_figure
 from pipeline.evaluation.comparison.paired import (
     SCHEMA,
     against_best,
     compare,
-    compare_with_best,
     excludes_zero,
-    paired_auc_difference,
-    paired_difference,
+    run_weights,
 )
+from pipeline.evaluation.comparison.suite import alone
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 
 RANDOMLY = settings(deadline=None, max_examples=60, derandomize=True)
 SAMPLES = 100
+RANKING, CTR = ("ranking", "ndcg@10"), ("ctr", "user_auc")
 
 
 def per_user(count: int, seed: int, first: int = 0, shift: float = 0.0) -> PerUser:
@@ -39,12 +42,37 @@ def pairs(users: int, seed: int, each: int = 6) -> ScoredPairs:
     return ScoredPairs(owners, labels, np.round(np.random.default_rng(seed).normal(labels * 0.8, 1.0)))
 
 
+class Difference(NamedTuple):
+    value: float
+    low: float
+    high: float
+    users: int
+
+    @property
+    def beyond_chance(self) -> bool:
+        return excludes_zero(self.low, self.high)
+
+
+def paired_difference(left: PerUser, right: PerUser, samples: int, seed: int) -> Difference:
+    """Of two systems of one run each, by one metric."""
+    found = compare(
+        {"left": {RANKING: left}, "right": {RANKING: right}}, alone(["left"]), alone(["right"]), samples, seed
+    )
+    return Difference(*found.row(0)[4:8])
+
+
+def paired_auc_difference(left: ScoredPairs, right: ScoredPairs, samples: int, seed: int) -> Difference:
+    both = {"left": {"ctr": left}, "right": {"ctr": right}}
+    found = compare({}, alone(["left"]), alone(["right"]), samples, seed, both)
+    return Difference(*found.row(0)[4:8])
+
+
 def slow_interval(left: PerUser, right: PerUser, samples: int, seed: int) -> tuple[float, float, float]:
     of_left = dict(zip(left.users.tolist(), left.values.tolist(), strict=True))
     of_right = dict(zip(right.users.tolist(), right.values.tolist(), strict=True))
     both = sorted(of_left.keys() & of_right.keys())
     apart = [of_left[user] - of_right[user] for user in both]
-    random = np.random.default_rng(seed)
+    random = stream(seed, "paired bootstrap")
     means = []
     for _ in range(samples):
         drawn = [apart[place] for place in random.integers(len(both), size=len(both))]
@@ -58,10 +86,10 @@ def test_a_paired_difference_is_over_the_users_that_both_have(left: int, right: 
     one, other = per_user(left, seed), per_user(right, seed + 1, first)
     common = set(one.users.tolist()) & set(other.users.tolist())
     if not common:
-        with pytest.raises(InputError, match="no user with a value of both"):
-            paired_difference(one, other, 20, np.random.default_rng(seed))
+        systems = {"left": {RANKING: one}, "right": {RANKING: other}}
+        assert compare(systems, alone(["left"]), alone(["right"]), 20, seed).is_empty()
         return
-    found = paired_difference(one, other, 20, np.random.default_rng(seed))
+    found = paired_difference(one, other, 20, seed)
     assert found.users == len(common)
     assert found[:3] == pytest.approx(slow_interval(one, other, 20, seed))
 
@@ -70,15 +98,14 @@ def test_users_need_no_order() -> None:
     one, other = per_user(9, 1), per_user(9, 2)
     mixed = np.random.default_rng(0).permutation(9)
     shuffled = PerUser(other.users[mixed], other.values[mixed])
-    draw = np.random.default_rng
-    assert paired_difference(one, shuffled, 30, draw(3)) == paired_difference(one, other, 30, draw(3))
+    assert paired_difference(one, shuffled, 30, 3) == paired_difference(one, other, 30, 3)
 
 
 @pytest.mark.parametrize("cells", [1, 40, 10**6])
 def test_blocks_of_samples_change_nothing(monkeypatch, cells) -> None:
     monkeypatch.setattr(intervals, "BLOCK_CELLS", cells)
     one, other = per_user(15, 1), per_user(15, 2)
-    found = paired_difference(one, other, SAMPLES, np.random.default_rng(5))
+    found = paired_difference(one, other, SAMPLES, 5)
     assert found[:3] == pytest.approx(slow_interval(one, other, SAMPLES, 5))
 
 
@@ -93,22 +120,22 @@ def test_what_both_systems_share_cancels() -> None:
     one = PerUser(np.arange(200), hard + 0.05 + np.random.default_rng(2).normal(0, 0.05, 200))
     other = PerUser(np.arange(200), hard)
     alone = mean_figure(one, SAMPLES, np.random.default_rng(0))
-    found = paired_difference(one, other, SAMPLES, np.random.default_rng(0))
+    found = paired_difference(one, other, SAMPLES, 0)
     assert found.beyond_chance
     assert found.high - found.low < (alone.high - alone.low) / 5
 
 
 def test_a_system_against_itself_differs_by_nothing() -> None:
-    found = paired_difference(per_user(9, 1), per_user(9, 1), SAMPLES, np.random.default_rng(0))
+    found = paired_difference(per_user(9, 1), per_user(9, 1), SAMPLES, 0)
     assert found == (0, 0, 0, 9)
     assert not found.beyond_chance
-    assert paired_auc_difference(pairs(9, 1), pairs(9, 1), SAMPLES, np.random.default_rng(0)) == (0, 0, 0, 9)
+    assert paired_auc_difference(pairs(9, 1), pairs(9, 1), SAMPLES, 0) == (0, 0, 0, 9)
 
 
 def test_nineteen_of_twenty_intervals_of_equal_systems_hold_zero() -> None:
     held = 0
     for seed in range(200):
-        found = paired_difference(per_user(60, 2 * seed), per_user(60, 2 * seed + 1), 200, np.random.default_rng(seed))
+        found = paired_difference(per_user(60, 2 * seed), per_user(60, 2 * seed + 1), 200, seed)
         held += not found.beyond_chance
     assert 180 <= held <= 198
 
@@ -127,14 +154,14 @@ def test_an_interval_without_bounds_excludes_nothing() -> None:
 
 def test_the_difference_of_pooled_aucs_repeats_the_pairs_of_drawn_users() -> None:
     one, other = pairs(12, 1), pairs(12, 2)
-    random, names = np.random.default_rng(5), np.unique(one.users)
+    random, names = stream(5, "paired bootstrap"), np.unique(one.users)
     apart = []
     for _ in range(SAMPLES):
         drawn = [names[place] for place in random.integers(12, size=12)]
         chosen = np.concatenate([np.flatnonzero(one.users == name) for name in drawn])
         aucs = [roc_auc_score(system.labels[chosen], system.scores[chosen]) for system in (one, other)]
         apart.append(aucs[0] - aucs[1])
-    found = paired_auc_difference(one, other, SAMPLES, np.random.default_rng(5))
+    found = paired_auc_difference(one, other, SAMPLES, 5)
     assert found.value == pytest.approx(
         roc_auc_score(one.labels, one.scores) - roc_auc_score(other.labels, other.scores)
     )
@@ -142,19 +169,18 @@ def test_the_difference_of_pooled_aucs_repeats_the_pairs_of_drawn_users() -> Non
     assert found.users == 12
 
 
-def test_samples_of_a_pooled_auc_are_capped() -> None:
+def test_a_pooled_auc_has_all_the_samples_that_are_asked_for() -> None:
     one, other = pairs(12, 1), pairs(12, 2)
-    many, capped = (
-        paired_auc_difference(one, other, count, np.random.default_rng(5)) for count in (5000, POOLED_SAMPLES)
-    )
-    assert many == capped
+    few, many = (paired_auc_difference(one, other, count, 5) for count in (200, 1000))
+    assert few.value == many.value
+    assert (few.low, few.high) != (many.low, many.high)
 
 
 def test_samples_with_one_kind_of_label_count_for_nothing() -> None:
     owners, labels = np.array([0, 0, 1]), np.array([True, True, False])
     one = ScoredPairs(owners, labels, np.array([2.0, 0.0, 1.0]))
     other = ScoredPairs(owners, labels, np.array([0.0, 0.5, 1.0]))
-    assert paired_auc_difference(one, other, 50, np.random.default_rng(0)) == (0.5, 0.5, 0.5, 2)
+    assert paired_auc_difference(one, other, 50, 0) == (0.5, 0.5, 0.5, 2)
 
 
 @pytest.mark.parametrize("change", ["users", "labels"])
@@ -163,10 +189,9 @@ def test_aucs_over_different_pairs_are_refused(change) -> None:
     columns = {"users": one.users, "labels": one.labels, "scores": one.scores}
     other = ScoredPairs(**columns | {change: columns[change][::-1].copy()})
     with pytest.raises(InputError, match="different pairs"):
-        paired_auc_difference(one, other, SAMPLES, np.random.default_rng(0))
+        paired_auc_difference(one, other, SAMPLES, 0)
 
 
-RANKING, CTR = ("ranking", "ndcg@10"), ("ctr", "user_auc")
 SYSTEMS = {
     "crmman": {CTR: per_user(30, 1), RANKING: per_user(40, 2)},
     "crmman-flat": {CTR: per_user(30, 3), RANKING: per_user(40, 4)},
@@ -174,7 +199,7 @@ SYSTEMS = {
     "als": {CTR: per_user(30, 7, shift=0.5), RANKING: per_user(40, 8)},
     "partial": {RANKING: per_user(40, 8)},
 }
-VARIANTS, BASELINES = ["crmman", "crmman-flat"], ["ease", "als", "partial"]
+VARIANTS, BASELINES = alone(["crmman", "crmman-flat"]), alone(["ease", "als", "partial"])
 PAIRS = {name: {"ctr": pairs(12, seed)} for seed, name in enumerate(["crmman", "crmman-flat", "ease", "als"])}
 
 
@@ -204,15 +229,14 @@ def test_every_variant_meets_every_baseline_that_has_the_metric() -> None:
 
 def test_each_comparison_is_what_it_is_alone_and_stays_so_when_others_come() -> None:
     whole = compare(SYSTEMS, VARIANTS, BASELINES, SAMPLES, 7, PAIRS)
-    alone = compare(SYSTEMS, ["crmman-flat"], ["als"], SAMPLES, 7, PAIRS)
+    apart = compare(SYSTEMS, alone(["crmman-flat"]), alone(["als"]), SAMPLES, 7, PAIRS)
     row = (pl.col("system") == "crmman-flat") & (pl.col("against") == "als")
     part = whole.filter(row)
-    assert part.drop("difference", "low", "high").equals(alone.drop("difference", "low", "high"))
+    assert part.drop("difference", "low", "high").equals(apart.drop("difference", "low", "high"))
     for column in ("difference", "low", "high"):
-        assert part[column].to_list() == pytest.approx(alone[column].to_list())
-    draws = paired.stream(7, "paired bootstrap")
-    expected = paired_difference(SYSTEMS["crmman-flat"][RANKING], SYSTEMS["als"][RANKING], SAMPLES, draws)
-    assert alone.filter(metric="ndcg@10").row(0)[4:] == pytest.approx(tuple(expected))
+        assert part[column].to_list() == pytest.approx(apart[column].to_list())
+    expected = paired_difference(SYSTEMS["crmman-flat"][RANKING], SYSTEMS["als"][RANKING], SAMPLES, 7)
+    assert apart.filter(metric="ndcg@10").row(0)[4:8] == pytest.approx(tuple(expected))
 
 
 def test_the_seed_sets_the_intervals_and_nothing_else() -> None:
@@ -223,24 +247,24 @@ def test_the_seed_sets_the_intervals_and_nothing_else() -> None:
 
 
 def test_the_best_baseline_of_each_metric_is_the_one_with_the_highest_mean() -> None:
-    found = compare_with_best(SYSTEMS, VARIANTS, BASELINES, SAMPLES, 7)
+    whole = compare(SYSTEMS, VARIANTS, BASELINES, SAMPLES, 7)
+    found = against_best(whole)
     assert found.select("system", "metric", "against").rows() == [
         (variant, *best) for variant in VARIANTS for best in (("user_auc", "als"), ("ndcg@10", "ease"))
     ]
-    whole = compare(SYSTEMS, VARIANTS, BASELINES, SAMPLES, 7)
-    assert found.equals(against_best(whole))
     assert len(found.join(whole, on=found.columns)) == len(found)
 
 
 def test_of_equal_baselines_the_first_is_taken() -> None:
     for order in (["als", "partial"], ["partial", "als"]):
-        found = compare_with_best({**SYSTEMS, "ease": {}}, ["crmman"], order, SAMPLES, 7).filter(metric="ndcg@10")
+        whole = compare({**SYSTEMS, "ease": {}}, alone(["crmman"]), alone(order), SAMPLES, 7)
+        found = against_best(whole).filter(metric="ndcg@10")
         assert found["against"].to_list() == order[:1]
 
 
 def test_nothing_to_compare_is_an_empty_table() -> None:
     for systems, baselines in (({}, []), (SYSTEMS, []), (SYSTEMS, ["unheard of"])):
-        found = compare_with_best(systems, VARIANTS, baselines, SAMPLES, 7)
+        found = against_best(compare(systems, VARIANTS, alone(baselines), SAMPLES, 7))
         assert found.is_empty()
         assert found.schema == SCHEMA
 
@@ -251,3 +275,64 @@ def test_a_protocol_with_one_kind_of_label_has_no_auc_to_compare() -> None:
         for name, part in PAIRS.items()
     }
     assert "auc" not in compare(SYSTEMS, VARIANTS, BASELINES, SAMPLES, 7, likes)["metric"].to_list()
+
+
+RUNS = {f"a{run}": {RANKING: per_user(40, 20 + run, shift=0.03 * run)} for run in range(3)}
+RUNS |= {f"b{run}": {RANKING: per_user(40, 30 + run)} for run in range(4)}
+RUN_PAIRS = {name: {"ctr": pairs(12, seed)} for seed, name in enumerate(RUNS)}
+
+
+def test_runs_are_drawn_with_the_users_and_each_side_draws_its_own() -> None:
+    mine, theirs = ["a0", "a1", "a2"], ["b0", "b1", "b2", "b3"]
+    found = compare(RUNS, {"a": mine}, {"b": theirs}, SAMPLES, 7, RUN_PAIRS)
+    assert found.select("system", "metric", "against", "users", "runs").rows() == [
+        ("a", "auc", "b", 12, 3),
+        ("a", "ndcg@10", "b", 40, 3),
+    ]
+    means = {run: RUNS[run][RANKING].values for run in RUNS}
+    random = stream(7, "paired bootstrap")
+    weights = [
+        run_weights(len(runs), SAMPLES, stream(7, f"runs of {name}")) for name, runs in (("a", mine), ("b", theirs))
+    ]
+    expected = []
+    for sample in range(SAMPLES):
+        drawn = random.integers(40, size=40)
+        left = sum(weights[0][sample, place] * means[run][drawn].mean() for place, run in enumerate(mine))
+        right = sum(weights[1][sample, place] * means[run][drawn].mean() for place, run in enumerate(theirs))
+        expected.append(left - right)
+    row = found.row(1, named=True)
+    whole = np.mean([means[run].mean() for run in mine]) - np.mean([means[run].mean() for run in theirs])
+    assert row["difference"] == pytest.approx(whole)
+    assert (row["low"], row["high"]) == pytest.approx((np.percentile(expected, 2.5), np.percentile(expected, 97.5)))
+    aucs = {run: roc_auc_score(RUN_PAIRS[run]["ctr"].labels, RUN_PAIRS[run]["ctr"].scores) for run in RUNS}
+    whole = np.mean([aucs[run] for run in mine]) - np.mean([aucs[run] for run in theirs])
+    assert found.row(0, named=True)["difference"] == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_the_weighted_mean_of_runs_varies_as_a_mean_of_so_many_should(runs) -> None:
+    values = np.random.default_rng(1).normal(size=runs)
+    weights = run_weights(runs, 40_000, np.random.default_rng(2))
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    assert (weights @ values).mean() == pytest.approx(values.mean(), abs=0.01)
+    assert (weights @ values).var() == pytest.approx(values.var(ddof=1) / runs, rel=0.03)
+
+
+def test_one_run_counts_fully_in_every_sample() -> None:
+    assert (run_weights(1, 30, np.random.default_rng(2)) == 1.0).all()
+
+
+def test_equal_systems_whose_seeds_differ_more_than_their_users_are_held_apart_by_users_alone_and_not_by_both() -> None:
+    users, trained = np.random.default_rng(0).random(300), np.random.default_rng(1).normal(0, 0.05, 24)
+    systems = {str(run): {RANKING: PerUser(np.arange(300), users + shift)} for run, shift in enumerate(trained)}
+    alone_apart = [
+        paired_difference(systems[str(run)][RANKING], systems[str(run + 3)][RANKING], 50, 0).beyond_chance
+        for run in range(0, 24, 6)
+    ]
+    assert all(alone_apart), "users who are shifted all alike leave no doubt of two runs"
+    together = 0
+    for first in range(0, 24, 6):
+        runs = [str(run) for run in range(first, first + 6)]
+        row = compare(systems, {"a": runs[:3]}, {"b": runs[3:]}, 400, 0).row(0, named=True)
+        together += excludes_zero(row["low"], row["high"])
+    assert together <= 1

@@ -8,17 +8,17 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.ease import Ease
 from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.comparison.paired import SCHEMA, paired_auc_difference, paired_difference
-from pipeline.evaluation.comparison.suite import Comparison, ComparisonConfig, compare_systems, marks_of, table
+from pipeline.evaluation.comparison.paired import SCHEMA
+from pipeline.evaluation.comparison.suite import Comparison, ComparisonConfig, alone, compare_systems, marks_of, table
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.protocols.scores import Scorer
 from pipeline.evaluation.systems.slices import by_user
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system
+from tests.evaluation.comparison.test_paired import paired_auc_difference, paired_difference
 from tests.evaluation.worlds import (
     Fixed,
     dataset,
@@ -53,7 +53,8 @@ def scorers() -> dict[str, Scorer]:
 def compared(systems: dict[str, Scorer], variants: list[str], data: Dataset = DATA, samples: int = 20) -> Comparison:
     tables = SystemTables.joined([evaluate_system(name, scorer, data) for name, scorer in systems.items()])
     against = [name for name in systems if name not in variants]
-    return compare_systems(tables, data, variants, against, ComparisonConfig(bootstrap_samples=samples), 1)
+    comparisons = [(alone(variants), alone(against))]
+    return compare_systems(tables, data, comparisons, ComparisonConfig(bootstrap_samples=samples), 1)
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +78,16 @@ def test_figures_are_those_of_the_test_split(comparison) -> None:
         for (protocol, metric), values in tested.per_user.items():
             assert found[protocol][metric] == pytest.approx(np.mean(values.values)), (protocol, metric)
             assert comparison.figures[system, protocol, metric].users == len(values.users)
-        for protocol, pairs in (("ctr", tested.ctr), ("impression", tested.impression)):
+        for protocol, pairs in (("ctr", tested.scored.ctr), ("impression", tested.scored.impression)):
             assert found[protocol]["auc"] == pytest.approx(roc_auc_score(pairs.labels, pairs.scores))
-        assert found["ranking"]["coverage@10"] == tested.coverage
+        assert found["ranking"]["coverage@10"] == tested.scored.coverage
 
 
 def test_the_threshold_of_accuracy_and_f1_is_the_best_of_validation_whatever_it_does_on_test() -> None:
     scores = oracle(DATA, "valid").table + oracle(DATA, "test").table * 0.5
     # On validation .75 parts likes from the rest without a mistake; on test it calls nothing a like.
     found = compared({"mine": Fixed(scores)}, ["mine"]).as_nested()["mine"]["ctr"]
-    pairs = evaluate_split(Fixed(scores), DATA, "test").ctr
+    pairs = evaluate_split(Fixed(scores), DATA, "test").scored.ctr
     called = pairs.scores >= 0.5
     assert set(pairs.scores.tolist()) == {0.0, 0.5}
     assert found["accuracy"] == pytest.approx(accuracy_score(pairs.labels, called))
@@ -164,15 +165,14 @@ def test_each_variant_is_compared_with_each_system_that_is_named_by_what_both_di
     tested = {name: evaluate_split(scorer, DATA, "test") for name, scorer in scorers().items()}
     for row in differences.iter_rows(named=True):
         left, right = (tested[row[name]] for name in ("system", "against"))
-        random = stream(1, "paired bootstrap")
         if row["metric"] == "auc":
-            pairs = (getattr(each, row["protocol"]) for each in (left, right))
-            expected = paired_auc_difference(*pairs, 20, random)
+            pairs = (getattr(each.scored, row["protocol"]) for each in (left, right))
+            expected = paired_auc_difference(*pairs, 20, 1)
         else:
             key = (row["protocol"], row["metric"])
-            expected = paired_difference(left.per_user[key], right.per_user[key], 20, random)
+            expected = paired_difference(left.per_user[key], right.per_user[key], 20, 1)
         assert (row["difference"], row["low"], row["high"]) == pytest.approx(expected[:3])
-        assert row["users"] == expected.users
+        assert (row["users"], row["runs"]) == (expected.users, 1)
     compared_metrics = {(p, m) for p, m in differences.select("protocol", "metric").rows()}
     assert compared_metrics == {
         (protocol, metric)
@@ -244,7 +244,7 @@ INTERVALS = pl.DataFrame(
 
 def differences(*rows: tuple[str, str, str, float, float, float]) -> pl.DataFrame:
     """Of crmman: protocol, metric, against, difference, low, high."""
-    return pl.DataFrame([("crmman", *row, 9) for row in rows], schema=SCHEMA, orient="row")
+    return pl.DataFrame([("crmman", *row, 9, 1) for row in rows], schema=SCHEMA, orient="row")
 
 
 NONE = differences()

@@ -8,8 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from pipeline.evaluation.metrics import ndcg as metrics
+from pipeline.evaluation.metrics import auc
+from pipeline.evaluation.metrics.auc import pooled_auc, user_auc
+from pipeline.evaluation.metrics.hit import hit
+from pipeline.evaluation.metrics.ndcg import ndcg
+from pipeline.evaluation.metrics.recall import recall
+from pipeline.evaluation.metrics.reciprocal_rank import reciprocal_rank
 from pipeline.evaluation.protocols.ranks import Standing, standing
+from pipeline.evaluation.protocols.split import ScoredPairs
 from tests.evaluation import orders
 
 RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)
@@ -20,10 +26,10 @@ TIED_LIST = st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, ma
     lambda cells: any(relevant for _, relevant in cells)
 )
 METRICS = {
-    **{f"ndcg@{k}": (partial(metrics.ndcg, k=k), partial(orders.ndcg, k=k)) for k in (1, 2, 5, 10)},
-    **{f"recall@{k}": (partial(metrics.recall, k=k), partial(orders.recall, k=k)) for k in (1, 2, 5, 10)},
-    **{f"hit@{k}": (partial(metrics.hit, k=k), partial(orders.hit, k=k)) for k in (1, 2, 3, 5)},
-    "reciprocal rank": (metrics.reciprocal_rank, orders.reciprocal_rank),
+    **{f"ndcg@{k}": (partial(ndcg, k=k), partial(orders.ndcg, k=k)) for k in (1, 2, 5, 10)},
+    **{f"recall@{k}": (partial(recall, k=k), partial(orders.recall, k=k)) for k in (1, 2, 5, 10)},
+    **{f"hit@{k}": (partial(hit, k=k), partial(orders.hit, k=k)) for k in (1, 2, 3, 5)},
+    "reciprocal rank": (reciprocal_rank, orders.reciprocal_rank),
 }
 by_metric = pytest.mark.parametrize(("fast", "plain"), METRICS.values(), ids=METRICS.keys())
 
@@ -55,7 +61,7 @@ def test_without_ties_ndcg_is_that_of_scikit_learn(k) -> None:
     expected = [
         ndcg_score([[relevant for _, relevant in cells]], [[score for score, _ in cells]], k=k) for cells in lists
     ]
-    np.testing.assert_allclose(metrics.ndcg(stand(lists), k), expected, rtol=1e-12)
+    np.testing.assert_allclose(ndcg(stand(lists), k), expected, rtol=1e-12)
 
 
 @by_metric
@@ -72,7 +78,7 @@ def test_a_constant_score_has_the_ndcg_of_a_random_order(k) -> None:
     cells = [(0.5, place < relevant) for place in range(size)]
     discounts = [1 / np.log2(place + 1) for place in range(1, size + 1)]
     expected = relevant / size * sum(discounts[:k]) / sum(discounts[: min(k, relevant)])
-    assert metrics.ndcg(stand([cells]), k)[0] == pytest.approx(expected, rel=1e-12)
+    assert ndcg(stand([cells]), k)[0] == pytest.approx(expected, rel=1e-12)
 
 
 @RANDOMLY
@@ -80,27 +86,45 @@ def test_a_constant_score_has_the_ndcg_of_a_random_order(k) -> None:
 def test_auc_with_ties_is_that_of_scikit_learn(pairs) -> None:
     scores, labels = np.array([s for s, _ in pairs], dtype=np.float32), np.array([label for _, label in pairs])
     assume(labels.any() and not labels.all())
-    assert metrics.auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores), rel=1e-12)
+    found = pooled_auc(ScoredPairs(np.arange(len(pairs)), labels, scores)).value
+    assert found == pytest.approx(roc_auc_score(labels, scores), rel=1e-12)
 
 
 @RANDOMLY
 @given(TIED_PAIRS, st.data())
-def test_a_weight_counts_like_repeating_the_pair(pairs, data) -> None:
+def test_in_a_sample_a_users_pairs_count_as_often_as_the_user_is_drawn(pairs, data) -> None:
     scores, labels = np.array([float(s) for s, _ in pairs]), np.array([label for _, label in pairs])
-    times = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(pairs), max_size=len(pairs))))
-    repeated = np.repeat(labels, times)
-    found = metrics.auc(scores, labels, times.astype(float))
-    if repeated.any() and not repeated.all():
-        assert found == pytest.approx(roc_auc_score(repeated, np.repeat(scores, times)), rel=1e-12)
-    else:
-        assert np.isnan(found)
+    owners = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(pairs), max_size=len(pairs)))) * 3 + 1
+    of_users = pooled_auc(ScoredPairs(owners, labels, scores))
+    names, place = np.unique(owners, return_inverse=True)
+    assert of_users.users == len(names)
+    counts = st.lists(st.integers(0, 3), min_size=len(names), max_size=len(names))
+    times = np.array(data.draw(st.lists(counts, min_size=1, max_size=3)))
+    for row, found in zip(times, of_users.of(times.astype(float)), strict=True):
+        repeated = np.repeat(labels, row[place])
+        if repeated.any() and not repeated.all():
+            assert found == pytest.approx(roc_auc_score(repeated, np.repeat(scores, row[place])), rel=1e-12)
+        else:
+            assert np.isnan(found)
+
+
+@pytest.mark.parametrize("together", [1, 7, 200])
+def test_samples_that_are_summed_together_change_no_byte(monkeypatch, together) -> None:
+    random = np.random.default_rng(3)
+    labels = random.random(90) < 0.4
+    of_users = pooled_auc(ScoredPairs(random.integers(12, size=90), labels, np.round(random.normal(labels, 1.0))))
+    times = random.integers(0, 4, size=(20, of_users.users)).astype(float)
+    whole = of_users.of(times)
+    monkeypatch.setattr(auc, "TOGETHER", together)
+    assert of_users.of(times).tobytes() == whole.tobytes()
 
 
 def test_a_constant_score_has_an_auc_of_exactly_one_half() -> None:
     labels = np.arange(37) % 3 == 0
-    assert metrics.auc(np.zeros(37), labels) == 0.5
-    users, values = metrics.auc_per_user(np.zeros(37, dtype=np.int64), np.zeros(37), labels)
-    assert (users.tolist(), values.tolist()) == ([0], [0.5])
+    of_one = ScoredPairs(np.zeros(37, dtype=np.int64), labels, np.zeros(37))
+    assert pooled_auc(of_one).value == 0.5
+    found = user_auc(of_one)
+    assert (found.users.tolist(), found.values.tolist()) == ([0], [0.5])
 
 
 @RANDOMLY
@@ -113,6 +137,6 @@ def test_auc_per_user_is_that_of_scikit_learn_for_each_user_with_both_kinds(trip
         for u in sorted(set(user.tolist()))
         if labels[user == u].any() and not labels[user == u].all()
     }
-    users, values = metrics.auc_per_user(user, scores, labels)
-    assert users.tolist() == list(expected)
-    np.testing.assert_allclose(values, list(expected.values()), rtol=1e-12)
+    found = user_auc(ScoredPairs(user, labels, scores))
+    assert found.users.tolist() == list(expected)
+    np.testing.assert_allclose(found.values, list(expected.values()), rtol=1e-12)

@@ -122,18 +122,20 @@ def test_candidates_and_metrics_are_those_that_sets_give(split, earlier, items, 
     assert found.keys() == expected.keys()
     for key, values in expected.items():
         assert found[key] == pytest.approx(values, rel=1e-9), key
-    for pairs, other in ((evaluated.ctr, slow.unrated), (evaluated.impression, slow.disliked)):
+    for pairs, other in ((evaluated.scored.ctr, slow.unrated), (evaluated.scored.impression, slow.disliked)):
         triples = list(zip(pairs.users.tolist(), pairs.labels.tolist(), pairs.scores.tolist(), strict=True))
         assert len(triples) == len(set(triples))
         assert set(triples) == slow.pairs(other)
-    assert evaluated.coverage == pytest.approx(slow.coverage())
+    assert evaluated.scored.coverage == pytest.approx(slow.coverage())
 
 
 def test_what_a_user_knows_does_not_fill_up_a_short_first_ten() -> None:
     rows = [{"user": 0, "item": item, "like": True, "rating": 5, "split": "train"} for item in range(8)]
     rows.append({"user": 0, "item": 9, "like": True, "rating": 5, "split": "test"})
     # Items 8 to 11 are left to recommend, four of twelve.
-    assert evaluate_split(without_ties(1, 12, 0), dataset(rows, [], 1, 12), "test").coverage == pytest.approx(4 / 12)
+    assert evaluate_split(without_ties(1, 12, 0), dataset(rows, [], 1, 12), "test").scored.coverage == pytest.approx(
+        4 / 12
+    )
 
 
 def test_users_without_a_test_like_or_without_both_kinds_are_left_out_where_they_cannot_count() -> None:
@@ -174,10 +176,10 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch, cells, split, earlier,
     assert max(asked) == max(cells // ITEMS, 1)
     assert sum(asked) == USERS
     assert values_of(in_blocks) == values_of(whole)
-    assert in_blocks.coverage == whole.coverage
+    assert in_blocks.scored.coverage == whole.scored.coverage
     for name in ("ctr", "impression"):
-        np.testing.assert_array_equal(getattr(in_blocks, name).scores, getattr(whole, name).scores)
-        np.testing.assert_array_equal(getattr(in_blocks, name).labels, getattr(whole, name).labels)
+        np.testing.assert_array_equal(getattr(in_blocks.scored, name).scores, getattr(whole.scored, name).scores)
+        np.testing.assert_array_equal(getattr(in_blocks.scored, name).labels, getattr(whole.scored, name).labels)
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
@@ -272,9 +274,9 @@ def test_candidates_of_ctr_and_ranking_go_by_preference_and_those_of_impression_
             expected, other = other, expected
         assert values == expected
         assert values != other
-    np.testing.assert_array_equal(found.ctr.scores, by_first.ctr.scores)
-    np.testing.assert_array_equal(found.impression.scores, by_second.impression.scores)
-    assert found.coverage == by_first.coverage
+    np.testing.assert_array_equal(found.scored.ctr.scores, by_first.scored.ctr.scores)
+    np.testing.assert_array_equal(found.scored.impression.scores, by_second.scored.impression.scores)
+    assert found.scored.coverage == by_first.scored.coverage
 
 
 def test_one_answer_is_one_for_both_questions() -> None:
@@ -300,7 +302,7 @@ def test_validation_does_not_see_the_test_split() -> None:
     scorer = without_ties(USERS, ITEMS, 0)
     full, cut = (evaluate_split(scorer, dataset(part, drawn, USERS, ITEMS), "valid") for part in (rows, without_test))
     assert values_of(full) == values_of(cut)
-    assert full.coverage == cut.coverage
+    assert full.scored.coverage == cut.scored.coverage
 
 
 def test_the_worlds_of_these_tests_hold_the_users_they_speak_of() -> None:

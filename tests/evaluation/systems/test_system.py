@@ -66,8 +66,8 @@ def test_the_tables_hold_what_the_test_split_gives(tmp_path) -> None:
         np.testing.assert_array_equal(values["mine"][key].values, expected.values)
     facts = dict(tables.facts.select("fact", "value").rows())
     assert facts == {
-        "ranking coverage@10": tested.coverage,
-        "ctr threshold": best_threshold(evaluate_split(scorer, DATA, "valid").ctr),
+        "ranking coverage@10": tested.scored.coverage,
+        "ctr threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.ctr),
     }
 
 
@@ -91,7 +91,7 @@ def test_scored_pairs_come_back_from_their_table_as_they_were_but_for_their_orde
     found = pairs_of(stored(evaluate_system("mine", scorer, DATA), tmp_path).pairs)
     tested = evaluate_split(scorer, DATA, "test")
     assert list(found) == ["mine"]
-    for protocol, expected in (("ctr", tested.ctr), ("impression", tested.impression)):
+    for protocol, expected in (("ctr", tested.scored.ctr), ("impression", tested.scored.impression)):
         pairs = found["mine"][protocol]
         assert (pairs.users.dtype, pairs.labels.dtype, pairs.scores.dtype) == (np.int64, np.bool_, np.float64)
         assert sorted(zip(pairs.users, pairs.labels, pairs.scores, strict=True)) == sorted(
@@ -147,7 +147,7 @@ def test_tables_of_several_systems_are_one_in_the_order_in_which_they_come() -> 
     for seed, system in enumerate("bac"):
         pairs = pairs_of(joined.pairs)[system]["ctr"]
         np.testing.assert_array_equal(
-            pairs.scores, evaluate_split(without_ties(USERS, ITEMS, seed), DATA, "test").ctr.scores
+            pairs.scores, evaluate_split(without_ties(USERS, ITEMS, seed), DATA, "test").scored.ctr.scores
         )
 
 
