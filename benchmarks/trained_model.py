@@ -38,7 +38,9 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
 
     from benchmarks.synthetic import generate
     from pipeline.artifacts import all as artifacts
-    from pipeline.data.dataset import Dataset, DatasetConfig, prepare
+    from pipeline.data.dataset import Dataset
+    from pipeline.data.prepare import prepare
+    from pipeline.data.settings import DatasetConfig
     from pipeline.users.trained import build_scorer
 
     tables = generate(users, items, interactions, seed=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.settings import SeedConfig
-from pipeline.graph.item_graph import ItemGraphConfig, build_item_graph, refuse_without_edges
+from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
+from pipeline.graph.settings import ItemGraphConfig
 from pipeline.report.plots import thresholds_plot
 from stages.stage import Reads, Settings, run_stage, say, warn
 

@@ -6,10 +6,11 @@ import polars as pl
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.settings import SeedConfig
-from pipeline.data.dataset import DatasetConfig, prepare
+from pipeline.data.prepare import prepare
+from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.recbole_wheel import RecboleWheelSource
-from pipeline.text.encoder import TextTemplateConfig
+from pipeline.text.settings import TextTemplateConfig
 from pipeline.text.template import item_texts
 from stages.stage import Reads, Settings, run_stage
 

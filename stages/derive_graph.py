@@ -5,15 +5,15 @@ from __future__ import annotations
 from pipeline.artifacts import all as artifacts
 from pipeline.common.random_streams import stream
 from pipeline.common.settings import SeedConfig
-from pipeline.graph.item_graph import rewired
-from pipeline.structure.embed import SourceGraphConfig
+from pipeline.graph.rewiring import rewired
+from pipeline.graph.settings import RewiringConfig
 from stages.stage import Reads, Settings, run_structure_stage, say
 
-READS = Reads(run=SeedConfig, source=SourceGraphConfig)
+READS = Reads(run=SeedConfig, source=RewiringConfig)
 
 
 def main(dataset: str, source: str | None, settings: Settings) -> None:
-    run, config = settings.run(SeedConfig), settings.source(SourceGraphConfig)
+    run, config = settings.run(SeedConfig), settings.source(RewiringConfig)
     edges = artifacts.EDGES.read(dataset)
     if config.rewire:
         edges = rewired(edges, stream(run.seed, "rewiring"))

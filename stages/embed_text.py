@@ -5,8 +5,9 @@ from __future__ import annotations
 from pipeline.artifacts import all as artifacts
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import DeviceConfig
-from pipeline.text.encoder import TextConfig, TextEncoder, TextTemplateConfig
+from pipeline.text.encoder import TextEncoder
 from pipeline.text.precision import agreement, without_instructions
+from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.text.template import item_texts
 from stages.stage import Reads, Settings, run_stage, say, warn
 

@@ -8,7 +8,8 @@ from pipeline.artifacts import all as artifacts
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import adjacency
-from pipeline.structure.embed import StructureConfig, embed_graph
+from pipeline.structure.embed import embed_graph
+from pipeline.structure.settings import StructureConfig
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
 READS = Reads(run=RunConfig, profile=StructureConfig)

@@ -9,13 +9,13 @@ from typing import Any
 
 from pipeline.common.config import Config
 from pipeline.common.settings import RunConfig
-from pipeline.data.dataset import DatasetConfig
+from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SOURCES
-from pipeline.graph.item_graph import ItemGraphConfig
+from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import DatasetEntry, Parameters, Profile
-from pipeline.structure.embed import StructureSource
-from pipeline.text.encoder import TextTemplateConfig
+from pipeline.structure.settings import StructureEntry
+from pipeline.text.settings import TextTemplateConfig
 from pipeline.users.settings import VariantConfig
 
 HEAD = """# Parameters
@@ -70,7 +70,7 @@ def reference() -> str:
     parts += _section(
         "Structures",
         "structures.NAME.",
-        StructureSource,
+        StructureEntry,
         "Other ways to make structural vectors, for the ablations; `structure_source` of a variant names one.",
     )
     for stage, field in Profile.model_fields.items():

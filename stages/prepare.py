@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.settings import SeedConfig
-from pipeline.data.dataset import DatasetConfig, prepare
+from pipeline.data.prepare import prepare
+from pipeline.data.settings import DatasetConfig
 from stages.stage import Reads, Settings, run_stage, say
 
 READS = Reads(run=SeedConfig, dataset=DatasetConfig)

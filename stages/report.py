@@ -9,7 +9,7 @@ from pipeline.parameters.runs import RunVariants
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
 from pipeline.report.vega import start_bundling
-from pipeline.text.encoder import TextTemplateConfig
+from pipeline.text.settings import TextTemplateConfig
 from stages.stage import Reads, Settings, run_stage, say
 
 

@@ -8,7 +8,8 @@ from pipeline.artifacts import all as artifacts
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index
-from pipeline.structure.gat.training import GatConfig, train_gat
+from pipeline.structure.gat.settings import GatConfig
+from pipeline.structure.gat.training import train_gat
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
 READS = Reads(run=RunConfig, profile=GatConfig)

@@ -14,7 +14,7 @@ from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
-from pipeline.structure.gat.training import GatConfig, build_gat
+from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.item_encoder import GatInputs, ItemInputs
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
@@ -69,12 +69,15 @@ def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
     structure = artifacts.STRUCTURE_VECTORS.of(**names).read(dataset)["vectors"]
     if not config.finetune_gat:
         return ItemInputs(text, structure, entities)
+    # PyTorch Geometric takes longer to load than PyTorch, and no other variant needs it.
+    from pipeline.structure.gat.network import TwoLayerGat
+
     weights = artifacts.GAT_WEIGHTS.of(**names)
     gat = GatInputs(
         initial,
         edge_index(artifacts.edges_of(config.structure_source or None).read(dataset)),
         weights.read(dataset),
-        partial(build_gat, config=GatConfig.model_validate(weights.about(dataset))),
+        partial(TwoLayerGat, config=GatConfig.model_validate(weights.about(dataset))),
     )
     return ItemInputs(text, structure, entities, gat)
 

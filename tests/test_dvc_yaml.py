@@ -18,7 +18,7 @@ from pipeline.artifacts import all as artifacts
 from pipeline.common.config import read_yaml
 from pipeline.common.source_code import PACKAGES
 from pipeline.data.sources.files import DOWNLOADS
-from pipeline.structure.embed import StructureSource
+from pipeline.structure.settings import StructureEntry
 from stages.stage import Reads
 from tests.repository import ROOT
 
@@ -217,7 +217,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     }
     if stage.over != DATASETS:
         # A matrix knows a data set's name and not its profile.
-        of_structure = stage.over == STRUCTURES and section in StructureSource.model_fields
+        of_structure = stage.over == STRUCTURES and section in StructureEntry.model_fields
         changes = ["structures.${item.structure}." + section] if of_structure else []
         listed["profile"] = lambda fields: ["datasets.${item.dataset}.profile", "profiles", *changes]
     expected = [

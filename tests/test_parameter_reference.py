@@ -11,7 +11,7 @@ from pipeline.common.config import Config
 from pipeline.data.sources import SOURCES
 from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import DatasetEntry, Parameters, Profile
-from pipeline.structure.embed import StructureSource
+from pipeline.structure.settings import StructureEntry
 from pipeline.users.settings import VariantConfig
 from stages.parameter_reference import reference
 from tests.repository import ROOT
@@ -23,7 +23,7 @@ MODELS: dict[str, Any] = {
     "datasets.NAME.": DatasetEntry,
     "variants.NAME.": VariantConfig,
     "ablations.NAME.": Ablation,
-    "structures.NAME.": StructureSource,
+    "structures.NAME.": StructureEntry,
     **SECTIONS,
 }
 # Keys that are sections of their own.

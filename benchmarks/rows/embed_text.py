@@ -40,7 +40,7 @@ def _settings(*keys: str) -> dict[str, Any]:
 
 
 def _config() -> Any:
-    from pipeline.text.encoder import TextConfig
+    from pipeline.text.settings import TextConfig
 
     return TextConfig(**_settings("profiles", "standard", "embed_text"))
 

@@ -60,7 +60,7 @@ def of_synthetic(folder: Path, items: int) -> None:
 def settings(profile: str, **changes: object) -> Any:
     """Of the stage, as params.yaml has them for a profile, with changes."""
     from pipeline.common.config import look_up, read_yaml
-    from pipeline.structure.embed import StructureConfig
+    from pipeline.structure.settings import StructureConfig
 
     return StructureConfig(
         **{**look_up(read_yaml(Path("params.yaml")), ("profiles", profile, "init_sdne"), ""), **changes}
@@ -83,7 +83,8 @@ class Ready:
 
 def ours(folder: Path, profile: str, changes: dict[str, object]) -> Ready:
     """A model, and the libraries that it needs already at work."""
-    from pipeline.structure.sdne.estimator import SDNE, SdneConfig
+    from pipeline.structure.sdne.estimator import SDNE
+    from pipeline.structure.sdne.settings import SdneConfig
 
     config = settings(profile, **changes)
     chosen = {name: getattr(config, name) for name in SdneConfig.model_fields}

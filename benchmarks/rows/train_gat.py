@@ -76,7 +76,7 @@ class Ready:
 
 def config() -> Any:
     from pipeline.common.config import look_up, read_yaml
-    from pipeline.structure.gat.training import GatConfig
+    from pipeline.structure.gat.settings import GatConfig
 
     keys = ("profiles", "standard", "train_gat")
     return GatConfig.model_validate(look_up(read_yaml(Path("params.yaml")), keys, "params.yaml"))
@@ -90,14 +90,14 @@ def prepared(folder: Path, plain_layers: bool, plain_loss: bool) -> Ready:
     from torch_geometric.utils import negative_sampling
 
     from pipeline.structure.gat.link_reconstruction import Links, reconstruction_loss
+    from pipeline.structure.gat.network import TwoLayerGat
     from pipeline.structure.gat.sorted_pairs import sorted_pairs
-    from pipeline.structure.gat.training import build_gat
 
     loaded = dict(np.load(folder / GRAPH))
     vectors, edges = torch.from_numpy(loaded["vectors"]), torch.from_numpy(loaded["edges"])
     items = len(vectors)
     torch.manual_seed(2)
-    encoder = build_gat(INPUT_WIDTH, config())
+    encoder = TwoLayerGat(INPUT_WIDTH, config())
     if plain_layers:
         encoder = _plain(encoder)
     if plain_loss:

@@ -13,25 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
+from pipeline.graph.settings import ItemGraphConfig
 from pipeline.graph.triples import linked_triples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-REWIRING_ROUNDS = 10
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
-
-
-class ItemGraphConfig(Config):
-    s_m: int = Field(ge=0, le=1_000_000, description="Items are joined when they share more than this many entities")
-    leave_out_relations: list[str] = Field(description="Relations of the knowledge graph that do not count")
 
 
 @dataclass(frozen=True)
@@ -160,41 +153,3 @@ def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
 
     rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
     return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))
-
-
-def rewired(edges: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
-    """A random graph in which every item has as many edges as before: what is left of the graph without its content.
-
-    Each of ten rounds pairs up all edges at random and swaps ends, a-b and c-d to a-d and c-b, wherever that makes neither a
-    loop nor an edge that is already there (Maslov, Sneppen, Science 2002).
-
-    Args:
-        edges: source, target, overlap; source < target. The overlap stays with the first end: it no longer means anything.
-    """
-    pairs = edges.select("source", "target").to_numpy().astype(np.int64)
-    count = int(pairs.max()) + 1
-    for _ in range(REWIRING_ROUNDS):
-        order = random.permutation(len(pairs))
-        half = len(pairs) // 2
-        first, second = order[:half], order[half : 2 * half]
-        # Which end of the second edge is swapped is drawn as well.
-        turned = random.random(half) < 0.5
-        a, b = pairs[first].T
-        c, d = np.where(turned, pairs[second].T[::-1], pairs[second].T)
-        swapped = np.stack([np.stack([a, d]), np.stack([c, b])])
-        keys = np.minimum(*swapped.transpose(1, 0, 2)) * count + np.maximum(*swapped.transpose(1, 0, 2))
-        taken = np.sort(pairs.min(axis=1) * count + pairs.max(axis=1))
-        found = np.searchsorted(taken, keys)
-        free = taken[np.minimum(found, len(taken) - 1)] != keys
-        flat = keys.ravel()
-        _, first_place, repeats = np.unique(flat, return_index=True, return_counts=True)
-        alone = np.zeros(len(flat), dtype=bool)
-        alone[first_place[repeats == 1]] = True
-        loops = (swapped[:, 0] == swapped[:, 1]).any(axis=0)
-        good = free.all(axis=0) & alone.reshape(keys.shape).all(axis=0) & ~loops
-        pairs[first[good]] = swapped[0].T[good]
-        pairs[second[good]] = swapped[1].T[good]
-    ends = np.sort(pairs, axis=1).astype(np.int32)
-    return pl.DataFrame({"source": ends[:, 0], "target": ends[:, 1], "overlap": edges["overlap"]}).sort(
-        "source", "target"
-    )

@@ -13,17 +13,17 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.common.config import Config, read_yaml, validated
 from pipeline.common.settings import RunConfig
-from pipeline.data.dataset import DatasetConfig
+from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines.choice import BaselineConfig
 from pipeline.evaluation.comparison.suite import ComparisonConfig
-from pipeline.graph.item_graph import ItemGraphConfig
+from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations
 from pipeline.recommend.settings import RecommendConfig
-from pipeline.structure.embed import StructureConfig, StructureSource
-from pipeline.structure.gat.training import GatConfig
-from pipeline.text.encoder import TextConfig, TextTemplateConfig
+from pipeline.structure.gat.settings import GatConfig
+from pipeline.structure.settings import StructureConfig, StructureEntry
+from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.users.settings import VariantConfig
 
 
@@ -58,7 +58,7 @@ class Parameters(RunAblations, RunConfig):
         min_length=1, description="Settings of the stages before and after the users; a data set names one"
     )
     variants: dict[str, VariantConfig] = Field(min_length=1, description="Models of the users, by name")
-    structures: dict[str, StructureSource] = Field(
+    structures: dict[str, StructureEntry] = Field(
         description="Other ways to make structural vectors, by name; `structure_source` of a variant names one"
     )
 

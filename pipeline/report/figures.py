@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.evaluation.comparison.suite import marks_of
-from pipeline.evaluation.metrics.registry import PROTOCOLS, names_of, tested_of
+from pipeline.evaluation.metrics.registry import PROTOCOLS, compared_in, names_of
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 EXPLAINED = {
@@ -83,7 +83,7 @@ def protocol_tables(
         best = {
             name: max(values[name] for values in of_protocol.values() if name in values)
             for name in names
-            if name in tested_of(protocol)
+            if name in compared_in(protocol)
         }
         rows = []
         for system, values in of_protocol.items():

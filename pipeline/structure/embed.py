@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, field_validator
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
 from pipeline.common.vector_health import collapse_warning, effective_rank, link_auc, sampled_non_edges
-from pipeline.structure.sdne.estimator import SDNE, SdneConfig
+from pipeline.structure.sdne.estimator import SDNE
+from pipeline.structure.sdne.settings import SdneConfig
+from pipeline.structure.settings import StructureConfig
 
 if TYPE_CHECKING:
     import torch
@@ -25,62 +25,6 @@ if TYPE_CHECKING:
 
 # Pairs on which the reconstruction AUC is measured: enough for a standard error below .002.
 AUC_PAIRS = 50_000
-
-
-# The neighbourhood embeddings of karateclub 1.3.3, named here so that a wrong name is found without importing it.
-KARATECLUB_METHODS = (
-    "BoostNE",
-    "DeepWalk",
-    "Diff2Vec",
-    "FirstOrderLINE",
-    "GLEE",
-    "GraRep",
-    "HOPE",
-    "LaplacianEigenmaps",
-    "NMFADMM",
-    "NetMF",
-    "Node2Vec",
-    "NodeSketch",
-    "RandNE",
-    "SecondOrderLINE",
-    "SocioDim",
-    "Walklets",
-)
-
-
-class StructureConfig(SdneConfig):
-    method: str = Field(
-        min_length=1, description="sdne, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk"
-    )
-    dimensions: int = Field(ge=1, le=4096, description="Width of the vectors")
-    karateclub_options: dict[str, bool | int | float | str | list[float]] = Field(
-        description="Further arguments for the karateclub class; sdne ignores them"
-    )
-
-    @field_validator("karateclub_options")
-    @classmethod
-    def _leaves_our_own_settings_alone(cls, value: dict[str, object]) -> dict[str, object]:
-        for name, instead in (("seed", "the file's own `seed`"), ("dimensions", "`dimensions` beside `method`")):
-            if name in value:
-                raise ValueError(f"karateclub_options: found {name!r}, expected {instead}")
-        return value
-
-    @field_validator("method")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value != "sdne" and value not in KARATECLUB_METHODS:
-            raise ValueError(f"method: found {value!r}, expected sdne or one of: {', '.join(KARATECLUB_METHODS)}")
-        return value
-
-
-class SourceGraphConfig(Config):
-    rewire: bool = Field(
-        description="Rewire the item graph at random, every item keeping its number of edges: what does its content give?"
-    )
-
-
-class StructureSource(SourceGraphConfig):
-    init_sdne: dict[str, object] = Field(description="What changes in the profile's settings of that stage")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.text.encoder import TextConfig, TextEncoder
+from pipeline.text.encoder import TextEncoder
+from pipeline.text.settings import TextConfig
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.data.dataset import SPLITS, Dataset, Pairs
+from pipeline.data.dataset import Dataset, Pairs
+from pipeline.data.splits import SPLITS
 from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:

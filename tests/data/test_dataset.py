@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
-from pipeline.data.dataset import SPLITS, Dataset, DatasetConfig, Prepared, _sample_unrated, blocks, prepare, with_likes
+from pipeline.data.dataset import Dataset, blocks
+from pipeline.data.prepare import Prepared, _sample_unrated, prepare, with_likes
+from pipeline.data.settings import DatasetConfig
+from pipeline.data.splits import SPLITS
 
 SCHEMA = {
     "user_id": pl.String,

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.data.dataset import SPLITS, Dataset
+from pipeline.data.dataset import Dataset
+from pipeline.data.splits import SPLITS
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.protocols.scores import Scorer
 from pipeline.evaluation.systems.slices import Slices, by_item, item_slices

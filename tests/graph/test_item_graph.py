@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pipeline.common.errors import InputError
 from pipeline.graph.item_graph import (
     ItemGraph,
-    ItemGraphConfig,
     adjacency,
     build_item_graph,
     edge_index,
     incidence_of,
     neighbour_incidence,
     refuse_without_edges,
-    rewired,
 )
+from pipeline.graph.rewiring import rewired
+from pipeline.graph.settings import ItemGraphConfig
 
 ENTITIES = [f"m.{number}" for number in range(7)]
 ITEMS = 6

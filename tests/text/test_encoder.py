@@ -26,7 +26,8 @@ from transformers import (
 
 from pipeline.common.errors import InputError
 from pipeline.text import encoder as text
-from pipeline.text.encoder import PACKAGED, TextConfig, TextEncoder, batches_by_length, packaged_model, pool
+from pipeline.text.encoder import TextEncoder, batches_by_length, packaged_model, pool
+from pipeline.text.settings import PACKAGED, TextConfig
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.dataset import SPLITS, Dataset
+from pipeline.data.dataset import Dataset
+from pipeline.data.splits import SPLITS
 from pipeline.users.people import Person, people_of, preference_of
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import dataset, random_dataset, random_rows

@@ -19,7 +19,9 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.structure.gat.training import GatConfig, build_gat, train_gat
+from pipeline.structure.gat.network import TwoLayerGat
+from pipeline.structure.gat.settings import GatConfig
+from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged
 from pipeline.users.item_encoder import GatInputs, ItemInputs, standardised
@@ -104,7 +106,7 @@ def inputs() -> ItemInputs:
     )  # fmt: skip
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
-    inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(build_gat, config=gat_config))
+    inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
     return ItemInputs(text.astype(np.float32), gat.vectors, entities, inputs_of_gat)
 
 
@@ -779,7 +781,7 @@ def test_weight_decay_shrinks_the_weights(inputs: ItemInputs, data: Dataset) -> 
 def with_gat_dropout(inputs: ItemInputs, rate: float) -> ItemInputs:
     assert inputs.gat is not None
     settings = inputs.gat.build.keywords["config"].model_copy(update={"dropout": rate})  # type: ignore[attr-defined]
-    return dataclasses.replace(inputs, gat=dataclasses.replace(inputs.gat, build=partial(build_gat, config=settings)))
+    return dataclasses.replace(inputs, gat=dataclasses.replace(inputs.gat, build=partial(TwoLayerGat, config=settings)))
 
 
 def test_finetuning_starts_from_the_structural_vectors_of_the_gat_stage(inputs: ItemInputs, data: Dataset) -> None:

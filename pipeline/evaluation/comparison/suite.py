@@ -15,7 +15,7 @@ from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.comparison.intervals import Figure, mean_figure, pooled_figure
 from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, Runs, against_best, compare, excludes_zero
-from pipeline.evaluation.metrics.registry import METRICS, OF_CATALOGUE, POOLED, PROTOCOLS, names_of, tested_of
+from pipeline.evaluation.metrics.registry import METRICS, OF_CATALOGUE, POOLED, PROTOCOLS, compared_in, names_of
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 from pipeline.evaluation.systems.slices import POPULARITY, Slices, by_user
 from pipeline.evaluation.systems.system import THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
@@ -187,7 +187,7 @@ def table(
         ]
         if not shown:
             continue
-        untested += [name for name in shown if name not in tested_of(protocol)]
+        untested += [name for name in shown if name not in compared_in(protocol)]
         lines += ["", f"{protocol:<{name_width}}" + "".join(f"{metric:>16}" for metric in shown)]
         for system, protocols in metrics.items():
             cells = [
@@ -215,7 +215,7 @@ def _cell(values: dict[str, float], metric: str, half: float | None, metrics: di
     if metric not in values:
         return "-"
     best = max(system[protocol][metric] for system in metrics.values() if metric in system.get(protocol, {}))
-    mark = "*" if values[metric] == best and metric in tested_of(protocol) else ""
+    mark = "*" if values[metric] == best and metric in compared_in(protocol) else ""
     spread = f" ±{half:.3f}".replace("0.", ".") if half is not None else ""
     return f"{mark}{values[metric]:.4f}{spread}".replace("0.", ".", 1)
 

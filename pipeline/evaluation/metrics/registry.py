@@ -44,7 +44,7 @@ def names_of(protocol: str) -> list[str]:
     return [metric.name for metric in METRICS if metric.protocol == protocol]
 
 
-def tested_of(protocol: str) -> list[str]:
+def compared_in(protocol: str) -> list[str]:
     """Those of its metrics by which systems are compared: only such a column of a table bears marks."""
     tested = [*PER_USER, *(metric for metric in POOLED if metric.tested)]
     return [name for name in names_of(protocol) if any((m.protocol, m.name) == (protocol, name) for m in tested)]

@@ -11,7 +11,9 @@ import polars as pl
 
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.data.dataset import Dataset, DatasetConfig, Prepared, prepare, with_likes
+from pipeline.data.dataset import Dataset
+from pipeline.data.prepare import Prepared, prepare, with_likes
+from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources.tidy import TidyTables
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.link_check import link_warnings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,29 +26,27 @@ class AttentionGraph:
     pairs: SortedPairs | None
 
 
-def attention_graph(edge_index: torch.Tensor, sources: int, targets: int | None = None) -> AttentionGraph:
+def attention_graph(edge_index: torch.Tensor, items: int) -> AttentionGraph:
     """Sort the edges once for all layers and epochs.
 
     Args:
         edge_index: source and target of each edge, (2, edges).
-        sources: how many items are read.
-        targets: how many of those, the first ones, are computed; all if not given.
+        items: how many there are.
 
     Raises:
         ValueError: an edge from or to an item that is not there.
     """
     if edge_index.device.type != "cpu":
         return AttentionGraph(edge_index, None)
-    targets = sources if targets is None else targets
     source, target = edge_index.numpy()
     others = source != target
-    itself = np.arange(targets)
-    pairs = sorted_pairs(np.r_[target[others], itself], np.r_[source[others], itself], (targets, sources))
+    itself = np.arange(items)
+    pairs = sorted_pairs(np.r_[target[others], itself], np.r_[source[others], itself], (items, items))
     return AttentionGraph(edge_index, pairs)
 
 
 class AttentionLayer(GATConv):  # type: ignore[misc]
-    """`GATConv` without biases, called as ``layer(vectors, graph)``; vectors of sources and of targets for a graph with fewer targets.
+    """`GATConv` without biases, called as ``layer(vectors, graph)``.
 
     On another device than the CPU it is `GATConv`, which makes a message for each edge.
     """
@@ -57,15 +54,14 @@ class AttentionLayer(GATConv):  # type: ignore[misc]
     def __init__(self, width: int, out: int, *, heads: int, concat: bool, negative_slope: float) -> None:
         super().__init__(width, out, heads=heads, concat=concat, negative_slope=negative_slope, bias=False)
 
-    def forward(self, x: Any, graph: AttentionGraph) -> torch.Tensor:
-        """The layer's vectors, (targets, heads * out) or the mean of the heads, (targets, out).
+    def forward(self, vectors: torch.Tensor, graph: AttentionGraph) -> torch.Tensor:
+        """The layer's vectors, (items, heads * out) or the mean of the heads, (items, out).
 
         Args:
-            x: (sources, width), or two: of the sources, and of the targets.
+            vectors: (items, width).
         """
-        vectors, targets = (x, x) if isinstance(x, torch.Tensor) else x
         if graph.pairs is None or vectors.dtype not in DTYPES:
-            found: torch.Tensor = super().forward(x, graph.edge_index)
+            found: torch.Tensor = super().forward(vectors, graph.edge_index)
             return found
         # a . (W p) = (W^T a) . p: the logits need no pass over W p.
         weight = self.lin.weight.view(self.heads, self.out_channels, -1)
@@ -75,7 +71,7 @@ class AttentionLayer(GATConv):  # type: ignore[misc]
         return attention_sum(
             self.lin(vectors),
             vectors @ of_sources,
-            targets @ of_targets,
+            vectors @ of_targets,
             graph.pairs,
             self.negative_slope,
             concat=self.concat,

@@ -16,12 +16,10 @@ estimates the second-order sum by a sample of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
-from pipeline.common.config import Config
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.structure.sdne.network import build_autoencoder, reconstructed
 from pipeline.structure.sdne.sampled_columns import SampledColumns
@@ -32,29 +30,6 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
-
-
-class SdneConfig(Config):
-    hidden_widths: list[Annotated[int, Field(ge=1)]] = Field(
-        description="Layers between the adjacency row and the code; the decoder mirrors them"
-    )
-    activation: str = Field(
-        pattern="^(tanh|sigmoid|relu)$", description="tanh; sigmoid collapses (every cosine near 1)"
-    )
-    alpha: float = Field(ge=0, description="Weight of the first-order term")
-    beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
-    nu: float = Field(ge=0, description="Weight of the L2 term")
-    learning_rate: float = Field(gt=0, le=1, description="Of Adam")
-    batch_size: int = Field(ge=1, description="Items, each with its adjacency row, to a step")
-    epochs: int = Field(ge=1, description="At most this many passes over all rows")
-    tolerance: float = Field(
-        ge=0, lt=1, description="Stop when five passes lower the loss by less than this share; 0: never"
-    )
-    sampled_columns: int = Field(
-        ge=0,
-        description="0: each row is reconstructed whole; otherwise in its edges, and in this many columns, drawn for each batch, "
-        "that stand for all the others: cost and memory then grow with the edges and not with the square of the items",
-    )
 
 
 # Passes over which the fall of the loss is looked at: single ones go up and down.

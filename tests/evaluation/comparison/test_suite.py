@@ -13,7 +13,16 @@ from pipeline.evaluation.baselines.ease import Ease
 from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.comparison.paired import SCHEMA
-from pipeline.evaluation.comparison.suite import Comparison, ComparisonConfig, alone, compare_systems, marks_of, table
+from pipeline.evaluation.comparison.suite import (
+    Comparison,
+    ComparisonConfig,
+    alone,
+    compare_systems,
+    marks_of,
+    over_enough_runs,
+    seeds_note,
+    table,
+)
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.protocols.scores import Scorer
 from pipeline.evaluation.systems.slices import by_user
@@ -306,3 +315,24 @@ def test_a_long_name_moves_all_columns() -> None:
     ctr = blocks_of(text)["ctr"]
     assert ctr[1].startswith(f"{name}  ")
     assert len({line.index(cell) + len(cell) for line, cell in zip(ctr[1:], ("*.9000", ".7000"), strict=True)}) == 1
+
+
+def test_a_column_without_a_test_has_no_mark_and_the_legend_names_it() -> None:
+    figures = {
+        "crmman": {"ctr": {"auc": 0.9, "f1": 0.8}, "ranking": {"coverage@10": 0.5}},
+        "ease": {"ctr": {"auc": 0.7, "f1": 0.7}, "ranking": {"coverage@10": 0.25}},
+    }
+    text = table(figures, INTERVALS, NONE)
+    assert text.splitlines()[1].split() == ["crmman", "*.9000", "±.055", ".8000"]
+    assert text.splitlines()[-1] == "no mark at all in f1, coverage@10: systems are not compared by them"
+    assert "no mark" not in table({"crmman": {"ctr": {"auc": 0.9}}}, INTERVALS, NONE)
+
+
+def test_only_differences_over_three_runs_of_both_sides_bear_marks_where_both_are_trained() -> None:
+    rows = [("few", "ctr", "auc", "plus", 0.2, 0.1, 0.3, 9, 1), ("many", "ctr", "auc", "plus", 0.2, 0.1, 0.3, 9, 3)]
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    assert marks_of(over_enough_runs(frame)) == {("many", "ctr", "auc"): "+"}
+    assert seeds_note(frame).startswith("no mark for few: fewer than 3 training runs")
+    assert seeds_note(frame.filter(system="many")).startswith(
+        "intervals of differences resample users and training runs"
+    )

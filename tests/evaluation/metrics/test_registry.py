@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.evaluation.metrics.registry import METRICS, PROTOCOLS, names_of, tested_of
+from pipeline.evaluation.metrics.registry import METRICS, PROTOCOLS, compared_in, names_of
 from pipeline.evaluation.metrics.validation import FIGURES, validation_figures
 from tests.evaluation.worlds import random_dataset, without_ties
 from tests.repository import ROOT
@@ -18,9 +18,9 @@ def test_the_tables_have_each_metric_once_and_mark_those_that_are_tested() -> No
     assert len({(metric.protocol, metric.name) for metric in METRICS}) == len(METRICS)
     assert PROTOCOLS == ("ctr", "impression", "ranking")
     assert names_of("ctr") == ["auc", "user_auc", "accuracy", "f1"]
-    assert tested_of("ctr") == ["auc", "user_auc"]
-    assert tested_of("impression") == names_of("impression")
-    assert [name for name in names_of("ranking") if name not in tested_of("ranking")] == ["coverage@10"]
+    assert compared_in("ctr") == ["auc", "user_auc"]
+    assert compared_in("impression") == names_of("impression")
+    assert [name for name in names_of("ranking") if name not in compared_in("ranking")] == ["coverage@10"]
 
 
 def test_validation_has_the_figures_of_the_registry() -> None:

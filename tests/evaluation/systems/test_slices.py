@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.common.random_streams import stream
 from pipeline.evaluation.comparison.intervals import mean_figure
+from pipeline.evaluation.comparison.suite import slice_figures
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.protocols import catalogue
 from pipeline.evaluation.protocols import split as protocols
@@ -25,7 +26,6 @@ from pipeline.evaluation.systems.slices import (
     USER_SLICES,
     by_user,
     item_slices,
-    slice_figures,
     user_slices,
 )
 from tests.evaluation import orders

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import all as artifacts
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.comparison.intervals import best_threshold
-from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems
+from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems
 from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scores
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system, pairs_of, per_user_of
 from tests.evaluation.worlds import (
@@ -165,7 +165,7 @@ def test_a_split_without_dislikes_or_without_unrated_items_lacks_their_figures_a
         without
     ]
     assert set(tables.per_user["protocol"]) == expected
-    compared = compare_systems(tables, data, ["mine"], [], ComparisonConfig(bootstrap_samples=20), 0)
+    compared = compare_systems(tables, data, [(alone(["mine"]), {})], ComparisonConfig(bootstrap_samples=20), 0)
     assert set(compared.as_nested()["mine"]) == expected
     assert [str(warning.message) for warning in recwarn] == []
 
@@ -177,8 +177,7 @@ def test_slices_of_items_may_be_none() -> None:
     found = compare_systems(
         SystemTables(tables.per_user, tables.pairs, empty, tables.facts),
         DATA,
-        ["mine"],
-        [],
+        [(alone(["mine"]), {})],
         ComparisonConfig(bootstrap_samples=20),
         0,
     )

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.vector_health import effective_rank, link_auc, sampled_non_edges
-from pipeline.structure.gat.training import GatConfig, TrainedGat, build_gat, train_gat
+from pipeline.structure.gat.network import TwoLayerGat
+from pipeline.structure.gat.settings import GatConfig
+from pipeline.structure.gat.training import TrainedGat, train_gat
 from tests.graphs import directed, matrix, two_communities
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
@@ -87,7 +89,7 @@ def test_both_layers_are_the_written_equations(heads: int, seed: int, slope: flo
     edges = pl.DataFrame({"source": [0, 0, 1, 2], "target": [1, 2, 2, 3]})
     neighbours = [[0, 1, 2], [1, 0, 2], [2, 0, 1, 3], [3, 2], [4]]
     torch.manual_seed(seed)
-    gat = build_gat(6, config(heads=heads, negative_slope=slope)).double().eval()
+    gat = TwoLayerGat(6, config(heads=heads, negative_slope=slope)).double().eval()
     vectors = torch.randn(5, 6, dtype=torch.float64)
     first = attention_layer(vectors.tolist(), neighbours, heads_of(gat.first, heads), slope)
     concatenated = [[elu(value) for head in first for value in head[node]] for node in range(5)]
@@ -98,7 +100,7 @@ def test_both_layers_are_the_written_equations(heads: int, seed: int, slope: flo
 
 
 def test_there_are_no_parameters_but_w_and_a() -> None:
-    shapes = {name: tuple(value.shape) for name, value in build_gat(6, config()).named_parameters()}
+    shapes = {name: tuple(value.shape) for name, value in TwoLayerGat(6, config()).named_parameters()}
     assert shapes == {
         "first.att_src": (1, 2, 4),
         "first.att_dst": (1, 2, 4),
@@ -111,7 +113,7 @@ def test_there_are_no_parameters_but_w_and_a() -> None:
 
 def test_dropout_acts_on_both_layers_inputs_in_training_only() -> None:
     edges = torch.from_numpy(directed(two_communities(size=4)))
-    gat = build_gat(6, config(dropout=0.5))
+    gat = TwoLayerGat(6, config(dropout=0.5))
     vectors = torch.ones(8, 6)
     assert not torch.equal(gat.train()(vectors, edges), gat(vectors, edges))
     assert torch.equal(gat.eval()(vectors, edges), gat(vectors, edges))
@@ -126,12 +128,12 @@ def test_dropout_acts_on_both_layers_inputs_in_training_only() -> None:
 
 def test_edges_that_are_given_anew_are_the_ones_that_count() -> None:
     first, second = (torch.from_numpy(directed(two_communities(size=4, seed=seed))) for seed in (0, 1))
-    gat = build_gat(6, config()).eval()
+    gat = TwoLayerGat(6, config()).eval()
     vectors = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
     found = [gat(vectors, edges) for edges in (first, first, second, first)]
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[3])
-    fresh = build_gat(6, config()).eval()
+    fresh = TwoLayerGat(6, config()).eval()
     fresh.load_state_dict(gat.state_dict())
     assert torch.equal(found[2], fresh(vectors, second))
     assert not torch.equal(found[0], found[2])
@@ -192,7 +194,7 @@ def test_the_vectors_are_those_of_the_best_epoch_over_all_edges(
     stopped_there = trained(world, epochs=best)
     for name, array in stopped_there.weights.items():
         np.testing.assert_array_equal(result.weights[name], array)
-    gat = build_gat(8, config())
+    gat = TwoLayerGat(8, config())
     gat.load_state_dict({name: torch.from_numpy(array) for name, array in result.weights.items()})
     with torch.no_grad():
         encoded = gat.eval()(torch.from_numpy(world[0]), torch.from_numpy(directed(world[1])))

@@ -1,0 +1,225 @@
+"""From tidy tables to what models train on: likes, filters, dense indices, splits, sampled candidates.
+
+Rules of the evaluation protocols: a like is a rating at or above the threshold, a dislike one below it; 60/20/20 over
+interactions by default; users without a like in training are dropped and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from pipeline.common.errors import InputError
+from pipeline.common.random_streams import stream
+from pipeline.common.row_keys import in_key_order
+from pipeline.data.settings import DatasetConfig
+from pipeline.data.splits import SPLITS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Tables of `pipeline.artifacts.all`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, and what a reader should know."""
+
+    items: pl.DataFrame
+    users: pl.DataFrame
+    interactions: pl.DataFrame
+    unrated_candidates: pl.DataFrame
+    remarks: list[str] = field(default_factory=list)
+
+
+def prepare(
+    interactions: pl.DataFrame, items: pl.DataFrame, item_entities: pl.DataFrame, config: DatasetConfig, seed: int
+) -> Prepared:
+    """Filter, index, split, and sample the unrated candidates of the `ctr` protocol.
+
+    Args:
+        interactions: user_id, item_id, rating or like, timestamp.
+        items: item_id and any other columns.
+        item_entities: item_id, entity_id.
+
+    Raises:
+        InputError: no likes, nothing left after the filters, a split that would be empty, or no timestamps for a
+            temporal split.
+    """
+    remarks: list[str] = []
+    rated = with_likes(interactions, config.like_threshold)
+    if config.linked_items_only:
+        linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list())
+        remarks.append(
+            f"{int((~linked).sum())} of {len(items)} items have no entity and are left out (linked_items_only)"
+        )
+        items = items.filter(linked)
+        rated = rated.filter(pl.col("item_id").is_in(items["item_id"].to_list()))
+    rated, items = _with_enough_interactions(rated, items, config, remarks)
+    if rated.is_empty():
+        raise InputError(
+            "interactions: found none left after the filters; lower min_user_interactions or min_item_interactions"
+        )
+
+    items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
+    rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left")
+    split = _split(in_key_order(rated, ("user_id", "item")), config, seed)
+
+    trained = split.filter((pl.col("split") == "train") & pl.col("like"))["user_id"].unique().to_list()
+    users = _in_natural_order(split.select(pl.col("user_id").unique()), "user_id")
+    kept = users.filter(pl.col("user_id").is_in(trained))
+    if kept.is_empty():
+        raise InputError(
+            "interactions: found no user with a like in training; lower like_threshold or enlarge the training fraction"
+        )
+    if len(kept) < len(users):
+        remarks.append(f"{len(users) - len(kept)} of {len(users)} users have no like in training and are dropped")
+    kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
+    table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split")
+    table = in_key_order(table, ("user", "item"))
+    for part in SPLITS:
+        likes = table.filter((pl.col("split") == part) & pl.col("like"))
+        if likes.is_empty():
+            raise InputError(
+                f"interactions: found no like in the {part} split of users who have one in training; expected some: "
+                f"the data set is too small for split_fractions {config.split_fractions}, or its users are too new for split {config.split}"
+            )
+    candidates, short = _sample_unrated(table, len(items), seed)
+    for part in SPLITS[1:]:
+        if candidates.filter(pl.col("split") == part).is_empty():
+            raise InputError(
+                f"interactions: found no item left unrated by the users with a like in the {part} split, expected some: "
+                "the ctr protocol needs items that a user never rated"
+            )
+    if short:
+        remarks.append(
+            f"{short} likes of users who rated almost everything have no unrated item to stand against in `ctr`"
+        )
+    liked = int(table["like"].sum())
+    remarks.append(
+        f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
+    )
+    return Prepared(items, kept.select("user", "user_id"), table, candidates, remarks)
+
+
+def with_likes(interactions: pl.DataFrame, threshold: float | None) -> pl.DataFrame:
+    """The interactions with `like` filled in from `rating`, if the table has ratings.
+
+    Raises:
+        InputError: ratings without a threshold, a threshold without ratings, or nothing that is a like.
+    """
+    if interactions["rating"].null_count() == 0:
+        if threshold is None:
+            raise InputError(
+                "like_threshold: found null, but the interactions have ratings; expected the lowest rating that is a like"
+            )
+        low, high = interactions.select(low=pl.col("rating").min(), high=pl.col("rating").max()).row(0)
+        rated = interactions.with_columns(like=pl.col("rating") >= threshold)
+        if not rated["like"].any():
+            raise InputError(
+                f"like_threshold: found {threshold:g}, which no rating reaches; expected a number from {low} to {high}"
+            )
+        return rated
+    if threshold is not None:
+        raise InputError(
+            f"like_threshold: found {threshold:g}, but the interactions have a like column and no ratings; expected null"
+        )
+    if not interactions["like"].any():
+        raise InputError("interactions: column like: found no likes, expected some")
+    return interactions
+
+
+def _with_enough_interactions(
+    rated: pl.DataFrame, items: pl.DataFrame, config: DatasetConfig, remarks: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    before = len(rated)
+    while True:
+        size = len(rated)
+        # Whoever is in the table has one: counting tens of millions of rows would tell nothing more.
+        if config.min_user_interactions > 1:
+            rated = rated.filter(pl.len().over("user_id") >= config.min_user_interactions)
+        if config.min_item_interactions > 1:
+            rated = rated.filter(pl.len().over("item_id") >= config.min_item_interactions)
+        if len(rated) == size:
+            break
+    if size < before:
+        remarks.append(
+            f"{before - size} of {before} interactions belong to users or items with too few and are left out"
+        )
+    if config.min_item_interactions:
+        kept = items["item_id"].is_in(rated["item_id"].unique().to_list())
+        if not kept.all():
+            remarks.append(f"{int((~kept).sum())} of {len(items)} items have too few interactions and are left out")
+        items = items.filter(kept)
+    return rated, items
+
+
+def _in_natural_order(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Numeric ids by number, others by text: an order that people expect and that depends on nothing else."""
+    number = pl.col(column).cast(pl.Int64, strict=False)
+    return frame.sort(number.is_null(), number, pl.col(column))
+
+
+def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFrame:
+    train, valid, _ = config.split_fractions
+    count = len(rated)
+    if config.split == "random":
+        place = stream(seed, "split").permutation(count)
+        total = np.full(count, count)
+    else:
+        if rated["timestamp"].has_nulls():
+            raise InputError(
+                f"split: found {config.split}, but the interactions have no timestamp column; expected random"
+            )
+        if config.split == "temporal":
+            ordered = rated.select(pl.struct("timestamp", "user_id", "item").rank("ordinal").cast(pl.Int64) - 1)
+            place, total = ordered.to_series().to_numpy(), np.full(count, count)
+        else:
+            ranks = rated.select(
+                place=pl.struct("timestamp", "item").rank("ordinal").over("user_id").cast(pl.Int64) - 1,
+                total=pl.len().over("user_id"),
+            )
+            place, total = ranks["place"].to_numpy(), ranks["total"].to_numpy()
+    # Whole-number cuts: a fraction of .6 + .2 is not exactly .8 in floating point.
+    first, second = np.rint(total * train), np.rint(total * (train + valid))
+    part = np.where(place < first, 0, np.where(place < second, 1, 2))
+    return rated.with_columns(split=_named(part))
+
+
+def _sample_unrated(table: pl.DataFrame, items: int, seed: int) -> tuple[pl.DataFrame, int]:
+    """For each like of validation and test an item that its user never rated, in any split, drawn without replacement."""
+    random = stream(seed, "unrated")
+    users = table["user"].to_numpy()
+    rated = table["item"].to_numpy().astype(np.int64)
+    liked = table["like"].to_numpy()
+    wanted = [
+        np.bincount(users[liked & (table["split"] == split).to_numpy()], minlength=users[-1] + 1)
+        for split in SPLITS[1:]
+    ]
+    starts = np.searchsorted(users, np.arange(users[-1] + 2))
+    drawn, short = [], 0
+    counts = np.zeros((2, users[-1] + 1), dtype=np.int64)
+    for user, (valid, test) in enumerate(zip(*wanted, strict=True)):
+        known = rated[starts[user] : starts[user + 1]]
+        unrated = items - len(known)
+        places = random.choice(unrated, size=min(valid + test, unrated), replace=False)
+        short += valid + test - len(places)
+        # A user who rated almost everything keeps the share of validation and test that the likes have.
+        cut = valid if len(places) == valid + test else len(places) * valid // (valid + test)
+        counts[:, user] = cut, len(places) - cut
+        # Before the k-th unrated item stand k unrated ones, and those rated that have at most k unrated ones before them.
+        drawn.append(places + np.searchsorted(known - np.arange(len(known)), places, side="right"))
+    frame = pl.DataFrame(
+        {
+            "user": np.repeat(np.arange(counts.shape[1], dtype=np.int32), counts.sum(axis=0)),
+            "item": np.concatenate(drawn).astype(np.int32),
+            "split": _named(np.repeat(np.tile([1, 2], counts.shape[1]), counts.T.ravel())),
+        }
+    )
+    return frame, int(short)
+
+
+def _named(parts: NDArray[np.int64]) -> pl.Series:
+    """Splits by their places in `SPLITS`."""
+    return pl.Series(SPLITS, dtype=pl.String).gather(parts)

@@ -1,0 +1,30 @@
+"""Settings that make likes, dislikes and splits of a data set's tables."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.common.config import Config
+
+
+class DatasetConfig(Config):
+    like_threshold: float | None = Field(
+        description="A rating at or above it is a like; null where the table has `like`"
+    )
+    min_user_interactions: int = Field(ge=1, description="Users with fewer are left out")
+    min_item_interactions: int = Field(ge=0, description="Items with fewer are left out; 0 keeps items nobody rated")
+    linked_items_only: bool = Field(description="Leave out items without an entity in the knowledge graph")
+    split: Literal["random", "temporal", "temporal-per-user"] = Field(
+        description="Random over interactions; or the oldest interactions train, over all users or within each"
+    )
+    split_fractions: list[float] = Field(min_length=3, max_length=3, description="Training, validation, test")
+
+    @model_validator(mode="after")
+    def _fractions_are_a_whole(self) -> DatasetConfig:
+        if min(self.split_fractions) <= 0 or abs(sum(self.split_fractions) - 1) > 1e-9:
+            raise ValueError(
+                f"split_fractions: found {self.split_fractions}, expected three positive numbers that add up to 1"
+            )
+        return self

@@ -1,0 +1,3 @@
+"""The splits' names, in their order."""
+
+SPLITS = ("train", "valid", "test")

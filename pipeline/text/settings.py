@@ -1,0 +1,41 @@
+"""Settings of the items' texts and of the encoder that reads them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from pipeline.common.config import Config
+from pipeline.text.template import template_fields
+
+# The encoder that a package of the package index carries.
+PACKAGED = "packaged-minilm"
+
+
+class TextTemplateConfig(Config):
+    text_template: str | None = Field(
+        description="The text BERT reads, item columns in braces, missing ones left out cleanly; null: items have no text"
+    )
+
+    @field_validator("text_template")
+    @classmethod
+    def _is_a_template(cls, value: str | None) -> str | None:
+        if value is not None:
+            template_fields(value)
+        return value
+
+
+class TextConfig(Config):
+    encoder: str = Field(min_length=1, description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id")
+    pooling: Literal["cls", "mean"] = Field(
+        description="cls: the method; mean: over all tokens, as sentence-transformers are trained"
+    )
+    max_tokens: int = Field(ge=3, le=8192, description="Longer texts are cut; no more than the encoder's own limit")
+    batch_tokens: int = Field(
+        ge=64,
+        description="Tokens in a batch, padding included; bounds memory. A CPU is fastest with what its cache holds, a GPU with more",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        description="Of the encoder's arithmetic; bfloat16 is faster where the processor has it. Vectors are kept in float32"
+    )
