@@ -48,12 +48,14 @@ def systems_table(metrics: Metrics, marks: Mapping[tuple[str, str, str], str]) -
     return markdown(["system", *(f"{protocol} {metric}" for protocol, metric in shown)], rows)
 
 
-def differences_table(differences: pl.DataFrame, baseline: str | None = None) -> str:
+def differences_table(differences: pl.DataFrame, baseline: str | None = None, least_runs: int = 0) -> str:
     """Paired differences, a row for each system, a column for each metric; bold where the 95% interval excludes zero.
 
     Args:
-        differences: system, protocol, metric, against, difference, low, high, users; one `against` for each of the former.
+        differences: system, protocol, metric, against, difference, low, high, users; one `against` for each of the former. Where
+            `least_runs` is given, `runs` too.
         baseline: name of what all are compared with; None shows it in each cell.
+        least_runs: training runs below which nothing is bold.
     """
     shown = [key for key in SHOWN if len(differences.filter(protocol=key[0], metric=key[1]))]
     rows = []
@@ -66,7 +68,8 @@ def differences_table(differences: pl.DataFrame, baseline: str | None = None) ->
                 continue
             row = part.row(0, named=True)
             text = f"{signed(row['difference'])} ({signed(row['low'])} to {signed(row['high'])})"
-            text = f"**{text}**" if excludes_zero(row["low"], row["high"]) else text
+            is_sure = excludes_zero(row["low"], row["high"]) and (not least_runs or row["runs"] >= least_runs)
+            text = f"**{text}**" if is_sure else text
             cells.append(text if baseline else f"{text} {row['against']}")
         rows.append([system, *cells])
     return markdown(["system", *(f"{protocol} {metric}" for protocol, metric in shown)], rows)
@@ -92,20 +95,24 @@ def slices_table(slices: pl.DataFrame, systems: Sequence[str]) -> str:
     return markdown(["slice", "figure", "users", *systems], rows)
 
 
-def cold_table(slices: pl.DataFrame, systems: Sequence[str]) -> str:
-    """Figures of one slice of items: a row for each system.
+def cold_table(slices: pl.DataFrame, runs: Mapping[str, Sequence[str]], base: str) -> str:
+    """By how much figures of one slice of items differ from those of a variant: a row for each system, means over its runs.
 
     Args:
         slices: rows of that slice.
+        runs: name to the systems that are its runs, the variant among them.
+        base: the variant.
     """
     figures = list(dict.fromkeys(slices.select("protocol", "metric").iter_rows()))
     rows = []
-    for system in systems:
+    for system in [name for name in runs if name != base]:
         cells = []
         for protocol, metric in figures:
-            part = slices.filter(system=system, protocol=protocol, metric=metric)
-            half = (part["high"] - part["low"]) / 2
-            cells.append("–" if part.is_empty() else f"{number(part['value'][0])} ±{number(half[0], 3)}")
+            of_figure = slices.filter(protocol=protocol, metric=metric)
+            mine, whole = (
+                of_figure.filter(pl.col("system").is_in(runs[name]))["value"].to_list() for name in (system, base)
+            )
+            cells.append(signed(mean(mine) - mean(whole)) if mine and whole else "–")
         rows.append([system, *cells])
     return markdown(["system", *(f"{protocol} {metric}" for protocol, metric in figures)], rows)
 

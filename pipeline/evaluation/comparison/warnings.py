@@ -13,7 +13,8 @@ MAIN = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"))
 
 
 def beaten_warnings(comparisons: pl.DataFrame) -> list[str]:
-    """For each variant and protocol the baselines above it, the farthest first, by how much, and whether that may be chance.
+    """For each variant and protocol the baselines above it, the farthest first, by how much, with the interval over users, and whether that may be
+    chance.
 
     Args:
         comparisons: from `paired.compare`, with every baseline.
@@ -34,5 +35,5 @@ def beaten_warnings(comparisons: pl.DataFrame) -> list[str]:
 
 
 def _above(row: dict[str, Any]) -> str:
-    chance = "beyond chance" if excludes_zero(row["low"], row["high"]) else "may be chance"
-    return f"{row['against']} by {-row['difference']:.4f} ({-row['high']:.4f} to {-row['low']:.4f}, {chance})"
+    doubt = "" if excludes_zero(row["low"], row["high"]) else ", may be chance"
+    return f"{row['against']} by {-row['difference']:.4f} ({-row['high']:.4f} to {-row['low']:.4f}{doubt})"

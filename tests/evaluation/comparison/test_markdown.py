@@ -84,10 +84,18 @@ def test_slices_have_a_row_each_and_a_column_for_each_system() -> None:
     assert table[3] == ["history length: short", "ctr user_auc", "30", "**.8000** ±.100", "–"]
 
 
-def test_one_slice_has_a_row_for_each_system() -> None:
-    table = cells(cold_table(SLICES.filter(pl.col("slice") == "cold"), ["simple", "model", "absent"]))
+def test_cold_items_are_shown_by_the_difference_of_the_means_over_runs() -> None:
+    again = SLICES.filter(system="model").with_columns(system=pl.lit("model-2"), value=pl.col("value") + 0.02)
+    runs = {"model": ["model", "model-2"], "simple": ["simple"], "absent": ["absent"]}
+    table = cells(cold_table(pl.concat([SLICES, again]).filter(pl.col("slice") == "cold"), runs, "model"))
     assert table[0] == ["system", "ranking-within ndcg@10"]
-    assert table[2:] == [["simple", ".1500 ±.050"], ["model", ".2000 ±.100"], ["absent", "–"]]
+    assert table[2:] == [["simple", "-.0600"], ["absent", "–"]]
+
+
+def test_a_difference_over_too_few_runs_is_not_bold() -> None:
+    rows = [(name, "ctr", "user_auc", "als", 0.02, 0.01, 0.03, 9, runs) for name, runs in (("few", 2), ("many", 3))]
+    table = cells(differences_table(pl.DataFrame(rows, schema=SCHEMA, orient="row"), "als", 3))
+    assert table[2:] == [["few", "+.0200 (+.0100 to +.0300)"], ["many", "**+.0200 (+.0100 to +.0300)**"]]
 
 
 def test_runs_are_shown_by_mean_and_standard_deviation() -> None:
