@@ -97,7 +97,7 @@ def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Pat
             "my recipes",
             "--profile",
             "slow",
-        ): "datasets.recipes.profile: found 'slow', expected one of: standard, large, fast",
+        ): "--profile: found 'slow', expected one of: large, fast",
         ("recipes", "my recipes", "--like-threshold", "9"): "like_threshold: found 9, which no rating reaches",
         ("recipes", "my recipes", "--rename", "stars"): "--rename: found 'stars', expected THEIRS=OURS",
         ("recipes", "my recipes", "--s-m", "99"): "item graph: s_m 99: found 0 of the 2 edges",

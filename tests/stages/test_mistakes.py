@@ -80,10 +80,10 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
     changes: dict[str, tuple[tuple[str, ...], Any, str]] = {
         "fetch": (("datasets", KEY, "source", "type"), "wheel", "datasets.small.source.type: found 'wheel'"),
         "prepare": (("datasets", KEY, "split_fractions"), [0.6, 0.2, 0.3], "split_fractions: found [0.6, 0.2, 0.3]"),
-        "embed_text": (("profiles", "fast", "embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
+        "embed_text": (("embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
         "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
-        "init_sdne": (("profiles", "fast", "init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
-        "train_gat": (("profiles", "fast", "train_gat", "heads"), 0, "train_gat.heads: found 0"),
+        "init_sdne": (("init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
+        "train_gat": (("train_gat", "heads"), 0, "train_gat.heads: found 0"),
         "train_users.crmman": (("variants", "crmman", "fusion"), "sum", "variants.crmman.fusion: found 'sum'"),
         "train_users.crmman-plus": (("variants", "crmman-plus", "heads"), [], "variants.crmman-plus.heads: found []"),
         f"derive_graph.{STRUCTURE}": (
@@ -91,10 +91,10 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
             1,
             f"structures.{STRUCTURE}.rewire: found 1",
         ),
-        "evaluate_baselines": (("profiles", "fast", "evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
-        "compare": (("profiles", "fast", "compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
+        "evaluate_baselines": (("evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
+        "compare": (("compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
         "compare_ablations": (("ablations",), 1, "ablations: found 1"),
-        "recommend.crmman": (("profiles", "fast", "recommend", "top"), 0, "recommend.top: found 0"),
+        "recommend.crmman": (("recommend", "top"), 0, "recommend.top: found 0"),
     }
 
     def change(values: dict[str, Any]) -> None:
@@ -114,7 +114,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
 
 def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["profiles"]["fast"]["compare"].update(bootstrap_samples=0))
+    copy.change_params(lambda values: values["compare"].update(bootstrap_samples=0))
     copy.change_params(lambda values: values["variants"]["crmman"].update(fusion="sum"))
     copy.change_params(lambda values: values["structures"].update(other={}))
     names = ("prepare", f"derive_graph.{STRUCTURE}", "evaluate.crmman-plus")

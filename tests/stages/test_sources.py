@@ -103,9 +103,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     (workspace.root / "downloads").mkdir()
 
     def change(values: dict[str, Any]) -> None:
-        values["datasets"] = {
-            name: values["dataset_defaults"] | {"profile": "fast"} | entry for name, entry in entries.items()
-        }
+        values["datasets"] = {name: values["dataset_defaults"] | entry for name, entry in entries.items()}
 
     workspace.change_params(change)
     results = {("validate", ""): workspace.run("validate")}

@@ -20,15 +20,15 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
         "variants.crmman.head: found an unknown key",
     ),
     "missing": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].pop("als_alpha"),
-        "profiles.fast.evaluate_baselines.als_alpha: found nothing",
+        lambda p: p["evaluate_baselines"].pop("als_alpha"),
+        "evaluate_baselines.als_alpha: found nothing",
     ),
     "widths": (
         lambda p: p["variants"]["crmman"].update(fusion="average", width=32),
         "variants.crmman.fusion: average fusion needs equal widths, found width 32 and structural vectors 64 wide",
     ),
     "grid": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
+        lambda p: p["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
         "evaluate_baselines.item_knn_neighbours.1: found -1",
     ),
     "changes of a data set": (

@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
 
+from pipeline.common.config import changed
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
 USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
@@ -130,7 +132,7 @@ def make_workspace(root: Path) -> Workspace:
 
     def small(values: dict[str, Any]) -> None:
         source = {"type": "tables", "path": "tables"}
-        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1, "profile": "fast"}
+        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1}
         entry["train_users"] = {"epochs": EPOCHS, "patience": EPOCHS, "batch_users": 8, "validate_every": 1}
         values["datasets"] = {KEY: values["dataset_defaults"] | entry}
         values["device"] = "cpu"
@@ -138,9 +140,10 @@ def make_workspace(root: Path) -> Workspace:
         values["ablations"] = {ABLATION: values["ablations"][ABLATION]}
         values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
         values["variants"] = {name: values["variants"][name] for name in VARIANTS}
-        fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
-        fast["fast"]["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
-        fast["fast"]["compare"]["bootstrap_samples"] = 20
+        for section, changes in values["profiles"]["fast"].items():
+            values[section] = changed(values[section], changes)
+        values["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
+        values["compare"]["bootstrap_samples"] = 20
 
     workspace.change_params(small)
     (root / "tables").mkdir()
