@@ -13,8 +13,7 @@ MAIN = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"))
 
 
 def beaten_warnings(comparisons: pl.DataFrame) -> list[str]:
-    """For each variant and protocol the baselines above it, the farthest first, by how much, with the interval over users, and whether that may be
-    chance.
+    """For each variant and protocol the baselines above it, the farthest first: by how much, the interval, and whether it may be chance.
 
     Args:
         comparisons: from `paired.compare`, with every baseline.
