@@ -32,7 +32,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(DeviceConfig), settings.stage(RecommendConfig)
     data = read_data(dataset)
     item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
-    model = read_model(dataset, variant, data, torch_device(run.device))
+    model = read_model(dataset, variant, data.items, torch_device(run.device))
     curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))

@@ -65,7 +65,7 @@ class UserTrainer:
         import torch
 
         from pipeline.users.item_encoder import ItemEncoder
-        from pipeline.users.trained import build_scorer
+        from pipeline.users.model import build_scorer
 
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
@@ -309,15 +309,14 @@ class UserTrainer:
         import torch
 
         from pipeline.evaluation.metrics.validation import validation_figures
+        from pipeline.users.model import Model
         from pipeline.users.trained import TrainedModel
 
         self.items.eval()
         with torch.inference_mode():
             vectors = self.items()
-        model = TrainedModel(
-            self.scorer, vectors, self.data, self.device, self.whole_co_rating, self.config.judge_share
-        )
-        figures = validation_figures(model, self.data)
+        model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
+        figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):
                 raise InputError(

@@ -11,9 +11,9 @@ import pytest
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import read_yaml
+from pipeline.users.model import Model
 from pipeline.users.people import people_of, preference_of
 from pipeline.users.settings import VariantConfig
-from pipeline.users.trained import TrainedModel
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, USERS, VARIANTS, Workspace, planted_tables
 
@@ -27,7 +27,7 @@ def stored_scores(root: Path, variant: str) -> pl.DataFrame:
     data = Dataset(*tables, len(users), len(items))
     stored = artifacts.MODEL.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
-    model = TrainedModel.from_arrays(stored.read(KEY, root), config, data)
+    model = Model.from_arrays(stored.read(KEY, root), config, len(items))
     scores = preference_of(model, people_of(data, np.arange(len(users))))
     return pl.DataFrame(
         {

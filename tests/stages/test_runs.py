@@ -334,10 +334,9 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "report": "One HTML file about a data set",
         "summary": "What a run took, stage by stage",
     }
-    running = {stage: fresh.start(stage, "--help") for stage in purposes}
     for stage, purpose in purposes.items():
-        out, err = running[stage].communicate()
-        assert running[stage].returncode == 0, err
+        code, out, err = fresh.call(stage, "--help")
+        assert code == 0, err
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
@@ -13,6 +13,10 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     "data set": (
         lambda p: p["datasets"][KEY].update(like_treshold=4),
         f"datasets.{KEY}.like_treshold: found an unknown",
+    ),
+    "path": (
+        lambda p: p["datasets"][KEY]["source"].update(path="nowhere"),
+        f"params.yaml: datasets.{KEY}.source.path: found 'nowhere', which does not exist",
     ),
     "source": (lambda p: p["datasets"][KEY]["source"].update(folder="x"), "folder: found an unknown key"),
     "setting": (
@@ -37,7 +41,7 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "variants": (
         lambda p: p["run_variants"].append("crmman-pls"),
-        "run_variants: found 'crmman-pls', expected some of",
+        "run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus",
     ),
     "structures": (
         lambda p: p["structures"].clear(),
@@ -58,9 +62,8 @@ def test_a_wrong_key_or_value_anywhere_is_one_line_and_leaves_artifacts_alone(fi
     copies = {name: finished.workspace.copy(tmp_path / name) for name in WRONG}
     for name, (change, _) in WRONG.items():
         copies[name].change_params(change)
-    running = {name: copy.start("validate") for name, copy in copies.items()}
     for name, (_, message) in WRONG.items():
-        assert_a_mistake_in_one_line(result_of(running[name]), "params.yaml: ", message)
+        assert_a_mistake_in_one_line(copies[name].run("validate"), "params.yaml: ", message)
         assert copies[name].files() == finished.files
 
 
