@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES
 from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
@@ -26,10 +26,10 @@ def main(dataset: str, settings: Settings) -> None:
         own = {variant: systems.pop(variant)}
         comparisons.append((systems, own))
     found = compare_systems(tables, data, comparisons, config, run.seed)
-    artifacts.ABLATION_METRICS.write(found.as_nested(), dataset)
-    artifacts.ABLATION_DIFFERENCES.write(found.differences, dataset)
-    artifacts.ABLATION_SLICES.write(found.slices, dataset)
-    metrics = artifacts.ABLATION_METRICS.read(dataset)
+    ABLATION_METRICS.write(found.as_nested(), dataset)
+    ABLATION_DIFFERENCES.write(found.differences, dataset)
+    ABLATION_SLICES.write(found.slices, dataset)
+    metrics = ABLATION_METRICS.read(dataset)
     print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
     print(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
     print(f"{seeds_note(found.differences)}\n")

@@ -6,7 +6,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import (
+    ABLATION_DIFFERENCES,
+    ABLATION_METRICS,
+    ABLATION_SLICES,
+    DIFFERENCES,
+    METRICS,
+    SLICES,
+    WARNINGS,
+)
 from pipeline.common.config import look_up, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import (
@@ -30,7 +38,7 @@ def main() -> None:
     run = run_ablations(values)
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
         text = replaced(text, f"{dataset} systems", systems(dataset, run.run_variants))
-        if artifacts.ABLATION_DIFFERENCES.at(dataset).is_file():
+        if ABLATION_DIFFERENCES.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, run))
     DOCUMENT.write_text(text, encoding="utf-8")
 
@@ -42,11 +50,11 @@ def run_ablations(values: Mapping[str, Any]) -> RunAblations:
 
 
 def systems(dataset: str, variants: list[str]) -> str:
-    metrics, differences = artifacts.METRICS.read(dataset), artifacts.DIFFERENCES.read(dataset)
+    metrics, differences = METRICS.read(dataset), DIFFERENCES.read(dataset)
     order = list(dict.fromkeys([*variants, *metrics]))
-    slices = artifacts.SLICES.read(dataset)
+    slices = SLICES.read(dataset)
     best = [name for name in ("als", "ease", "biased-mf", "popularity") if name in metrics]
-    warnings = "\n".join(f"- {line}" for line in artifacts.WARNINGS.read(dataset)) or "- none"
+    warnings = "\n".join(f"- {line}" for line in WARNINGS.read(dataset)) or "- none"
     return "\n\n".join(
         [
             systems_table({name: metrics[name] for name in order}, marks_of(differences)),
@@ -61,8 +69,8 @@ def systems(dataset: str, variants: list[str]) -> str:
 
 
 def ablations(dataset: str, run: RunAblations) -> str:
-    metrics, differences = artifacts.ABLATION_METRICS.read(dataset), artifacts.ABLATION_DIFFERENCES.read(dataset)
-    cold = artifacts.ABLATION_SLICES.read(dataset).filter(slice="cold")
+    metrics, differences = ABLATION_METRICS.read(dataset), ABLATION_DIFFERENCES.read(dataset)
+    cold = ABLATION_SLICES.read(dataset).filter(slice="cold")
     seeds = {}
     parts = []
     for base in run.run_variants:
