@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.artifacts.all import PARAMETERS_CHECKED
+from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
@@ -27,18 +27,20 @@ def main() -> None:
 
 def absent_paths(parameters: Parameters) -> list[str]:
     """A line for each file or folder that the parameters name and that is not here: it stops the stages that need it, and no others."""
-    named = {
-        f"datasets.{name}.source.path": (entry.source.path, f"the stages of {name} will stop")
+    sources = {
+        f"datasets.{name}.source.path": (entry.source.path, f"the stages of {name}")
         for name, entry in parameters.datasets.items()
     }
-    for name, profile in parameters.profiles.items():
-        encoder = profile.embed_text.encoder
-        # A hub id has one slash inside; what starts like a path is a folder.
-        if encoder.startswith((".", "/", "~")):
-            named[f"profiles.{name}.embed_text.encoder"] = encoder, f"embed_text will stop with the profile {name}"
+    encoders = {"embed_text.encoder": (parameters.embed_text.encoder, "embed_text")}
+    for name, entry in parameters.datasets.items():
+        if "encoder" in entry.changes.get("embed_text", {}):
+            encoder = entry.changes["embed_text"]["encoder"]
+            encoders[f"datasets.{name}.embed_text.encoder"] = encoder, f"embed_text@{name}"
+    # A hub id has one slash inside; what starts like a path is a folder.
+    named = sources | {key: found for key, found in encoders.items() if found[0].startswith((".", "/", "~"))}
     return [
-        f"{PARAMS}: {key}: found {path!r}, which does not exist; {effect}"
-        for key, (path, effect) in named.items()
+        f"{PARAMS}: {key}: found {path!r}, which does not exist; {who} will stop"
+        for key, (path, who) in named.items()
         if not Path(path).exists()
     ]
 

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.all import ABLATION_METRICS, EDGES, METRICS
+from pipeline.artifacts.evaluation import ABLATION_METRICS, METRICS
+from pipeline.artifacts.graph import EDGES
 from pipeline.data.sources.atomic import atomic_table
 from tests.clone import Clone
 from tests.repository import ROOT
@@ -43,7 +44,7 @@ class Project(Clone):
                     "source": {"type": "tables", "path": str(tables)},
                     "text_template": "{movie_title} ({release_year}). {class}",
                     "s_m": 6,
-                    "profile": "fast",
+                    **values["profiles"]["fast"],
                     "train_users": {"epochs": 2, "validate_every": 1, "batch_users": 32},
                 }
             }

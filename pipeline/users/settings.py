@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
+from pipeline.users.views.names import Attention
 
 Figure = Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"]
 
@@ -36,7 +37,7 @@ class VariantConfig(Config):
     views: Literal["both", "likes", "merged"] = Field(
         description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated"
     )
-    attention: Literal["none", "self", "candidate"] = Field(
+    attention: Attention = Field(
         description="none: a sum; self: between the items of a history; candidate: from each candidate to the history"
     )
     attention_heads: int = Field(ge=1, le=64, description="Of each view; must divide the item vector's width")

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
+from pipeline.artifacts.users import MODEL
 from pipeline.common.config import look_up, read_yaml
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
+from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
-from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model
 from stages.stage import PARAMS
@@ -56,8 +57,8 @@ class Catalogue:
 
     def knowledge_graph(self) -> KnowledgeGraph:
         return KnowledgeGraph(
-            artifacts.SOURCE_KG.read(self.dataset),
-            artifacts.SOURCE_ITEM_ENTITIES.read(self.dataset),
+            SOURCE_KG.read(self.dataset),
+            SOURCE_ITEM_ENTITIES.read(self.dataset),
             self.items,
             self.left_out,
             [self.titles.shown(item) for item in range(len(self.titles))],
@@ -76,12 +77,12 @@ class Trained:
 
     catalogue: Catalogue
     variant: str
-    model: TrainedModel
+    model: Model
     data: Dataset
 
     @cached_property
     def _users(self) -> list[str]:
-        return artifacts.USERS.read(self.catalogue.dataset)["user_id"].to_list()
+        return USERS.read(self.catalogue.dataset)["user_id"].to_list()
 
     def person_of(self, user_id: str) -> Person:
         """A user by all of their ratings.
@@ -125,20 +126,20 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     variant = _variant(values, dataset, variant)
     data = read_data(dataset)
     # One person is scored in no time on a CPU.
-    return Trained(catalogue, variant, read_model(dataset, variant, data), data)
+    return Trained(catalogue, variant, read_model(dataset, variant, data.items), data)
 
 
 def _catalogue(values: dict[str, Any], dataset: str | None) -> Catalogue:
     name = str(next(iter(look_up(values, ("datasets",), str(PARAMS))))) if dataset is None else dataset
     entry = look_up(values, ("datasets", name), str(PARAMS))
-    items = artifacts.ITEMS.read(name)
+    items = ITEMS.read(name)
     return Catalogue(name, items, Titles.of(items), entry.get("leave_out_relations", []))
 
 
 def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
     variants, run = (look_up(values, (key,), str(PARAMS)) for key in ("variants", "run_variants"))
     known = [*variants, *values.get("ablations", ())]
-    trained = [name for name in known if artifacts.MODEL.of(variant=name).at(dataset).is_file()]
+    trained = [name for name in known if MODEL.of(variant=name).at(dataset).is_file()]
     if not trained:
         raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(run)}; run `dvc repro`")
     if variant is None:

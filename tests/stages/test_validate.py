@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.all import PARAMETERS_CHECKED
+from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.config import read_yaml
 from stages import validate
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
@@ -27,15 +27,15 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
         "variants.crmman.head: found an unknown key",
     ),
     "missing": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].pop("als_alpha"),
-        "profiles.fast.evaluate_baselines.als_alpha: found nothing",
+        lambda p: p["evaluate_baselines"].pop("als_alpha"),
+        "evaluate_baselines.als_alpha: found nothing",
     ),
     "widths": (
         lambda p: p["variants"]["crmman"].update(fusion="average", width=32),
         "variants.crmman.fusion: average fusion needs equal widths, found width 32 and structural vectors 64 wide",
     ),
     "grid": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
+        lambda p: p["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
         "evaluate_baselines.item_knn_neighbours.1: found -1",
     ),
     "changes of a data set": (
@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "variants": (
         lambda p: p["run_variants"].append("crmman-pls"),
-        "run_variants: found 'crmman-pls', expected some of",
+        "run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus",
     ),
     "structures": (
         lambda p: p["structures"].clear(),
@@ -65,9 +65,8 @@ def test_a_wrong_key_or_value_anywhere_is_one_line_and_leaves_artifacts_alone(fi
     copies = {name: finished.workspace.copy(tmp_path / name) for name in WRONG}
     for name, (change, _) in WRONG.items():
         copies[name].change_params(change)
-    running = {name: copy.start("validate") for name, copy in copies.items()}
     for name, (_, message) in WRONG.items():
-        assert_a_mistake_in_one_line(result_of(running[name]), "params.yaml: ", message)
+        assert_a_mistake_in_one_line(copies[name].run("validate"), "params.yaml: ", message)
         assert copies[name].files() == finished.files
 
 
@@ -119,13 +118,13 @@ def test_what_is_not_on_this_machine_is_named_and_stops_no_other_data_set(
     ml_100k = values["datasets"]["ml-100k"]
     ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
     values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
-    values["profiles"]["fast"]["embed_text"] = values["profiles"]["fast"]["embed_text"] | {"encoder": "./no-model"}
+    values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(values, file)
     validate.main()
     assert capsys.readouterr().err.splitlines() == [
         "warning: params.yaml: datasets.elsewhere.source.path: found '../anime', which does not exist; the stages of elsewhere will stop",
-        "warning: params.yaml: profiles.fast.embed_text.encoder: found './no-model', which does not exist; "
-        "embed_text will stop with the profile fast",
+        "warning: params.yaml: datasets.elsewhere.embed_text.encoder: found './no-model', which does not exist; "
+        "embed_text@elsewhere will stop",
     ]
     assert Path(PARAMETERS_CHECKED.path).is_file()
