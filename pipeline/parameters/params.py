@@ -75,6 +75,11 @@ class Parameters(RunAblations, RunConfig):
                 raise ValueError(
                     f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}"
                 )
+        # Settings of a variant have defaults for stored models alone: the file shows all that a run depends on.
+        for name, variant in self.variants.items():
+            for key in VariantConfig.model_fields:
+                if key not in variant.model_fields_set:
+                    raise ValueError(f"variants.{name}.{key}: found nothing, expected this key")
         for name in self.run_variants:
             if name not in self.variants:
                 raise ValueError(f"run_variants: found {name!r}, expected some of: {', '.join(self.variants)}")

@@ -40,6 +40,16 @@ def test_the_method_is_the_written_one() -> None:
     assert not config.history_dropout
 
 
+def test_what_is_not_said_is_the_method_as_written() -> None:
+    assert validated(VariantConfig, {}, "").model_dump() == METHOD
+
+
+@pytest.mark.parametrize("later", VariantConfig.model_fields)
+def test_settings_stored_before_a_field_came_are_read_with_its_default(later: str) -> None:
+    stored = {name: value for name, value in METHOD.items() if name != later}
+    assert validated(VariantConfig, stored, "").model_dump() == METHOD
+
+
 @pytest.mark.parametrize(
     ("start", "changes", "line"),
     [
