@@ -336,7 +336,7 @@ def test_many_parameters_are_moved_as_few_are(
 ) -> None:
     few = train(inputs, data, **STILL)
     monkeypatch.setattr(training, "FUSED_PARAMETERS", 1)
-    assert trainer_of(inputs, data).optimiser.fused
+    assert trainer_of(inputs, data).optimiser.param_groups[0]["fused"]
     many = train(inputs, data, **STILL)
     for name, array in few.arrays.items():
         np.testing.assert_allclose(many.arrays[name], array, rtol=1e-3, atol=1e-4)
