@@ -41,7 +41,7 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     from pipeline.data.dataset import Dataset
     from pipeline.data.prepare import prepare
     from pipeline.data.settings import DatasetConfig
-    from pipeline.users.trained import build_scorer
+    from pipeline.users.model import build_scorer
 
     tables = generate(users, items, interactions, seed=0)
     config = DatasetConfig(
@@ -89,12 +89,14 @@ def read_data(folder: Path) -> Dataset:
 def read_model(folder: Path) -> TrainedModel:
     from pipeline.artifacts import all as artifacts
     from pipeline.common.config import validated
+    from pipeline.users.model import Model
     from pipeline.users.settings import VariantConfig
     from pipeline.users.trained import TrainedModel
 
     stored = artifacts.MODEL.of(variant=VARIANT)
     config = validated(VariantConfig, stored.about(DATASET, folder)["variant"], "variant: ")
-    return TrainedModel.from_arrays(stored.read(DATASET, folder), config, read_data(folder))
+    data = read_data(folder)
+    return TrainedModel(Model.from_arrays(stored.read(DATASET, folder), config, data.items), data)
 
 
 def write_vectors(folder: Path) -> None:
@@ -107,10 +109,11 @@ def write_vectors(folder: Path) -> None:
     from pipeline.recommend.vectors import item_vectors, user_vectors
     from pipeline.users.people import people_of
 
-    model = read_model(folder)
-    people = people_of(model.data, np.arange(model.data.users), ("train",))
+    trained = read_model(folder)
+    model, data = trained.model, trained.data
+    people = people_of(data, np.arange(data.users), ("train",))
     for name, vectors in zip(VECTORS, (user_vectors(model, people), item_vectors(model)), strict=True):
         np.save(folder / name, vectors)
-    known = [model.data.rated((split,)) for split in ("train", "valid")]
-    train, valid, test = (np.stack([found.users, found.items]) for found in (*known, model.data.liked("test")))
+    known = [data.rated((split,)) for split in ("train", "valid")]
+    train, valid, test = (np.stack([found.users, found.items]) for found in (*known, data.liked("test")))
     np.savez(folder / PAIRS, train=train, valid=valid, test=test)

@@ -11,11 +11,11 @@ from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, warn
 from stages.tables import read_tables
 
-READS = Reads(run=RunVariants, profile=ComparisonConfig)
+READS = Reads(run=RunVariants, stage=ComparisonConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(RunVariants), settings.profile(ComparisonConfig)
+    run, config = settings.run(RunVariants), settings.stage(ComparisonConfig)
     variants = run.run_variants
     data = read_data(dataset)
     tables = SystemTables.joined(

@@ -10,11 +10,11 @@ from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage
 from stages.tables import read_tables
 
-READS = Reads(run=RunAblations, profile=ComparisonConfig, section="compare")
+READS = Reads(run=RunAblations, stage=ComparisonConfig, section="compare")
 
 
 def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(RunAblations), settings.profile(ComparisonConfig)
+    run, config = settings.run(RunAblations), settings.stage(ComparisonConfig)
     against, ablations = run.run_variants, list(run.ablations)
     data = read_data(dataset)
     tables = SystemTables.joined(

@@ -112,7 +112,10 @@ def add(
     linked_items_only: LinkedOption = False,
     rename: RenameOption = None,
     profile: Annotated[
-        str | None, typer.Option(help="A key of `profiles`: standard, or fast to see in a minute that it works.")
+        str | None,
+        typer.Option(
+            help="A key of `profiles`: large for a large catalogue, or fast to see in a minute that it works."
+        ),
     ] = None,
 ) -> None:
     r"""Check a folder and write it into params.yaml as a data set; nothing else there changes.
@@ -125,8 +128,10 @@ def add(
     from pipeline.common.errors import InputError
     from pipeline.parameters.params import read_parameters
 
-    read_parameters(PARAMS)
-    run = {} if profile is None else {"profile": profile}
+    profiles = read_parameters(PARAMS).profiles
+    if profile is not None and profile not in profiles:
+        raise InputError(f"--profile: found {profile!r}, expected one of: {', '.join(profiles)}")
+    run = profiles[profile] if profile else {}
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)

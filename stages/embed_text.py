@@ -11,13 +11,13 @@ from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.text.template import item_texts
 from stages.stage import Reads, Settings, run_stage, say, warn
 
-READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, profile=TextConfig)
+READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, stage=TextConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
     items = artifacts.ITEMS.read(dataset)
     texts = item_texts(items, settings.dataset(TextTemplateConfig).text_template)
-    config = settings.profile(TextConfig)
+    config = settings.stage(TextConfig)
     device = torch_device(settings.run(DeviceConfig).device)
     if config.precision == "bfloat16":
         warn(dataset, "embed_text", without_instructions(device))

@@ -12,11 +12,11 @@ from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say
 from stages.tables import write_tables
 
-READS = Reads(run=SeedConfig, profile=BaselineConfig)
+READS = Reads(run=SeedConfig, stage=BaselineConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(SeedConfig), settings.profile(BaselineConfig)
+    run, config = settings.run(SeedConfig), settings.stage(BaselineConfig)
     data = read_data(dataset)
     for system, why in left_out(config, data).items():
         say(dataset, "evaluate_baselines", f"{system} is left out: {why}")

@@ -12,11 +12,11 @@ from pipeline.structure.embed import embed_graph
 from pipeline.structure.settings import StructureConfig
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
-READS = Reads(run=RunConfig, profile=StructureConfig)
+READS = Reads(run=RunConfig, stage=StructureConfig)
 
 
 def main(dataset: str, source: str | None, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.profile(StructureConfig)
+    run, config = settings.run(RunConfig), settings.stage(StructureConfig)
     names = artifacts.source_names(source)
     edges = artifacts.edges_of(source).read(dataset)
     graph = adjacency(edges, len(artifacts.ITEMS.read(dataset)))

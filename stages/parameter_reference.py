@@ -5,7 +5,7 @@ Not a DVC stage. Run `python -m stages.parameter_reference > docs/parameters.md`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pipeline.common.config import Config
 from pipeline.common.settings import RunConfig
@@ -13,7 +13,7 @@ from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SOURCES
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import Ablation
-from pipeline.parameters.params import DatasetEntry, Parameters, Profile
+from pipeline.parameters.params import Changeable, DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
 from pipeline.text.settings import TextTemplateConfig
 from pipeline.users.settings import VariantConfig
@@ -38,9 +38,9 @@ def reference() -> str:
         "Top level",
         "",
         RunConfig,
-        "Beside `dataset_defaults`, `datasets`, `variants`, `structures` and `profiles`, which the sections below describe.",
+        "Beside the sections that are described below.",
     )
-    parts += _field_rows("", Parameters, "run_variants", "ablations")
+    parts += _field_rows("", Parameters, "run_variants", "ablations", "profiles")
     parts += _section(
         "Data sets",
         "datasets.NAME.",
@@ -49,7 +49,7 @@ def reference() -> str:
     )
     parts += _rows("datasets.NAME.", DatasetConfig)
     parts += _rows("datasets.NAME.", ItemGraphConfig)
-    parts += _field_rows("datasets.NAME.", DatasetEntry, "profile", "train_users")
+    parts += _field_rows("datasets.NAME.", DatasetEntry, *get_args(Changeable))
     for source in SOURCES:
         kind = source.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
         parts += _section(f"Source `{kind}`", "datasets.NAME.source.", source, "")
@@ -73,9 +73,14 @@ def reference() -> str:
         StructureEntry,
         "Other ways to make structural vectors, for the ablations; `structure_source` of a variant names one.",
     )
-    for stage, field in Profile.model_fields.items():
+    for stage, field in StageSettings.model_fields.items():
         assert isinstance(field.annotation, type)
-        parts += _section(f"Stage `{stage}`", f"profiles.NAME.{stage}.", field.annotation, "")
+        parts += _section(
+            f"Stage `{stage}`",
+            f"{stage}.",
+            field.annotation,
+            f"`datasets.NAME.{stage}` changes some of them for a data set.",
+        )
     return "\n".join(parts) + "\n"
 
 

@@ -25,14 +25,14 @@ from stages.stage import Reads, Settings, run_variant_stage, say
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-READS = Reads(run=DeviceConfig, profile=RecommendConfig)
+READS = Reads(run=DeviceConfig, stage=RecommendConfig)
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
-    run, config = settings.run(DeviceConfig), settings.profile(RecommendConfig)
+    run, config = settings.run(DeviceConfig), settings.stage(RecommendConfig)
     data = read_data(dataset)
     item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
-    model = read_model(dataset, variant, data, torch_device(run.device))
+    model = read_model(dataset, variant, data.items, torch_device(run.device))
     curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts import all as artifacts
 from pipeline.report.browser_model import fold, why_not
-from pipeline.report.people import chosen_people, recommended
+from pipeline.report.people import chosen_people, showcase_of
+from pipeline.users.model import Model
 
 if TYPE_CHECKING:
     import polars as pl
 
     from pipeline.data.dataset import Dataset
-    from pipeline.users.trained import TrainedModel
 
 
-def write_showcase(dataset: str, variant: str, data: Dataset, model: TrainedModel, curve: pl.DataFrame) -> str:
+def write_showcase(dataset: str, variant: str, data: Dataset, model: Model, curve: pl.DataFrame) -> str:
     """Write it, and say what there is.
 
     Args:
@@ -23,7 +23,7 @@ def write_showcase(dataset: str, variant: str, data: Dataset, model: TrainedMode
     """
     refused = why_not(model)
     folded = None if refused else fold(model)
-    found = recommended(model, data, chosen_people(data))
+    found = showcase_of(model, data, chosen_people(data))
     artifacts.SHOWCASE_MODEL.of(variant=variant).write(
         folded.arrays if folded else {"items": model.items.cpu().numpy()},
         dataset,

@@ -12,11 +12,11 @@ from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
 
-READS = Reads(run=RunConfig, profile=GatConfig)
+READS = Reads(run=RunConfig, stage=GatConfig)
 
 
 def main(dataset: str, source: str | None, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.profile(GatConfig)
+    run, config = settings.run(RunConfig), settings.stage(GatConfig)
     names = artifacts.source_names(source)
     initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     edges = edge_index(artifacts.edges_of(source).read(dataset))

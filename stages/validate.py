@@ -30,11 +30,12 @@ def check_paths(parameters: Parameters) -> None:
         InputError: one does not; DVC would say so without naming the key.
     """
     named = {f"datasets.{name}.source.path": entry.source.path for name, entry in parameters.datasets.items()}
-    for name, profile in parameters.profiles.items():
-        encoder = profile.embed_text.encoder
-        # A hub id has one slash inside; what starts like a path is a folder.
-        if encoder.startswith((".", "/", "~")):
-            named[f"profiles.{name}.embed_text.encoder"] = encoder
+    encoders = {"embed_text.encoder": parameters.embed_text.encoder}
+    for name, entry in parameters.datasets.items():
+        if "encoder" in entry.changes.get("embed_text", {}):
+            encoders[f"datasets.{name}.embed_text.encoder"] = entry.changes["embed_text"]["encoder"]
+    # A hub id has one slash inside; what starts like a path is a folder.
+    named |= {key: encoder for key, encoder in encoders.items() if encoder.startswith((".", "/", "~"))}
     for key, path in named.items():
         if not Path(path).exists():
             raise InputError(f"{PARAMS}: {key}: found {path!r}, which does not exist; expected a file or folder")

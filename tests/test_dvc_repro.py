@@ -43,7 +43,7 @@ class Project(Clone):
                     "source": {"type": "tables", "path": str(tables)},
                     "text_template": "{movie_title} ({release_year}). {class}",
                     "s_m": 6,
-                    "profile": "fast",
+                    **values["profiles"]["fast"],
                     "train_users": {"epochs": 2, "validate_every": 1, "batch_users": 32},
                 }
             }

@@ -205,21 +205,19 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     reads: Reads = importlib.import_module(f"stages.{stage.module}").READS
     section = reads.section or stage.module
     models = ["variants.${item.variant}"]
+    of_structure = []
+    if stage.over == STRUCTURES and section in StructureEntry.model_fields:
+        of_structure = ["structures.${item.structure}." + section]
     if stage.file == ABLATIONS:
         models = ["ablations.${item.variant}", *(f"variants.{name}" for name in PARAMETERS["variants"])]
     listed: dict[str, Callable[[list[str]], list[str]]] = {
         "run": lambda fields: fields,
         "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
-        "profile": lambda fields: ["profiles.${item.profile}." + section],
+        "stage": lambda fields: [section, f"datasets.{stage.dataset}.{section}", *of_structure],
         "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
         "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
-    if stage.over != DATASETS:
-        # A matrix knows a data set's name and not its profile.
-        of_structure = stage.over == STRUCTURES and section in StructureEntry.model_fields
-        changes = ["structures.${item.structure}." + section] if of_structure else []
-        listed["profile"] = lambda fields: ["datasets.${item.dataset}.profile", "profiles", *changes]
     expected = [
         key
         for part, keys in listed.items()
@@ -252,9 +250,16 @@ def test_a_stage_lists_exactly_the_artifacts_it_writes(stage: Stage) -> None:
     assert set(written) == uses(stage, "write")
 
 
-@pytest.mark.parametrize("stage", STAGES[2:], ids=str)
+@every_stage
 def test_a_stage_lists_exactly_the_artifacts_it_reads(stage: Stage) -> None:
-    listed = [path for path in names(stage.definition["deps"]) if not path.startswith(artifacts.CODE_NOTES)]
+    # A source of the user's own, and checks that only have to come first.
+    beside = {
+        "${item.source.path}",
+        artifacts.PARAMETERS_CHECKED.path,
+        as_written(stage, artifacts.TABLES_CHECKED.path).pop(),
+    }
+    deps = [path for path in names(stage.definition["deps"]) if path not in beside]
+    listed = [path for path in deps if not path.startswith(artifacts.CODE_NOTES)]
     read = [inner for path in listed for inner in inside(stage, path)]
     assert len(read) == len(set(read))
     assert set(read) == uses(stage, "read", "about") - uses(stage, "write")

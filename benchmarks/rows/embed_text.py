@@ -42,7 +42,7 @@ def _settings(*keys: str) -> dict[str, Any]:
 def _config() -> Any:
     from pipeline.text.settings import TextConfig
 
-    return TextConfig(**_settings("profiles", "standard", "embed_text"))
+    return TextConfig(**_settings("embed_text"))
 
 
 def ours(folder: Path) -> Ready:

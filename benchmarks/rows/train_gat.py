@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAPH = "graph.npz"
-# P of the pipeline's profile `standard`.
+# P of the pipeline.
 INPUT_WIDTH = 64
 
 
@@ -78,7 +78,7 @@ def config() -> Any:
     from pipeline.common.config import look_up, read_yaml
     from pipeline.structure.gat.settings import GatConfig
 
-    keys = ("profiles", "standard", "train_gat")
+    keys = ("train_gat",)
     return GatConfig.model_validate(look_up(read_yaml(Path("params.yaml")), keys, "params.yaml"))
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.common.config import Config
 from pipeline.users.modalities.names import Modality
 from pipeline.users.names import Fusion, Head, Views
+from pipeline.users.views.names import Attention
 
 Figure = Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"]
 
@@ -53,7 +54,7 @@ class VariantConfig(Config):
         default="both",
         description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated",
     )
-    attention: Literal["none", "self", "candidate"] = Field(
+    attention: Attention = Field(
         default="self",
         description="none: a sum; self: between the items of a history; candidate: from each candidate to the history",
     )

@@ -65,7 +65,7 @@ class UserTrainer:
         import torch
 
         from pipeline.users.item_encoder import ItemEncoder
-        from pipeline.users.trained import build_scorer
+        from pipeline.users.model import build_scorer
 
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
@@ -308,15 +308,14 @@ class UserTrainer:
         import torch
 
         from pipeline.evaluation.protocols import evaluate_split
+        from pipeline.users.model import Model
         from pipeline.users.trained import TrainedModel
 
         self.items.eval()
         with torch.inference_mode():
             vectors = self.items()
-        model = TrainedModel(
-            self.scorer, vectors, self.data, self.device, self.whole_co_rating, self.config.judge_share
-        )
-        evaluated = evaluate_split(model, self.data, "valid")
+        model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
+        evaluated = evaluate_split(TrainedModel(model, self.data), self.data, "valid")
         figures = {name: evaluated.value(name) for name in VALIDATION_FIGURES}
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):

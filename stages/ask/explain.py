@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.explain.reasons import reasons
+from pipeline.explain.contributions import contributions_of
 from pipeline.explain.sentence import (
     BIASES,
     Kind,
@@ -76,7 +76,7 @@ def explain(
     (candidate,) = catalogue.find(item)
     placed = _placed(trained, asked, candidate)
     person = asked.person.without(candidate)
-    found = reasons(trained.model, person, np.array([candidate]))
+    found = contributions_of(trained.model, person, np.array([candidate]))
     parts, score = parts_of(found, person, 0), float(found.score[0])
     pulling = sorted((part for part in parts if part.item is not None), key=lambda part: -part.value)[:paths]
     graph = catalogue.knowledge_graph()

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipeline.explain.reasons import reasons
 from pipeline.explain.sentence import digits_for, parts_of, reason
-from pipeline.recommend.recommend import best_unrated
-from pipeline.users.people import preference_of
+from pipeline.recommend.recommend import recommended_to
 from stages.ask.output import Answer, table
 from stages.ask.people import asked_for
 from stages.ask.trained import read_trained
@@ -37,18 +35,16 @@ def recommend(
 ) -> Answer:
     trained = read_trained(dataset, variant)
     asked, titles = asked_for(trained, user, likes, dislikes), trained.catalogue.titles
-    scores = preference_of(trained.model, [asked.person])[0]
-    chosen = best_unrated(scores, asked.person, count)
-    found = reasons(trained.model, asked.person, chosen)
-    digits = digits_for(np.concatenate([found.likes_part, found.dislikes_part], axis=1).ravel())
+    ((chosen, found),) = recommended_to(trained.model, [asked.person], count)
+    digits = digits_for(np.concatenate([found.likes, found.dislikes], axis=1).ravel())
     rows = [
         {
             "rank": row + 1,
             "item_id": titles.ids[item],
             "title": titles.shown(item),
             "score": float(found.score[row]),
-            "from_likes": float(found.likes_part[row].sum()),
-            "from_dislikes": float(found.dislikes_part[row].sum()),
+            "from_likes": float(found.likes[row].sum()),
+            "from_dislikes": float(found.dislikes[row].sum()),
             "from_biases": float(found.bias[row]),
             "reason": reason(parts_of(found, asked.person, row), titles.short, digits),
         }

@@ -17,8 +17,8 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
+from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
-from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model
 from stages.stage import PARAMS
@@ -76,7 +76,7 @@ class Trained:
 
     catalogue: Catalogue
     variant: str
-    model: TrainedModel
+    model: Model
     data: Dataset
 
     @cached_property
@@ -125,7 +125,7 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     variant = _variant(values, dataset, variant)
     data = read_data(dataset)
     # One person is scored in no time on a CPU.
-    return Trained(catalogue, variant, read_model(dataset, variant, data), data)
+    return Trained(catalogue, variant, read_model(dataset, variant, data.items), data)
 
 
 def _catalogue(values: dict[str, Any], dataset: str | None) -> Catalogue:

@@ -125,7 +125,7 @@ def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Pa
     def settings(text: str = "") -> Settings:
         path = tmp_path / "params.yaml"
         path.write_text(
-            (ROOT / "params.yaml").read_text().replace("train_users: {}", "train_users: {epochs: 5}") + text
+            (ROOT / "params.yaml").read_text().replace("train_users: null", "train_users: {epochs: 5}") + text
         )
         return Settings("train_users", "ml-100k", Reads(variant=VariantConfig), path)
 

@@ -17,6 +17,7 @@ import pytest
 
 from pipeline.artifacts import all as artifacts
 from pipeline.data.dataset import Dataset
+from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from stages.cli import main
@@ -74,7 +75,7 @@ def scores_by_all_ratings(root: Path, variant: str, user: str = USER) -> dict[st
     data = Dataset(interactions, artifacts.UNRATED_CANDIDATES.read(KEY, root), len(users), len(items))
     stored = artifacts.MODEL.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
-    model = TrainedModel.from_arrays(stored.read(KEY, root), config, data)
+    model = TrainedModel(Model.from_arrays(stored.read(KEY, root), config, len(items)), data)
     scores = model.score(np.array([users["user_id"].to_list().index(user)]))[0][0]
     return dict(zip(items["item_id"], scores.tolist(), strict=True))
 

@@ -18,7 +18,6 @@ from tests.stages.workspace import (
     assert_a_mistake_in_one_line,
     make_workspace,
     planted_tables,
-    result_of,
 )
 
 
@@ -46,7 +45,7 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
         ): "artifacts/small/users/crmman-pls/model.safetensors: artifact not found",
     }
     for (stage, *arguments), message in named.items():
-        result = result_of(finished.workspace.start(stage, "--dataset", KEY, *arguments))
+        result = finished.workspace.call(stage, "--dataset", KEY, *arguments)
         assert_a_mistake_in_one_line(result, message)
     assert finished.workspace.files() == finished.files
 
@@ -80,10 +79,10 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
     changes: dict[str, tuple[tuple[str, ...], Any, str]] = {
         "fetch": (("datasets", KEY, "source", "type"), "wheel", "datasets.small.source.type: found 'wheel'"),
         "prepare": (("datasets", KEY, "split_fractions"), [0.6, 0.2, 0.3], "split_fractions: found [0.6, 0.2, 0.3]"),
-        "embed_text": (("profiles", "fast", "embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
+        "embed_text": (("embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
         "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
-        "init_sdne": (("profiles", "fast", "init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
-        "train_gat": (("profiles", "fast", "train_gat", "heads"), 0, "train_gat.heads: found 0"),
+        "init_sdne": (("init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
+        "train_gat": (("train_gat", "heads"), 0, "train_gat.heads: found 0"),
         "train_users.crmman": (("variants", "crmman", "fusion"), "sum", "variants.crmman.fusion: found 'sum'"),
         "train_users.crmman-plus": (("variants", "crmman-plus", "heads"), [], "variants.crmman-plus.heads: found []"),
         f"derive_graph.{STRUCTURE}": (
@@ -91,10 +90,10 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
             1,
             f"structures.{STRUCTURE}.rewire: found 1",
         ),
-        "evaluate_baselines": (("profiles", "fast", "evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
-        "compare": (("profiles", "fast", "compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
+        "evaluate_baselines": (("evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
+        "compare": (("compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
         "compare_ablations": (("ablations",), 1, "ablations: found 1"),
-        "recommend.crmman": (("profiles", "fast", "recommend", "top"), 0, "recommend.top: found 0"),
+        "recommend.crmman": (("recommend", "top"), 0, "recommend.top: found 0"),
     }
 
     def change(values: dict[str, Any]) -> None:
@@ -114,7 +113,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
 
 def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["profiles"]["fast"]["compare"].update(bootstrap_samples=0))
+    copy.change_params(lambda values: values["compare"].update(bootstrap_samples=0))
     copy.change_params(lambda values: values["variants"]["crmman"].update(fusion="sum"))
     copy.change_params(lambda values: values["structures"].update(other={}))
     names = ("prepare", f"derive_graph.{STRUCTURE}", "evaluate.crmman-plus")
@@ -165,16 +164,18 @@ def test_a_bad_table_is_named_by_file_column_and_line_and_the_stored_ones_stay(f
     copies = {name: finished.workspace.copy(tmp_path / str(number)) for number, name in enumerate(TABLES)}
     for name, (table, change, _) in TABLES.items():
         copies[name].change_table(table, change)
-    running = {name: copy.start("fetch", "--dataset", KEY) for name, copy in copies.items()}
     for name, (_, _, parts) in TABLES.items():
-        assert_a_mistake_in_one_line(result_of(running[name]), *parts)
+        assert_a_mistake_in_one_line(copies[name].run("fetch"), *parts)
         assert copies[name].files() == finished.files
 
 
 def test_a_threshold_that_no_rating_reaches_leaves_the_prepared_data_as_they_are(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"][KEY].update(like_threshold=6))
-    assert_a_mistake_in_one_line(copy.run("prepare"), "like_threshold: found 6, which no rating reaches", "1.0 to 5.0")
+    for stage in ("check_tables", "prepare"):
+        assert_a_mistake_in_one_line(
+            copy.run(stage), "like_threshold: found 6, which no rating reaches; expected a number from 1.0 to 5.0"
+        )
     assert copy.files() == finished.files
 
 
@@ -183,7 +184,8 @@ def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_en
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"][KEY].update(text_template="{titel}"))
-    assert_a_mistake_in_one_line(copy.run("embed_text"), "text_template", "titel")
+    for stage in ("check_tables", "embed_text"):
+        assert_a_mistake_in_one_line(copy.run(stage), "text_template: column titel: not found among the items' columns")
     assert copy.files() == finished.files
 
 

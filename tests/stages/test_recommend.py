@@ -11,9 +11,9 @@ import pytest
 
 from pipeline.artifacts import all as artifacts
 from pipeline.common.config import read_yaml
+from pipeline.users.model import Model
 from pipeline.users.people import people_of, preference_of
 from pipeline.users.settings import VariantConfig
-from pipeline.users.trained import TrainedModel
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, USERS, VARIANTS, Workspace, planted_tables
 
@@ -27,7 +27,7 @@ def stored_scores(root: Path, variant: str) -> pl.DataFrame:
     data = Dataset(*tables, len(users), len(items))
     stored = artifacts.MODEL.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
-    model = TrainedModel.from_arrays(stored.read(KEY, root), config, data)
+    model = Model.from_arrays(stored.read(KEY, root), config, len(items))
     scores = preference_of(model, people_of(data, np.arange(len(users))))
     return pl.DataFrame(
         {
@@ -42,7 +42,7 @@ def stored_scores(root: Path, variant: str) -> pl.DataFrame:
 def test_everybody_is_recommended_the_best_of_what_they_did_not_rate(finished: Finished, variant: str) -> None:
     root = finished.workspace.root
     found = artifacts.RECOMMENDATIONS.of(variant=variant).read(KEY, root)
-    top = read_yaml(root / "params.yaml")["profiles"]["fast"]["recommend"]["top"]
+    top = read_yaml(root / "params.yaml")["recommend"]["top"]
     rated = planted_tables()["interactions"]
     unrated = stored_scores(root, variant).join(rated, on=["user_id", "item_id"], how="anti")
     best = unrated.group_by("user_id").agg(pl.col("expected").top_k(top)).sort("user_id")
@@ -68,9 +68,7 @@ def test_reasons_are_of_the_users_own_ratings_and_add_up(finished: Finished, var
     assert len(matched) == len(named) > 0
     assert (matched["like"] == (matched["reasons.kind"] == "like")).all()
     counts = named.group_by("user_id", "rank", "reasons.kind").len()["len"]
-    assert (
-        counts.max() == read_yaml(finished.workspace.root / "params.yaml")["profiles"]["fast"]["recommend"]["reasons"]
-    )
+    assert counts.max() == read_yaml(finished.workspace.root / "params.yaml")["recommend"]["reasons"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -140,7 +138,7 @@ def test_a_model_without_vectors_has_recommendations_and_one_line_in_place_of_th
 
 def test_the_settings_say_how_many_items_and_reasons(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["profiles"]["fast"]["recommend"].update(top=2, reasons=1))
+    copy.change_params(lambda values: values["recommend"].update(top=2, reasons=1))
     assert copy.run("recommend.crmman-plus").code == 0
     found, whole = (
         artifacts.RECOMMENDATIONS.of(variant="crmman-plus").read(KEY, root)

@@ -22,7 +22,7 @@ def checkpoints(workspace: Workspace) -> list[Path]:
 
 def killed_in_training(workspace: Workspace, variant: str) -> None:
     """Start train_users and kill it (SIGKILL) as soon as it has left a checkpoint of its first epoch."""
-    process = workspace.start_run(f"train_users.{variant}")
+    process = workspace.start("train_users", "--dataset", KEY, "--variant", variant)
     assert process.stdout is not None
     # The checkpoint of an epoch is kept before the next epoch is printed.
     for line in process.stdout:

@@ -163,7 +163,9 @@ def test_a_rewired_graph_keeps_the_number_of_edges_of_every_item_and_gives_other
         assert finished.files[str(own)] != finished.files[str(other)]
 
 
-def test_what_a_structure_changes_goes_over_the_profile_for_its_own_vectors_alone(finished: Finished, tmp_path) -> None:
+def test_what_a_structure_changes_goes_over_the_settings_for_its_own_vectors_alone(
+    finished: Finished, tmp_path
+) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["structures"][STRUCTURE].update(rewire=False, init_sdne={"dimensions": 8}))
     for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
@@ -182,8 +184,7 @@ def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_mad
     copy = finished.workspace.copy(tmp_path / "copy")
 
     def sample(values: dict[str, Any]) -> None:
-        profile = values["profiles"]["fast"]
-        profile["init_sdne"]["sampled_columns"] = 20
+        values["init_sdne"]["sampled_columns"] = 20
 
     copy.change_params(sample)
     written = []
@@ -333,10 +334,9 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "report": "One HTML file about a data set",
         "summary": "What a run took, stage by stage",
     }
-    running = {stage: fresh.start(stage, "--help") for stage in purposes}
     for stage, purpose in purposes.items():
-        out, err = running[stage].communicate()
-        assert running[stage].returncode == 0, err
+        code, out, err = fresh.call(stage, "--help")
+        assert code == 0, err
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))

@@ -103,9 +103,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     (workspace.root / "downloads").mkdir()
 
     def change(values: dict[str, Any]) -> None:
-        values["datasets"] = {
-            name: values["dataset_defaults"] | {"profile": "fast"} | entry for name, entry in entries.items()
-        }
+        values["datasets"] = {name: values["dataset_defaults"] | entry for name, entry in entries.items()}
 
     workspace.change_params(change)
     results = {("validate", ""): workspace.run("validate")}
@@ -205,8 +203,8 @@ def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> N
     # Beside the workspace's parameters, where Python looks first: the code as it is after the README's two edits.
     for package in ("pipeline", "stages"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "pipeline" / "sources" / "recipes.py").write_text(reader)
-    with (tmp_path / "pipeline" / "sources" / "registry.py").open("a") as registry:
+    (tmp_path / "pipeline" / "data" / "sources" / "recipes.py").write_text(reader)
+    with (tmp_path / "pipeline" / "data" / "sources" / "registry.py").open("a") as registry:
         registry.write(line)
     params = tmp_path / "params.yaml"
     text = (ROOT / "params.yaml").read_text()
@@ -217,7 +215,7 @@ def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> N
     ratings, items = planted()
     (folder / "recipes.jsonl").write_text(lines(items, RECIPES["recipes.jsonl"]))
     (folder / "ratings.jsonl").write_text(lines(ratings, RECIPES["ratings.jsonl"]))
-    results = [workspace.run(stage, "recipes") for stage in ("validate", *STAGES)]
+    results = [workspace.run_apart(stage, "recipes") for stage in ("validate", *STAGES)]
     assert [result.code for result in results] == [0] * 4, results
     assert artifacts.SOURCE_KG.read("recipes", tmp_path).filter(head="recipe:r1").rows() == [
         ("recipe:r1", "tag", "comedy"),
@@ -226,9 +224,9 @@ def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> N
     assert len(artifacts.INTERACTIONS.read("recipes", tmp_path)) == len(ratings)
     (folder / "ratings.jsonl").write_text('{"user_id": 1, "item_id": "r1"}\n')
     assert_a_mistake_in_one_line(
-        workspace.run("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"
+        workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"
     )
     (folder / "ratings.jsonl").write_text("no json\n")
     assert_a_mistake_in_one_line(
-        workspace.run("check_tables", "recipes"), "recipes/ratings.jsonl: not readable as JSON"
+        workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: not readable as JSON"
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
@@ -14,21 +14,25 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
         lambda p: p["datasets"][KEY].update(like_treshold=4),
         f"datasets.{KEY}.like_treshold: found an unknown",
     ),
+    "path": (
+        lambda p: p["datasets"][KEY]["source"].update(path="nowhere"),
+        f"params.yaml: datasets.{KEY}.source.path: found 'nowhere', which does not exist",
+    ),
     "source": (lambda p: p["datasets"][KEY]["source"].update(folder="x"), "folder: found an unknown key"),
     "setting": (
         lambda p: p["variants"]["crmman"].update(head=4),
         "variants.crmman.head: found an unknown key",
     ),
     "missing": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].pop("als_alpha"),
-        "profiles.fast.evaluate_baselines.als_alpha: found nothing",
+        lambda p: p["evaluate_baselines"].pop("als_alpha"),
+        "evaluate_baselines.als_alpha: found nothing",
     ),
     "widths": (
         lambda p: p["variants"]["crmman"].update(fusion="average", width=32),
         "variants.crmman.fusion: average fusion needs equal widths, found width 32 and structural vectors 64 wide",
     ),
     "grid": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
+        lambda p: p["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
         "evaluate_baselines.item_knn_neighbours.1: found -1",
     ),
     "changes of a data set": (
@@ -37,7 +41,7 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "variants": (
         lambda p: p["run_variants"].append("crmman-pls"),
-        "run_variants: found 'crmman-pls', expected some of",
+        "run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus",
     ),
     "structures": (
         lambda p: p["structures"].clear(),
@@ -58,9 +62,8 @@ def test_a_wrong_key_or_value_anywhere_is_one_line_and_leaves_artifacts_alone(fi
     copies = {name: finished.workspace.copy(tmp_path / name) for name in WRONG}
     for name, (change, _) in WRONG.items():
         copies[name].change_params(change)
-    running = {name: copy.start("validate") for name, copy in copies.items()}
     for name, (_, message) in WRONG.items():
-        assert_a_mistake_in_one_line(result_of(running[name]), "params.yaml: ", message)
+        assert_a_mistake_in_one_line(copies[name].run("validate"), "params.yaml: ", message)
         assert copies[name].files() == finished.files
 
 

@@ -26,6 +26,7 @@ from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories, merged
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
+from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from pipeline.users.training import Trained, UserTrainer
@@ -127,7 +128,7 @@ def train(inputs: ItemInputs, data: Dataset, seed: int = 7, checkpoint: Path | N
 
 
 def model_of(trained: Trained, data: Dataset, **changes: Any) -> TrainedModel:
-    return TrainedModel.from_arrays(trained.arrays, config(**changes), data)
+    return TrainedModel(Model.from_arrays(trained.arrays, config(**changes), data.items), data)
 
 
 def loss_of(trainer: UserTrainer, users: Sequence[int] = range(USERS)) -> torch.Tensor:

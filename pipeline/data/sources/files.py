@@ -171,7 +171,7 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
     place = (folder or DOWNLOADS) / sha256[:12]
     target = place / (PurePosixPath(unquote(urlsplit(url).path)).name or "download")
     try:
-        if target.is_file() and _digest(target) == sha256:
+        if target.is_file() and digest_of(target) == sha256:
             return target
         place.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=place, prefix=".download.")
@@ -207,7 +207,7 @@ def _fetch(url: str, file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

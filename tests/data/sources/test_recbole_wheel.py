@@ -25,9 +25,10 @@ def settings() -> RecboleWheelSource:
 
 
 @pytest.fixture(scope="module")
-def offline(recbole_wheel: Path) -> pytest.MonkeyPatch:
-    """Let pip find the wheel that this session has already fetched, and nothing else."""
+def offline(recbole_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> pytest.MonkeyPatch:
+    """Let pip find the wheel that this session has already fetched, and nothing else; downloads go into an empty folder."""
     with pytest.MonkeyPatch.context() as environment:
+        environment.chdir(tmp_path_factory.mktemp("downloads_here"))
         environment.setenv("PIP_NO_INDEX", "1")
         environment.setenv("PIP_FIND_LINKS", str(recbole_wheel.parent))
         yield environment
@@ -96,6 +97,20 @@ def test_another_checksum_is_refused(offline: pytest.MonkeyPatch, tmp_path: Path
     source = settings()
     with pytest.raises(InputError, match=rf"^recbole-1.2.1-.*whl: found sha256 {source.sha256}, expected {'0' * 64}$"):
         fetch_wheel(source.version, "0" * 64, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_fetched_is_read_again_without_pip_as_long_as_it_is_whole(
+    offline: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = settings()
+    wheel = fetch_wheel(source.version, source.sha256, tmp_path)
+    assert wheel.parent == tmp_path / source.sha256[:12]
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    assert fetch_wheel(source.version, source.sha256, tmp_path) == wheel
+    wheel.write_bytes(wheel.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"^recbole==1\.2\.1: pip could not fetch"):
+        fetch_wheel(source.version, source.sha256, tmp_path)
 
 
 def test_a_wheel_that_pip_cannot_find_is_one_line_with_pips_reason(
@@ -125,6 +140,7 @@ def test_a_wheel_without_the_data_set_is_refused(monkeypatch: pytest.MonkeyPatch
         archive.writestr("recbole-9.9.9.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     sha256 = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     source = RecboleWheelSource(type="recbole-wheel", version="9.9.9", sha256=sha256, path="links.csv")
     with pytest.raises(InputError, match=r"ml-100k\.inter: not found in the wheel; expected MovieLens-100K there$"):

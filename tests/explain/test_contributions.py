@@ -1,4 +1,4 @@
-"""Reasons add up to the score, and each is its own item's term of the formula, for every form of model in params.yaml."""
+"""Contributions add up to the score, and each is its own item's term of the formula, for every form of model in params.yaml."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.dataset import Dataset
-from pipeline.explain.reasons import reasons
+from pipeline.explain import contributions as module
+from pipeline.explain.contributions import NO_ITEM, Explainer, contributions_of
+from pipeline.users.model import Model, build_scorer
 from pipeline.users.people import Person, histories_of, people_of, preference_of
 from pipeline.users.scorer import preference
 from pipeline.users.settings import VariantConfig
 from pipeline.users.shares import head_shares
-from pipeline.users.trained import TrainedModel, build_scorer
+from pipeline.users.trained import TrainedModel
+from pipeline.users.views import self_attention
 from pipeline.users.views.candidate_attention import CandidateAttention
 from pipeline.users.views.plain_sum import PlainSum
 from pipeline.users.views.view import View
@@ -60,7 +63,7 @@ def data() -> Dataset:
 
 
 @cache
-def model(name: str, std: float = 0.5) -> TrainedModel:
+def model(name: str, std: float = 0.5) -> Model:
     """Far from where it starts, so that no weight hides behind an identity."""
     torch.manual_seed(7)
     variant = VARIANTS[name]
@@ -70,16 +73,15 @@ def model(name: str, std: float = 0.5) -> TrainedModel:
         if not key.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=std)
     co_rating = {view: torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
-    return TrainedModel(
+    return Model(
         scorer,
         torch.randn(ITEMS, WIDTH),
-        data(),
         co_rating=co_rating if variant.co_rating_l2 else None,
         judge_share=variant.judge_share,
     )
 
 
-def doubled(name: str) -> TrainedModel:
+def doubled(name: str) -> Model:
     """The same in double precision, where a wrong term cannot pass for rounding."""
     found = model(name)
     scorer = build_scorer(VARIANTS[name], WIDTH, data()).double()
@@ -121,7 +123,7 @@ def weight_of(view: View, items: list[list[float]], history: list[int], item: in
     return weights
 
 
-def part_of(of: TrainedModel, name: str, history: list[int], item: int, candidate: int) -> float:
+def contribution_of(of: Model, name: str, history: list[int], item: int, candidate: int) -> float:
     """What one item of one view adds to one candidate's preference, by the formula of method.md and with loops."""
     scorer, items, view = of.scorer, of.items.tolist(), of.scorer.views[name]
     place = list(scorer.views).index(name)
@@ -145,27 +147,51 @@ def part_of(of: TrainedModel, name: str, history: list[int], item: int, candidat
 
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("rated", [([3, 0, 8], [5, 2]), ([6], []), ([], [1, 4]), ([], [])], ids=str)
-def test_each_part_is_its_own_items_term_of_the_formula(name: str, rated: tuple[list[int], list[int]]) -> None:
+def test_each_contribution_is_its_own_items_term_of_the_formula(name: str, rated: tuple[list[int], list[int]]) -> None:
     of = doubled(name)
     somebody, candidates = person(*rated), [9, 3, 5, 13]
-    found = reasons(of, somebody, np.array(candidates))
+    found = contributions_of(of, somebody, np.array(candidates))
     for parts, items, views in (
-        (found.likes_part, rated[0], {"likes": rated[0], "rated": rated[0] + rated[1]}),
-        (found.dislikes_part, rated[1], {"dislikes": rated[1], "rated": rated[0] + rated[1]}),
+        (found.likes, rated[0], {"likes": rated[0], "rated": rated[0] + rated[1]}),
+        (found.dislikes, rated[1], {"dislikes": rated[1], "rated": rated[0] + rated[1]}),
     ):
         assert parts.shape == (len(candidates), len(items))
         mine = {view: history for view, history in views.items() if view in of.scorer.views}
         expected = [
-            [sum(part_of(of, view, history, item, candidate) for view, history in mine.items()) for item in items]
+            [
+                sum(contribution_of(of, view, history, item, candidate) for view, history in mine.items())
+                for item in items
+            ]
             for candidate in candidates
         ]
         np.testing.assert_allclose(parts, np.array(expected).reshape(parts.shape), atol=1e-9)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
+@given(everybody=st.lists(people(), min_size=1, max_size=6), seed=st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_contributions_of_many_are_those_of_each_alone(name: str, everybody: list[Person], seed: int) -> None:
+    of, random = doubled(name), np.random.default_rng(seed)
+    candidates = np.stack([random.permutation(ITEMS)[:3] for _ in everybody]).astype(np.int32)
+    candidates[0, 2] = NO_ITEM
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        # Chunks of a few people each, and of one.
+        patch.setattr(module, "CHUNK_NUMBERS", 60)
+        patch.setattr(self_attention, "CHUNK_CELLS", 150)
+        explainer = Explainer(of)
+        found = explainer.contributions(explainer.weighed(*histories_of(everybody, "cpu")), candidates)
+    assert len(found[0].likes) == 2
+    for somebody, items, mine in zip(everybody, candidates, found, strict=True):
+        alone = contributions_of(of, somebody, items[items != NO_ITEM].astype(np.int64))
+        np.testing.assert_allclose(mine.likes, alone.likes, atol=1e-9)
+        np.testing.assert_allclose(mine.dislikes, alone.dislikes, atol=1e-9)
+        np.testing.assert_allclose(mine.bias, alone.bias, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
 def test_biases_are_those_of_the_heads_that_count(name: str) -> None:
     of, candidates = model(name), np.array([2, 11])
-    found = reasons(of, person([1], [2]), candidates)
+    found = contributions_of(of, person([1], [2]), candidates)
     expected = {
         head: of.scorer.item_bias[head][candidates].numpy() * (of.judge_share if head == "judge" else 1.0)
         for head in (("like",) if "like" in of.scorer.heads else of.scorer.heads)
@@ -180,18 +206,18 @@ def test_biases_are_those_of_the_heads_that_count(name: str) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 @given(somebody=people())
 @settings(max_examples=25, deadline=None)
-def test_parts_and_biases_add_up_to_the_score(name: str, somebody: Person) -> None:
+def test_contributions_and_biases_add_up_to_the_score(name: str, somebody: Person) -> None:
     of = model(name)
-    found = reasons(of, somebody, np.arange(ITEMS))
+    found = contributions_of(of, somebody, np.arange(ITEMS))
     np.testing.assert_allclose(found.score, preference_of(of, [somebody])[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_parts_add_up_to_the_score_of_every_user(name: str) -> None:
+def test_contributions_add_up_to_the_score_of_every_user(name: str) -> None:
     of, users = model(name), np.arange(12)
-    expected = of.score(users).preference
+    expected = TrainedModel(of, data()).score(users).preference
     for user, somebody in zip(users, people_of(data(), users, ("train",)), strict=True):
-        np.testing.assert_allclose(reasons(of, somebody, np.arange(ITEMS)).score, expected[user], atol=1e-5)
+        np.testing.assert_allclose(contributions_of(of, somebody, np.arange(ITEMS)).score, expected[user], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -199,31 +225,34 @@ def test_parts_add_up_to_the_score_of_every_user(name: str) -> None:
 @settings(max_examples=15, deadline=None)
 def test_a_rated_candidate_is_left_out_of_the_person_as_in_training(name: str, somebody: Person) -> None:
     of = model(name)
-    found = reasons(of, somebody, np.arange(ITEMS), leave_one_out=True)
+    found = contributions_of(of, somebody, np.arange(ITEMS), leave_one_out=True)
     likes, dislikes = histories_of([somebody], "cpu")
     with torch.no_grad():
         scores = of.scorer(of.items, likes, dislikes, co_rating=of.co_rating, leave_one_out=True)
     np.testing.assert_allclose(found.score, preference(scores, of.judge_share)[0].numpy(), atol=1e-5)
-    for parts, items in ((found.likes_part, somebody.likes), (found.dislikes_part, somebody.dislikes)):
+    for parts, items in ((found.likes, somebody.likes), (found.dislikes, somebody.dislikes)):
         assert not parts[items, np.arange(len(items))].any()
 
 
 @pytest.mark.parametrize("name", ["candidate-attention", "candidate-attention-of-two-heads", "self-attention"])
-def test_parts_add_up_where_attention_sees_hardly_anything_of_a_history(name: str) -> None:
+def test_contributions_add_up_where_attention_sees_hardly_anything_of_a_history(name: str) -> None:
     """Some logits lie so far below the catalogue's highest that they are held at the floor."""
     of = model(name, 6.0)
     for somebody in (person([1, 2, 3], [4, 5]), person([7], [8])):
         expected = preference_of(of, [somebody])[0]
         np.testing.assert_allclose(
-            reasons(of, somebody, np.arange(ITEMS)).score, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max()
+            contributions_of(of, somebody, np.arange(ITEMS)).score,
+            expected,
+            rtol=1e-4,
+            atol=1e-5 * np.abs(expected).max(),
         )
 
 
-def test_a_model_of_likes_alone_has_no_part_for_dislikes() -> None:
+def test_a_model_of_likes_alone_has_no_contribution_of_dislikes() -> None:
     name = next(name for name, variant in VARIANTS.items() if variant.views == "likes")
-    found = reasons(model(name), person([0, 1], [2, 3, 4]), np.array([5]))
-    assert found.dislikes_part.tolist() == [[0.0, 0.0, 0.0]]
-    assert found.likes_part.all()
+    found = contributions_of(model(name), person([0, 1], [2, 3, 4]), np.array([5]))
+    assert found.dislikes.tolist() == [[0.0, 0.0, 0.0]]
+    assert found.likes.all()
 
 
 def test_heads_count_as_preference_counts_them() -> None:

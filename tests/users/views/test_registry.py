@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.users.views import CANDIDATE_ATTENTION_MAX_ITEMS, build_view
-from pipeline.users.views.candidate_attention import CandidateAttention
+from pipeline.users.views.candidate_attention import MAX_ITEMS, CandidateAttention
+from pipeline.users.views.names import Attention
 from pipeline.users.views.plain_sum import PlainSum
+from pipeline.users.views.registry import VIEWS, build_view
 from pipeline.users.views.self_attention import SelfAttention
 
 SETTINGS: dict[str, Any] = {
@@ -20,6 +21,10 @@ SETTINGS: dict[str, Any] = {
     "learn_exponent": True,
     "items": 10,
 }
+
+
+def test_every_name_of_the_settings_has_a_view() -> None:
+    assert set(VIEWS) == set(get_args(Attention))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ def test_without_attention_heads_need_not_divide_the_width() -> None:
 
 
 def test_candidate_attention_is_refused_for_a_large_catalogue_and_the_others_are_not() -> None:
-    limit = CANDIDATE_ATTENTION_MAX_ITEMS
+    limit = MAX_ITEMS
     build_view("candidate", **SETTINGS | {"items": limit})
     for attention in ("none", "self"):
         build_view(attention, **SETTINGS | {"items": limit + 1})  # type: ignore[arg-type]
