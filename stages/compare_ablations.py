@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES
 from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
 from pipeline.evaluation.system import SystemTables
 from pipeline.parameters.runs import RunAblations
@@ -22,13 +22,13 @@ def main(dataset: str, settings: Settings) -> None:
         + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in ablations]
     )
     found = compare_systems(tables, data, ablations, against, config, run.seed)
-    artifacts.ABLATION_METRICS.write(found.as_nested(), dataset)
-    artifacts.ABLATION_DIFFERENCES.write(found.differences, dataset)
-    artifacts.ABLATION_SLICES.write(found.slices, dataset)
+    ABLATION_METRICS.write(found.as_nested(), dataset)
+    ABLATION_DIFFERENCES.write(found.differences, dataset)
+    ABLATION_SLICES.write(found.slices, dataset)
     print(
         f"\n{dataset}, test split: {data.users} users, {data.items} items; + and - against the best of {', '.join(against)}\n"
     )
-    metrics = artifacts.ABLATION_METRICS.read(dataset)
+    metrics = ABLATION_METRICS.read(dataset)
     print(f"{table(metrics, found.intervals(), found.differences)}\n")
 
 

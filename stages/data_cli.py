@@ -124,7 +124,7 @@ def add(
     crmman data add recipes data/recipes
     crmman data add recipes data/recipes --like-threshold 3 --profile fast
     """
-    from pipeline.artifacts.all import Text
+    from pipeline.artifacts.kinds import Text
     from pipeline.common.errors import InputError
     from pipeline.parameters.params import read_parameters
 

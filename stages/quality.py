@@ -6,7 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import (
+    ABLATION_DIFFERENCES,
+    ABLATION_METRICS,
+    ABLATION_SLICES,
+    DIFFERENCES,
+    METRICS,
+    SLICES,
+    WARNINGS,
+)
 from pipeline.common.config import look_up, read_yaml
 from pipeline.common.errors import InputError
 from pipeline.evaluation.markdown import cold_table, differences_table, seeds_table, slices_table, systems_table
@@ -25,23 +33,23 @@ def main() -> None:
     values = read_yaml(PARAMS)
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
         text = replaced(text, f"{dataset} systems", systems(dataset, look_up(values, ("run_variants",), str(PARAMS))))
-        if artifacts.ABLATION_METRICS.at(dataset).is_file():
+        if ABLATION_METRICS.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, values))
     DOCUMENT.write_text(text, encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
     for dataset in values["datasets"]:
         name = f"{dataset} parts"
-        if marker(name) in readme and artifacts.ABLATION_METRICS.at(dataset).is_file():
-            readme = replaced(readme, name, parts(artifacts.ABLATION_METRICS.read(dataset), values))
+        if marker(name) in readme and ABLATION_METRICS.at(dataset).is_file():
+            readme = replaced(readme, name, parts(ABLATION_METRICS.read(dataset), values))
     README.write_text(readme, encoding="utf-8")
 
 
 def systems(dataset: str, variants: list[str]) -> str:
-    metrics, differences = artifacts.METRICS.read(dataset), artifacts.DIFFERENCES.read(dataset)
+    metrics, differences = METRICS.read(dataset), DIFFERENCES.read(dataset)
     order = list(dict.fromkeys([*variants, *metrics]))
-    slices = artifacts.SLICES.read(dataset)
+    slices = SLICES.read(dataset)
     best = [name for name in ("als", "ease", "biased-mf", "popularity") if name in metrics]
-    warnings = "\n".join(f"- {line}" for line in artifacts.WARNINGS.read(dataset)) or "- none"
+    warnings = "\n".join(f"- {line}" for line in WARNINGS.read(dataset)) or "- none"
     return "\n\n".join(
         [
             systems_table({name: metrics[name] for name in order}, marks_of(differences)),
@@ -56,8 +64,8 @@ def systems(dataset: str, variants: list[str]) -> str:
 
 
 def ablations(dataset: str, values: dict[str, Any]) -> str:
-    metrics, differences = artifacts.ABLATION_METRICS.read(dataset), artifacts.ABLATION_DIFFERENCES.read(dataset)
-    cold = artifacts.ABLATION_SLICES.read(dataset).filter(slice="cold")
+    metrics, differences = ABLATION_METRICS.read(dataset), ABLATION_DIFFERENCES.read(dataset)
+    cold = ABLATION_SLICES.read(dataset).filter(slice="cold")
     against = values["run_variants"]
     parts = []
     for base in against:

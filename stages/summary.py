@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNINGS
 from pipeline.evaluation.suite import table
 from stages.stage import PARAMS, TIMINGS, run_tool
 
@@ -30,14 +30,14 @@ def main() -> None:
     values = read_yaml(PARAMS)
     variants = look_up(values, ("run_variants",), str(PARAMS))
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
-        print(f"\n{dataset}: {artifacts.METRICS.at(dataset)}\n")
+        print(f"\n{dataset}: {METRICS.at(dataset)}\n")
         figures = (
-            artifacts.METRICS.read(dataset),
-            artifacts.INTERVALS.read(dataset),
-            artifacts.DIFFERENCES.read(dataset),
+            METRICS.read(dataset),
+            INTERVALS.read(dataset),
+            DIFFERENCES.read(dataset),
         )
         print(table(*figures))
-        for line in artifacts.WARNINGS.read(dataset):
+        for line in WARNINGS.read(dataset):
             print(f"warning: {line}")
         names = [
             f"{stage}.{variant}" if stage in VARIANT_STAGES else stage

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.all import ABLATION_METRICS, EDGES, METRICS
+from pipeline.artifacts.evaluation import ABLATION_METRICS, METRICS
+from pipeline.artifacts.graph import EDGES
 from pipeline.data.sources.atomic import atomic_table
 from tests.clone import Clone
 from tests.repository import ROOT

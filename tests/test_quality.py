@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.artifacts.all import ABLATION_METRICS
+from pipeline.artifacts.evaluation import ABLATION_METRICS
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from stages.quality import ablations_of, parts, replaced

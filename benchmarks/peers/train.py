@@ -33,7 +33,7 @@ from benchmarks.peers.settings import (
     VALIDATED_USERS,
     Job,
 )
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation import metrics
@@ -68,8 +68,8 @@ class Fitted:
 def run(job: Job) -> dict[str, Any]:
     """Train with each learning rate, evaluate the one that is best on validation."""
     shims.install()
-    items, users = artifacts.ITEMS.read(job.dataset), artifacts.USERS.read(job.dataset)
-    interactions, candidates = artifacts.INTERACTIONS.read(job.dataset), artifacts.UNRATED_CANDIDATES.read(job.dataset)
+    items, users = ITEMS.read(job.dataset), USERS.read(job.dataset)
+    interactions, candidates = INTERACTIONS.read(job.dataset), UNRATED_CANDIDATES.read(job.dataset)
     data = Dataset(interactions, candidates, len(users), len(items))
     sampled = np.sort(stream(job.seed, "peers validation").permutation(len(users))[:VALIDATED_USERS])
     sample = of_users(sampled, interactions, candidates, len(items))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.structure import STRUCTURE_VECTORS
+from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
 from pipeline.graph.item_graph import incidence_of
 from pipeline.recommend.similar import most_similar
@@ -69,9 +71,9 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
 def _vectors(catalogue: Catalogue, kind: str) -> NDArray[np.float32]:
     """Text or structural vectors of all items, with a row of zeros where there is nothing to know."""
     if kind == TEXT:
-        return artifacts.TEXT_VECTORS.read(catalogue.dataset)["vectors"]
-    vectors = artifacts.STRUCTURE_VECTORS.read(catalogue.dataset)["vectors"].copy()
-    edges = artifacts.EDGES.read(catalogue.dataset)
+        return TEXT_VECTORS.read(catalogue.dataset)["vectors"]
+    vectors = STRUCTURE_VECTORS.read(catalogue.dataset)["vectors"].copy()
+    edges = EDGES.read(catalogue.dataset)
     joined = np.union1d(edges["source"].to_numpy(), edges["target"].to_numpy())
     # The vector of an item without an edge says only that it has none: all such items would be alike.
     vectors[np.setdiff1d(np.arange(len(vectors)), joined)] = 0.0
@@ -80,6 +82,6 @@ def _vectors(catalogue: Catalogue, kind: str) -> NDArray[np.float32]:
 
 def _shared(catalogue: Catalogue, item: int) -> NDArray[np.int64]:
     """How many entities each item shares with one, (M,)."""
-    around = incidence_of(artifacts.NEIGHBOURS.read(catalogue.dataset), len(catalogue.titles))
+    around = incidence_of(NEIGHBOURS.read(catalogue.dataset), len(catalogue.titles))
     overlaps: NDArray[np.int64] = (around @ around[item].T).toarray().ravel().astype(np.int64)
     return overlaps

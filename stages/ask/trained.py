@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
+from pipeline.artifacts.users import MODEL
 from pipeline.common.config import look_up, read_yaml
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
@@ -56,8 +57,8 @@ class Catalogue:
 
     def knowledge_graph(self) -> KnowledgeGraph:
         return KnowledgeGraph(
-            artifacts.SOURCE_KG.read(self.dataset),
-            artifacts.SOURCE_ITEM_ENTITIES.read(self.dataset),
+            SOURCE_KG.read(self.dataset),
+            SOURCE_ITEM_ENTITIES.read(self.dataset),
             self.items,
             self.left_out,
             [self.titles.shown(item) for item in range(len(self.titles))],
@@ -81,7 +82,7 @@ class Trained:
 
     @cached_property
     def _users(self) -> list[str]:
-        return artifacts.USERS.read(self.catalogue.dataset)["user_id"].to_list()
+        return USERS.read(self.catalogue.dataset)["user_id"].to_list()
 
     def person_of(self, user_id: str) -> Person:
         """A user by all of their ratings.
@@ -131,14 +132,14 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
 def _catalogue(values: dict[str, Any], dataset: str | None) -> Catalogue:
     name = str(next(iter(look_up(values, ("datasets",), str(PARAMS))))) if dataset is None else dataset
     entry = look_up(values, ("datasets", name), str(PARAMS))
-    items = artifacts.ITEMS.read(name)
+    items = ITEMS.read(name)
     return Catalogue(name, items, Titles.of(items), entry.get("leave_out_relations", []))
 
 
 def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
     variants, run = (look_up(values, (key,), str(PARAMS)) for key in ("variants", "run_variants"))
     known = [*variants, *values.get("ablations", ())]
-    trained = [name for name in known if artifacts.MODEL.of(variant=name).at(dataset).is_file()]
+    trained = [name for name in known if MODEL.of(variant=name).at(dataset).is_file()]
     if not trained:
         raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(run)}; run `dvc repro`")
     if variant is None:

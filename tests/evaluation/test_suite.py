@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts import evaluation as evaluation_artifacts
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
@@ -97,18 +97,18 @@ def test_the_threshold_of_accuracy_and_f1_is_the_best_of_validation_whatever_it_
 
 
 def test_figures_intervals_differences_and_slices_are_their_artifacts(comparison, tmp_path) -> None:
-    artifacts.METRICS.write(comparison.as_nested(), "small", tmp_path)
-    artifacts.INTERVALS.write(comparison.intervals(), "small", tmp_path)
+    evaluation_artifacts.METRICS.write(comparison.as_nested(), "small", tmp_path)
+    evaluation_artifacts.INTERVALS.write(comparison.intervals(), "small", tmp_path)
     for kinds in (
-        (artifacts.DIFFERENCES, artifacts.SLICES),
-        (artifacts.ABLATION_DIFFERENCES, artifacts.ABLATION_SLICES),
+        (evaluation_artifacts.DIFFERENCES, evaluation_artifacts.SLICES),
+        (evaluation_artifacts.ABLATION_DIFFERENCES, evaluation_artifacts.ABLATION_SLICES),
     ):
         for artifact, frame in zip(kinds, (comparison.differences, comparison.slices), strict=True):
             artifact.write(frame, "small", tmp_path)
             assert len(artifact.read("small", tmp_path)) == len(frame) > 0
 
-    metrics = artifacts.METRICS.read("small", tmp_path)
-    intervals = artifacts.INTERVALS.read("small", tmp_path)
+    metrics = evaluation_artifacts.METRICS.read("small", tmp_path)
+    intervals = evaluation_artifacts.INTERVALS.read("small", tmp_path)
     flat = {(s, p, m): v for s, ps in metrics.items() for p, ms in ps.items() for m, v in ms.items()}
     assert len(intervals) == len(flat)
     for row in intervals.iter_rows(named=True):

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.intervals import best_threshold
 from pipeline.evaluation.protocols import Scores, evaluate_split
@@ -43,10 +43,10 @@ class TwoAnswers:
 def stored(tables: SystemTables, root) -> SystemTables:
     """Written and read back, as `evaluate` leaves them for `compare`."""
     kinds = {
-        "per_user": artifacts.PER_USER,
-        "pairs": artifacts.PAIRS,
-        "item_slices": artifacts.ITEM_SLICES,
-        "facts": artifacts.FACTS,
+        "per_user": PER_USER,
+        "pairs": PAIRS,
+        "item_slices": ITEM_SLICES,
+        "facts": FACTS,
     }
     for name, artifact in kinds.items():
         artifact.of(**NAMES).write(getattr(tables, name), "small", root)

@@ -14,9 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts import all as artifacts
-from pipeline.artifacts.all import Curve, Lines, Numbers, Table, Tensors, Text, Vectors
+from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Tensors, Text, Vectors
+from pipeline.artifacts.recommend import RECOMMENDATIONS
+from pipeline.artifacts.structure import STRUCTURE_VECTORS, edges_of, source_names
 from pipeline.common.errors import InputError
+from tests.artifacts.every import EVERY
 
 SCORES = Table(
     "out/{dataset}/scores.parquet",
@@ -317,13 +320,13 @@ def test_without_a_group_and_a_source_an_artifact_is_at_that_of_the_pipeline_and
 
 
 def test_structural_vectors_made_in_another_way_and_their_graph_have_places_of_their_own() -> None:
-    own, other = artifacts.source_names(None), artifacts.source_names("walks")
-    assert artifacts.STRUCTURE_VECTORS.of(**own).at("d") == artifacts.STRUCTURE_VECTORS.at("d")
-    assert artifacts.STRUCTURE_VECTORS.of(**other).at("d") == Path("artifacts/d/structures/walks/vectors.safetensors")
-    assert artifacts.edges_of(None) is artifacts.EDGES
-    edges = artifacts.edges_of("walks")
+    own, other = source_names(None), source_names("walks")
+    assert STRUCTURE_VECTORS.of(**own).at("d") == STRUCTURE_VECTORS.at("d")
+    assert STRUCTURE_VECTORS.of(**other).at("d") == Path("artifacts/d/structures/walks/vectors.safetensors")
+    assert edges_of(None) is EDGES
+    edges = edges_of("walks")
     assert edges.at("d") == Path("artifacts/d/structures/walks/edges.parquet")
-    assert (edges.columns, edges.holds.keys()) == (artifacts.EDGES.columns, artifacts.EDGES.holds.keys())
+    assert (edges.columns, edges.holds.keys()) == (EDGES.columns, EDGES.holds.keys())
 
 
 def test_a_table_that_may_be_empty_is_written_and_read_without_rows(tmp_path: Path) -> None:
@@ -334,13 +337,13 @@ def test_a_table_that_may_be_empty_is_written_and_read_without_rows(tmp_path: Pa
 
 def test_no_two_artifacts_share_a_place() -> None:
     kinds = (Table, Tensors, Numbers, Curve, Text, Lines)
-    places = [value.path for value in vars(artifacts).values() if isinstance(value, kinds)]
+    places = [value.path for value in EVERY.values() if isinstance(value, kinds)]
     assert len(places) > 20
     assert len(set(places)) == len(places)
 
 
 def test_every_table_has_a_key_among_its_columns() -> None:
-    for table in [value for value in vars(artifacts).values() if isinstance(value, Table)]:
+    for table in [value for value in EVERY.values() if isinstance(value, Table)]:
         assert table.key
         assert set(table.key) <= set(table.columns)
         assert not set(table.key) & table.nullable
@@ -358,16 +361,14 @@ def test_every_table_has_a_key_among_its_columns() -> None:
 def test_an_edge_that_cannot_be_is_refused_when_written_and_when_read(
     tmp_path: Path, source: int, target: int, overlap: int, expected: str
 ) -> None:
-    frame = pl.DataFrame(
-        {"source": [source], "target": [target], "overlap": [overlap]}, schema=dict(artifacts.EDGES.columns)
-    )
+    frame = pl.DataFrame({"source": [source], "target": [target], "overlap": [overlap]}, schema=dict(EDGES.columns))
     with pytest.raises(InputError, match=rf"edges.parquet: row 0: found .*, expected {expected}"):
-        artifacts.EDGES.write(frame, "small", tmp_path)
-    path = artifacts.EDGES.at("small", tmp_path)
+        EDGES.write(frame, "small", tmp_path)
+    path = EDGES.at("small", tmp_path)
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.write_parquet(path)
     with pytest.raises(InputError, match=rf"expected {expected}"):
-        artifacts.EDGES.read("small", tmp_path)
+        EDGES.read("small", tmp_path)
 
 
 def vector_tables(width: int = 2, users: Any = MATRIX) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -452,7 +453,7 @@ def test_vectors_of_different_runs_or_types_or_with_a_file_missing_are_refused(t
 def test_recommendations_may_be_none_and_their_parts_are_numbers(
     tmp_path: Path, reasons: list[dict[str, Any]], message: str
 ) -> None:
-    table = artifacts.RECOMMENDATIONS.of(variant="v")
+    table = RECOMMENDATIONS.of(variant="v")
     table.write(pl.DataFrame(schema=dict(table.columns)), "d", tmp_path)
     assert table.read("d", tmp_path).is_empty()
     row = {"user_id": ["u"], "rank": [1], "item_id": ["i"], "score": [0.5]}

@@ -1,4 +1,4 @@
-"""Every artifact of the pipeline: its name, its columns, types and shapes, and what must hold.
+"""Kinds of artifacts: a table, tensors, numbers, a curve, a text, lines. The modules beside this one name each of them.
 
 This is the only module that reads or writes them. Writing is atomic (a temporary name, then a move) and deterministic
 (same content, same bytes: Parquet sorted by a unique key, safetensors with one metadata key, JSON with rounded
@@ -36,7 +36,7 @@ DEFAULT_SOURCE = "structure"
 DEFAULT_GROUP = "variants"
 
 
-def _write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -53,7 +53,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 
 @dataclass(frozen=True)
-class _Artifact:
+class Artifact:
     """``{dataset}`` in the path stands for the data set's name, other names are filled in by `of`."""
 
     path: str
@@ -78,7 +78,7 @@ class _Artifact:
 
 
 @dataclass(frozen=True)
-class Table(_Artifact):
+class Table(Artifact):
     """A Parquet table, one row per key.
 
     Attributes:
@@ -102,7 +102,7 @@ class Table(_Artifact):
         self._check(ordered, path)
         buffer = io.BytesIO()
         ordered.write_parquet(buffer, compression="zstd", statistics=True)
-        _write_bytes(path, buffer.getvalue())
+        write_bytes(path, buffer.getvalue())
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
         path = self._existing(dataset, root)
@@ -146,7 +146,7 @@ def _no_missing(column: pl.Series, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Vectors(_Artifact):
+class Vectors(Artifact):
     """A folder with two tables of vectors whose inner products are a model's scores, or with one line that says why there are none.
 
     A stage's outputs are the same for every model, and not every model has such vectors. Each table has an id and a
@@ -167,7 +167,7 @@ class Vectors(_Artifact):
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             made = Path(folder) / path.name
             if isinstance(vectors, str):
-                _write_bytes(made / self.none, f"{vectors}\n".encode())
+                write_bytes(made / self.none, f"{vectors}\n".encode())
             else:
                 for table, frame in zip(self._tables(made), vectors, strict=True):
                     table.write(frame, dataset)
@@ -199,7 +199,7 @@ class Vectors(_Artifact):
 
 
 @dataclass(frozen=True)
-class Tensors(_Artifact):
+class Tensors(Artifact):
     """A safetensors file of named float32 arrays.
 
     Attributes:
@@ -217,7 +217,7 @@ class Tensors(_Artifact):
         path = self.at(dataset, root)
         kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
         self._check(kept, path)
-        _write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
+        write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:
         from safetensors import SafetensorError
@@ -258,14 +258,14 @@ class Tensors(_Artifact):
 
 
 @dataclass(frozen=True)
-class Numbers(_Artifact):
+class Numbers(Artifact):
     """A small nested JSON of numbers, rounded so that noise in the last digits is not a change."""
 
     digits: int = 6
 
     def write(self, content: Mapping[str, Any], dataset: str, root: Path = HERE) -> None:
         text = json.dumps(self._rounded(content, self.at(dataset, root)), indent=2, allow_nan=False)
-        _write_bytes(self.at(dataset, root), (text + "\n").encode())
+        write_bytes(self.at(dataset, root), (text + "\n").encode())
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
         path = self._existing(dataset, root)
@@ -291,14 +291,14 @@ class Numbers(_Artifact):
 
 
 @dataclass(frozen=True)
-class Curve(_Artifact):
+class Curve(Artifact):
     """A TSV with one row per step (epoch, S_m), which `dvc plots` draws."""
 
     columns: tuple[str, ...] = ()
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
         text = frame.select(self.columns).write_csv(separator="\t", float_precision=6)
-        _write_bytes(self.at(dataset, root), text.encode())
+        write_bytes(self.at(dataset, root), text.encode())
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
         path = self._existing(dataset, root)
@@ -311,24 +311,24 @@ class Curve(_Artifact):
 
 
 @dataclass(frozen=True)
-class Text(_Artifact):
+class Text(Artifact):
     """A text file: an SVG plot, a note."""
 
     def write(self, content: str, dataset: str = "", root: Path = HERE) -> None:
-        _write_bytes(self.at(dataset, root), content.encode())
+        write_bytes(self.at(dataset, root), content.encode())
 
     def read(self, dataset: str = "", root: Path = HERE) -> str:
         return self._existing(dataset, root).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
-class Lines(_Artifact):
+class Lines(Artifact):
     """Lines for a person to read, under a first one that counts them: DVC warns of empty files."""
 
     def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
         # Names out of the data may hold line breaks of any kind.
         flat = [" ".join(line.split()) for line in lines]
-        _write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode())
+        write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode())
 
     def read(self, dataset: str, root: Path = HERE) -> list[str]:
         path = self._existing(dataset, root)
@@ -342,246 +342,3 @@ class Lines(_Artifact):
 
 def _flat(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
-
-
-# code: the modules that a stage can reach, with their digests
-CODE_NOTES = "artifacts/code.notes"
-STAGE_CODE = Lines(CODE_NOTES + "/{stage}.txt")
-
-# validate
-PARAMETERS_CHECKED = Text("artifacts/params.checked")
-
-# check_tables
-TABLES_CHECKED = Text("artifacts/{dataset}/tables.checked")
-
-# fetch: the four tidy tables, whatever their source; ids are strings
-SOURCE_INTERACTIONS = Table(
-    "artifacts/{dataset}/source/interactions.parquet",
-    {"user_id": pl.String, "item_id": pl.String, "rating": pl.Float32, "like": pl.Boolean, "timestamp": pl.Float64},
-    key=("user_id", "item_id"),
-    nullable=frozenset({"rating", "like", "timestamp"}),
-)
-SOURCE_ITEMS = Table("artifacts/{dataset}/source/items.parquet", {"item_id": pl.String}, key=("item_id",), more=True)
-SOURCE_KG = Table(
-    "artifacts/{dataset}/source/kg.parquet",
-    {"head": pl.String, "relation": pl.String, "tail": pl.String},
-    key=("head", "relation", "tail"),
-)
-SOURCE_ITEM_ENTITIES = Table(
-    "artifacts/{dataset}/source/item_entities.parquet",
-    {"item_id": pl.String, "entity_id": pl.String},
-    key=("item_id", "entity_id"),
-)
-
-# prepare: dense indices (item, user: 0-based), splits, sampled candidates
-ITEMS = Table(
-    "artifacts/{dataset}/dataset/items.parquet", {"item": pl.Int32, "item_id": pl.String}, key=("item",), more=True
-)
-USERS = Table("artifacts/{dataset}/dataset/users.parquet", {"user": pl.Int32, "user_id": pl.String}, key=("user",))
-INTERACTIONS = Table(
-    "artifacts/{dataset}/dataset/interactions.parquet",
-    {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String},
-    key=("user", "item"),
-    nullable=frozenset({"rating"}),
-    holds={
-        "split train, valid or test": pl.col("split").is_in(["train", "valid", "test"]),
-        "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
-    },
-)
-UNRATED_CANDIDATES = Table(
-    "artifacts/{dataset}/dataset/unrated_candidates.parquet",
-    {"user": pl.Int32, "item": pl.Int32, "split": pl.String},
-    key=("user", "item"),
-    holds={
-        "split valid or test": pl.col("split").is_in(["valid", "test"]),
-        "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
-    },
-)
-
-# embed_text: one row per item; a row of zeros is an item without text
-TEXT_VECTORS = Tensors("artifacts/{dataset}/text/vectors.safetensors", {"vectors": 2})
-
-# build_graph: each edge once, source < target, with the number of shared entities
-EDGES = Table(
-    "artifacts/{dataset}/graph/edges.parquet",
-    {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
-    key=("source", "target"),
-    holds={
-        "0 <= source < target": (pl.col("source") >= 0) & (pl.col("source") < pl.col("target")),
-        "an overlap of at least 1": pl.col("overlap") >= 1,
-    },
-)
-# Entities around each item, N_i: 0-based in the order of their names.
-NEIGHBOURS = Table(
-    "artifacts/{dataset}/graph/neighbours.parquet",
-    {"item": pl.Int32, "entity": pl.Int32},
-    key=("item", "entity"),
-    holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
-)
-THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
-THRESHOLDS_PLOT = Text("plots/{dataset}/thresholds.svg")
-GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
-GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")
-
-# derive_graph: the item graph of another way to make structural vectors, `{source}`
-SOURCE_EDGES = replace(EDGES, path="artifacts/{dataset}/{source}/edges.parquet")
-
-
-def source_names(source: str | None) -> dict[str, str]:
-    """Names for `of` of the structural vectors made as an entry of `structures` says; None: as the pipeline makes them."""
-    return {"source": f"structures/{source}" if source else DEFAULT_SOURCE}
-
-
-def edges_of(source: str | None) -> Table:
-    """The item graph that such vectors are made from."""
-    return SOURCE_EDGES.of(**source_names(source)) if source else EDGES
-
-
-# init_sdne
-INITIAL_VECTORS = Tensors("artifacts/{dataset}/{source}/initial.safetensors", {"vectors": 2})
-INITIAL_CURVE = Curve("plots/{dataset}/{source}/init_sdne.tsv", ("epoch", "loss", "second_order", "first_order", "l2"))
-INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/{source}/init_sdne.json")
-
-# train_gat
-STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/{source}/vectors.safetensors", {"vectors": 2})
-GAT_WEIGHTS = Tensors("artifacts/{dataset}/{source}/gat_weights.safetensors")
-GAT_CURVE = Curve("plots/{dataset}/{source}/train_gat.tsv", ("epoch", "loss", "held_out_auc"))
-GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/{source}/train_gat.json")
-
-# train_users: of each variant
-MODEL = Tensors("artifacts/{dataset}/users/{variant}/model.safetensors")
-USERS_CURVE = Curve(
-    "plots/{dataset}/train_users/{variant}.tsv",
-    ("epoch", "loss", "ctr_user_auc", "impression_ndcg@10", "ranking_ndcg@10"),
-)
-USERS_CURVE_PLOT = Text("plots/{dataset}/train_users/{variant}.svg")
-
-# evaluate (of each variant) and evaluate_baselines (of all baselines): what a system did on the test split
-_PER_USER_VALUE: Columns = {
-    "system": pl.String,
-    "protocol": pl.String,
-    "metric": pl.String,
-    "user": pl.Int32,
-    "value": pl.Float64,
-}
-PER_USER = Table(
-    "artifacts/{dataset}/evaluation/{group}/{variant}/per_user.parquet",
-    _PER_USER_VALUE,
-    key=("system", "protocol", "metric", "user"),
-)
-PAIRS = Table(
-    "artifacts/{dataset}/evaluation/{group}/{variant}/pairs.parquet",
-    {
-        "system": pl.String,
-        "protocol": pl.String,
-        "user": pl.Int32,
-        "item": pl.Int32,
-        "like": pl.Boolean,
-        "score": pl.Float64,
-    },
-    key=("system", "protocol", "user", "item"),
-)
-ITEM_SLICES = Table(
-    "artifacts/{dataset}/evaluation/{group}/{variant}/item_slices.parquet",
-    {"slice": pl.String, **_PER_USER_VALUE},
-    key=("slice", "system", "protocol", "metric", "user"),
-    not_empty=False,
-)
-FACTS = Table(
-    "artifacts/{dataset}/evaluation/{group}/{variant}/facts.parquet",
-    {"system": pl.String, "fact": pl.String, "value": pl.Float64},
-    key=("system", "fact"),
-)
-CAUTIONS = Lines("artifacts/{dataset}/evaluation/{group}/{variant}/cautions.txt")
-BASELINES = {"group": "baselines", "variant": "all"}
-CHOSEN_BASELINES = Table(
-    "artifacts/{dataset}/evaluation/baselines/chosen.parquet",
-    {
-        "system": pl.String,
-        "setting": pl.String,
-        "chosen_by": pl.String,
-        "validation": pl.Float64,
-        "chosen": pl.Boolean,
-    },
-    key=("system", "setting"),
-)
-
-# compare: all systems side by side
-_INTERVAL: Columns = {"low": pl.Float64, "high": pl.Float64, "users": pl.Int32}
-METRICS = Numbers("metrics/{dataset}.json")
-INTERVALS = Table(
-    "artifacts/{dataset}/evaluation/intervals.parquet",
-    {"system": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64, **_INTERVAL},
-    key=("system", "protocol", "metric"),
-    nullable=frozenset({"low", "high"}),
-)
-DIFFERENCES = Table(
-    "artifacts/{dataset}/evaluation/differences.parquet",
-    {
-        "system": pl.String,
-        "protocol": pl.String,
-        "metric": pl.String,
-        "against": pl.String,
-        "difference": pl.Float64,
-        **_INTERVAL,
-    },
-    key=("system", "protocol", "metric", "against"),
-)
-SLICES = Table(
-    "artifacts/{dataset}/evaluation/slices.parquet",
-    {
-        "slice_by": pl.String,
-        "slice": pl.String,
-        "system": pl.String,
-        "protocol": pl.String,
-        "metric": pl.String,
-        "value": pl.Float64,
-        **_INTERVAL,
-    },
-    key=("slice_by", "slice", "system", "protocol", "metric"),
-)
-WARNINGS = Lines("artifacts/{dataset}/evaluation/warnings.txt")
-
-# recommend: of each variant; ids are the source's own
-RECOMMENDATIONS = Table(
-    "artifacts/{dataset}/recommendations/{variant}.parquet",
-    {
-        "user_id": pl.String,
-        "rank": pl.Int32,
-        "item_id": pl.String,
-        "score": pl.Float32,
-        # Parts that add up to the score; without an item where they are of several, or of the biases.
-        "reasons": pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": pl.Float32})),
-    },
-    key=("user_id", "rank"),
-    not_empty=False,
-    holds={
-        "ranks from 1": pl.col("rank") >= 1,
-        "parts that are numbers": pl.col("reasons").list.eval(pl.element().struct.field("part").is_finite()).list.all(),
-    },
-)
-VECTORS = Vectors("artifacts/{dataset}/vectors/{variant}")
-
-# compare_ablations: variants of the extended model beside it
-ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")
-ABLATION_DIFFERENCES = replace(DIFFERENCES, path="artifacts/{dataset}/evaluation/ablation_differences.parquet")
-ABLATION_SLICES = replace(SLICES, path="artifacts/{dataset}/evaluation/ablation_slices.parquet")
-
-# recommend: what the report shows of a variant
-SHOWCASE_MODEL = Tensors("artifacts/{dataset}/showcase/{variant}/model.safetensors")
-SHOWCASE_CURVE = replace(USERS_CURVE, path="artifacts/{dataset}/showcase/{variant}/curve.tsv")
-SHOWCASE_RECOMMENDATIONS = Table(
-    "artifacts/{dataset}/showcase/{variant}/recommendations.parquet",
-    {"user": pl.Int32, "rank": pl.Int32, "item": pl.Int32, "score": pl.Float64, "bias": pl.Float64},
-    key=("user", "rank"),
-    not_empty=False,
-)
-SHOWCASE_REASONS = Table(
-    "artifacts/{dataset}/showcase/{variant}/reasons.parquet",
-    {"user": pl.Int32, "rank": pl.Int32, "cause": pl.Int32, "like": pl.Boolean, "part": pl.Float64},
-    key=("user", "rank", "cause"),
-    not_empty=False,
-)
-
-# report
-REPORT = Text("artifacts/{dataset}/report.html")
