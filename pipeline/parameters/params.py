@@ -17,8 +17,8 @@ from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml,
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
-from pipeline.evaluation.baselines import BaselineConfig
-from pipeline.evaluation.suite import ComparisonConfig
+from pipeline.evaluation.baselines.choice import BaselineConfig
+from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.users.modalities.inputs import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
-VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000
@@ -307,7 +306,7 @@ class UserTrainer:
     def _validate(self) -> dict[str, float]:
         import torch
 
-        from pipeline.evaluation.protocols import evaluate_split
+        from pipeline.evaluation.metrics.validation import validation_figures
         from pipeline.users.model import Model
         from pipeline.users.trained import TrainedModel
 
@@ -315,8 +314,7 @@ class UserTrainer:
         with torch.inference_mode():
             vectors = self.items()
         model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
-        evaluated = evaluate_split(TrainedModel(model, self.data), self.data, "valid")
-        figures = {name: evaluated.value(name) for name in VALIDATION_FIGURES}
+        figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):
                 raise InputError(
