@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +15,38 @@ from pipeline.artifacts.evaluation import (
     SLICES,
     WARNINGS,
 )
-from pipeline.common.config import look_up, read_yaml
+from pipeline.common.config import look_up, read_yaml, validated
 from pipeline.common.errors import InputError
-from pipeline.evaluation.markdown import cold_table, differences_table, seeds_table, slices_table, systems_table
-from pipeline.evaluation.paired import against_best
-from pipeline.evaluation.suite import marks_of
+from pipeline.evaluation.comparison.markdown import (
+    cold_table,
+    differences_table,
+    seeds_table,
+    slices_table,
+    systems_table,
+)
+from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, against_best
+from pipeline.evaluation.comparison.suite import marks_of
+from pipeline.parameters.runs import RunAblations, runs_of
 from stages.stage import PARAMS, run_tool
 
 DOCUMENT = Path("docs/quality.md")
-README = Path("README.md")
-# A figure of each protocol, and how far down the right items are looked for.
-SHORT = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"), ("ranking", "recall@20"))
 
 
 def main() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     values = read_yaml(PARAMS)
+    run = run_ablations(values)
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
-        text = replaced(text, f"{dataset} systems", systems(dataset, look_up(values, ("run_variants",), str(PARAMS))))
-        if ABLATION_METRICS.at(dataset).is_file():
-            text = replaced(text, f"{dataset} ablations", ablations(dataset, values))
+        text = replaced(text, f"{dataset} systems", systems(dataset, run.run_variants))
+        if ABLATION_DIFFERENCES.at(dataset).is_file():
+            text = replaced(text, f"{dataset} ablations", ablations(dataset, run))
     DOCUMENT.write_text(text, encoding="utf-8")
-    readme = README.read_text(encoding="utf-8")
-    for dataset in values["datasets"]:
-        name = f"{dataset} parts"
-        if marker(name) in readme and ABLATION_METRICS.at(dataset).is_file():
-            readme = replaced(readme, name, parts(ABLATION_METRICS.read(dataset), values))
-    README.write_text(readme, encoding="utf-8")
+
+
+def run_ablations(values: Mapping[str, Any]) -> RunAblations:
+    """The ablations and variants of params.yaml, checked."""
+    fields = {name: values[name] for name in RunAblations.model_fields if name in values}
+    return validated(RunAblations, fields, f"{PARAMS}: ")
 
 
 def systems(dataset: str, variants: list[str]) -> str:
@@ -63,53 +68,38 @@ def systems(dataset: str, variants: list[str]) -> str:
     )
 
 
-def ablations(dataset: str, values: dict[str, Any]) -> str:
+def ablations(dataset: str, run: RunAblations) -> str:
     metrics, differences = ABLATION_METRICS.read(dataset), ABLATION_DIFFERENCES.read(dataset)
     cold = ABLATION_SLICES.read(dataset).filter(slice="cold")
-    against = values["run_variants"]
+    seeds = {}
     parts = []
-    for base in against:
-        own, _ = ablations_of(base, metrics, values)
-        if own:
-            mine = differences.filter(differences["system"].is_in(own) & (differences["against"] == base))
+    for base in run.run_variants:
+        runs = evaluated_runs(run, base, metrics)
+        if len(runs[base]) > 1:
+            seeds[base] = [metrics[name] for name in runs[base]]
+        if len(runs) > 1:
+            mine = differences.filter((differences["against"] == base) & differences["system"].is_in(list(runs)))
             parts += [
                 f"#### One part of {base} changed",
-                systems_table({name: metrics[name] for name in (base, *own)}, {}),
-                f"Difference to {base} (95% interval, paired over users; bold: excludes zero):",
-                differences_table(mine, base),
-                "Cold items (at most 5 training likes), ranked among themselves and found in the whole catalogue:",
-                cold_table(cold, [base, *own]),
+                f"Difference to {base}, with the 95% interval of a paired bootstrap over users, and over training runs where there are "
+                f"several; bold: it excludes zero, with at least {ENOUGH_RUNS} runs of both.",
+                differences_table(mine, base, ENOUGH_RUNS),
+                f"Cold items (at most 5 training likes), ranked among themselves and found in the whole catalogue, difference to {base}:",
+                cold_table(cold, runs, base),
             ]
-    runs = {base: [metrics[name] for name in (base, *ablations_of(base, metrics, values)[1])] for base in against}
-    parts += [
-        "#### Seeds",
-        "Training runs that differ in nothing but the seed, mean and standard deviation:",
-        seeds_table({name: figures for name, figures in runs.items() if len(figures) > 1}),
-    ]
+    if seeds:
+        parts += [
+            "#### Seeds",
+            "Training runs that differ in nothing but the seed, mean and standard deviation:",
+            seeds_table(seeds),
+        ]
     return "\n\n".join(parts)
 
 
-def parts(metrics: dict[str, Any], values: dict[str, Any]) -> str:
-    """Every ablation in one short table: its figures, and by how much they differ from those of the model it changes."""
-    header = ["variant", "of", *(" ".join(figure) for figure in SHORT)]
-    lines = ["| " + " | ".join(header) + " |", "| --- | --- |" + " --: |" * len(SHORT)]
-    for base in values["run_variants"]:
-        own, _ = ablations_of(base, metrics, values)
-        for name in [base, *own] if own else []:
-            cells = [name, "" if name == base else base]
-            for protocol, metric in SHORT:
-                value, whole = metrics[name][protocol][metric], metrics[base][protocol][metric]
-                shown = f"{value:.4f}".removeprefix("0")
-                cells.append(shown if name == base else f"{shown} ({value - whole:+.4f})".replace("0.", "."))
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def ablations_of(base: str, metrics: Collection[str], values: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Those of a variant that have been evaluated: such as change a part of it, and such as change the seed alone."""
-    own = {name: entry for name, entry in values["ablations"].items() if entry["of"] == base and name in metrics}
-    seeds = [name for name, entry in own.items() if entry.keys() == {"of", "training_seed"}]
-    return [name for name in own if name not in seeds], seeds
+def evaluated_runs(run: RunAblations, base: str, metrics: Collection[str]) -> dict[str, list[str]]:
+    """As `runs_of`, without what was not evaluated yet."""
+    found = {name: [one for one in runs if one in metrics] for name, runs in runs_of(run.ablations, base).items()}
+    return {name: runs for name, runs in found.items() if runs}
 
 
 def marker(name: str) -> str:

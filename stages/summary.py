@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNINGS
-from pipeline.evaluation.suite import table
+from pipeline.evaluation.comparison.suite import table
 from stages.stage import PARAMS, TIMINGS, run_tool
 
 STAGES = (
