@@ -6,9 +6,10 @@ from pipeline.artifacts.evaluation import BASELINES, CAUTIONS, DIFFERENCES, INTE
 from pipeline.artifacts.graph import GRAPH_CAUTIONS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
-from pipeline.evaluation.caution import beaten_warnings, collapse_warnings
-from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
-from pipeline.evaluation.system import SystemTables
+from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems, table
+from pipeline.evaluation.comparison.warnings import beaten_warnings
+from pipeline.evaluation.systems.cautions import collapse_warnings
+from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunVariants
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, warn
@@ -27,10 +28,10 @@ def main(dataset: str, settings: Settings) -> None:
     )
     systems = tables.per_user["system"].unique(maintain_order=True).to_list()
     baselines = [system for system in systems if system not in variants]
-    found = compare_systems(tables, data, variants, baselines, config, run.seed)
+    found = compare_systems(tables, data, [(alone(variants), alone(baselines))], config, run.seed)
     METRICS.write(found.as_nested(), dataset)
     INTERVALS.write(found.intervals(), dataset)
-    DIFFERENCES.write(found.differences, dataset)
+    DIFFERENCES.write(found.differences.drop("runs"), dataset)
     SLICES.write(found.slices, dataset)
     metrics = METRICS.read(dataset)
     print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")

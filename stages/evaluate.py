@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
-from pipeline.evaluation.system import evaluate_system
+from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
+from pipeline.evaluation.systems.system import evaluate_system
 from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model

@@ -6,8 +6,8 @@ import polars as pl
 
 from pipeline.artifacts.evaluation import BASELINES, CHOSEN_BASELINES
 from pipeline.common.settings import SeedConfig
-from pipeline.evaluation.baselines import BaselineConfig, Tried, choose, left_out
-from pipeline.evaluation.system import SystemTables, evaluate_system
+from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, choose, left_out
+from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say
 from stages.tables import write_tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
-from pipeline.evaluation.system import SystemTables
+from pipeline.evaluation.systems.system import SystemTables
 
 
 def write_tables(tables: SystemTables, dataset: str, names: dict[str, str]) -> None:

@@ -96,5 +96,10 @@ WARNINGS = Lines("artifacts/{dataset}/evaluation/warnings.txt")
 
 # compare_ablations: variants of the extended model beside it
 ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")
-ABLATION_DIFFERENCES = replace(DIFFERENCES, path="artifacts/{dataset}/evaluation/ablation_differences.parquet")
+# `runs`: training runs of the side that has fewer.
+ABLATION_DIFFERENCES = replace(
+    DIFFERENCES,
+    path="artifacts/{dataset}/evaluation/ablation_differences.parquet",
+    columns={**DIFFERENCES.columns, "runs": pl.Int32},
+)
 ABLATION_SLICES = replace(SLICES, path="artifacts/{dataset}/evaluation/ablation_slices.parquet")
