@@ -20,7 +20,7 @@ from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
 from pipeline.structure.gat.settings import GatConfig
-from pipeline.users.item_encoder import GatInputs, ItemInputs
+from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.data import read_data

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from benchmarks.case import Figures
 from benchmarks.data import DATASET, of_users
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.common.config import read_yaml, validated
-from pipeline.structure.adam import Adam
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.train_users import read_inputs
@@ -56,8 +56,8 @@ def with_views(trainer: UserTrainer, make: Callable[[View], nn.Module]) -> UserT
         if parameter.requires_grad
     ]
     (group,) = trainer.optimiser.param_groups
-    trainer.optimiser = Adam(
-        parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"], decoupled=True
+    trainer.optimiser = torch.optim.AdamW(
+        parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"]
     )
     return trainer
 

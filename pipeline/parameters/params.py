@@ -93,6 +93,11 @@ class Parameters(StageSettings, RunAblations, RunConfig):
                     raise ValueError(
                         f"{kind}: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
                     )
+        # Settings of a variant have defaults for stored models alone: the file shows all that a run depends on.
+        for name, variant in self.variants.items():
+            for key in VariantConfig.model_fields:
+                if key not in variant.model_fields_set:
+                    raise ValueError(f"variants.{name}.{key}: found nothing, expected this key")
         for name in self.run_variants:
             if name not in self.variants:
                 raise ValueError(f"run_variants: found {name!r}, expected some of: {', '.join(self.variants)}")

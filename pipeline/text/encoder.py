@@ -1,7 +1,7 @@
 """Semantic vectors: the [CLS] state of a frozen BERT (method 1).
 
 H = BERT(TE + PE + SE); t'_1, the last layer's state at [CLS], is the cached artifact. The projection s = W t'_1 + b is
-trained with the users and lives in `pipeline.users.item_encoder`.
+trained with the users and lives in `pipeline.users.modalities.text`.
 """
 
 from __future__ import annotations

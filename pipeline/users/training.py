@@ -13,7 +13,6 @@ import numpy as np
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
-from pipeline.structure.adam import Adam
 from pipeline.users.settings import VariantConfig
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.users.histories import Histories
-    from pipeline.users.item_encoder import ItemInputs
+    from pipeline.users.modalities.inputs import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
@@ -84,12 +83,11 @@ class UserTrainer:
             if parameter.requires_grad
         ]
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
-        self.optimiser = Adam(
+        self.optimiser = torch.optim.AdamW(
             parameters,
             config.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=config.weight_decay,
-            decoupled=True,
             fused=True if large else None,
         )
         self.folds = np.zeros(data.users, dtype=np.int64)
@@ -328,7 +326,7 @@ class UserTrainer:
             self.best_value, self.best_epoch = chosen, self.epoch
             state = {"items": vectors}
             state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
-            state |= {f"encoder.{name}": value for name, value in self.items.state_dict().items()}
+            state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
             self.best = {name: value.detach().clone() for name, value in state.items()}
         # Data without any dislike in validation has no impression figure; the curve shows 0 there.
         return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
-from pipeline.artifacts.evaluation import BASELINES, PAIRS
+from pipeline.artifacts.evaluation import BASELINES, PAIRS, PER_USER
 from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS_PLOT
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.users import MODEL
@@ -218,12 +218,23 @@ def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: F
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
     about = model.about(KEY, copy.root)
-    del about["variant"]["catalogue_sample"]
+    about["variant"]["of_old"] = 1
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
-    line = f"{model.at(KEY)}: variant.catalogue_sample: "
+    line = f"{model.at(KEY)}: variant.of_old: "
     results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman"])
     for result in results.values():
         assert_a_mistake_in_one_line(result, line, "another version trained it, and `dvc repro` trains it anew")
+
+
+def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    model = MODEL.of(variant="crmman")
+    about = model.about(KEY, copy.root)
+    del about["variant"]["catalogue_sample"]
+    model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
+    assert copy.run("evaluate.crmman").code == 0
+    figures = str(PER_USER.of(variant="crmman").at(KEY))
+    assert copy.files()[figures] == finished.files[figures]
 
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:

@@ -24,8 +24,8 @@ from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, training
 from pipeline.users.histories import Histories, histories
-from pipeline.users.item_encoder import GatInputs, ItemInputs, standardised
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
@@ -337,7 +337,7 @@ def test_many_parameters_are_moved_as_few_are(
 ) -> None:
     few = train(inputs, data, **STILL)
     monkeypatch.setattr(training, "FUSED_PARAMETERS", 1)
-    assert trainer_of(inputs, data).optimiser.fused
+    assert trainer_of(inputs, data).optimiser.param_groups[0]["fused"]
     many = train(inputs, data, **STILL)
     for name, array in few.arrays.items():
         np.testing.assert_allclose(many.arrays[name], array, rtol=1e-3, atol=1e-4)
@@ -557,7 +557,7 @@ def test_what_enters_the_model_in_training(
     split = data.train_likes + data.train_dislikes if changes else data.train_likes
     assert targets.lengths.tolist() == np.diff(split.indptr).tolist()
     assert_part_of(targets, split)
-    text = trainer.items.get_buffer("text")
+    text = trainer.items.modalities["text"].get_buffer("text")
     assert text.mean(dim=0).abs().max() < 1e-6
     assert text.std(dim=0, correction=0).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
 
