@@ -5,7 +5,7 @@ CPU seconds, wall seconds and peak memory the system tells when it ends. What th
 `--folder`; what was measured there is not measured again (`--again` does so), so that a stopped call goes on where it was. Code
 that has changed since is not noticed.
 
-The settings are those of `params.yaml`'s profile `large`, so that a stage does the same at every size, with these changes: as
+The settings are those of `params.yaml` with the profile `large`, so that a stage does the same at every size, with these changes: as
 many epochs as show the cost of one (`EPOCHS`), one setting of each baseline, one variant (`VARIANT`). `S_m` rises with the size:
 facts have the same share of the items at any size, so that at one S_m the edges would grow with the square of the items.
 """
@@ -27,7 +27,7 @@ import typer
 
 from benchmarks.machine import description
 from benchmarks.measure import environment, resident_mebibytes
-from pipeline.common.config import read_yaml
+from pipeline.common.config import changed, read_yaml
 from pipeline.common.cores import cores_here
 from pipeline.common.errors import InputError
 from stages.stage import guarded
@@ -122,13 +122,15 @@ def interactions_for(items: int) -> int:
 def params(items: int) -> dict[str, Any]:
     """`params.yaml` for one size."""
     values = read_yaml(ROOT / "params.yaml")
-    profile = {section: dict(settings) for section, settings in values["profiles"]["large"].items()}
-    profile["init_sdne"]["epochs"] = EPOCHS["init_sdne"]
-    profile["train_gat"]["epochs"] = EPOCHS["train_gat"]
-    profile["evaluate_baselines"] |= {
+    baselines = {
         name: [found[len(found) // 2]]
-        for name, found in profile["evaluate_baselines"].items()
+        for name, found in values["evaluate_baselines"].items()
         if isinstance(found, list)
+    }
+    changes = {
+        "init_sdne": {"epochs": EPOCHS["init_sdne"]},
+        "train_gat": {"epochs": EPOCHS["train_gat"]},
+        "evaluate_baselines": baselines,
     }
     variant = values["variants"]["crmman-plus"] | {
         "catalogue_sample": 2000,
@@ -138,14 +140,13 @@ def params(items: int) -> dict[str, Any]:
     dataset = values["dataset_defaults"] | {
         "source": {"type": "tables", "path": "tables"},
         "s_m": s_m_for(items),
-        "profile": "large",
+        **changed(values["profiles"]["large"], changes),
     }
     return values | {
         "datasets": {DATASET: dataset},
         "variants": {VARIANT: variant},
         "run_variants": [VARIANT],
         "ablations": {},
-        "profiles": {"large": profile},
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import results
 from benchmarks.results import Row
 from pipeline.common.errors import InputError
-from pipeline.evaluation.markdown import markdown
+from pipeline.evaluation.comparison.markdown import markdown
 from stages.stage import run_tool
 
 DOCUMENT = Path("docs/performance.md")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS
+from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import DeviceConfig
 from pipeline.text.encoder import TextEncoder
@@ -11,19 +12,19 @@ from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.text.template import item_texts
 from stages.stage import Reads, Settings, run_stage, say, warn
 
-READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, profile=TextConfig)
+READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, stage=TextConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    items = artifacts.ITEMS.read(dataset)
+    items = ITEMS.read(dataset)
     texts = item_texts(items, settings.dataset(TextTemplateConfig).text_template)
-    config = settings.profile(TextConfig)
+    config = settings.stage(TextConfig)
     device = torch_device(settings.run(DeviceConfig).device)
     if config.precision == "bfloat16":
         warn(dataset, "embed_text", without_instructions(device))
     encoder = TextEncoder(config, device)
     vectors = encoder.encode(texts, progress=True)
-    artifacts.TEXT_VECTORS.write({"vectors": vectors}, dataset)
+    TEXT_VECTORS.write({"vectors": vectors}, dataset)
     say(
         dataset,
         "embed_text",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
-from pipeline.evaluation.system import evaluate_system
+from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
+from pipeline.evaluation.systems.system import evaluate_system
+from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model
 from stages.stage import Reads, Settings, run_variant_stage, say, warn
@@ -18,13 +19,14 @@ READS = Reads(run=RunConfig)
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run = settings.run(RunConfig)
     data = read_data(dataset)
-    model = read_model(dataset, variant, data, torch_device(run.device))
-    tables = evaluate_system(variant, model, data)
+    model = read_model(dataset, variant, data.items, torch_device(run.device))
+    trained = TrainedModel(model, data)
+    tables = evaluate_system(variant, trained, data)
     names = {"group": settings.group, "variant": variant}
     write_tables(tables, dataset, names)
-    cautions = popularity_warning(variant, popularity_likeness(model, data, "test", run.seed))
+    cautions = popularity_warning(variant, popularity_likeness(trained, data, "test", run.seed))
     cautions += collapse_warnings({f"{variant}, item vectors": model.items.cpu().numpy()})
-    artifacts.CAUTIONS.of(**names).write(cautions, dataset)
+    CAUTIONS.of(**names).write(cautions, dataset)
     say(dataset, "evaluate", f"{variant} evaluated on the test split")
     warn(dataset, "evaluate", cautions)
 

@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pipeline.common.config import Config, look_up, read_yaml, validated
+from pipeline.common.config import Config, changed, look_up, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import written_out
 
@@ -29,14 +30,14 @@ class Reads:
     Attributes:
         run: top-level keys.
         dataset: keys of `datasets.<key>`.
-        profile: keys of the section of `profiles.<profile>` that has the stage's name, or the one that `section` names.
+        stage: the section that has the stage's name, or the one that `section` names, with what `datasets.<key>` changes in it.
         variant: `variants.<variant>`, or `ablations.<variant>` and the variant that it is of; and what the data set changes in it.
         source: the entry of `structures` by which the stage was asked to make structural vectors, if any.
     """
 
     run: type[Config] | None = None
     dataset: type[Config] | None = None
-    profile: type[Config] | None = None
+    stage: type[Config] | None = None
     variant: type[Config] | None = None
     source: type[Config] | None = None
     section: str | None = None
@@ -46,7 +47,7 @@ class Settings:
     """Settings of one stage for one data set, checked when they are asked for.
 
     Args:
-        source: an entry of `structures`: what it says of the stage comes over the profile.
+        source: an entry of `structures`: what it changes in the stage's section comes over what the data set changes.
         group: where a variant's evaluation is kept: `variants`, or `ablations`.
     """
 
@@ -73,18 +74,19 @@ class Settings:
     def dataset(self, model: type[ConfigT]) -> ConfigT:
         return self._section(("datasets", self._dataset), model, self._reads.dataset)
 
-    def profile(self, model: type[ConfigT]) -> ConfigT:
-        name = str(look_up(self._values, ("datasets", self._dataset, "profile"), self._where))
+    def stage(self, model: type[ConfigT]) -> ConfigT:
+        """The stage's own section, with what the data set changes in it, and then the way to make structural vectors."""
         section = self._reads.section or self._stage
-        changes = self._values["structures"][self._source].get(section, {}) if self._source else {}
-        return self._section(("profiles", name, section), model, self._reads.profile, changes)
+        changes = look_up(self._values, ("datasets", self._dataset, section), self._where)
+        of_source = self._values["structures"][self._source].get(section) if self._source else None
+        return self._section((section,), model, self._reads.stage, changes, of_source)
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
         """Settings of a variant or an ablation, with what the data set changes in them."""
         changes = look_up(self._values, ("datasets", self._dataset, "train_users"), self._where)
         ablations = self._values.get("ablations")
         if isinstance(ablations, Mapping) and name in ablations:
-            settings = written_out(self._values, name, f"{self._where}: ") | changes
+            settings = changed(written_out(self._values, name, f"{self._where}: "), changes)
             return self._checked(("ablations", name), settings, model, self._reads.variant)
         return self._section(("variants", name), model, self._reads.variant, changes)
 
@@ -96,9 +98,9 @@ class Settings:
         keys: tuple[str, ...],
         model: type[ConfigT],
         declared: type[Config] | None,
-        changes: dict[str, Any] | None = None,
+        *changes: Mapping[str, Any] | None,
     ) -> ConfigT:
-        values = look_up(self._values, keys, self._where) | (changes or {})
+        values = reduce(changed, changes, look_up(self._values, keys, self._where))
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
             {name: values[name] for name in model.model_fields if name in values}

@@ -1,10 +1,15 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share, and how tests are spread over processes."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+# One thread in each process, said before a library counts the cores: tests run beside each other, where threads of one would
+# only wait for those of the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

@@ -10,13 +10,13 @@ import pytest
 from pipeline.common.config import Config
 from pipeline.data.sources import SOURCES
 from pipeline.parameters.ablation import Ablation
-from pipeline.parameters.params import DatasetEntry, Parameters, Profile
+from pipeline.parameters.params import DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
 from pipeline.users.settings import VariantConfig
-from stages.parameter_reference import reference
+from stages.cli.parameter_reference import reference
 from tests.repository import ROOT
 
-SECTIONS = {f"profiles.NAME.{name}.": field.annotation for name, field in Profile.model_fields.items()}
+SECTIONS = {f"{name}.": field.annotation for name, field in StageSettings.model_fields.items()}
 # What a key starts with in the file, and the model of what follows.
 MODELS: dict[str, Any] = {
     "": Parameters,
@@ -27,12 +27,19 @@ MODELS: dict[str, Any] = {
     **SECTIONS,
 }
 # Keys that are sections of their own.
-PARENTS = {"dataset_defaults", "datasets", "profiles", "variants", "structures", "datasets.NAME.source"}
+PARENTS = {
+    "dataset_defaults",
+    "datasets",
+    "variants",
+    "structures",
+    "datasets.NAME.source",
+    *StageSettings.model_fields,
+}
 
 
 def test_the_reference_is_what_the_models_say() -> None:
     assert (ROOT / "docs" / "parameters.md").read_text() == reference(), (
-        "run `python -m stages.parameter_reference > docs/parameters.md`"
+        "run `python -m stages.cli.parameter_reference > docs/parameters.md`"
     )
 
 

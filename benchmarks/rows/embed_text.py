@@ -25,11 +25,11 @@ class Ready:
 
 def write_texts(folder: Path, times: int) -> None:
     """Every text of the default data set ``times`` times, in the order of the items."""
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
     from pipeline.text.template import item_texts
 
-    copy_artifacts(folder, "ITEMS")
-    texts = item_texts(artifacts.ITEMS.read(DATASET), _settings("datasets", DATASET)["text_template"])
+    copy_artifacts(folder, ITEMS)
+    texts = item_texts(ITEMS.read(DATASET), _settings("datasets", DATASET)["text_template"])
     (folder / TEXTS).write_text(json.dumps(texts * times))
 
 
@@ -42,7 +42,7 @@ def _settings(*keys: str) -> dict[str, Any]:
 def _config() -> Any:
     from pipeline.text.settings import TextConfig
 
-    return TextConfig(**_settings("profiles", "standard", "embed_text"))
+    return TextConfig(**_settings("embed_text"))
 
 
 def ours(folder: Path) -> Ready:

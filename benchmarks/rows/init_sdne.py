@@ -32,11 +32,12 @@ def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
     from scipy.sparse import save_npz
 
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
+    from pipeline.artifacts.graph import EDGES
     from pipeline.graph.item_graph import adjacency
 
-    copy_artifacts(folder, "EDGES", "ITEMS")
-    save_npz(folder / GRAPH, adjacency(artifacts.EDGES.read(DATASET), len(artifacts.ITEMS.read(DATASET))))
+    copy_artifacts(folder, EDGES, ITEMS)
+    save_npz(folder / GRAPH, adjacency(EDGES.read(DATASET), len(ITEMS.read(DATASET))))
 
 
 def of_synthetic(folder: Path, items: int) -> None:
@@ -58,13 +59,13 @@ def of_synthetic(folder: Path, items: int) -> None:
 
 
 def settings(profile: str, **changes: object) -> Any:
-    """Of the stage, as params.yaml has them for a profile, with changes."""
-    from pipeline.common.config import look_up, read_yaml
+    """Of the stage, as params.yaml has them (with one of its profiles, or ``""``), with changes."""
+    from pipeline.common.config import read_yaml
     from pipeline.structure.settings import StructureConfig
 
-    return StructureConfig(
-        **{**look_up(read_yaml(Path("params.yaml")), ("profiles", profile, "init_sdne"), ""), **changes}
-    )
+    values = read_yaml(Path("params.yaml"))
+    of_profile = values["profiles"][profile].get("init_sdne", {}) if profile else {}
+    return StructureConfig(**{**values["init_sdne"], **of_profile, **changes})
 
 
 def graph(folder: Path) -> csr_matrix:
@@ -224,8 +225,8 @@ def bound(folder: Path, profile: str, changes: dict[str, object]) -> Bound:
 
 LARGE: dict[str, Any] = {"profile": "large", "changes": {"epochs": 1}}
 LARGE_WHOLE: dict[str, Any] = {"profile": "large", "changes": {"epochs": 1, "sampled_columns": 0}}
-STANDARD: dict[str, Any] = {"profile": "standard", "changes": {"epochs": 1}}
-ALL_PASSES: dict[str, Any] = {"profile": "standard", "changes": {"tolerance": 0.0}}
+STANDARD: dict[str, Any] = {"profile": "", "changes": {"epochs": 1}}
+ALL_PASSES: dict[str, Any] = {"profile": "", "changes": {"tolerance": 0.0}}
 SAME = "the same first weights, batches and losses"
 
 

@@ -22,11 +22,12 @@ def prepared(folder: Path) -> Any:
 
     from pipeline.users.people import people_of
 
-    model = read_model(folder)
-    people = people_of(model.data, np.arange(model.data.users))
+    trained = read_model(folder)
+    model, data = trained.model, trained.data
+    people = people_of(data, np.arange(data.users))
     user_ids, item_ids = (
         pl.Series([f"{kind}{number}" for number in range(count)])
-        for kind, count in (("u", len(people)), ("i", model.data.items))
+        for kind, count in (("u", len(people)), ("i", data.items))
     )
     return model, people, user_ids, item_ids
 
@@ -62,18 +63,18 @@ def loop(model: Any, people: Any, scores: Iterable[Any]) -> Figures:
     """The best items of each user and their reasons, and of these the strongest by a sort; no table is made of them."""
     import numpy as np
 
-    from pipeline.explain.reasons import reasons
-    from pipeline.recommend.recommend import best_unrated
+    from pipeline.explain.contributions import contributions_of
 
     recommendations = told = 0
     total = 0.0
     for person, row in zip(people, scores, strict=True):
-        items = best_unrated(row, person, TOP)
-        found = reasons(model, person, items)
+        unrated = np.setdiff1d(np.arange(len(row)), np.concatenate(person), assume_unique=True)
+        items = unrated[np.argsort(-row[unrated], kind="stable")[:TOP]]
+        found = contributions_of(model, person, items)
         recommendations += len(items)
         total += float(row[items].sum(dtype=float))
         told += int(np.count_nonzero(found.bias))
-        for parts in (found.likes_part, found.dislikes_part):
+        for parts in (found.likes, found.dislikes):
             order = np.argsort(-np.abs(parts), axis=1, kind="stable")
             ordered = np.take_along_axis(parts, order, axis=1)
             both = ordered[:, :NAMED], ordered[:, NAMED:].sum(axis=1)
@@ -109,7 +110,7 @@ def case(task: str, inputs: Callable[[Path], None], *, seconds: float, runs: int
                 ONE_BY_ONE,
                 prepared,
                 one_by_one,
-                note="`preference_of`, `best_unrated` and `reasons`, as `crmman recommend` calls them for one user",
+                note="`preference_of`, a sort of what is unrated and `contributions_of`, of one user after another",
             ),
             Way(
                 BY_VECTORS,

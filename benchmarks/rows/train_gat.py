@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAPH = "graph.npz"
-# P of the pipeline's profile `standard`.
+# P of the pipeline.
 INPUT_WIDTH = 64
 
 
 def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
+    from pipeline.artifacts.graph import EDGES
     from pipeline.graph.item_graph import edge_index
 
-    copy_artifacts(folder, "EDGES", "ITEMS")
-    _write(folder, edge_index(artifacts.EDGES.read(DATASET)), len(artifacts.ITEMS.read(DATASET)))
+    copy_artifacts(folder, EDGES, ITEMS)
+    _write(folder, edge_index(EDGES.read(DATASET)), len(ITEMS.read(DATASET)))
 
 
 def of_synthetic(folder: Path, items: int, edges: int) -> None:
@@ -78,7 +79,7 @@ def config() -> Any:
     from pipeline.common.config import look_up, read_yaml
     from pipeline.structure.gat.settings import GatConfig
 
-    keys = ("profiles", "standard", "train_gat")
+    keys = ("train_gat",)
     return GatConfig.model_validate(look_up(read_yaml(Path("params.yaml")), keys, "params.yaml"))
 
 

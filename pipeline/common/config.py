@@ -67,6 +67,15 @@ def validated(model: type[ConfigT], values: Any, where: str) -> ConfigT:
         raise InputError(_one_line(error, model, where)) from None
 
 
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings with changes laid over them; in a section within a section, too, what is not changed stays."""
+    result = dict(values)
+    for key, value in (changes or {}).items():
+        both = isinstance(value, Mapping) and isinstance(values.get(key), Mapping)
+        result[key] = changed(values[key], value) if both else value
+    return result
+
+
 def look_up(values: Mapping[str, Any], keys: tuple[str, ...], where: str) -> Any:
     """The value at a path of keys.
 

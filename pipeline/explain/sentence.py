@@ -14,7 +14,7 @@ from pipeline.users.people import Person
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.explain.reasons import Reasons
+    from pipeline.explain.contributions import Contributions
 
 Kind = Literal["liked", "disliked", "bias"]
 KINDS: tuple[Kind, ...] = ("liked", "disliked", "bias")
@@ -49,21 +49,24 @@ class Part:
     head: str | None = None
 
 
-def parts_of(reasons: Reasons, person: Person, row: int) -> list[Part]:
+def parts_of(contributions: Contributions, person: Person, row: int) -> list[Part]:
     """Parts of one candidate's score, the largest (whatever its sign) of each kind first; likes, dislikes, biases.
 
     Args:
-        reasons: of some candidates.
+        contributions: to the scores of some candidates.
         person: whose they are.
         row: of the candidate.
     """
-    rows = (("liked", person.likes, reasons.likes_part[row]), ("disliked", person.dislikes, reasons.dislikes_part[row]))
+    rows = (
+        ("liked", person.likes, contributions.likes[row]),
+        ("disliked", person.dislikes, contributions.dislikes[row]),
+    )
     parts = [
         Part(kind, float(value), item=int(item))  # type: ignore[arg-type]
         for kind, items, values in rows
         for item, value in zip(items, values, strict=True)
     ]
-    parts += [Part("bias", float(values[row]), head=head) for head, values in reasons.biases.items()]
+    parts += [Part("bias", float(values[row]), head=head) for head, values in contributions.biases.items()]
     return sorted(parts, key=lambda part: (KINDS.index(part.kind), -abs(part.value)))
 
 

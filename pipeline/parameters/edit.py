@@ -116,8 +116,7 @@ def _last_line(node: Any) -> int:
 def _rows(setting: Setting) -> list[str]:
     key = scalar(setting.key)
     if isinstance(setting.value, Mapping) and setting.value:
-        inner = [row for name, value in setting.value.items() for row in _rows(Setting(str(name), value))]
-        return [f"{key}:", *(f"  {row}" for row in inner)]
+        return [f"{key}:", *(f"  {scalar(str(name))}: {_flow(value)}" for name, value in setting.value.items())]
     row = f"{key}: {_flow(setting.value)}"
     comment = " ".join(setting.comment.split())
     return [f"{row:<{COMMENT_COLUMN}}  # {comment}" if comment else row]
@@ -126,6 +125,8 @@ def _rows(setting: Setting) -> list[str]:
 def _flow(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_flow(part) for part in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{scalar(str(name))}: {_flow(part)}' for name, part in value.items())}}}"
     return scalar(value)
 
 

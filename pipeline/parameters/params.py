@@ -7,16 +7,18 @@ does not make the others run again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.common.config import Config, read_yaml, validated
+from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml, validated
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
-from pipeline.evaluation.baselines import BaselineConfig
-from pipeline.evaluation.suite import ComparisonConfig
+from pipeline.evaluation.baselines.choice import BaselineConfig
+from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations
@@ -27,17 +29,8 @@ from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.users.settings import VariantConfig
 
 
-class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphConfig):
-    """Everything that is chosen per data set."""
-
-    profile: str = Field(description="Name of the entry of `profiles` that this data set runs with")
-    train_users: dict[str, object] = Field(
-        description="What changes for this data set in every variant, e.g. `epochs: 5`"
-    )
-
-
-class Profile(Config):
-    """One complete set of settings of the stages around the user model, a section for each stage."""
+class StageSettings(Config):
+    """The stages before and after the users, a section for each."""
 
     embed_text: TextConfig
     init_sdne: StructureConfig
@@ -47,15 +40,45 @@ class Profile(Config):
     recommend: RecommendConfig
 
 
-class Parameters(RunAblations, RunConfig):
+# Stages whose settings a data set may change; of `train_users` those of every variant.
+Changeable = Literal[
+    "embed_text", "init_sdne", "train_gat", "train_users", "evaluate_baselines", "compare", "recommend"
+]
+Change = Annotated[
+    dict[str, object] | None,
+    Field(description="What changes for this data set in the section of that name; null: nothing"),
+]
+
+
+class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphConfig):
+    """Everything that is chosen per data set."""
+
+    # A missing key would be nothing to DVC, whose stages depend on each of them.
+    embed_text: Change
+    init_sdne: Change
+    train_gat: Change
+    train_users: dict[str, object] | None = Field(
+        description="What changes for this data set in every variant, e.g. `{epochs: 5}`; null: nothing"
+    )
+    evaluate_baselines: Change
+    compare: Change
+    recommend: Change
+
+    @property
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """What changes, by stage."""
+        return {stage: found for stage in get_args(Changeable) if (found := getattr(self, stage))}
+
+
+class Parameters(StageSettings, RunAblations, RunConfig):
     """All of ``params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
         default_factory=dict, description="Values that data sets share by a YAML merge key; read by no stage"
     )
     datasets: dict[str, DatasetEntry] = Field(min_length=1, description="Each runs through the pipeline by itself")
-    profiles: dict[str, Profile] = Field(
-        min_length=1, description="Settings of the stages before and after the users; a data set names one"
+    profiles: dict[str, dict[Changeable, dict[str, object]]] = Field(
+        description="Sets of changes that `crmman data add --profile` writes into a data set's entry; read by no stage"
     )
     variants: dict[str, VariantConfig] = Field(min_length=1, description="Models of the users, by name")
     structures: dict[str, StructureEntry] = Field(
@@ -70,11 +93,11 @@ class Parameters(RunAblations, RunConfig):
                     raise ValueError(
                         f"{kind}: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
                     )
-        for name, entry in self.datasets.items():
-            if entry.profile not in self.profiles:
-                raise ValueError(
-                    f"datasets.{name}.profile: found {entry.profile!r}, expected one of: {', '.join(self.profiles)}"
-                )
+        # Settings of a variant have defaults for stored models alone: the file shows all that a run depends on.
+        for name, variant in self.variants.items():
+            for key in VariantConfig.model_fields:
+                if key not in variant.model_fields_set:
+                    raise ValueError(f"variants.{name}.{key}: found nothing, expected this key")
         for name in self.run_variants:
             if name not in self.variants:
                 raise ValueError(f"run_variants: found {name!r}, expected some of: {', '.join(self.variants)}")
@@ -100,34 +123,49 @@ class Parameters(RunAblations, RunConfig):
         return models
 
     @model_validator(mode="after")
-    def _variants_fit_the_data_sets(self) -> Parameters:
-        """What only shows when a variant meets a data set's profile and changes is said before any training starts."""
-        for name, source in self.structures.items():
-            for profile in self.profiles.values():
-                try:
-                    StructureConfig.model_validate(profile.init_sdne.model_dump() | source.init_sdne)
-                except ValidationError as error:
-                    where = f"structures.{name}.init_sdne"
-                    raise ValueError(_first_line(error, source.init_sdne, where, "init_sdne")) from None
-        for key, entry in self.datasets.items():
-            profile = self.profiles[entry.profile]
-            for (kind, name), model in self._models().items():
-                if kind == "variants" and name not in self.run_variants:
-                    continue
-                try:
-                    changed = VariantConfig.model_validate(model.model_dump() | entry.train_users)
-                except ValidationError as error:
-                    where = f"datasets.{key}.train_users"
-                    raise ValueError(_first_line(error, entry.train_users, where, "a variant", name)) from None
-                self._check_source(changed.structure_source, f"datasets.{key}.train_users")
-                if changed.structure_source and name in self.run_variants:
-                    raise ValueError(
-                        f"run_variants: found {name!r}, whose structure_source {changed.structure_source!r} is made for "
-                        "ablations alone; expected variants with structure_source ''"
-                    )
-                made = self.structures.get(changed.structure_source)
-                _check_widths(changed, profile, made.init_sdne if made else {}, f"{kind}.{name}", key)
+    def _changes_fit(self) -> Parameters:
+        """What only shows when a variant meets a data set's changes is said before any training starts."""
+        models = self._models()
+        for name, entry in self.datasets.items():
+            self._check_changes(entry.changes, models, f"datasets.{name}", f"data set {name}")
+        for name, profile in self.profiles.items():
+            self._check_changes(profile, models, f"profiles.{name}", f"profile {name}")
         return self
+
+    def _check_changes(
+        self,
+        changes: Mapping[Any, Mapping[str, Any]],
+        models: Mapping[tuple[str, str], VariantConfig],
+        where: str,
+        who: str,
+    ) -> None:
+        """The settings of all stages with a set of changes.
+
+        Args:
+            where: the changes' place in the file.
+            who: whose they are, in words.
+        """
+        stages: dict[str, Any] = {
+            stage: _changed_section(getattr(self, stage), changes.get(stage, {}), f"{where}.{stage}", stage)
+            for stage in StageSettings.model_fields
+        }
+        initial = {"": stages["init_sdne"]}
+        for name, source in self.structures.items():
+            initial[name] = _changed_section(
+                stages["init_sdne"], source.init_sdne, f"structures.{name}.init_sdne", "init_sdne"
+            )
+        for (kind, name), model in models.items():
+            if kind == "variants" and name not in self.run_variants:
+                continue
+            of_variants = changes.get("train_users", {})
+            variant = _changed_section(model, of_variants, f"{where}.train_users", "a variant", name)
+            self._check_source(variant.structure_source, f"{where}.train_users")
+            if variant.structure_source and name in self.run_variants:
+                raise ValueError(
+                    f"run_variants: found {name!r}, whose structure_source {variant.structure_source!r} is made for "
+                    "ablations alone; expected variants with structure_source ''"
+                )
+            _check_widths(variant, stages, initial[variant.structure_source], f"{kind}.{name}", who)
 
     def _check_source(self, source: str, where: str) -> None:
         if source and source not in self.structures:
@@ -135,33 +173,46 @@ class Parameters(RunAblations, RunConfig):
             raise ValueError(f"{where}.structure_source: found {source!r}, expected one of: {known}")
 
 
-def _first_line(error: ValidationError, changes: Mapping[str, object], where: str, what: str, variant: str = "") -> str:
-    """What is wrong with settings over which changes were laid, named by the change's own place in the file."""
+def _changed_section(section: ConfigT, changes: Mapping[str, Any], where: str, what: str, variant: str = "") -> ConfigT:
+    """Settings with changes laid over them, checked.
+
+    Args:
+        what, variant: whose settings they are, in words; and of which variant.
+
+    Raises:
+        ValueError: the line names the change by its own place in the file.
+    """
+    try:
+        return type(section).model_validate(changed(section.model_dump(), changes))
+    except ValidationError as error:
+        raise ValueError(_first_line(error, changes, where, what, variant)) from None
+
+
+def _first_line(error: ValidationError, changes: Mapping[str, Any], where: str, what: str, variant: str) -> str:
     problem = error.errors(include_url=False)[0]
+    keys = list(takewhile(lambda part: isinstance(part, str), problem["loc"]))
+    key = ".".join(map(str, keys))
     of_variant = f" (variant {variant})" if variant else ""
     if problem["type"] == "extra_forbidden":
-        return f"{where}.{problem['loc'][0]}: found an unknown key, expected settings of {what}"
+        return f"{where}.{key}: found an unknown key, expected settings of {what}"
     if problem["type"] == "value_error":
         # A rule's message starts with the key it is about, which need not be one of those that were changed.
         text = str(problem["ctx"]["error"])
         return f"{where}{'.' if text.split(':')[0] in changes else ': '}{text}{of_variant}"
-    key = str(problem["loc"][0])
-    return (
-        f"{where}.{key}: found {changes[key]!r}, expected {problem['msg'].removeprefix('Input should be ')}{of_variant}"
-    )
+    found = look_up(changes, tuple(map(str, keys)), where)
+    return f"{where}.{key}: found {found!r}, expected {problem['msg'].removeprefix('Input should be ')}{of_variant}"
 
 
 def _check_widths(
-    variant: VariantConfig, profile: Profile, init_sdne: Mapping[str, object], where: str, dataset: str
+    variant: VariantConfig, stages: Mapping[str, Any], init_sdne: StructureConfig, where: str, who: str
 ) -> None:
-    initial = StructureConfig.model_validate({**profile.init_sdne.model_dump(), **init_sdne}).dimensions
-    structural = profile.train_gat.output_width if variant.structure == "gat" else initial
+    structural = stages["train_gat"].output_width if variant.structure == "gat" else init_sdne.dimensions
     if "structure" not in variant.modalities:
         structural = 0
     if structural and variant.fusion == "average" and variant.width != structural:
         raise ValueError(
             f"{where}.fusion: average fusion needs equal widths, found width {variant.width} and structural vectors "
-            f"{structural} wide (data set {dataset}); make them equal or use concat or linear"
+            f"{structural} wide ({who}); make them equal or use concat or linear"
         )
     width = variant.width
     if variant.fusion == "concat":
@@ -169,7 +220,7 @@ def _check_widths(
     if variant.attention != "none" and width % variant.attention_heads:
         raise ValueError(
             f"{where}.attention_heads: found {variant.attention_heads}, expected a divisor of the item vector's width {width} "
-            f"(fusion {variant.fusion}, data set {dataset})"
+            f"(fusion {variant.fusion}, {who})"
         )
 
 

@@ -1,4 +1,4 @@
-"""For every user the best items that they have not rated, with the reasons."""
+"""The best items that somebody does not know yet, with the contributions to their scores: of every user, or of a few people."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
+import torch
 
-from pipeline.common.top_columns import NONE, best_columns
+from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import blocks
-from pipeline.explain.named_parts import KINDS, NO_ITEM, NamedParts, named_parts
-from pipeline.users.people import Person, histories_of, preference_of
+from pipeline.explain.contributions import NO_ITEM, Contributions, Explainer, Weighed
+from pipeline.explain.strongest import KINDS, StrongestContributions, strongest_contributions
+from pipeline.users.histories import add_up
+from pipeline.users.model import Model
+from pipeline.users.people import Person, histories_of, preference_of, ragged
 from pipeline.users.shares import co_rating_share
-from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from pipeline.explain.pulls import ViewsOfMany, Weighed
 
 # Cells of the users x items score matrix held at once, whatever the number of users.
 BLOCK_CELLS = 8_000_000
-# Users whose reasons are worked out at once, among whom those with histories of similar length are brought together, and how many
-# parts of scores they may have at most: fewer users where many items and reasons are asked for.
+# Users whose contributions are worked out at once, among whom those with histories of similar length are brought together, and how
+# many contributions they may have at most: fewer users where many items and reasons are asked for.
 BLOCK_USERS, BLOCK_PARTS = 4096, 4_000_000
 
 
@@ -35,7 +35,7 @@ class Recommended(NamedTuple):
         users: indices, (users,).
         items: indices, best first, items of equal score in their own order; `NO_ITEM` after the last, (users, top).
         scores: by `preference`, (users, top).
-        reasons: of these items.
+        contributions: to these scores.
         vectors: users as vectors whose inner products with the items' are the scores but for biases and EASE's weights,
             (users, width); None where candidates weigh histories themselves.
     """
@@ -43,11 +43,23 @@ class Recommended(NamedTuple):
     users: NDArray[np.int64]
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
-    reasons: NamedParts
+    contributions: StrongestContributions
     vectors: NDArray[np.float32] | None
 
 
-def recommended(model: TrainedModel, people: Sequence[Person], top: int, named: int) -> Iterator[Recommended]:
+class ForOne(NamedTuple):
+    """What one person is recommended.
+
+    Attributes:
+        items: indices, best first, items of equal score in their own order, (items,).
+        contributions: of everything they rated to the scores of these.
+    """
+
+    items: NDArray[np.int64]
+    contributions: Contributions
+
+
+def recommended(model: Model, people: Sequence[Person], top: int, named: int) -> Iterator[Recommended]:
     """Recommendations for all users, some at a time, by all that they rated, which is left out of them.
 
     Memory does not grow with users times items.
@@ -55,82 +67,86 @@ def recommended(model: TrainedModel, people: Sequence[Person], top: int, named: 
     Args:
         people: the users, by index.
         top: items for each user, fewer where fewer are unrated.
-        named: the strongest likes, and as many dislikes, that are named; the parts of the others are added up.
+        named: the strongest likes, and as many dislikes, that are named; the contributions of the others are added up.
     """
-    import torch
-
-    from pipeline.explain.pulls import ViewsOfMany
-
-    views = ViewsOfMany(model)
-    best = _BestUnrated(views, top)
+    best = _Best(Explainer(model), top)
     size = min(BLOCK_USERS, max(BLOCK_PARTS // (top * (2 * named + 3)), 1))
     for block in blocks(len(people), size):
-        some = people[block[0] : block[-1] + 1]
         with torch.inference_mode():
-            weighed = views.weighed(*histories_of(some, model.device))
-            users = views.users(weighed)
-            items, scores = best.of(some, weighed, users)
-            reasons = named_parts(views, weighed, items, named)
-        yield Recommended(block, items, scores, reasons, None if users is None else users.float().cpu().numpy())
+            found = best.of(people[block[0] : block[-1] + 1])
+            told = strongest_contributions(best.explainer, found.weighed, found.items, named)
+        vectors = None if found.users is None else found.users.float().cpu().numpy()
+        yield Recommended(block, found.items, found.scores, told, vectors)
 
 
-def best_unrated(scores: NDArray[np.float32], person: Person, top: int) -> NDArray[np.int64]:
-    """The items with the highest scores among those that a person has not rated, best first, equal ones by their index.
+def recommended_to(
+    model: Model, people: Sequence[Person], top: int, known: Sequence[NDArray[np.int64]] | None = None
+) -> list[ForOne]:
+    """Recommendations for a few people, with the contribution of every item of their histories.
 
     Args:
-        scores: of all items, (M,).
+        top: items for each, fewer where fewer are left.
+        known: for each the items that are no candidates, those that they rated among them; just these if not given.
     """
-    unrated = np.setdiff1d(np.arange(len(scores)), np.concatenate(person), assume_unique=True)
-    if len(unrated) > top:
-        # Whatever ties with the last one stays, for the order of items to decide.
-        worst = np.partition(scores[unrated], len(unrated) - top)[len(unrated) - top]
-        unrated = unrated[scores[unrated] >= worst]
-    return unrated[np.argsort(-scores[unrated], kind="stable")][:top]
+    best = _Best(Explainer(model), top)
+    with torch.inference_mode():
+        found = best.of(people, known)
+        told = best.explainer.contributions(found.weighed, found.items)
+    return [
+        ForOne(items[items != NO_ITEM].astype(np.int64), contributions)
+        for items, contributions in zip(found.items, told, strict=True)
+    ]
 
 
-class _BestUnrated:
-    """As `best_unrated`, for many users: what they rated is crossed out of blocks of scores, which are all made in one place."""
+class _Found(NamedTuple):
+    """The best items of some people, their scores, and what was needed to find them."""
 
-    def __init__(self, views: ViewsOfMany, top: int) -> None:
-        self._model, self._bias, self._top = views.model, views.bias, top
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    weighed: Weighed
+    users: torch.Tensor | None
+
+
+class _Best:
+    """The best items: what is known is crossed out of blocks of scores, which are all made in one place."""
+
+    def __init__(self, explainer: Explainer, top: int) -> None:
+        self.explainer, self._top = explainer, top
+        self._model, self._bias = explainer.model, explainer.bias
         # Made once: large arrays that come and go between small ones that stay make the heap grow.
         self._scores = self._model.items.new_empty(0, len(self._model.items))
 
-    def of(
-        self, people: Sequence[Person], weighed: Weighed, users: torch.Tensor | None
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Items and their scores, (users, top).
-
-        Args:
-            users: their vectors; None where candidates weigh histories themselves.
+    def of(self, people: Sequence[Person], known: Sequence[NDArray[np.int64]] | None = None) -> _Found:
         """
+        Args:
+            known: items that are no candidates; those that they rated, if not given.
+        """
+        weighed = self.explainer.weighed(*histories_of(people, self._model.device))
+        users = self.explainer.users(weighed)
+        crossed_out = [weighed.likes, weighed.dislikes] if known is None else [ragged(known, self._model.device)]
         count = len(self._model.items)
-        # Such candidates take items x items for each block, however few its users are.
+        # Candidates that weigh histories themselves take items x items for each block, however few its users are.
         rows = max(BLOCK_CELLS // count, count if users is None else 1)
         items = np.full((len(people), self._top), NO_ITEM, dtype=np.int32)
         best = np.zeros(items.shape, dtype=np.float32)
         for block in blocks(len(people), rows):
             first, last = int(block[0]), int(block[-1]) + 1
-            rated = weighed.likes.of(first, last), weighed.dislikes.of(first, last)
             scores = (
                 preference_of(self._model, people[first:last])
                 if users is None
                 else self._by_vectors(users[first:last], weighed, first, last)
             )
-            for history in rated:
-                scores[history.user.cpu().numpy(), history.items.cpu().numpy()] = -np.inf
+            for history in crossed_out:
+                mine = history.of(first, last)
+                scores[mine.user.cpu().numpy(), mine.items.cpu().numpy()] = -np.inf
             columns = best_columns(scores, self._top)
-            row, place = (columns != NONE).nonzero()
+            row, place = (columns != NO_ITEM).nonzero()
             items[first:last] = columns
             best[first + row, place] = scores[row, columns[row, place]]
-        return items, best
+        return _Found(items, best, weighed, users)
 
     def _by_vectors(self, users: torch.Tensor, weighed: Weighed, first: int, last: int) -> NDArray[np.float32]:
         """`preference` of all items for the users from ``first`` up to ``last``, in the place of the block before."""
-        import torch
-
-        from pipeline.users.histories import add_up
-
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
@@ -142,7 +158,7 @@ class _BestUnrated:
 
 
 def recommendation_table(found: Iterable[Recommended], user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
-    """The rows of RECOMMENDATIONS: ids are the source's own, and the parts of an item's reasons add up to its score.
+    """The rows of RECOMMENDATIONS: ids are the source's own, and the contributions to an item's score add up to it.
 
     Args:
         found: of one block of users at least.
@@ -152,18 +168,18 @@ def recommendation_table(found: Iterable[Recommended], user_ids: pl.Series, item
 
 
 def _rows(found: Recommended, user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
-    """Of one block; parts of zero are left out."""
+    """Of one block; contributions of zero are left out."""
     user, place = (found.items != NO_ITEM).nonzero()
-    parts = found.reasons.parts[user, place]
-    row, column = parts.nonzero()
+    values = found.contributions.values[user, place]
+    row, column = values.nonzero()
     told = pl.DataFrame(
         {
             "row": row,
             "reasons": pl.DataFrame(
                 {
-                    "kind": pl.Series(KINDS).gather(found.reasons.kinds[column]),
-                    "item_id": _ids(item_ids, found.reasons.items[user, place][row, column]),
-                    "part": parts[row, column],
+                    "kind": pl.Series(KINDS).gather(found.contributions.kinds[column]),
+                    "item_id": _ids(item_ids, found.contributions.items[user, place][row, column]),
+                    "part": values[row, column],
                 }
             ).to_struct(),
         }

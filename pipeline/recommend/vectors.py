@@ -12,31 +12,28 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from pipeline.data.dataset import blocks
 from pipeline.users.coordinates import BLOCK_USERS, coordinates, item_bias
+from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of
 from pipeline.users.shares import head_shares
-from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def item_vectors(model: TrainedModel) -> NDArray[np.float32]:
+def item_vectors(model: Model) -> NDArray[np.float32]:
     """Of all items, (M, width + 1): r_c and, last, what item biases add to the score."""
-    import torch
-
     with torch.inference_mode():
         bias = item_bias(model, head_shares(model))
         found: NDArray[np.float32] = torch.cat([model.items, bias.unsqueeze(1)], dim=1).float().cpu().numpy()
     return found
 
 
-def user_vectors(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.float32]:
+def user_vectors(model: Model, people: Sequence[Person]) -> NDArray[np.float32]:
     """Of some people, (people, width + 1), for a model of which `why_no_vectors` says nothing; the last coordinate is 1."""
-    import torch
-
     parts = [np.zeros((0, model.items.shape[1]), dtype=np.float32)]
     with torch.inference_mode():
         for block in blocks(len(people), BLOCK_USERS):

@@ -1,11 +1,11 @@
-"""A model small enough to run in a page: scores and reasons there are those of Python, for whatever is liked and disliked.
+"""A model small enough to run in a page: scores and contributions there are those of Python, for whatever is liked and disliked.
 
-Without attention a view is a sum, so that its heads fold into one matrix K for each view, and item j of a history of n pulls
-candidate c by
+Without attention a view is a sum, so that its heads fold into one matrix K for each view, and item j of a history of n
+contributes to candidate c
 
     n^(gamma - 1) · r_j^T K r_c  (+ v B_jc),   K = scale · sum over heads of share · w · W^V W^O
 
-A preference is the sum of all pulls and of the candidate's bias. A page needs R, K of each view and the biases. EASE's
+A preference is the sum of all contributions and of the candidate's bias. A page needs R, K of each view and the biases. EASE's
 item-to-item weights B have items squared numbers, so a model that has them fits for a small catalogue only.
 """
 
@@ -14,15 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
+from pipeline.users.model import Model
 from pipeline.users.shares import head_shares
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from pipeline.users.trained import TrainedModel
-    from pipeline.users.views.view import View
 
 # All numbers of a model, as float32: what a page can bear.
 BYTES_AT_MOST = 8_000_000
@@ -44,11 +42,9 @@ class BrowserModel(NamedTuple):
         return sum(array.nbytes for array in self.arrays.values())
 
 
-def why_not(model: TrainedModel) -> str:
+def why_not(model: Model) -> str:
     """Why a model cannot run in a page; empty where it can."""
-    from pipeline.users.views.plain_sum import PlainSum
-
-    if not all(isinstance(view, PlainSum) for view in model.scorer.views.values()):
+    if not all(view.is_sum for view in model.scorer.each_view().values()):
         return "its views use attention"
     count, width = model.items.shape
     squared = count**2 if model.co_rating is not None else 0
@@ -59,13 +55,11 @@ def why_not(model: TrainedModel) -> str:
     return ""
 
 
-def fold(model: TrainedModel) -> BrowserModel:
+def fold(model: Model) -> BrowserModel:
     """
     Args:
         model: one for which `why_not` is empty.
     """
-    import torch
-
     scorer, shares = model.scorer, head_shares(model)
     rows = {head: scorer.heads.index(head) for head in shares}
     arrays, exponents = {"items": _numbers(model.items)}, {}
@@ -75,8 +69,7 @@ def fold(model: TrainedModel) -> BrowserModel:
             if head in scorer.item_bias:
                 biases = biases + share * scorer.item_bias[head].cpu().double()
         arrays["biases"] = _numbers(biases)
-        for place, name in enumerate(scorer.views):
-            view: View = scorer.views[name]  # type: ignore[assignment]
+        for place, (name, view) in enumerate(scorer.each_view().items()):
             read = torch.zeros_like(view.value, dtype=torch.float64)
             for head, share in shares.items():
                 read = read + view.output[head].double() * (share * scorer.weights[rows[head], place].double())

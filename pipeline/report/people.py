@@ -8,23 +8,22 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import EARLIER
-from pipeline.explain.reasons import reasons
-from pipeline.users.people import people_of, preference_of
+from pipeline.evaluation.protocols.split import EARLIER
+from pipeline.recommend.recommend import recommended_to
+from pipeline.users.model import Model
+from pipeline.users.people import people_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.users.trained import TrainedModel
-
 PEOPLE, ITEMS_EACH = 12, 4
 
 
-class Recommended(NamedTuple):
+class Showcase(NamedTuple):
     """
     Attributes:
         recommendations: user, rank (from 1), item, score, bias: what the score says to anybody.
-        reasons: user, rank, cause (an item of the history), like, part: what it adds to the score.
+        reasons: user, rank, cause (an item of the history), like, part: its contribution to the score.
     """
 
     recommendations: pl.DataFrame
@@ -40,29 +39,28 @@ def chosen_people(data: Dataset) -> NDArray[np.int64]:
     return ordered[np.rint(places).astype(np.int64)]
 
 
-def recommended(model: TrainedModel, data: Dataset, users: NDArray[np.int64]) -> Recommended:
+def showcase_of(model: Model, data: Dataset, users: NDArray[np.int64]) -> Showcase:
     """What each user would be shown by the training split alone, so that the test split can tell how good it is.
 
     As in the protocol `ranking`, items that were rated in training or validation are no candidates.
     """
     earlier = data.matrix(data.rated(EARLIER["test"]))
     people = people_of(data, users, ("train",))
-    scores = preference_of(model, people)
+    known = [earlier[user].indices.astype(np.int64) for user in users]
     shown, causes = [], []
-    for user, person, row in zip(users.tolist(), people, scores, strict=True):
-        candidates = np.setdiff1d(np.arange(data.items), earlier[user].indices)
-        best = candidates[np.lexsort((candidates, -row[candidates]))][:ITEMS_EACH]
-        found = reasons(model, person, best)
+    for user, person, (best, found) in zip(
+        users.tolist(), people, recommended_to(model, people, ITEMS_EACH, known), strict=True
+    ):
         for place, item in enumerate(best.tolist()):
             shown.append((user, place + 1, item, found.score[place], found.bias[place]))
-            for like, items, parts in (
-                (True, person.likes, found.likes_part[place]),
-                (False, person.dislikes, found.dislikes_part[place]),
+            for like, items, values in (
+                (True, person.likes, found.likes[place]),
+                (False, person.dislikes, found.dislikes[place]),
             ):
                 causes += [
-                    (user, place + 1, cause, like, part) for cause, part in zip(items.tolist(), parts, strict=True)
+                    (user, place + 1, cause, like, value) for cause, value in zip(items.tolist(), values, strict=True)
                 ]
-    return Recommended(
+    return Showcase(
         pl.DataFrame(
             shown,
             schema={"user": pl.Int32, "rank": pl.Int32, "item": pl.Int32, "score": pl.Float64, "bias": pl.Float64},

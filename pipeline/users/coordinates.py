@@ -11,68 +11,55 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 
-from pipeline.data.dataset import blocks
-from pipeline.evaluation.protocols import Scores
+from pipeline.data.dataset import Dataset, blocks
+from pipeline.evaluation.protocols.scores import Scores
+from pipeline.users.histories import Histories, histories, read_by
+from pipeline.users.model import Model
 from pipeline.users.shares import head_shares, view_shares
+from pipeline.users.views.view import sizes
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from pipeline.users.histories import Histories
-    from pipeline.users.trained import TrainedModel
-    from pipeline.users.views.view import View
 
 # Users whose vectors are made at once: their cost is that of the items' values, once for each such block.
 BLOCK_USERS = 4096
 
 
-def why_no_vectors(model: TrainedModel) -> str | None:
+def why_no_vectors(model: Model) -> str | None:
     """Why scores are not inner products of user vectors with item vectors; None: they are."""
-    from pipeline.users.views.candidate_attention import CandidateAttention
-
     if model.co_rating is not None:
         return (
             "no vectors: co_rating_l2 gives every pair of items a weight of its own, "
             "so that no user vector and item vector narrower than the catalogue have the score as their inner product"
         )
-    if any(isinstance(view, CandidateAttention) for view in model.scorer.views.values()):
-        return (
-            "no vectors: attention candidate weighs a history anew for each item, "
-            "so that a user has no vector that is the same for all of them"
-        )
-    return None
+    reasons = [view.why_no_vectors for view in model.scorer.each_view().values() if view.why_no_vectors]
+    return f"no vectors: {reasons[0]}" if reasons else None
 
 
 def coordinates(
-    model: TrainedModel, likes: Histories, dislikes: Histories, sums: Sequence[Mapping[str, float]]
+    model: Model, likes: Histories, dislikes: Histories, sums: Sequence[Mapping[str, float]]
 ) -> list[torch.Tensor]:
     """For each sum of heads the users' vectors u', (users, width), with sum of share · head(u, c) = u' · r_c but for biases.
 
     Args:
-        model: one of which `vectors.why_no_vectors` says nothing.
+        model: one of which `why_no_vectors` says nothing.
         sums: head to its share.
     """
-    import torch
-
-    from pipeline.users.histories import merged
-
     width = model.items.shape[1]
     # A view scores any candidate by an inner product: by unit vectors it gives the user's own coordinates.
     unit = torch.eye(width, dtype=model.items.dtype, device=model.device)
     totals = [model.items.new_zeros(len(likes.lengths), width) for _ in sums]
-    for name, module in model.scorer.views.items():
-        view: View = module  # type: ignore[assignment]
-        history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
-        scores = view.scores(unit, model.items, history)
+    for name, view in model.scorer.each_view().items():
+        scores = view.scores(unit, model.items, read_by(name, likes, dislikes))
         for place, shares in enumerate(sums):
             for head, share in view_shares(model, name, shares).items():
                 totals[place] = totals[place] + scores[head] * share
     return totals
 
 
-def item_bias(model: TrainedModel, shares: Mapping[str, float]) -> torch.Tensor:
+def item_bias(model: Model, shares: Mapping[str, float]) -> torch.Tensor:
     """What item biases add to a sum of heads, (M,)."""
     bias = model.items.new_zeros(len(model.items))
     for head, share in shares.items():
@@ -82,14 +69,13 @@ def item_bias(model: TrainedModel, shares: Mapping[str, float]) -> torch.Tensor:
 
 
 class ScoredByVectors:
-    """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question."""
+    """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question.
 
-    def __init__(self, model: TrainedModel) -> None:
-        import torch
+    Args:
+        data: whose training split makes the users.
+    """
 
-        from pipeline.users.histories import histories
-        from pipeline.users.views.view import sizes
-
+    def __init__(self, model: Model, data: Dataset) -> None:
         self._items = model.items
         preferred = head_shares(model)
         # Without a head of its own `judgement` is what `preference` is.
@@ -98,10 +84,9 @@ class ScoredByVectors:
         leniency = []
         with torch.inference_mode():
             self._bias = [item_bias(model, shares) for shares in self._sums]
-            for users in blocks(model.data.users, BLOCK_USERS):
+            for users in blocks(data.users, BLOCK_USERS):
                 likes, dislikes = (
-                    histories(matrix, users, model.device)
-                    for matrix in (model.data.train_likes, model.data.train_dislikes)
+                    histories(matrix, users, model.device) for matrix in (data.train_likes, data.train_dislikes)
                 )
                 for kept, found in zip(parts, coordinates(model, likes, dislikes, self._sums), strict=True):
                     kept.append(found)
@@ -111,8 +96,6 @@ class ScoredByVectors:
             self._leniency = torch.cat(leniency)
 
     def score(self, users: NDArray[np.int64]) -> Scores:
-        import torch
-
         with torch.inference_mode():
             preference = torch.addmm(self._bias[0], self._vectors[0][users], self._items.T).float().cpu().numpy()
         if len(self._sums) == 1:
@@ -137,8 +120,6 @@ class Judged(NamedTuple):
 
     def __getitem__(self, cells: Any) -> Any:
         """At these rows and columns, (cells,)."""
-        import torch
-
         row, column = (torch.from_numpy(place).to(self.items.device) for place in cells)
         with torch.inference_mode():
             found = torch.linalg.vecdot(self.users[row], self.items[column]) + self.item_bias[column]

@@ -126,6 +126,11 @@ def merged(likes: Histories, dislikes: Histories) -> Histories:
     return Histories(torch.cat([likes.items, dislikes.items])[order], user[order], likes.lengths + dislikes.lengths)
 
 
+def read_by(view: str, likes: Histories, dislikes: Histories) -> Histories:
+    """The sets that a view reads: likes, dislikes, or both as one (rated)."""
+    return {"likes": likes, "dislikes": dislikes}[view] if view != "rated" else merged(likes, dislikes)
+
+
 def add_up(history: Histories, rows: torch.Tensor) -> torch.Tensor:
     """Sum over each user's set of the items' rows, (users, columns), by a sparse product.
 

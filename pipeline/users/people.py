@@ -10,16 +10,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from pipeline.data.dataset import Dataset, Pairs
 from pipeline.data.splits import SPLITS
-from pipeline.users.trained import TrainedModel
+from pipeline.users.histories import Histories
+from pipeline.users.model import Model
+from pipeline.users.scorer import preference
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from pipeline.users.histories import Histories
 
 
 class Person(NamedTuple):
@@ -51,16 +51,12 @@ def _by_user(data: Dataset, pairs: Sequence[Pairs]) -> list[NDArray[np.int64]]:
     return [items[first:last] for first, last in pairwise(starts.tolist())]
 
 
-def preference_of(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.float32]:
+def preference_of(model: Model, people: Sequence[Person]) -> NDArray[np.float32]:
     """Scores of every item for some people by what they will like, as `TrainedModel.score` gives them for users.
 
     Returns:
         (people, M).
     """
-    import torch
-
-    from pipeline.users.scorer import preference
-
     with torch.inference_mode():
         likes, dislikes = histories_of(people, model.device)
         scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
@@ -70,14 +66,11 @@ def preference_of(model: TrainedModel, people: Sequence[Person]) -> NDArray[np.f
 
 def histories_of(people: Sequence[Person], device: torch.device | str) -> tuple[Histories, Histories]:
     """Likes and dislikes of some people."""
-    return _ragged([person.likes for person in people], device), _ragged([person.dislikes for person in people], device)
+    return ragged([person.likes for person in people], device), ragged([person.dislikes for person in people], device)
 
 
-def _ragged(sets: Sequence[NDArray[np.int64]], device: torch.device | str) -> Histories:
-    import torch
-
-    from pipeline.users.histories import Histories
-
+def ragged(sets: Sequence[NDArray[np.int64]], device: torch.device | str) -> Histories:
+    """Sets of items, one for each person."""
     lengths = np.array([len(items) for items in sets], dtype=np.int64)
     items = np.concatenate([np.zeros(0, dtype=np.int64), *sets])
     user = np.repeat(np.arange(len(sets)), lengths)

@@ -10,21 +10,20 @@ what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 20
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import dropout
 
-from pipeline.users.histories import add_up, merged
-from pipeline.users.views import build_view
+from pipeline.users.histories import add_up, read_by
+from pipeline.users.names import Head, Views
+from pipeline.users.views.registry import build_view
 
 if TYPE_CHECKING:
     from pipeline.users.histories import Histories
     from pipeline.users.views.view import View
 
-Head = Literal["click", "like", "meet", "judge"]
-Views = Literal["both", "likes", "merged"]
 # w2 at the start. A dislike is a rating like any other to `meet`, and speaks against its kind to `judge`.
 DISLIKES_START = {"click": 1.0, "like": 0.0, "meet": 0.3, "judge": -0.3}
 
@@ -116,9 +115,8 @@ class TwoViews(nn.Module):
         """
         candidates, in_history = dropout(items, drop, drop > 0), dropout(items, drop, drop > 0)
         total: dict[str, torch.Tensor] = {}
-        for place, name in enumerate(self.views):
-            history = {"likes": likes, "dislikes": dislikes}[name] if name != "rated" else merged(likes, dislikes)
-            view: View = self.views[name]  # type: ignore[assignment]
+        for place, (name, view) in enumerate(self.each_view().items()):
+            history = read_by(name, likes, dislikes)
             found = view.scores(candidates, in_history, history, leave_one_out=leave_one_out)
             for row, head in enumerate(self.heads):
                 part = found[head] * (self.weights[row, place] * self.scale)
@@ -130,6 +128,10 @@ class TwoViews(nn.Module):
         for name, bias in self.item_bias.items():
             total[name] = total[name] + (bias if catalogue is None else bias.index_select(0, catalogue))
         return total
+
+    def each_view(self) -> dict[str, View]:
+        """By name: likes and dislikes, or rated."""
+        return dict(self.views.items())  # type: ignore[arg-type]
 
     def leniency(self, likes: torch.Tensor, dislikes: torch.Tensor) -> torch.Tensor | None:
         """How readily users like what they rate: log-odds of their damped like-rate against everybody's, times a learned weight.

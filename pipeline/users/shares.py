@@ -7,11 +7,11 @@ from functools import cache
 
 import torch
 
+from pipeline.users.model import Model
 from pipeline.users.scorer import preference
-from pipeline.users.trained import TrainedModel
 
 
-def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
+def view_shares(model: Model, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
     """Factor of each head's reading of a view in a sum of heads, that of `preference` if none is given."""
     scorer = model.scorer
     weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
@@ -20,14 +20,14 @@ def view_shares(model: TrainedModel, view: str, shares: Mapping[str, float] | No
     return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
 
 
-def co_rating_share(model: TrainedModel, view: str) -> float:
+def co_rating_share(model: Model, view: str) -> float:
     """Factor of EASE's weights of a view in `preference`."""
     scorer = model.scorer
     weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(view)].tolist(), strict=True))
     return float(sum(share * weights[head] for head, share in head_shares(model).items()))
 
 
-def head_shares(model: TrainedModel) -> dict[str, float]:
+def head_shares(model: Model) -> dict[str, float]:
     """How much each head counts in `preference`; heads that do not are left out."""
     return dict(_head_shares(model.scorer.heads, model.judge_share))
 

@@ -1,186 +1,55 @@
-"""The trained model: fixed item vectors, users made of their training histories, and how it is built and read back."""
+"""The trained model as evaluation sees it: users are made of their training histories."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import Scores
-from pipeline.users.settings import VariantConfig
+from pipeline.evaluation.protocols.scores import Scores
+from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
+from pipeline.users.histories import histories
+from pipeline.users.model import Model
+from pipeline.users.scorer import judgement, preference
+from pipeline.users.views.view import sizes
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from pipeline.users.coordinates import ScoredByVectors
-    from pipeline.users.scorer import Biases, TwoViews
 
 # Items from which on users are scored by vectors: blocks of users are small then, and what each does with all items is most of the work.
 BY_VECTORS_FROM = 4096
-# Ratings of the overall like-rate with which each item starts.
-RATE_DAMPING = 5.0
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The model as evaluation sees it.
-
+    """
     Attributes:
-        scorer: of all heads.
-        items: R, (M, width).
+        model: what was learned.
         data: whose training split makes the users.
-        co_rating: view to item-to-item weights, (M, M), for a model that has them.
-        judge_share: how much `judge` counts beside `meet` where all items are ranked.
     """
 
-    scorer: TwoViews
-    items: torch.Tensor
+    model: Model
     data: Dataset
-    device: torch.device | str = "cpu"
-    co_rating: Mapping[str, torch.Tensor] | None = None
-    judge_share: float = 0.0
-
-    @classmethod
-    def from_arrays(
-        cls,
-        arrays: dict[str, NDArray[np.float32]],
-        config: VariantConfig,
-        data: Dataset,
-        device: torch.device | str = "cpu",
-    ) -> TrainedModel:
-        """
-        Args:
-            arrays: MODEL's tensors.
-            config: the variant that was trained.
-
-        Raises:
-            InputError: the tensors are not those of such a model with these items.
-        """
-        import torch
-
-        from pipeline.users.scorer import Biases
-
-        items = arrays.get("items", np.zeros((0, 0), dtype=np.float32))
-        if items.shape[0] != data.items:
-            raise InputError(
-                f"users/model: tensor items: found {items.shape[0]} rows, expected {data.items}; run `dvc repro`"
-            )
-        # Where biases started is as good as anything: those that were learned are read. It would take the whole training split.
-        biases = Biases({head: torch.zeros(data.items) for head in config.heads}, 0.5) if config.biases else None
-        scorer = _scorer(config, items.shape[1], data.items, biases)
-        weights = {
-            name.removeprefix("scorer."): torch.from_numpy(array)
-            for name, array in arrays.items()
-            if name.startswith("scorer.")
-        }
-        try:
-            scorer.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:160]
-            raise InputError(
-                f"users/model: found weights of another model, expected those of this one: {reason}"
-            ) from None
-        co_rating = {
-            name.removeprefix("co_rating."): torch.from_numpy(array).to(device)
-            for name, array in arrays.items()
-            if name.startswith("co_rating.")
-        }
-        expected = set(scorer.views) if config.co_rating_l2 else set()
-        if {view for view, weights in co_rating.items() if weights.shape == (data.items, data.items)} != expected:
-            raise InputError(
-                f"users/model: found item-to-item weights of {', '.join(sorted(co_rating)) or 'no view'}, "
-                f"expected {data.items} x {data.items} of {', '.join(sorted(expected)) or 'none'}; run `dvc repro`"
-            )
-        return cls(
-            scorer.to(device).eval(),
-            torch.from_numpy(items).to(device),
-            data,
-            device,
-            co_rating or None,
-            config.judge_share,
-        )
 
     @cached_property
     def _by_vectors(self) -> ScoredByVectors | None:
         """Where scores are inner products and the catalogue is large, what makes them of vectors."""
-        from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
-
-        large = len(self.items) >= BY_VECTORS_FROM and why_no_vectors(self) is None
-        return ScoredByVectors(self) if large else None
+        large = len(self.model.items) >= BY_VECTORS_FROM and why_no_vectors(self.model) is None
+        return ScoredByVectors(self.model, self.data) if large else None
 
     def score(self, users: NDArray[np.int64]) -> Scores:
         """Scores of every item by whole training histories."""
         if self._by_vectors is not None:
             return self._by_vectors.score(users)
-        import torch
-
-        from pipeline.users.histories import histories
-        from pipeline.users.scorer import judgement, preference
-        from pipeline.users.views.view import sizes
-
+        model = self.model
         with torch.inference_mode():
-            likes = histories(self.data.train_likes, users, self.device)
-            dislikes = histories(self.data.train_dislikes, users, self.device)
-            scores = self.scorer(self.items, likes, dislikes, co_rating=self.co_rating)
-            leniency = self.scorer.leniency(sizes(likes), sizes(dislikes))
-            liked, judged = preference(scores, self.judge_share), judgement(scores, leniency)
+            likes = histories(self.data.train_likes, users, model.device)
+            dislikes = histories(self.data.train_dislikes, users, model.device)
+            scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
+            leniency = model.scorer.leniency(sizes(likes), sizes(dislikes))
+            liked, judged = preference(scores, model.judge_share), judgement(scores, leniency)
         return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())
-
-
-def build_scorer(config: VariantConfig, width: int, data: Dataset) -> TwoViews:
-    """The scorer of a variant as training starts with it.
-
-    Args:
-        width: d, of the item vectors.
-        data: whose training split says how popular and how well liked items are, for the biases.
-    """
-    return _scorer(config, width, data.items, starting_biases(data, config.heads) if config.biases else None)
-
-
-def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None) -> TwoViews:
-    from pipeline.users.scorer import TwoViews
-
-    settings: dict[str, object] = {
-        "attention": config.attention,
-        "attention_heads": config.attention_heads,
-        "exponent": config.pooling_exponent,
-        "learn_exponent": config.learn_exponent,
-    }
-    # Vectors that are added up start small, and standardised ones at length sqrt(d).
-    scale = 1.0 if config.fusion in ("linear", "gated") else width**-0.5
-    return TwoViews(
-        width, items, config.heads, config.views, settings, biases, scale, co_rating=config.co_rating_l2 > 0
-    )
-
-
-def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
-    """Log popularity among likes (click, like) or ratings (meet), and the log-odds of the like-rate (judge), per item."""
-    import torch
-
-    from pipeline.users.scorer import Biases
-
-    likes, dislikes = (
-        np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel() for matrix in (data.train_likes, data.train_dislikes)
-    )
-    ratings = likes + dislikes
-    overall = np.clip(likes.sum() / max(ratings.sum(), 1), 0.01, 0.99)
-    rate = (likes + RATE_DAMPING * overall) / (ratings + RATE_DAMPING)
-
-    def centred_log(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        logs = np.log(counts + 1)
-        centred: NDArray[np.float64] = logs - logs.mean()
-        return centred
-
-    starts = {
-        "click": centred_log(likes),
-        "like": centred_log(likes),
-        "meet": centred_log(ratings),
-        "judge": np.log(rate / (1 - rate)),
-    }
-    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, float(overall))

@@ -23,7 +23,7 @@ def attention() -> View:
 
 
 def plain() -> View:
-    return slow.scrambled(PlainSum(WIDTH, ["meet", "judge"], 0.5, True))
+    return slow.scrambled(PlainSum(WIDTH, 1, ["meet", "judge"], 0.5, True))
 
 
 @pytest.mark.parametrize("leave_one_out", [False, True])

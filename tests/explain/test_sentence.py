@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.explain.reasons import Reasons
+from pipeline.explain.contributions import Contributions
 from pipeline.explain.sentence import Part, as_printed, digits_for, lines_of, parts_of, reason, rounded, signed
 from pipeline.users.people import Person
 
@@ -21,7 +21,7 @@ def some_parts(liked: list[float], disliked: list[float], biases: list[float] = 
     count = len(liked)
     person = Person(np.arange(count), np.arange(count, count + len(disliked)))
     heads = dict(zip(("meet", "judge"), ([0.0, value] for value in biases), strict=False))
-    found = Reasons(
+    found = Contributions(
         np.array([[0.0] * count, liked]),
         np.array([[0.0] * len(disliked), disliked]),
         {head: np.array(values) for head, values in heads.items()},

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.common.config import look_up, read_yaml, validated
 from pipeline.common.errors import InputError
-from pipeline.parameters.params import Parameters, read_parameters
+from pipeline.parameters.params import Parameters, StageSettings, read_parameters
 
 ROOT = Path(__file__).parents[2]
 DATASET = ("datasets", "ml-100k")
-PROFILE = ("profiles", "standard")
+FAST = ("profiles", "fast")
 PLUS = ("variants", "crmman-plus")
 NO_ID = ("ablations", "no-id")
 OVERRIDES = (*DATASET, "train_users")
@@ -23,7 +24,11 @@ VALUES = read_yaml(ROOT / "params.yaml")
 def changed(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
     """The committed parameters with one value set; an Ellipsis removes it."""
     values = json.loads(json.dumps(VALUES))  # a deep copy that shares nothing, YAML aliases included
-    section = look_up(values, keys[:-1], "")
+    section = values
+    for key in keys[:-1]:
+        # What a data set leaves null it may change.
+        section[key] = {} if section[key] is None else section[key]
+        section = section[key]
     if value is ...:
         del section[keys[-1]]
     else:
@@ -43,7 +48,7 @@ def mistake(keys: tuple[str, ...], value: Any) -> str:
 def test_the_committed_parameters_are_valid() -> None:
     parameters = read_parameters(ROOT / "params.yaml")
     assert "ml-100k" in parameters.datasets
-    assert {"standard", "fast"} <= set(parameters.profiles)
+    assert {"large", "fast"} <= set(parameters.profiles)
     assert set(parameters.variants) == set(parameters.run_variants)
     changes = [ablation.changes for ablation in parameters.ablations.values()]
     assert set(parameters.structures) == {change.get("structure_source", "") for change in changes} - {""}
@@ -51,9 +56,9 @@ def test_the_committed_parameters_are_valid() -> None:
 
 def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
     stages = {"embed_text", "init_sdne", "train_gat", "evaluate_baselines", "compare", "recommend"}
-    assert stages == set(look_up(VALUES, PROFILE, ""))
-    for keys in [(stage, key) for stage in stages for key in VALUES["profiles"]["standard"][stage]]:
-        assert mistake((*PROFILE, *keys), ...) == "nothing, expected this key"
+    assert stages == set(StageSettings.model_fields)
+    for keys in [(stage, key) for stage in stages for key in VALUES[stage]]:
+        assert mistake(keys, ...) == "nothing, expected this key"
     sections = [DATASET, PLUS, ("structures", "deepwalk")]
     assert mistake((*NO_ID, "of"), ...) == "nothing, expected this key"
     for keys in [(*section, key) for section in sections for key in look_up(VALUES, section, "")]:
@@ -62,21 +67,36 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
         assert mistake((key,), ...) == "nothing, expected this key"
 
 
+def test_dvc_can_set_each_setting_by_itself() -> None:
+    """`dvc exp run -S` writes into the mapping at a place: were it that of another place too, one would undo the other's."""
+    found: dict[int, str] = {}
+
+    def walk(section: Any, place: str) -> None:
+        if isinstance(section, dict):
+            assert id(section) not in found, f"{place} is the same mapping as {found[id(section)]}"
+            found[id(section)] = place
+            for key, value in section.items():
+                walk(value, f"{place}.{key}")
+
+    walk(YAML().load((ROOT / "params.yaml").read_text()), "params.yaml")
+    assert len(found) > 40
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "expected"),
     [
-        (("sead",), 1, r"an unknown key, .* profiles, run_variants, seed, .* \(did you mean seed\?\)"),
+        (("sead",), 1, r"an unknown key, .* profiles, recommend, run_variants, seed, .* \(did you mean seed\?\)"),
         ((*DATASET, "sm"), 1, r"an unknown key, .*\bs_m, .*\(did you mean s_m\?\)"),
         ((*DATASET, "source", "versoin"), "1", r"an unknown key, expected one of: path, sha256, type, version \(did"),
-        ((*PROFILE, "train_gats"), {}, r"an unknown key, .*\(did you mean train_gat\?\)"),
-        ((*PROFILE, "train_gat", "head"), 1, r"an unknown key, .*\(did you mean heads\?\)"),
+        (("train_gats",), {}, r"an unknown key, .*\(did you mean train_gat\?\)"),
+        (("train_gat", "head"), 1, r"an unknown key, .*\(did you mean heads\?\)"),
         (("seed",), True, "True, expected a valid integer"),
         (("seed",), "3", "'3', expected a valid integer"),
         (("seed",), -1, "-1, expected greater than or equal to 0"),
         (("seed",), 2**31, "2147483648, expected less than 2147483648"),
         (("device",), "gpu", "'gpu', expected 'auto', 'cpu' or 'cuda'"),
         (("datasets",), {}, "an empty mapping, expected at least 1 entry"),
-        (("profiles",), {}, "an empty mapping, expected at least 1 entry"),
+        (("profiles",), None, "null, expected a mapping"),
         (
             (*DATASET, "source", "type"),
             "wheel",
@@ -97,15 +117,16 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
         ((*DATASET, "s_m"), -1, "-1, expected greater than or equal to 0"),
         ((*DATASET, "text_template"), "{title", "'{title': expected '}' before end of string"),
         ((*DATASET, "text_template"), "a film", "'a film' without a field"),
-        ((*DATASET, "profile"), "quick", "'quick', expected one of: standard, large, fast"),
-        ((*DATASET, "train_users"), None, "null, expected a mapping"),
-        ((*PROFILE, "train_gat"), None, "null, expected a mapping"),
-        (
-            (*PROFILE, "train_users"),
-            {},
-            "an unknown key, expected one of: compare, embed_text, evaluate_baselines, init",
-        ),
-        ((*PROFILE, "compare", "bootstrap_samples"), 19, "19, expected greater than or equal to 20"),
+        ((*DATASET, "profile"), "fast", "an unknown key, expected one of: compare, embed_text, evaluate_baselines, "),
+        ((*DATASET, "train_users"), [], r"\[\], expected a mapping"),
+        ((*DATASET, "init_sdne"), 3, "3, expected a mapping"),
+        (("train_gat",), None, "null, expected a mapping"),
+        ((*FAST, "train_gat"), None, "null, expected a mapping"),
+        (("compare", "bootstrap_samples"), 19, "19, expected greater than or equal to 20"),
+        ((*FAST, "compare", "bootstrap_samples"), 19, "19, expected greater than or equal to 20"),
+        ((*FAST, "init_sdne", "epoch"), 1, "an unknown key, expected settings of init_sdne"),
+        ((*DATASET, "init_sdne", "epochs"), "3", "'3', expected a valid integer"),
+        ((*DATASET, "recommend", "tops"), 3, "an unknown key, expected settings of recommend"),
         (("variants",), {}, "an empty mapping, expected at least 1 entry"),
         ((*PLUS, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)"),
         ((*PLUS, "dropout"), 1.0, "1.0, expected less than 1"),
@@ -235,7 +256,7 @@ def test_average_fusion_needs_equal_widths() -> None:
     )
     rest = r" wide \(data set ml-100k\); make them equal or use concat or linear"
     refused(values, f"{expected}64{rest}")
-    values["profiles"]["standard"]["train_gat"]["output_width"] = 32
+    values["train_gat"]["output_width"] = 32
     validated(Parameters, values, "")
     # Of the vectors before the GAT the width is another one, which the way that they are made may change.
     values["ablations"]["average-fusion"]["structure"] = "initial"
@@ -303,7 +324,7 @@ def test_the_like_threshold_is_a_number_or_null(threshold: float | None) -> None
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text().replace("nu: 0.0001", "nu: 1e-05"))
-    assert read_parameters(path).profiles["standard"].init_sdne.nu == 0.00001
+    assert read_parameters(path).init_sdne.nu == 0.00001
 
 
 def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:

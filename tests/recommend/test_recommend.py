@@ -1,4 +1,4 @@
-"""Recommendations for many users against those for one user at a time, and reasons that add up."""
+"""Recommendations for many users against those for one user at a time, and contributions that add up."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.all import RECOMMENDATIONS
+from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
-from pipeline.explain import pulls
-from pipeline.explain.named_parts import KINDS, NO_ITEM, NamedParts
-from pipeline.explain.reasons import reasons
+from pipeline.explain.contributions import NO_ITEM, contributions_of
+from pipeline.explain.strongest import KINDS, StrongestContributions
 from pipeline.recommend import recommend
-from pipeline.recommend.recommend import Recommended, best_unrated, recommendation_table, recommended
+from pipeline.recommend.recommend import Recommended, recommendation_table, recommended, recommended_to
 from pipeline.recommend.vectors import item_vectors, user_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
+from pipeline.users.model import Model, build_scorer
 from pipeline.users.people import Person, people_of, preference_of
-from pipeline.users.trained import TrainedModel
+from pipeline.users.views import folded
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 from tests.users.test_trained import ITEMS, USERS, arrays_of, config
 from tests.users.test_trained import VARIANTS as OTHERS
@@ -39,12 +40,25 @@ def everybody(data: Dataset) -> list[Person]:
     return people_of(data, np.arange(data.users))
 
 
-def trained(name: str, data: Dataset) -> TrainedModel:
-    return TrainedModel.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data)
+def trained(name: str, data: Dataset) -> Model:
+    return Model.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data.items)
 
 
 def ids(*items: int) -> np.ndarray[Any, Any]:
     return np.array(items, dtype=np.int64)
+
+
+def scoring(scores: list[float]) -> Model:
+    """A model that says of each item just what it is told, whoever asks."""
+    variant = config(attention="none", heads=["like"])
+    scorer = build_scorer(variant, 2, dataset([], [], 1, len(scores)))
+    scorer.item_bias["like"].data = torch.tensor(scores)
+    return Model(scorer.requires_grad_(False), torch.zeros(len(scores), 2))
+
+
+def best_unrated(scores: np.ndarray[Any, Any], person: Person, top: int) -> list[int]:
+    unrated = set(range(len(scores))) - set(np.concatenate(person).tolist())
+    return sorted(unrated, key=lambda item: (-scores[item], item))[:top]
 
 
 @given(
@@ -57,9 +71,16 @@ def test_the_best_unrated_items_come_in_the_order_of_score_and_then_of_items(
     scores: list[float], rated: set[int], top: int
 ) -> None:
     mine = [item for item in rated if item < len(scores)]
-    person = Person(ids(*mine[::2]), ids(*mine[1::2]))
+    person, model = Person(ids(*mine[::2]), ids(*mine[1::2])), scoring(scores)
     expected = sorted(set(range(len(scores))) - set(mine), key=lambda item: (-scores[item], item))[:top]
-    assert best_unrated(np.array(scores, dtype=np.float32), person, top).tolist() == expected
+    ((found, contributions),) = recommended_to(model, [person], top)
+    assert found.tolist() == expected
+    assert contributions.score.tolist() == [scores[item] for item in expected]
+    # What is known is another set than what was rated.
+    known = ids(*mine[:1], *range(len(scores) - 1, len(scores)))
+    expected = sorted(set(range(len(scores))) - set(known.tolist()), key=lambda item: (-scores[item], item))[:top]
+    ((found, _),) = recommended_to(model, [person], top, [known])
+    assert found.tolist() == expected
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -74,16 +95,20 @@ def test_every_user_gets_what_they_would_get_alone(name: str, monkeypatch: pytes
     for block in found:
         assert block.items.dtype == np.int32
         assert block.scores.dtype == np.float32
-        for user, items, scores, parts in zip(block.users, block.items, block.scores, block.reasons.parts, strict=True):
+        for user, items, scores, parts in zip(
+            block.users, block.items, block.scores, block.contributions.values, strict=True
+        ):
             alone = preference_of(model, [people[user]])[0]
-            expected = best_unrated(alone, people[user], 7)
+            expected = ids(*best_unrated(alone, people[user], 7))
             assert items.tolist() == expected.tolist()
+            ((one, _),) = recommended_to(model, [people[user]], 7)
+            assert one.tolist() == expected.tolist()
             np.testing.assert_allclose(scores, alone[expected], rtol=1e-5, atol=1e-5)
             np.testing.assert_allclose(parts.sum(axis=1), scores, atol=1e-4)
-            by_kind = reasons(model, people[user], expected)
-            kinds = block.reasons.kinds
+            by_kind = contributions_of(model, people[user], expected)
+            kinds = block.contributions.kinds
             np.testing.assert_allclose(parts[:, kinds == 4].sum(axis=1), by_kind.bias, atol=1e-5)
-            for mine, whole in (([0, 2], by_kind.likes_part), ([1, 3], by_kind.dislikes_part)):
+            for mine, whole in (([0, 2], by_kind.likes), ([1, 3], by_kind.dislikes)):
                 sums = parts[:, np.isin(kinds, mine)].sum(axis=1)
                 np.testing.assert_allclose(sums, whole.sum(axis=1), rtol=1e-4, atol=1e-4)
 
@@ -94,7 +119,7 @@ def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatc
     model, people = trained(name, data), everybody(data)
     monkeypatch.setattr(recommend, "BLOCK_USERS", 7)
     # Chunks of a few users.
-    monkeypatch.setattr(pulls, "NUMBERS", 300)
+    monkeypatch.setattr(folded, "NUMBERS", 300)
     found = [one.vectors for one in recommended(model, people, 1, 1)]
     if VARIANTS[name].attention == "candidate":
         assert found == [None, None]
@@ -117,7 +142,7 @@ def test_ties_are_for_the_order_of_items_and_users_with_little_left_get_less(nam
     (found,) = recommended(model, people, 6, 1)
     last = list(range(ITEMS - 3, ITEMS))
     assert found.items.tolist() == [[1, 4, 5, 7, 8, 9], last + [NO_ITEM] * 3, list(range(6))]
-    assert not found.reasons.parts.any()
+    assert not found.contributions.values.any()
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -181,14 +206,16 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
         np.array([3]),
         np.array([[50, 51, 52]], dtype=np.int32),
         np.array([[0.0, 0.0, 3.0]], dtype=np.float32),
-        NamedParts(kinds, items, parts),
+        StrongestContributions(kinds, items, parts),
         None,
     )
     second = Recommended(
         np.array([4, 5]),
         np.array([[7, 8, NO_ITEM], [NO_ITEM] * 3], dtype=np.int32),
         np.array([[9.0, 8.0, 0.0], [0.0] * 3], dtype=np.float32),
-        NamedParts(kinds[-3:], np.full((2, 3, 3), NO_ITEM, dtype=np.int32), np.zeros((2, 3, 3), dtype=np.float32)),
+        StrongestContributions(
+            kinds[-3:], np.full((2, 3, 3), NO_ITEM, dtype=np.int32), np.zeros((2, 3, 3), dtype=np.float32)
+        ),
         None,
     )
     table = recommendation_table([first, second], USER_IDS, ITEM_IDS)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from pipeline.recommend.vectors import item_vectors, user_vectors
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import Person, preference_of
-from tests.explain.test_reasons import ITEMS, VARIANTS, WIDTH, model, people, person
+from tests.explain.test_contributions import ITEMS, VARIANTS, WIDTH, model, people, person
 
 WITHOUT = {name for name, variant in VARIANTS.items() if variant.co_rating_l2 or variant.attention == "candidate"}
 WITH = sorted(set(VARIANTS) - WITHOUT)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.explain.reasons import reasons
+from pipeline.explain.contributions import contributions_of
 from pipeline.report import browser_model
 from pipeline.report.browser_model import BrowserModel, fold, why_not
 from pipeline.users.people import Person, preference_of
@@ -48,9 +48,9 @@ def test_scores_and_reasons_by_the_formula_are_those_of_the_model(
     parts = {cause: part(folded, likes, dislikes, cause, candidate) for cause in likes + dislikes}
     score = sum(parts.values()) + float(folded.arrays["biases"][candidate])
     assert score == pytest.approx(float(preference_of(model(name), [known])[0, candidate]), abs=1e-4)
-    expected = reasons(model(name), known, np.array([candidate]))
-    assert [parts[cause] for cause in likes] == pytest.approx(expected.likes_part[0].tolist(), abs=1e-4)
-    assert [parts[cause] for cause in dislikes] == pytest.approx(expected.dislikes_part[0].tolist(), abs=1e-4)
+    expected = contributions_of(model(name), known, np.array([candidate]))
+    assert [parts[cause] for cause in likes] == pytest.approx(expected.likes[0].tolist(), abs=1e-4)
+    assert [parts[cause] for cause in dislikes] == pytest.approx(expected.dislikes[0].tolist(), abs=1e-4)
 
 
 def test_a_model_with_attention_is_refused() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.explain.reasons import reasons
+from pipeline.explain.contributions import contributions_of
 from pipeline.users.people import Person, preference_of
 from tests.report.browser import Browser, executable
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, report
@@ -78,9 +78,9 @@ def assert_recommended(browser: Browser, name: str, likes: list[str], dislikes: 
     assert [item for item, _ in found] == best
     assert [score for _, score in found] == pytest.approx(scores[best].tolist(), abs=1e-4)
     why = browser.run("[...document.querySelectorAll('#recommended .why')].map((line) => line.textContent)")
-    parts = reasons(model(name), person, np.array(best))
+    parts = contributions_of(model(name), person, np.array(best))
     for row, line in enumerate(why):
-        for titles, of_kind, kind in ((likes, parts.likes_part, "liked"), (dislikes, parts.dislikes_part, "disliked")):
+        for titles, of_kind, kind in ((likes, parts.likes, "liked"), (dislikes, parts.dislikes, "disliked")):
             if titles:
                 strongest = max(
                     zip(of_kind[row], titles, strict=True), key=lambda part: part[0] * np.sign(of_kind[row].sum())

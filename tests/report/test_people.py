@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.report import people
 from pipeline.report.labels import labels_of
-from pipeline.report.people import chosen_people, recommended
+from pipeline.report.people import chosen_people, showcase_of
 from pipeline.report.portraits import portraits_of
 from pipeline.report.sentence import NAMED_DISLIKES, NAMED_LIKES, Reason, reasons_of
 from pipeline.users.people import Person, preference_of
@@ -39,7 +39,7 @@ def test_all_users_are_shown_where_there_are_fewer(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ["attentive", "plain", "together"])
 def test_a_user_is_shown_the_best_items_that_they_had_not_rated_with_parts_that_add_up(name: str) -> None:
     users = chosen_people(data())
-    found = recommended(model(name), data(), users)
+    found = showcase_of(model(name), data(), users)
     assert found.recommendations["user"].unique(maintain_order=True).to_list() == users.tolist()
     for user in users.tolist():
         person = Person(*(np.array(rated(user, "train", like), dtype=np.int64) for like in (True, False)))

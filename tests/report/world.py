@@ -13,9 +13,9 @@ from pipeline.data.dataset import Dataset
 from pipeline.report.browser_model import fold, why_not
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import Report, render
-from pipeline.report.people import chosen_people, recommended
+from pipeline.report.people import chosen_people, showcase_of
+from pipeline.users.model import Model, build_scorer
 from pipeline.users.settings import VariantConfig
-from pipeline.users.trained import TrainedModel, build_scorer
 from tests.evaluation.worlds import dataset, random_rows, unrated_rows
 from tests.users.test_settings import EXTENDED
 from tests.users.test_settings import VARIANTS as SETTINGS
@@ -66,7 +66,7 @@ def items() -> pl.DataFrame:
 
 
 @cache
-def model(name: str) -> TrainedModel:
+def model(name: str) -> Model:
     torch.manual_seed(5)
     variant = CONFIGS[name]
     vectors = torch.randn(ITEMS, WIDTH * (2 if variant.fusion == "concat" else 1))
@@ -76,10 +76,9 @@ def model(name: str) -> TrainedModel:
         if not key.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=0.4)
     together = {view: torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
-    return TrainedModel(
+    return Model(
         scorer.eval(),
         vectors,
-        data(),
         co_rating=together if variant.co_rating_l2 else None,
         judge_share=variant.judge_share,
     )
@@ -90,7 +89,7 @@ def shown(name: str) -> Shown:
     trained = model(name)
     refused = why_not(trained)
     folded = None if refused else fold(trained)
-    found = recommended(trained, data(), chosen_people(data()))
+    found = showcase_of(trained, data(), chosen_people(data()))
     curve = pl.DataFrame(
         {
             "epoch": [1, 2, 3],

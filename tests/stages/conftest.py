@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.stages.workspace import ABLATION_RUNS, RUNS, Result, Workspace, make_workspace, result_of
+from tests.stages.workspace import ALL_RUNS, Result, Workspace, make_workspace
 
 
 class Finished(NamedTuple):
@@ -18,14 +18,7 @@ class Finished(NamedTuple):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     workspace = make_workspace(tmp_path_factory.mktemp("finished"))
-    results = {name: workspace.run(name) for name in ("validate", "check_tables", "fetch", "prepare")}
-    # Neither texts nor baselines need the graph.
-    aside = {name: workspace.start_run(name) for name in ("embed_text", "evaluate_baselines")}
-    results |= {name: workspace.run(name) for name in ("build_graph", "init_sdne", "train_gat")}
-    results |= {name: result_of(process) for name, process in aside.items()}
-    for name in (*RUNS, *ABLATION_RUNS):
-        if name not in results:
-            results[name] = workspace.run(name)
+    results = workspace.run_all(("validate", *ALL_RUNS))
     return Finished(workspace, results, workspace.files())
 
 

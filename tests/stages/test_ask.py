@@ -15,8 +15,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts import data as data_artifacts
+from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.users import MODEL
 from pipeline.data.dataset import Dataset
+from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from stages.cli import main
@@ -69,12 +72,12 @@ def options(likes: list[str], dislikes: list[str]) -> list[str]:
 
 def scores_by_all_ratings(root: Path, variant: str, user: str = USER) -> dict[str, float]:
     """Of every item, by the model that evaluation sees, over a data set whose training split is everything."""
-    items, users = artifacts.ITEMS.read(KEY, root), artifacts.USERS.read(KEY, root)
-    interactions = artifacts.INTERACTIONS.read(KEY, root).with_columns(split=pl.lit("train"))
-    data = Dataset(interactions, artifacts.UNRATED_CANDIDATES.read(KEY, root), len(users), len(items))
-    stored = artifacts.MODEL.of(variant=variant)
+    items, users = data_artifacts.ITEMS.read(KEY, root), data_artifacts.USERS.read(KEY, root)
+    interactions = data_artifacts.INTERACTIONS.read(KEY, root).with_columns(split=pl.lit("train"))
+    data = Dataset(interactions, data_artifacts.UNRATED_CANDIDATES.read(KEY, root), len(users), len(items))
+    stored = MODEL.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
-    model = TrainedModel.from_arrays(stored.read(KEY, root), config, data)
+    model = TrainedModel(Model.from_arrays(stored.read(KEY, root), config, len(items)), data)
     scores = model.score(np.array([users["user_id"].to_list().index(user)]))[0][0]
     return dict(zip(items["item_id"], scores.tolist(), strict=True))
 
@@ -136,14 +139,14 @@ def test_the_default_is_the_first_data_set_and_the_last_trained_of_the_variants_
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"].update(zoo=values["datasets"][KEY]))
     copy.change_params(lambda values: values.update(run_variants=["crmman", "crmman-plus", "random-graph"]))
-    artifacts.MODEL.of(variant="random-graph").at(KEY, copy.root).unlink()
+    MODEL.of(variant="random-graph").at(KEY, copy.root).unlink()
     assert ask("recommend", "--user", USER, workspace=copy).out.startswith(f"{KEY}, crmman-plus: ")
     assert_a_mistake_in_one_line(
         ask("recommend", "--user", USER, "--variant", "random-graph", workspace=copy),
         "found the variant 'random-graph', which has not been trained on it; expected one of: crmman, crmman-plus",
     )
     for variant in VARIANTS:
-        artifacts.MODEL.of(variant=variant).at(KEY, copy.root).unlink()
+        MODEL.of(variant=variant).at(KEY, copy.root).unlink()
     assert_a_mistake_in_one_line(
         ask("recommend", "--user", USER, workspace=copy), f"{KEY}: found no trained model", "run `dvc repro`"
     )
@@ -268,8 +271,8 @@ def test_an_item_without_an_entity_is_said_to_have_none(ask: Ask) -> None:
 def test_similar_items_fall_in_cosine_and_show_what_they_share(finished: Finished, answer, ask: Ask, by: str) -> None:
     rows = answer("similar", "--item", "Film number 9", "--by", by, "-k", "100")["similar"]
     root = finished.workspace.root
-    edges = artifacts.EDGES.read(KEY, root)
-    ids = artifacts.ITEMS.read(KEY, root)["item_id"].to_list()
+    edges = EDGES.read(KEY, root)
+    ids = data_artifacts.ITEMS.read(KEY, root)["item_id"].to_list()
     joined = ids if by == "text" else [ids[item] for item in {*edges["source"], *edges["target"]}]
     assert {row["item_id"] for row in rows} == {*joined} - {"i9"}
     cosines = [row["cosine"] for row in rows]
@@ -386,14 +389,14 @@ def test_stopped_by_the_keyboard_is_exit_code_1(ask: Ask, monkeypatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stages.ask.similar.similar", interrupted)
+    monkeypatch.setattr("stages.cli.ask.similar.similar", interrupted)
     result = ask("similar", "--item", "i1")
     assert (result.code, result.out, result.err) == (1, "", "stopped\n")
 
 
 def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finished, ask: Ask, monkeypatch) -> None:
     wide = ask("recommend", "--user", USER, "-k", "3").out
-    monkeypatch.setattr("stages.ask.output._width", lambda: 60)
+    monkeypatch.setattr("stages.cli.ask.output._width", lambda: 60)
     narrow = ask("recommend", "--user", USER, "-k", "3").out
     assert narrow.split() == wide.split()
     assert max(map(len, narrow.splitlines()[2:])) <= 60 < max(map(len, wide.splitlines()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,21 +10,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.config import read_yaml
-from stages.data_cli import DEFAULTS, SEED
+from stages.cli.data import DEFAULTS, SEED
+from tests.in_process import Result, run_module
 from tests.recipes import recipe_tables, write_recipes
-from tests.stages.workspace import ROOT, Result, assert_a_mistake_in_one_line
+from tests.stages.workspace import ROOT, assert_a_mistake_in_one_line
 
 
 def run(folder: Path, *arguments: str, module: str = "stages.cli") -> Result:
-    found = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Result(found.returncode, found.stdout, found.stderr)
+    return run_module(module, *arguments, folder=folder)
 
 
 @pytest.fixture
@@ -97,7 +89,7 @@ def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Pat
             "my recipes",
             "--profile",
             "slow",
-        ): "datasets.recipes.profile: found 'slow', expected one of: standard, large, fast",
+        ): "--profile: found 'slow', expected one of: large, fast",
         ("recipes", "my recipes", "--like-threshold", "9"): "like_threshold: found 9, which no rating reaches",
         ("recipes", "my recipes", "--rename", "stars"): "--rename: found 'stars', expected THEIRS=OURS",
         ("recipes", "my recipes", "--s-m", "99"): "item graph: s_m 99: found 0 of the 2 edges",
@@ -119,7 +111,7 @@ def test_help_has_an_example_and_loads_nothing_heavy(tmp_path: Path) -> None:
         result = run(tmp_path, "data", verb, "--help")
         assert result.code == 0
         assert f"crmman data {verb} recipes" in result.out
-    probe = "import sys, stages.data_cli; print(sorted({'torch', 'polars', 'numpy', 'scipy', 'ruamel.yaml'} & set(sys.modules)))"
+    probe = "import sys, stages.cli.data; print(sorted({'torch', 'polars', 'numpy', 'scipy', 'ruamel.yaml'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
 

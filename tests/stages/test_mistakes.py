@@ -8,7 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
+from pipeline.artifacts.evaluation import BASELINES, PAIRS, PER_USER
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS_PLOT
+from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
+from pipeline.artifacts.users import MODEL
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     KEY,
@@ -18,7 +22,6 @@ from tests.stages.workspace import (
     assert_a_mistake_in_one_line,
     make_workspace,
     planted_tables,
-    result_of,
 )
 
 
@@ -46,26 +49,26 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
         ): "artifacts/small/users/crmman-pls/model.safetensors: artifact not found",
     }
     for (stage, *arguments), message in named.items():
-        result = result_of(finished.workspace.start(stage, "--dataset", KEY, *arguments))
+        result = finished.workspace.call(stage, "--dataset", KEY, *arguments)
         assert_a_mistake_in_one_line(result, message)
     assert finished.workspace.files() == finished.files
 
 
 def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> None:
     first_read = {
-        "prepare": artifacts.SOURCE_INTERACTIONS,
-        "embed_text": artifacts.ITEMS,
-        "build_graph": artifacts.SOURCE_KG,
-        "init_sdne": artifacts.EDGES,
-        "train_gat": artifacts.INITIAL_VECTORS,
-        f"derive_graph.{STRUCTURE}": artifacts.EDGES,
-        f"init_sdne.{STRUCTURE}": artifacts.edges_of(STRUCTURE),
-        "train_users.crmman": artifacts.ITEMS,
-        "evaluate.crmman": artifacts.ITEMS,
-        "evaluate_baselines": artifacts.ITEMS,
-        "compare": artifacts.ITEMS,
-        "report": artifacts.ITEMS,
-        "recommend.crmman": artifacts.ITEMS,
+        "prepare": SOURCE_INTERACTIONS,
+        "embed_text": ITEMS,
+        "build_graph": SOURCE_KG,
+        "init_sdne": EDGES,
+        "train_gat": INITIAL_VECTORS,
+        f"derive_graph.{STRUCTURE}": EDGES,
+        f"init_sdne.{STRUCTURE}": edges_of(STRUCTURE),
+        "train_users.crmman": ITEMS,
+        "evaluate.crmman": ITEMS,
+        "evaluate_baselines": ITEMS,
+        "compare": ITEMS,
+        "report": ITEMS,
+        "recommend.crmman": ITEMS,
     }
     results = fresh.run_all(first_read)
     for stage, artifact in first_read.items():
@@ -80,10 +83,10 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
     changes: dict[str, tuple[tuple[str, ...], Any, str]] = {
         "fetch": (("datasets", KEY, "source", "type"), "wheel", "datasets.small.source.type: found 'wheel'"),
         "prepare": (("datasets", KEY, "split_fractions"), [0.6, 0.2, 0.3], "split_fractions: found [0.6, 0.2, 0.3]"),
-        "embed_text": (("profiles", "fast", "embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
+        "embed_text": (("embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
         "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
-        "init_sdne": (("profiles", "fast", "init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
-        "train_gat": (("profiles", "fast", "train_gat", "heads"), 0, "train_gat.heads: found 0"),
+        "init_sdne": (("init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
+        "train_gat": (("train_gat", "heads"), 0, "train_gat.heads: found 0"),
         "train_users.crmman": (("variants", "crmman", "fusion"), "sum", "variants.crmman.fusion: found 'sum'"),
         "train_users.crmman-plus": (("variants", "crmman-plus", "heads"), [], "variants.crmman-plus.heads: found []"),
         f"derive_graph.{STRUCTURE}": (
@@ -91,10 +94,10 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
             1,
             f"structures.{STRUCTURE}.rewire: found 1",
         ),
-        "evaluate_baselines": (("profiles", "fast", "evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
-        "compare": (("profiles", "fast", "compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
+        "evaluate_baselines": (("evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
+        "compare": (("compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
         "compare_ablations": (("ablations",), 1, "ablations: found 1"),
-        "recommend.crmman": (("profiles", "fast", "recommend", "top"), 0, "recommend.top: found 0"),
+        "recommend.crmman": (("recommend", "top"), 0, "recommend.top: found 0"),
     }
 
     def change(values: dict[str, Any]) -> None:
@@ -114,7 +117,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
 
 def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["profiles"]["fast"]["compare"].update(bootstrap_samples=0))
+    copy.change_params(lambda values: values["compare"].update(bootstrap_samples=0))
     copy.change_params(lambda values: values["variants"]["crmman"].update(fusion="sum"))
     copy.change_params(lambda values: values["structures"].update(other={}))
     names = ("prepare", f"derive_graph.{STRUCTURE}", "evaluate.crmman-plus")
@@ -165,16 +168,18 @@ def test_a_bad_table_is_named_by_file_column_and_line_and_the_stored_ones_stay(f
     copies = {name: finished.workspace.copy(tmp_path / str(number)) for number, name in enumerate(TABLES)}
     for name, (table, change, _) in TABLES.items():
         copies[name].change_table(table, change)
-    running = {name: copy.start("fetch", "--dataset", KEY) for name, copy in copies.items()}
     for name, (_, _, parts) in TABLES.items():
-        assert_a_mistake_in_one_line(result_of(running[name]), *parts)
+        assert_a_mistake_in_one_line(copies[name].run("fetch"), *parts)
         assert copies[name].files() == finished.files
 
 
 def test_a_threshold_that_no_rating_reaches_leaves_the_prepared_data_as_they_are(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"][KEY].update(like_threshold=6))
-    assert_a_mistake_in_one_line(copy.run("prepare"), "like_threshold: found 6, which no rating reaches", "1.0 to 5.0")
+    for stage in ("check_tables", "prepare"):
+        assert_a_mistake_in_one_line(
+            copy.run(stage), "like_threshold: found 6, which no rating reaches; expected a number from 1.0 to 5.0"
+        )
     assert copy.files() == finished.files
 
 
@@ -183,7 +188,8 @@ def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_en
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"][KEY].update(text_template="{titel}"))
-    assert_a_mistake_in_one_line(copy.run("embed_text"), "text_template", "titel")
+    for stage in ("check_tables", "embed_text"):
+        assert_a_mistake_in_one_line(copy.run(stage), "text_template: column titel: not found among the items' columns")
     assert copy.files() == finished.files
 
 
@@ -201,37 +207,48 @@ def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
     workspace.change_params(lambda values: values["datasets"][KEY].update(s_m=s_m))
     tables = planted_tables()
     linked = tables["item_entities"].select(head="entity_id", relation=pl.lit("is"))
-    artifacts.SOURCE_KG.write(linked.with_columns(tail=pl.concat_str(pl.lit("fact "), tail)), KEY, tmp_path)
-    artifacts.SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
-    artifacts.ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
+    SOURCE_KG.write(linked.with_columns(tail=pl.concat_str(pl.lit("fact "), tail)), KEY, tmp_path)
+    SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
+    ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
     assert_a_mistake_in_one_line(workspace.run("build_graph"), message)
-    assert artifacts.THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
+    assert THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
 
 
 def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    model = artifacts.MODEL.of(variant="crmman")
+    model = MODEL.of(variant="crmman")
     about = model.about(KEY, copy.root)
-    del about["variant"]["catalogue_sample"]
+    about["variant"]["of_old"] = 1
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
-    line = f"{model.at(KEY)}: variant.catalogue_sample: "
+    line = f"{model.at(KEY)}: variant.of_old: "
     results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman"])
     for result in results.values():
         assert_a_mistake_in_one_line(result, line, "another version trained it, and `dvc repro` trains it anew")
 
 
+def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    model = MODEL.of(variant="crmman")
+    about = model.about(KEY, copy.root)
+    del about["variant"]["catalogue_sample"]
+    model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
+    assert copy.run("evaluate.crmman").code == 0
+    figures = str(PER_USER.of(variant="crmman").at(KEY))
+    assert copy.files()[figures] == finished.files[figures]
+
+
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    model = artifacts.MODEL.of(variant="crmman")
-    for_pairs = artifacts.PAIRS.of(**artifacts.BASELINES)
-    for artifact in (artifacts.SOURCE_KG, artifacts.INITIAL_VECTORS, artifacts.NEIGHBOURS, model, for_pairs):
+    model = MODEL.of(variant="crmman")
+    for_pairs = PAIRS.of(**BASELINES)
+    for artifact in (SOURCE_KG, INITIAL_VECTORS, NEIGHBOURS, model, for_pairs):
         path = artifact.at(KEY, copy.root)
         path.write_bytes(path.read_bytes()[:-40])
     before = copy.files()
     named = {
-        "build_graph": artifacts.SOURCE_KG,
-        "train_gat": artifacts.INITIAL_VECTORS,
-        "train_users.crmman": artifacts.NEIGHBOURS,
+        "build_graph": SOURCE_KG,
+        "train_gat": INITIAL_VECTORS,
+        "train_users.crmman": NEIGHBOURS,
         "evaluate.crmman": model,
         "compare": for_pairs,
         "recommend.crmman": model,

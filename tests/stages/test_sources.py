@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG, USERS
 from tests.stages.workspace import ROOT, Result, Workspace, assert_a_mistake_in_one_line, make_workspace, planted_tables
 
 STAGES = ("check_tables", "fetch", "prepare")
@@ -103,9 +103,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     (workspace.root / "downloads").mkdir()
 
     def change(values: dict[str, Any]) -> None:
-        values["datasets"] = {
-            name: values["dataset_defaults"] | {"profile": "fast"} | entry for name, entry in entries.items()
-        }
+        values["datasets"] = {name: values["dataset_defaults"] | entry for name, entry in entries.items()}
 
     workspace.change_params(change)
     results = {("validate", ""): workspace.run("validate")}
@@ -129,23 +127,23 @@ def test_every_source_gives_the_ratings_that_were_written(ran: Ran, name: str) -
     if name == "books":
         # User 1 has rated book 60 as well: the later row counts.
         expected = expected - {("1", "60", False)} | {("1", "60", True), ("2", "60", True)}
-    users, items = artifacts.USERS.read(name, root), artifacts.ITEMS.read(name, root)
-    table = artifacts.INTERACTIONS.read(name, root).join(users, on="user").join(items, on="item")
+    users, items = USERS.read(name, root), ITEMS.read(name, root)
+    table = INTERACTIONS.read(name, root).join(users, on="user").join(items, on="item")
     assert set(table.select("user_id", "item_id", "like").rows()) == expected
     assert len(table) == len(expected)
 
 
 def test_items_and_graph_are_those_that_were_written(ran: Ran) -> None:
     root = ran.workspace.root
-    films = artifacts.SOURCE_ITEMS.read("movielens", root)
+    films = SOURCE_ITEMS.read("movielens", root)
     assert films.filter(item_id="3").row(0) == ("3", "Film number 2", 1995, "western, Drama")
-    book = artifacts.SOURCE_ITEMS.read("books", root).filter(item_id="3").row(0)
+    book = SOURCE_ITEMS.read("books", root).filter(item_id="3").row(0)
     assert book == ("3", 'Film number 2 "or so"; & more', "western", 1995, "Léon")
-    artist = artifacts.SOURCE_ITEMS.read("lastfm", root).filter(item_id="2").row(0)
+    artist = SOURCE_ITEMS.read("lastfm", root).filter(item_id="2").row(0)
     assert artist == ("2", "Film number 1", "hörror")
-    assert artifacts.SOURCE_KG.read("lastfm", root).filter(head="artist:2").rows() == [("artist:2", "tag", "hörror")]
-    assert artifacts.SOURCE_ITEM_ENTITIES.read("kgcn", root).filter(item_id="3").rows() == [("3", "103")]
-    relations = artifacts.SOURCE_KG.read("books", root)["relation"].unique().sort().to_list()
+    assert SOURCE_KG.read("lastfm", root).filter(head="artist:2").rows() == [("artist:2", "tag", "hörror")]
+    assert SOURCE_ITEM_ENTITIES.read("kgcn", root).filter(item_id="3").rows() == [("3", "103")]
+    relations = SOURCE_KG.read("books", root)["relation"].unique().sort().to_list()
     assert relations == ["author", "decade", "publisher", "year"]
 
 
@@ -217,18 +215,18 @@ def test_the_reader_of_ones_own_that_the_documentation_shows_works(tmp_path: Pat
     ratings, items = planted()
     (folder / "recipes.jsonl").write_text(lines(items, RECIPES["recipes.jsonl"]))
     (folder / "ratings.jsonl").write_text(lines(ratings, RECIPES["ratings.jsonl"]))
-    results = [workspace.run(stage, "recipes") for stage in ("validate", *STAGES)]
+    results = [workspace.run_apart(stage, "recipes") for stage in ("validate", *STAGES)]
     assert [result.code for result in results] == [0] * 4, results
-    assert artifacts.SOURCE_KG.read("recipes", tmp_path).filter(head="recipe:r1").rows() == [
+    assert SOURCE_KG.read("recipes", tmp_path).filter(head="recipe:r1").rows() == [
         ("recipe:r1", "tag", "comedy"),
         ("recipe:r1", "tag", "quick"),
     ]
-    assert len(artifacts.INTERACTIONS.read("recipes", tmp_path)) == len(ratings)
+    assert len(INTERACTIONS.read("recipes", tmp_path)) == len(ratings)
     (folder / "ratings.jsonl").write_text('{"user_id": 1, "item_id": "r1"}\n')
     assert_a_mistake_in_one_line(
-        workspace.run("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"
+        workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"
     )
     (folder / "ratings.jsonl").write_text("no json\n")
     assert_a_mistake_in_one_line(
-        workspace.run("check_tables", "recipes"), "recipes/ratings.jsonl: not readable as JSON"
+        workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: not readable as JSON"
     )

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.artifacts.parameters import PARAMETERS_CHECKED
+from pipeline.common.config import read_yaml
+from stages import validate
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line, result_of
+from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
@@ -20,15 +27,15 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
         "variants.crmman.head: found an unknown key",
     ),
     "missing": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].pop("als_alpha"),
-        "profiles.fast.evaluate_baselines.als_alpha: found nothing",
+        lambda p: p["evaluate_baselines"].pop("als_alpha"),
+        "evaluate_baselines.als_alpha: found nothing",
     ),
     "widths": (
         lambda p: p["variants"]["crmman"].update(fusion="average", width=32),
         "variants.crmman.fusion: average fusion needs equal widths, found width 32 and structural vectors 64 wide",
     ),
     "grid": (
-        lambda p: p["profiles"]["fast"]["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
+        lambda p: p["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
         "evaluate_baselines.item_knn_neighbours.1: found -1",
     ),
     "changes of a data set": (
@@ -37,7 +44,7 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "variants": (
         lambda p: p["run_variants"].append("crmman-pls"),
-        "run_variants: found 'crmman-pls', expected some of",
+        "run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus",
     ),
     "structures": (
         lambda p: p["structures"].clear(),
@@ -58,9 +65,8 @@ def test_a_wrong_key_or_value_anywhere_is_one_line_and_leaves_artifacts_alone(fi
     copies = {name: finished.workspace.copy(tmp_path / name) for name in WRONG}
     for name, (change, _) in WRONG.items():
         copies[name].change_params(change)
-    running = {name: copy.start("validate") for name, copy in copies.items()}
     for name, (_, message) in WRONG.items():
-        assert_a_mistake_in_one_line(result_of(running[name]), "params.yaml: ", message)
+        assert_a_mistake_in_one_line(copies[name].run("validate"), "params.yaml: ", message)
         assert copies[name].files() == finished.files
 
 
@@ -102,3 +108,23 @@ def test_a_good_file_leaves_a_mark_that_does_not_change_with_the_values(finished
     assert copy.run("validate").code == 0
     mark = "artifacts/params.checked"
     assert copy.files() == {mark: finished.files[mark]}
+
+
+def test_what_is_not_on_this_machine_is_named_and_stops_no_other_data_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = read_yaml(ROOT / "params.yaml")
+    ml_100k = values["datasets"]["ml-100k"]
+    ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
+    values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
+    values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
+    with Path("params.yaml").open("w") as file:
+        YAML(typ="safe").dump(values, file)
+    validate.main()
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: params.yaml: datasets.elsewhere.source.path: found '../anime', which does not exist; the stages of elsewhere will stop",
+        "warning: params.yaml: datasets.elsewhere.embed_text.encoder: found './no-model', which does not exist; "
+        "embed_text@elsewhere will stop",
+    ]
+    assert Path(PARAMETERS_CHECKED.path).is_file()

@@ -1,4 +1,4 @@
-"""A small workspace outside the repository, and its stages run as DVC runs them: each in a process of its own."""
+"""A small workspace outside the repository, and its stages run by the command lines that DVC runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 from ruamel.yaml import YAML
+
+from pipeline.common.config import changed
+from tests.in_process import Result, run_module
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
@@ -44,21 +46,18 @@ ALL_RUNS = RUNS | ABLATION_RUNS
 
 
 @dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
 class Workspace:
     """A folder with params.yaml and a source's tables; artifacts come into it as stages run."""
 
     root: Path
 
+    def call(self, stage: str, *arguments: str) -> Result:
+        """Run a stage's command line in this process."""
+        return run_module(f"stages.{stage}", *arguments, folder=self.root)
+
     def start(self, stage: str, *arguments: str) -> subprocess.Popen[str]:
-        # One thread each: tests run several stages beside each other.
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        """Start a stage in a process of its own, which takes seconds longer: for what only a process can show."""
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             [sys.executable, "-m", f"stages.{stage}", *arguments],
             cwd=self.root,
@@ -69,19 +68,18 @@ class Workspace:
             stderr=subprocess.PIPE,
         )
 
-    def start_run(self, name: str, dataset: str = KEY) -> subprocess.Popen[str]:
-        """Start an entry of `ALL_RUNS`, or a stage that is for all data sets at once."""
-        stage, *arguments = ALL_RUNS.get(name, (name,))
-        return self.start(stage, *(("--dataset", dataset) if name in ALL_RUNS else ()), *arguments)
-
     def run(self, name: str, dataset: str = KEY) -> Result:
-        return result_of(self.start_run(name, dataset))
+        """Run an entry of `ALL_RUNS`, or a stage that is for all data sets at once, in this process."""
+        stage, *arguments = command_of(name, dataset)
+        return self.call(stage, *arguments)
+
+    def run_apart(self, name: str, dataset: str = KEY) -> Result:
+        """The same in a process of its own."""
+        stage, *arguments = command_of(name, dataset)
+        return result_of(self.start(stage, *arguments))
 
     def run_all(self, names: Iterable[str], dataset: str = KEY) -> dict[str, Result]:
-        """Runs beside each other, a few at a time; only for those that do not need each other's output."""
-        with ThreadPoolExecutor(3) as pool:
-            names = list(names)
-            return dict(zip(names, pool.map(lambda name: self.run(name, dataset), names), strict=True))
+        return {name: self.run(name, dataset) for name in names}
 
     def copy(self, root: Path, *, artifacts: bool = True) -> Workspace:
         left_out = None if artifacts else shutil.ignore_patterns("artifacts", "metrics", "plots")
@@ -108,6 +106,14 @@ class Workspace:
         }
 
 
+def command_of(name: str, dataset: str) -> tuple[str, ...]:
+    """An entry of `ALL_RUNS`, or a stage that is for all data sets at once: the stage and its arguments."""
+    if name not in ALL_RUNS:
+        return (name,)
+    stage, *arguments = ALL_RUNS[name]
+    return (stage, "--dataset", dataset, *arguments)
+
+
 def result_of(process: subprocess.Popen[str]) -> Result:
     out, err = process.communicate()
     return Result(process.returncode, out, err)
@@ -130,7 +136,7 @@ def make_workspace(root: Path) -> Workspace:
 
     def small(values: dict[str, Any]) -> None:
         source = {"type": "tables", "path": "tables"}
-        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1, "profile": "fast"}
+        entry: dict[str, Any] = {"source": source, "text_template": "{title}, a {genre}", "s_m": 1}
         entry["train_users"] = {"epochs": EPOCHS, "patience": EPOCHS, "batch_users": 8, "validate_every": 1}
         values["datasets"] = {KEY: values["dataset_defaults"] | entry}
         values["device"] = "cpu"
@@ -138,9 +144,10 @@ def make_workspace(root: Path) -> Workspace:
         values["ablations"] = {ABLATION: values["ablations"][ABLATION]}
         values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
         values["variants"] = {name: values["variants"][name] for name in VARIANTS}
-        fast = values["profiles"] = {"fast": values["profiles"]["fast"]}
-        fast["fast"]["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
-        fast["fast"]["compare"]["bootstrap_samples"] = 20
+        for section, changes in values["profiles"]["fast"].items():
+            values[section] = changed(values[section], changes)
+        values["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
+        values["compare"]["bootstrap_samples"] = 20
 
     workspace.change_params(small)
     (root / "tables").mkdir()

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.users import coordinates as user_coordinates
-from pipeline.users import trained as model_module
+from pipeline.users import trained as module
 from pipeline.users.coordinates import ScoredByVectors, coordinates, item_bias, why_no_vectors
+from pipeline.users.model import Model
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import random_dataset
 from tests.users.test_trained import ITEMS, USERS, VARIANTS, arrays_of, config
@@ -26,7 +27,7 @@ def data() -> Dataset:
 
 
 def trained(name: str, data: Dataset) -> TrainedModel:
-    return TrainedModel.from_arrays(arrays_of(ALL[name], data), ALL[name], data)
+    return TrainedModel(Model.from_arrays(arrays_of(ALL[name], data), ALL[name], data.items), data)
 
 
 @pytest.mark.parametrize("name", WITH)
@@ -37,7 +38,7 @@ def test_both_questions_are_answered_as_the_heads_answer_them(
     expected = model.score(users)
     # Three blocks, the last of them not full.
     monkeypatch.setattr(user_coordinates, "BLOCK_USERS", 5)
-    found = ScoredByVectors(model).score(users)
+    found = ScoredByVectors(model.model, data).score(users)
     row, column = np.indices(expected.preference.shape).reshape(2, -1)
     for ours, theirs in zip(found, expected, strict=True):
         cells = ours[row, column]
@@ -51,7 +52,7 @@ def test_a_sum_of_heads_has_the_shares_that_it_is_given(name: str, data: Dataset
 
     from pipeline.users.histories import histories
 
-    model, users = trained(name, data), np.arange(USERS)
+    model, users = trained(name, data).model, np.arange(USERS)
     shares = {head: 0.5 - place for place, head in enumerate(model.scorer.heads)}
     with torch.inference_mode():
         both = [histories(matrix, users, "cpu") for matrix in (data.train_likes, data.train_dislikes)]
@@ -68,17 +69,17 @@ def test_a_large_catalogue_is_scored_by_vectors_where_there_are_any_with_the_sam
     made: list[Any] = []
 
     class Watched(ScoredByVectors):
-        def __init__(self, model: TrainedModel) -> None:
+        def __init__(self, model: Model, data: Dataset) -> None:
             made.append(model)
-            super().__init__(model)
+            super().__init__(model, data)
 
-    monkeypatch.setattr(user_coordinates, "ScoredByVectors", Watched)
+    monkeypatch.setattr(module, "ScoredByVectors", Watched)
     small = evaluate_split(trained(name, data), data, "test")
     assert made == []
-    monkeypatch.setattr(model_module, "BY_VECTORS_FROM", ITEMS)
+    monkeypatch.setattr(module, "BY_VECTORS_FROM", ITEMS)
     model = trained(name, data)
     large = evaluate_split(model, data, "test")
-    assert len(made) == (why_no_vectors(model) is None)
+    assert len(made) == (why_no_vectors(model.model) is None)
     assert large.per_user.keys() == small.per_user.keys()
     for key, values in small.per_user.items():
         np.testing.assert_allclose(large.per_user[key].values, values.values)

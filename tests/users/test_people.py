@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.splits import SPLITS
+from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of, preference_of
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
@@ -20,11 +21,11 @@ def data() -> Dataset:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_people_with_the_training_histories_of_users_have_the_users_scores(name: str, data: Dataset) -> None:
-    model = TrainedModel.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data)
+    model = Model.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data.items)
     users = np.array([7, 0, 2, 11])
     found = preference_of(model, people_of(data, users, ("train",)))
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, model.score(users).preference)
+    np.testing.assert_array_equal(found, TrainedModel(model, data).score(users).preference)
 
 
 @pytest.mark.parametrize("splits", [SPLITS, ("train",), ("test", "valid")])
@@ -41,7 +42,7 @@ def test_people_are_made_of_the_ratings_of_the_splits_that_are_asked_for(splits:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_person_needs_no_rating_at_all(name: str, data: Dataset) -> None:
-    model = TrainedModel.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data)
+    model = Model.from_arrays(arrays_of(VARIANTS[name], data), VARIANTS[name], data.items)
     nobody = Person(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     alone, between = preference_of(model, [nobody]), preference_of(model, [*people_of(data, np.arange(3)), nobody])
     assert np.isfinite(alone).all()

@@ -11,11 +11,12 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import histories
+from pipeline.users.model import Model, build_scorer, starting_biases
 from pipeline.users.scorer import judgement, preference
 from pipeline.users.settings import VariantConfig
-from pipeline.users.trained import TrainedModel, build_scorer, starting_biases
+from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 from tests.users.test_settings import EXTENDED, METHOD
 
@@ -59,7 +60,8 @@ VARIANTS = {
 def test_a_model_is_read_back_as_it_was_and_scores_by_whole_training_histories(name: str, data: Dataset) -> None:
     variant = VARIANTS[name]
     arrays = arrays_of(variant, data)
-    model = TrainedModel.from_arrays(arrays, variant, data)
+    model = Model.from_arrays(arrays, variant, data.items)
+    trained = TrainedModel(model, data)
     for key, value in model.scorer.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), arrays[f"scorer.{key}"])
     np.testing.assert_array_equal(model.items.numpy(), arrays["items"])
@@ -67,7 +69,7 @@ def test_a_model_is_read_back_as_it_was_and_scores_by_whole_training_histories(n
     assert (model.co_rating or {}).keys() == co_rating.keys()
 
     users = np.array([5, 0, 11])
-    found = model.score(users)
+    found = trained.score(users)
     assert isinstance(found, Scores)
     with torch.no_grad():
         whole = [histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes)]
@@ -82,7 +84,7 @@ def test_a_model_is_read_back_as_it_was_and_scores_by_whole_training_histories(n
     assert found.preference.shape == (3, ITEMS)
     assert found.preference.dtype == np.float32
     # Whoever else is asked for.
-    np.testing.assert_allclose(model.score(users[:1]).preference[0], found.preference[0], atol=1e-4)
+    np.testing.assert_allclose(trained.score(users[:1]).preference[0], found.preference[0], atol=1e-4)
 
 
 def test_scores_know_nothing_of_validation_and_test(data: Dataset) -> None:
@@ -91,7 +93,8 @@ def test_scores_know_nothing_of_validation_and_test(data: Dataset) -> None:
     )
     variant, users = config(), np.arange(USERS)
     one, other = (
-        TrainedModel.from_arrays(arrays_of(variant, data), variant, of).score(users) for of in (data, training_only)
+        TrainedModel(Model.from_arrays(arrays_of(variant, data), variant, of.items), of).score(users)
+        for of in (data, training_only)
     )
     np.testing.assert_array_equal(one.preference, other.preference)
     np.testing.assert_array_equal(one.judgement, other.judgement)
@@ -100,10 +103,10 @@ def test_scores_know_nothing_of_validation_and_test(data: Dataset) -> None:
 def test_a_model_of_other_items_is_refused(data: Dataset) -> None:
     arrays = arrays_of(config(), data)
     with pytest.raises(InputError, match=r"^users/model: tensor items: found 39 rows, expected 40; run `dvc repro`$"):
-        TrainedModel.from_arrays(arrays | {"items": arrays["items"][1:]}, config(), data)
+        Model.from_arrays(arrays | {"items": arrays["items"][1:]}, config(), data.items)
     del arrays["items"]
     with pytest.raises(InputError, match=r"^users/model: tensor items: found 0 rows, expected 40; run `dvc repro`$"):
-        TrainedModel.from_arrays(arrays, config(), data)
+        Model.from_arrays(arrays, config(), data.items)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +117,7 @@ def test_weights_of_another_variant_are_one_line(data: Dataset, changes: dict[st
     with pytest.raises(
         InputError, match=r"^users/model: found weights of another model, expected those of this one: [^\n]+$"
     ):
-        TrainedModel.from_arrays(arrays_of(config(), data), config(**changes), data)
+        Model.from_arrays(arrays_of(config(), data), config(**changes), data.items)
 
 
 def test_item_to_item_weights_that_are_missing_or_of_other_items_are_one_line(data: Dataset) -> None:
@@ -124,19 +127,21 @@ def test_item_to_item_weights_that_are_missing_or_of_other_items_are_one_line(da
         InputError,
         match=r"^users/model: found item-to-item weights of likes, expected 40 x 40 of dislikes, likes; run `dvc repro`$",
     ):
-        TrainedModel.from_arrays(arrays, VARIANTS["co-rating"], data)
+        Model.from_arrays(arrays, VARIANTS["co-rating"], data.items)
     small = {"co_rating.dislikes": np.zeros((2, 2), dtype=np.float32)}
     with pytest.raises(
         InputError, match=r"^users/model: found item-to-item weights of dislikes, likes, expected 40 x 40"
     ):
-        TrainedModel.from_arrays(arrays | small, VARIANTS["co-rating"], data)
+        Model.from_arrays(arrays | small, VARIANTS["co-rating"], data.items)
 
 
 def test_a_model_has_nothing_of_its_users(data: Dataset) -> None:
     arrays = arrays_of(VARIANTS["three-heads"], data)
-    assert TrainedModel.from_arrays(arrays, VARIANTS["three-heads"], random_dataset(USERS + 3, ITEMS)).score(
-        np.array([USERS + 2])
-    ).preference.shape == (1, ITEMS)
+    model = Model.from_arrays(arrays, VARIANTS["three-heads"], ITEMS)
+    assert TrainedModel(model, random_dataset(USERS + 3, ITEMS)).score(np.array([USERS + 2])).preference.shape == (
+        1,
+        ITEMS,
+    )
 
 
 def test_biases_start_at_log_popularity_and_at_the_log_odds_of_the_damped_like_rate(data: Dataset) -> None:

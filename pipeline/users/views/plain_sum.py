@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pipeline.users.histories import add_up
+from pipeline.users.views.folded import SharedOut
 from pipeline.users.views.view import View, sizes
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 class PlainSum(View):
     """Every item of a history weighs the same."""
+
+    is_sum = True
 
     def scores(
         self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
@@ -36,6 +39,10 @@ class PlainSum(View):
                 scores = scores.index_put((history.user, history.items), without - with_it, accumulate=True)
             found[head] = scores
         return found
+
+    def fold(self, items: torch.Tensor, towards: torch.Tensor) -> SharedOut:
+        # Nothing comes between W^V and W^O: the items are what their candidates are multiplied with.
+        return SharedOut(items, items, towards @ self.value.T, self.shares)
 
     def shares(self, history: Histories) -> torch.Tensor:
         """What each entry of the histories counts: u is the sum of the W^V r_j times it, (entries, 1)."""

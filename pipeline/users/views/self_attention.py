@@ -8,16 +8,17 @@ No residual, no layer norm, no position: a history is a set. An empty view is th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import nn
 from torch.nn.functional import embedding
 
+from pipeline.common.side_by_side import side_by_side
 from pipeline.users.histories import Chunk, Histories
-from pipeline.users.side_by_side import side_by_side
+from pipeline.users.views.folded import SharedOut
 from pipeline.users.views.leave_one_out import Sets, attention_weights, leave_each_out
-from pipeline.users.views.view import View, sizes
+from pipeline.users.views.view import AttentionView, sizes
 
 # Attention weights (users x heads x length x length) of a chunk: about the size of a core's cache, and a bound on memory.
 CHUNK_CELLS = 500_000
@@ -43,20 +44,8 @@ class Pooled(NamedTuple):
     without: torch.Tensor | None
 
 
-class SelfAttention(View):
-    """The view of the method.
-
-    Args:
-        attention_heads: must divide the width.
-    """
-
-    def __init__(
-        self, width: int, attention_heads: int, outputs: Sequence[str], exponent: float, learn_exponent: bool
-    ) -> None:
-        super().__init__(width, outputs, exponent, learn_exponent)
-        self.heads = attention_heads
-        self.query = nn.Parameter(torch.randn(width, width) * width**-0.5)
-        self.key = nn.Parameter(torch.randn(width, width) * width**-0.5)
+class SelfAttention(AttentionView):
+    """The view of the method."""
 
     def scores(
         self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
@@ -118,6 +107,10 @@ class SelfAttention(View):
         if not leave_one_out:
             return Pooled(result, None)
         return Pooled(result, ordered * self.counted(count - 1)[history.user].unsqueeze(1))
+
+    def fold(self, items: torch.Tensor, towards: torch.Tensor) -> SharedOut:
+        projected = self.project(items)
+        return SharedOut(items, projected.value.flatten(1), towards, partial(self.shares, projected))
 
     def shares(self, projected: Projected, history: Histories) -> torch.Tensor:
         """What each entry of the histories counts by each head: u is the sum of the W^V r_j, by head, times it.

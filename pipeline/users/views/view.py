@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 
+from pipeline.common.errors import InputError
+
 if TYPE_CHECKING:
     from pipeline.users.histories import Histories
+    from pipeline.users.views.folded import FoldedView
 
 
 class View(nn.Module, ABC):
@@ -20,17 +23,38 @@ class View(nn.Module, ABC):
 
     Args:
         width: d, of the item vectors.
+        attention_heads: of no use to a view without attention.
         outputs: names of the heads.
         exponent: gamma at the start.
         learn_exponent: go on learning it.
+
+    Attributes:
+        why_no_vectors: why users have no vector whose inner product with an item's is the score; None where they have.
+        is_sum: whether u is n^(gamma - 1) times the sum of the W^V r_j, so that a view is one matrix.
     """
 
-    def __init__(self, width: int, outputs: Sequence[str], exponent: float, learn_exponent: bool) -> None:
+    why_no_vectors: ClassVar[str | None] = None
+    is_sum: ClassVar[bool] = False
+
+    def __init__(
+        self, width: int, attention_heads: int, outputs: Sequence[str], exponent: float, learn_exponent: bool
+    ) -> None:
         super().__init__()
         # W^V and W^O start as the identity, so that a user starts as the mean of the items.
         self.value = nn.Parameter(torch.eye(width))
         self.output = nn.ParameterDict({name: nn.Parameter(torch.eye(width)) for name in outputs})
         self.exponent = nn.Parameter(torch.tensor(float(exponent)), requires_grad=learn_exponent)
+
+    @classmethod
+    def check(cls, width: int, attention_heads: int, items: int) -> None:
+        """Whether there can be such a view.
+
+        Args:
+            items: of the catalogue.
+
+        Raises:
+            InputError: there cannot.
+        """
 
     @abstractmethod
     def scores(
@@ -48,6 +72,15 @@ class View(nn.Module, ABC):
             head to (users, M); zero for an empty history.
         """
 
+    @abstractmethod
+    def fold(self, items: torch.Tensor, towards: torch.Tensor) -> FoldedView:
+        """The view of a trained model, its heads put together, for contributions and users' vectors.
+
+        Args:
+            items: R, (M, width).
+            towards: the sum of the heads' shares times W^O^T, (width, width).
+        """
+
     def towards(self, candidates: torch.Tensor, head: str) -> torch.Tensor:
         """Candidates as a view's mean of values sees them: r_c · (ū W^O) = (r_c W^O^T) · ū, so W^O is applied once per item."""
         seen: torch.Tensor = candidates @ self.output[head].T
@@ -56,6 +89,29 @@ class View(nn.Module, ABC):
     def counted(self, sizes: torch.Tensor) -> torch.Tensor:
         """n^gamma for sizes n; 0 for an empty history."""
         return torch.where(sizes > 0, torch.pow(sizes.clamp(min=1), self.exponent), 0.0)
+
+
+class AttentionView(View):
+    """A view whose entries are weighed by queries and keys.
+
+    Attributes:
+        heads: how many; they divide the width.
+    """
+
+    def __init__(
+        self, width: int, attention_heads: int, outputs: Sequence[str], exponent: float, learn_exponent: bool
+    ) -> None:
+        super().__init__(width, attention_heads, outputs, exponent, learn_exponent)
+        self.heads = attention_heads
+        self.query = nn.Parameter(torch.randn(width, width) * width**-0.5)
+        self.key = nn.Parameter(torch.randn(width, width) * width**-0.5)
+
+    @classmethod
+    def check(cls, width: int, attention_heads: int, items: int) -> None:
+        if width % attention_heads:
+            raise InputError(
+                f"attention_heads: found {attention_heads}, expected a divisor of the item vector's width {width}"
+            )
 
 
 def sizes(history: Histories) -> torch.Tensor:

@@ -108,7 +108,7 @@ def test_a_history_that_lies_far_below_the_catalogues_best_as_a_whole_is_looked_
     with torch.no_grad():
         for matrix in (view.query, view.key):
             matrix.copy_(torch.eye(WIDTH))
-    plain = PlainSum(WIDTH, OUTPUTS, 0.5, True).double()
+    plain = PlainSum(WIDTH, 1, OUTPUTS, 0.5, True).double()
     shared = ("value", "output.meet", "output.judge", "exponent")
     plain.load_state_dict({name: view.state_dict()[name] for name in shared})
     found, even = (each.scores(items, items, slow.ragged([[1, 2, 3]]))["meet"] for each in (view, plain))

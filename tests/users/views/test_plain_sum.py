@@ -17,7 +17,7 @@ sets_of_items = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=6, unique=
 
 
 def view_of(exponent: float, learn_exponent: bool = True) -> PlainSum:
-    view = slow.scrambled(PlainSum(WIDTH, OUTPUTS, exponent, learn_exponent))
+    view = slow.scrambled(PlainSum(WIDTH, 1, OUTPUTS, exponent, learn_exponent))
     assert isinstance(view, PlainSum)
     return view
 
@@ -63,7 +63,7 @@ def test_the_exponent_is_learned_only_where_it_is_to_be() -> None:
 
 
 def test_a_new_view_starts_as_the_mean_of_its_items_seen_through_nothing() -> None:
-    view = PlainSum(WIDTH, OUTPUTS, 0.0, False)
+    view = PlainSum(WIDTH, 1, OUTPUTS, 0.0, False)
     assert torch.equal(view.value.detach(), torch.eye(WIDTH))
     assert [matrix.tolist() for matrix in view.output.values()] == [torch.eye(WIDTH).tolist()] * 2
 

@@ -1,0 +1,207 @@
+"""Contributions: a score split into one number for each item of the history, which add up to it exactly.
+
+Every head is linear in the values of the history's items, weighted as the view's attention weighs them:
+
+    head(u, c) = w1 · sum_{j in likes} a_j(c) · (r_c W^O^T) · (W^V r_j)  +  w2 · (likewise for dislikes)  +  b_c
+
+and so is `preference`, a weighted sum of heads. Item j's contribution is its own term of that sum, with what EASE's weight B_jc
+adds. It is no claim of what the score would be without j: the other items would be weighed differently then.
+
+There is one engine, for many people at once: those with histories of similar length are padded to one length, so that what is said of a
+chunk of them is a few products. One person is a chunk of one. What an entry of a history counts in its view (its share) is worked out
+once, for users' vectors and for contributions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from pipeline.common.top_columns import NONE
+from pipeline.users.coordinates import item_bias
+from pipeline.users.histories import Chunk, Histories, read_by
+from pipeline.users.model import Model
+from pipeline.users.people import Person, histories_of
+from pipeline.users.shares import co_rating_share, head_shares, view_shares
+from pipeline.users.views.folded import FoldedView
+from pipeline.users.views.view import View
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Stands in the place of a candidate that is not there.
+NO_ITEM = NONE
+# Numbers in each array of a chunk: vectors of its histories, or contributions.
+CHUNK_NUMBERS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Scores of some candidates for one person, taken apart.
+
+    Attributes:
+        likes: (candidates, likes), in the order of the person's likes.
+        dislikes: (candidates, dislikes); zeros where the model does not look at dislikes.
+        biases: head to what its item bias adds, (candidates,); empty for a model without biases. A user's leniency is no part
+            of `preference`: it orders nothing for one user.
+    """
+
+    likes: NDArray[np.float64]
+    dislikes: NDArray[np.float64]
+    biases: dict[str, NDArray[np.float64]]
+
+    @property
+    def bias(self) -> NDArray[np.float64]:
+        """What is said of the candidates to anybody, (candidates,)."""
+        return sum(self.biases.values(), np.zeros(len(self.likes)))
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Sum of all contributions, (candidates,): that of `preference_of`, but for rounding."""
+        total: NDArray[np.float64] = self.likes.sum(axis=1) + self.dislikes.sum(axis=1) + self.bias
+        return total
+
+
+class Weighed(NamedTuple):
+    """Histories of some people and what each of their entries counts.
+
+    Attributes:
+        likes, dislikes: of the people.
+        by_view: the history that a view reads, and the shares of its entries, (entries, heads).
+    """
+
+    likes: Histories
+    dislikes: Histories
+    by_view: dict[str, tuple[Histories, torch.Tensor]]
+
+
+class Explainer:
+    """The views of a model, its heads put together once as `preference` counts them; to be used without gradients.
+
+    Attributes:
+        model: whose they are.
+        bias: what item biases add to `preference`, (M,).
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        with torch.inference_mode():
+            self.bias = item_bias(model, head_shares(model))
+            self._views = {name: _folded(model, name, view) for name, view in model.scorer.each_view().items()}
+
+    def weighed(self, likes: Histories, dislikes: Histories) -> Weighed:
+        by_view = {}
+        for name, view in self._views.items():
+            history = read_by(name, likes, dislikes)
+            by_view[name] = history, view.shares(history)
+        return Weighed(likes, dislikes, by_view)
+
+    def users(self, weighed: Weighed) -> torch.Tensor | None:
+        """The u' whose u' · r_c + b_c is `preference` but for EASE's weights, (people, width); None where each candidate has its own."""
+        total = self.model.items.new_zeros(len(weighed.likes.lengths), self.model.items.shape[1])
+        for name, of_view in weighed.by_view.items():
+            users = self._views[name].users(*of_view)
+            if users is None:
+                return None
+            total += users
+        return total
+
+    def by_view(
+        self, weighed: Weighed, name: str, candidates: torch.Tensor, numbers: int
+    ) -> Iterator[tuple[Chunk, torch.Tensor]]:
+        """What each item of the history adds to each candidate's score by one view.
+
+        Args:
+            candidates: item indices for each person, (people, candidates).
+            numbers: in each array of a chunk: vectors of its histories, or contributions.
+
+        Yields:
+            People with histories of similar length, and their contributions, (chunk, candidates, length), zero at padding.
+        """
+        (history, shares), together = weighed.by_view[name], self.model.co_rating
+        for chunk in history.chunks(numbers, max(self.model.items.shape[1], candidates.shape[1])):
+            asked = candidates[chunk.users]
+            found = self._views[name].contributions(chunk, asked, shares)
+            if together is not None:
+                pairs = chunk.items.unsqueeze(1) * len(self.model.items) + asked.unsqueeze(2)
+                weights = together[name].take(pairs) * chunk.present.unsqueeze(1)
+                found = found.add_(weights, alpha=co_rating_share(self.model, name))
+            yield chunk, found
+
+    def contributions(self, weighed: Weighed, candidates: NDArray[np.integer]) -> list[Contributions]:
+        """Of all items of each person's history; `strongest_contributions` keeps a few for many people.
+
+        Args:
+            candidates: item indices for each person, `NO_ITEM` after the last, (people, candidates).
+        """
+        asked = self.asked(candidates)
+        counts = (candidates != NO_ITEM).sum(axis=1).tolist()
+        likes, dislikes = (
+            [np.zeros((count, length)) for count, length in zip(counts, history.lengths.tolist(), strict=True)]
+            for history in (weighed.likes, weighed.dislikes)
+        )
+        for name in weighed.by_view:
+            for chunk, found in self.by_view(weighed, name, asked, CHUNK_NUMBERS):
+                for person, mine in zip(chunk.users.tolist(), found.double().cpu().numpy(), strict=True):
+                    # Likes come first where a view reads both.
+                    liked, told = likes[person].shape[1] * (name != "dislikes"), mine[: counts[person]]
+                    if name != "dislikes":
+                        likes[person] += told[:, :liked]
+                    if name != "likes":
+                        dislikes[person] += told[:, liked : liked + dislikes[person].shape[1]]
+        biases = {
+            head: (share * self.model.scorer.item_bias[head]).double().cpu().numpy()
+            for head, share in head_shares(self.model).items()
+            if head in self.model.scorer.item_bias
+        }
+        return [
+            Contributions(of_likes, of_dislikes, {head: bias[items[:count]] for head, bias in biases.items()})
+            for of_likes, of_dislikes, items, count in zip(likes, dislikes, candidates, counts, strict=True)
+        ]
+
+    def asked(self, candidates: NDArray[np.integer]) -> torch.Tensor:
+        """Candidates as indices, any item in the place of `NO_ITEM`."""
+        return torch.from_numpy(candidates.clip(min=0).astype(np.int64)).to(self.model.device)
+
+
+def contributions_of(
+    model: Model, person: Person, candidates: NDArray[np.int64], *, leave_one_out: bool = False
+) -> Contributions:
+    """Contributions to one person's scores.
+
+    Args:
+        candidates: item indices.
+        leave_one_out: a candidate that the person rated is scored by the person without it, its own contribution being zero.
+    """
+    explainer = Explainer(model)
+
+    def alone(person: Person, candidates: NDArray[np.int64]) -> Contributions:
+        (found,) = explainer.contributions(explainer.weighed(*histories_of([person], model.device)), candidates[None])
+        return found
+
+    with torch.inference_mode():
+        found = alone(person, candidates)
+        if leave_one_out:
+            for row in np.flatnonzero(np.isin(candidates, np.concatenate(person))):
+                item = int(candidates[row])
+                rest = alone(person.without(item), candidates[[row]])
+                for whole, items, part in (
+                    (found.likes, person.likes, rest.likes),
+                    (found.dislikes, person.dislikes, rest.dislikes),
+                ):
+                    whole[row, items == item] = 0.0
+                    whole[row, items != item] = part[0]
+    return found
+
+
+def _folded(model: Model, name: str, view: View) -> FoldedView:
+    unit = torch.eye(model.items.shape[1], dtype=model.items.dtype, device=model.device)
+    # Heads differ in W^O alone: by their shares they are one.
+    towards = torch.zeros_like(unit)
+    for head, share in view_shares(model, name).items():
+        towards = towards + view.towards(unit, head) * share
+    return view.fold(model.items, towards)

@@ -1,0 +1,90 @@
+"""Contributions for many users in bounded room: for each of their items the strongest ones, and the others added up.
+
+No more than a chunk's contributions are there at once; see `Explainer.by_view`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pipeline.common.top_columns import best_columns
+from pipeline.explain.contributions import CHUNK_NUMBERS, NO_ITEM, Explainer, Weighed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# What a contribution is of: an item of the history, all of its other items together, or the item biases.
+KINDS = ("like", "dislike", "other likes", "other dislikes", "bias")
+# Sides of the views: places of the kind of a named contribution in `KINDS`.
+SIDES = {"likes": (0,), "dislikes": (1,), "rated": (0, 1)}
+
+
+class StrongestContributions(NamedTuple):
+    """In columns: the strongest likes, then as many dislikes, the other likes, the other dislikes, the biases.
+
+    Attributes:
+        kinds: of each column its place in `KINDS`, (columns,).
+        items: whose contribution it is, `NO_ITEM` where it is of several or of none, (users, candidates, columns).
+        values: zero where there is nothing to say, (users, candidates, columns).
+    """
+
+    kinds: NDArray[np.int8]
+    items: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
+def strongest_contributions(
+    explainer: Explainer, weighed: Weighed, candidates: NDArray[np.int32], named: int
+) -> StrongestContributions:
+    """
+    Args:
+        weighed: histories of some users.
+        candidates: items of each user whose scores are taken apart, `NO_ITEM` in the places that are empty, (users, candidates).
+        named: the strongest likes, and as many dislikes, that are named; the contributions of the others are added up.
+    """
+    longest = max(int(history.lengths.max(initial=0)) for history in (weighed.likes, weighed.dislikes))
+    named = min(named, longest)
+    kinds = np.repeat(np.arange(len(KINDS), dtype=np.int8), [named, named, 1, 1, 1])
+    items = np.full((*candidates.shape, len(kinds)), NO_ITEM, dtype=np.int32)
+    values = np.zeros(items.shape, dtype=np.float32)
+    values[:, :, -1] = explainer.bias.cpu().numpy()[candidates]
+    asked = explainer.asked(candidates)
+    for name in weighed.by_view:
+        for chunk, contributions in explainer.by_view(weighed, name, asked, CHUNK_NUMBERS):
+            users, told, whose = (value.cpu().numpy() for value in (chunk.users, contributions, chunk.items))
+            for side in SIDES[name]:
+                mine = told
+                if name == "rated":
+                    # Likes come first in what is merged.
+                    liked = np.arange(whose.shape[1]) < weighed.likes.lengths[users][:, None]
+                    mine = told * (liked if side == 0 else ~liked)[:, None]
+                place = slice(side * named, (side + 1) * named)
+                found = strongest(mine, whose, named)
+                items[users, :, place], values[users, :, place], values[users, :, 2 * named + side] = found
+    values[candidates == NO_ITEM] = 0.0
+    return StrongestContributions(kinds, items, values)
+
+
+def strongest(
+    contributions: NDArray[np.floating[Any]], whose: NDArray[np.int64], named: int
+) -> tuple[NDArray[np.int32], NDArray[np.floating[Any]], NDArray[np.float64]]:
+    """Items and values of the strongest contributions, (chunk, candidates, named), and the sum of the others, (chunk, candidates).
+
+    Args:
+        contributions: (chunk, candidates, length), zero at padding.
+        whose: the items, (chunk, length).
+    """
+    users, candidates, length = contributions.shape
+    rows = contributions.reshape(users * candidates, length)
+    columns = best_columns(np.abs(rows), named, above=0.0)
+    there = columns != NO_ITEM
+    row, place = there.nonzero()
+    column = columns[row, place]
+    items, values = np.full(columns.shape, NO_ITEM, dtype=np.int32), np.zeros(columns.shape, dtype=rows.dtype)
+    items[row, place], values[row, place] = whose[row // candidates, column], rows[row, column]
+    others = rows.copy()
+    others[row, column] = 0.0
+    shape = (users, candidates, named)
+    return items.reshape(shape), values.reshape(shape), others.sum(axis=1, dtype=np.float64).reshape(shape[:2])
