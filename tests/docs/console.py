@@ -99,5 +99,5 @@ def _cell(cell: str) -> str:
 
 
 def _numbers(text: str) -> str:
-    text = re.sub(r"[▁▂▃▄▅▆▇█]", "▅", NUMBER.sub("#", text))
+    text = re.sub(r"[▁▂▃▄▅▆▇█]", "▅", NUMBER.sub("#", re.sub(r" +", " ", text)))
     return re.sub(r"(item|line|row|edge|like|dislike)s\b", r"\1", text)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
 
-from stages.cli import main
 from tests.docs.console import Typed, at, shape
+from tests.in_process import run_module
 from tests.recipes import write_recipes
 from tests.repository import ROOT
 from tests.stages.conftest import Finished
@@ -64,41 +66,31 @@ def places(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {"films": films, "recipes": recipes, "recipes with mistakes": mistakes}
 
 
-def printed(one: Typed, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+def printed(one: Typed, folder: Path) -> str:
     """What a command prints, errors included."""
     program, *arguments = shlex.split(one.command)
     if program == "python":
-        environment = {"POLARS_FMT_MAX_COLS": "8"}
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=True)
         return done.stdout
     assert program == "crmman"
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("COLUMNS", "120")
-    with pytest.raises(SystemExit):
-        main(arguments)
-    out, err = capsys.readouterr()
-    return out + err
+    with patch.dict(os.environ, COLUMNS="120"):
+        result = run_module("stages.cli", *arguments, folder=folder)
+    return result.out + result.err
 
 
 @pytest.mark.parametrize("place", ["films", "recipes with mistakes"])
-def test_what_the_pages_show_is_what_is_printed(
-    place: str, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_pages_show_is_what_is_printed(place: str, places: dict[str, Path]) -> None:
     blocks = at(place)
     assert blocks
     for one in blocks:
-        assert shape(printed(one, places[place], monkeypatch, capsys)) == shape(one.output), one
+        assert shape(printed(one, places[place])) == shape(one.output), one
 
 
-def test_a_new_data_set_goes_the_way_that_the_page_shows(
-    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_new_data_set_goes_the_way_that_the_page_shows(places: dict[str, Path]) -> None:
     check, add, ask = at("recipes")
     for one in (check, ask):
-        assert shape(printed(one, places["recipes"], monkeypatch, capsys)) == shape(one.output), one
+        assert shape(printed(one, places["recipes"])) == shape(one.output), one
     # It is to be added where it is not yet: beside the repository's own data set.
     params = places["recipes"] / "params.yaml"
     params.write_text((ROOT / "params.yaml").read_text())
-    assert shape(printed(add, places["recipes"], monkeypatch, capsys)) == shape(add.output)
+    assert shape(printed(add, places["recipes"])) == shape(add.output)
