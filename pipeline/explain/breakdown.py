@@ -1,4 +1,4 @@
-"""A score taken apart for a person to read: parts by size, numbers that add up as printed, and the reason in one line."""
+"""A score taken apart for a person to read: all contributions by size, and numbers that add up as printed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pipeline.explain.sentence import DIGITS, pieces, sentence
 from pipeline.users.people import Person
 
 if TYPE_CHECKING:
@@ -25,15 +26,11 @@ BIASES = {
     "meet": "how often it is rated",
     "judge": "how well those who rate it like it",
 }
-# Items that the one line names, for and against.
-NAMED_FOR, NAMED_AGAINST = 2, 1
-# What speaks against is not worth a word below this share of what speaks most for it.
-WORTH_A_WORD = 0.25
-DIGITS = 2
+MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Part:
+class Contribution:
     """One number of the sum that is the score.
 
     Attributes:
@@ -49,8 +46,8 @@ class Part:
     head: str | None = None
 
 
-def parts_of(contributions: Contributions, person: Person, row: int) -> list[Part]:
-    """Parts of one candidate's score, the largest (whatever its sign) of each kind first; likes, dislikes, biases.
+def by_size(contributions: Contributions, person: Person, row: int) -> list[Contribution]:
+    """Contributions to one candidate's score, the largest (whatever its sign) of each kind first; likes, dislikes, biases.
 
     Args:
         contributions: to the scores of some candidates.
@@ -61,61 +58,79 @@ def parts_of(contributions: Contributions, person: Person, row: int) -> list[Par
         ("liked", person.likes, contributions.likes[row]),
         ("disliked", person.dislikes, contributions.dislikes[row]),
     )
-    parts = [
-        Part(kind, float(value), item=int(item))  # type: ignore[arg-type]
+    found = [
+        Contribution(kind, float(value), item=int(item))  # type: ignore[arg-type]
         for kind, items, values in rows
         for item, value in zip(items, values, strict=True)
     ]
-    parts += [Part("bias", float(values[row]), head=head) for head, values in contributions.biases.items()]
-    return sorted(parts, key=lambda part: (KINDS.index(part.kind), -abs(part.value)))
+    found += [Contribution("bias", float(values[row]), head=head) for head, values in contributions.biases.items()]
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), -abs(one.value)))
 
 
 @dataclass(frozen=True)
 class Line:
     """
     Attributes:
-        parts: the one part that the line shows, or those that are left when the largest are shown.
+        contributions: the one that the line shows, or those that are left when the largest are shown.
         value: their sum, rounded.
     """
 
-    parts: tuple[Part, ...]
+    contributions: tuple[Contribution, ...]
     value: float
 
     @property
     def rest(self) -> bool:
-        return len(self.parts) > 1
+        return len(self.contributions) > 1
 
 
-def lines_of(parts: Sequence[Part], shown: int, digits: int) -> dict[Kind, list[Line]]:
-    """The parts as lines to print, whose rounded values add up to the rounded score.
+def lines_of(contributions: Sequence[Contribution], shown: int, digits: int) -> dict[Kind, list[Line]]:
+    """The contributions as lines to print, whose rounded values add up to the rounded score.
 
     Args:
-        parts: as `parts_of` gives them.
+        contributions: as `by_size` gives them.
         shown: so many of each kind have a line of their own, and the rest one for all together.
         digits: after the decimal point.
 
     Returns:
-        kind to lines; kinds without a part are left out.
+        kind to lines; kinds without a contribution are left out.
     """
-    groups: list[tuple[Part, ...]] = []
+    groups: list[tuple[Contribution, ...]] = []
     lines: dict[Kind, list[Line]] = {}
     for kind in KINDS:
-        mine = [part for part in parts if part.kind == kind]
+        mine = [one for one in contributions if one.kind == kind]
         # "and 1 more" takes a line as well as the one itself.
         cut = len(mine) if len(mine) == shown + 1 else shown
-        groups += [(part,) for part in mine[:cut]]
+        groups += [(one,) for one in mine[:cut]]
         groups += [tuple(mine[cut:])] if mine[cut:] else []
-    values = rounded([math.fsum(part.value for part in group) for group in groups], digits)
+    values = rounded([math.fsum(one.value for one in group) for group in groups], digits)
     for group, value in zip(groups, values, strict=True):
         lines.setdefault(group[0].kind, []).append(Line(group, value))
     # Rounding can change the order.
     return {kind: sorted(mine, key=lambda line: (line.rest, -abs(line.value))) for kind, mine in lines.items()}
 
 
-def as_printed(parts: Sequence[Part], lines: Mapping[Kind, Sequence[Line]]) -> list[Part]:
-    """The parts, those with a line of their own with the value that it shows."""
-    printed = {line.parts[0]: line.value for mine in lines.values() for line in mine if not line.rest}
-    return [replace(part, value=printed.get(part, part.value)) for part in parts]
+def as_printed(lines: Mapping[Kind, Sequence[Line]]) -> list[Contribution]:
+    """The contributions with the values that the lines show; on a line of several what rounding did to it is the last one's."""
+    found = []
+    for line in (line for mine in lines.values() for line in mine):
+        *others, last = line.contributions
+        value = line.value - math.fsum(one.value for one in others)
+        found += [*others, replace(last, value=value)]
+    return found
+
+
+def why(contributions: Sequence[Contribution], name: Callable[[int], str], digits: int) -> str:
+    """The contributions as a sentence.
+
+    Args:
+        name: of an item.
+    """
+    likes, dislikes = (
+        [(name(one.item), one.value) for one in contributions if one.kind == kind and one.item is not None]
+        for kind in ("liked", "disliked")
+    )
+    bias = math.fsum(one.value for one in contributions if one.kind == "bias")
+    return sentence(pieces(likes, dislikes, bias, digits))
 
 
 def rounded(values: Sequence[float], digits: int) -> list[float]:
@@ -133,46 +148,6 @@ def rounded(values: Sequence[float], digits: int) -> list[float]:
 
 
 def digits_for(values: Sequence[float] | NDArray[np.float64]) -> int:
-    """Digits after the decimal point that leave the largest of some numbers two that count, at least 2 and at most 6."""
+    """Digits after the decimal point that leave the largest of some numbers two that count, at least `DIGITS` and at most `MOST_DIGITS`."""
     largest = max((abs(float(value)) for value in values), default=0.0)
-    return DIGITS if largest == 0 else min(max(DIGITS, 1 - math.floor(math.log10(largest))), 6)
-
-
-def signed(value: float, digits: int) -> str:
-    """'+0.31' or '-0.08'; what rounds to zero has no sign."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text
-
-
-def reason(parts: Sequence[Part], name: Callable[[int], str], digits: int = DIGITS) -> str:
-    """Why an item is recommended, in one line: the items of the history that speak most for it, and the one most against.
-
-    >>> parts = [Part("liked", 0.31, 0), Part("liked", 0.12, 1), Part("disliked", -0.08, 2), Part("disliked", 0.2, 3)]
-    >>> reason(parts, "ABCD".__getitem__)
-    'because you liked A (+0.31) and disliked D (+0.20); in spite of disliking C (-0.08)'
-
-    Args:
-        name: of an item.
-    """
-    smallest = 0.5 * 10**-digits
-    said = sorted((part for part in parts if part.item is not None), key=lambda part: -part.value)
-    speaking_for = [part for part in said if part.value >= smallest][:NAMED_FOR]
-    smallest = max([smallest, *(WORTH_A_WORD * part.value for part in speaking_for[:1])])
-    against = [part for part in reversed(said) if part.value <= -smallest][:NAMED_AGAINST]
-
-    def listed(found: Sequence[Part], verbs: dict[Kind, str]) -> str:
-        clauses = []
-        for kind, verb in verbs.items():
-            items = [f"{name(part.item)} ({signed(part.value, digits)})" for part in found if part.kind == kind]  # type: ignore[arg-type]
-            clauses += [f"{verb} {', '.join(items)}"] if items else []
-        return " and ".join(clauses)
-
-    clauses = []
-    if speaking_for:
-        clauses.append("because you " + listed(speaking_for, {"liked": "liked", "disliked": "disliked"}))
-    else:
-        bias = math.fsum(part.value for part in parts if part.kind == "bias")
-        clauses += [f"because of everybody's ratings ({signed(bias, digits)})"] if bias >= smallest else []
-    if against:
-        clauses.append("in spite of " + listed(against, {"liked": "liking", "disliked": "disliking"}))
-    return "; ".join(clauses)
+    return DIGITS if largest == 0 else min(max(DIGITS, 1 - math.floor(math.log10(largest))), MOST_DIGITS)

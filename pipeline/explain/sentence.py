@@ -1,51 +1,88 @@
-"""Reasons as a person reads them: the items that pull most, what all others add up to, and what is said to anybody."""
+"""Why an item is recommended, as one sentence of contributions that add up to the score: for every command, the report and its page.
+
+Of each kind (likes, dislikes) that speaks for the item the strongest contributions for it are named, and of one that speaks
+against it those against; all others are one number. `report/page/taste.js` says it in the same words, and a test in a browser
+compares them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 NAMED_LIKES, NAMED_DISLIKES = 2, 1
+DIGITS = 2
 
 
-class Reason(NamedTuple):
-    """A part of a score.
+class Piece(NamedTuple):
+    """One contribution, or several together: words, an item's title, and the number that they have.
 
     Attributes:
-        words: what stands before the item: "because you liked"; empty where the item goes on from the reason before.
-        title: of the item; empty where the part is of no single item.
-        part: what it adds to the score.
+        words: what stands before the title, and between it and the piece before: "; because you disliked ".
+        title: of the item; empty where the contribution is of no single item.
+        number: as it is printed: "+0.31".
+        value: the number itself.
     """
 
     words: str
     title: str
-    part: float
+    number: str
+    value: float
 
 
-def reasons_of(likes: Sequence[tuple[str, float]], dislikes: Sequence[tuple[str, float]], bias: float) -> list[Reason]:
-    """All parts of a score, the small ones together: they add up to it.
+def pieces(
+    likes: Sequence[tuple[str, float]], dislikes: Sequence[tuple[str, float]], bias: float, digits: int = DIGITS
+) -> list[Piece]:
+    """All contributions to a score, the small ones together: they add up to it.
 
     Args:
-        likes: title and part of each liked item; dislikes likewise.
-        bias: what is said to anybody.
+        likes: title and contribution of each liked item; dislikes likewise. A kind that contributes nothing is left out.
+        bias: what is said of the item to anybody.
+        digits: after the decimal point.
     """
-    found = [
-        *_of_kind(likes, NAMED_LIKES, "because you liked", "in spite of your liking"),
-        *_of_kind(dislikes, NAMED_DISLIKES, "because you disliked", "in spite of your disliking"),
+    clauses = [
+        _of_kind(likes, NAMED_LIKES, "because you liked", "in spite of your liking", digits),
+        _of_kind(dislikes, NAMED_DISLIKES, "because you disliked", "in spite of your disliking", digits),
+        [Piece("for anybody", "", signed(bias, digits), bias)] if bias else [],
     ]
-    return [*found, Reason("for anybody", "", bias)] if bias else found
+    found: list[Piece] = []
+    for clause in filter(None, clauses):
+        first, *rest = clause
+        found += [first._replace(words=f"; {first.words}" if found else first.words), *rest]
+    return found
 
 
-def _of_kind(parts: Sequence[tuple[str, float]], named: int, because: str, in_spite: str) -> list[Reason]:
-    """Of a kind that speaks for the item the strongest parts for it are named, and of one that speaks against it those against."""
-    if not parts:
+def sentence(found: Iterable[Piece]) -> str:
+    """In plain text.
+
+    >>> sentence(pieces([("A", 0.31), ("B", 0.12), ("C", -0.02)], [("D", -0.08)], 0.5))
+    'because you liked A (+0.31), B (+0.12) and 1 other (-0.02); in spite of your disliking D (-0.08); for anybody (+0.50)'
+    """
+    return "".join(f"{piece.words}{piece.title} ({piece.number})" for piece in found)
+
+
+def signed(value: float, digits: int) -> str:
+    """'+0.31' or '-0.08'; what rounds to zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def _of_kind(
+    contributions: Sequence[tuple[str, float]], named: int, because: str, in_spite: str, digits: int
+) -> list[Piece]:
+    if not any(value for _, value in contributions):
         return []
-    speaks_for = sum(part for _, part in parts) >= 0
-    order = sorted(range(len(parts)), key=lambda place: (-parts[place][1] if speaks_for else parts[place][1], place))
+    speaks_for = sum(value for _, value in contributions) >= 0
+    order = sorted(contributions, key=lambda one: -one[1] if speaks_for else one[1])
     first, rest = order[:named], order[named:]
     words = because if speaks_for else in_spite
-    found = [Reason(words if number == 0 else "", *parts[place]) for number, place in enumerate(first)]
+    found = [
+        Piece(", " if place else f"{words} ", title, signed(value, digits), value)
+        for place, (title, value) in enumerate(first)
+    ]
     if rest:
-        left = sum(parts[place][1] for place in rest)
-        found.append(Reason(f"and {len(rest)} {'other' if len(rest) == 1 else 'others'}", "", left))
+        left = sum(value for _, value in rest)
+        found.append(
+            Piece(f" and {len(rest)} {'other' if len(rest) == 1 else 'others'}", "", signed(left, digits), left)
+        )
     return found

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.explain.breakdown import Contribution, as_printed, by_size, digits_for, lines_of, rounded, why
 from pipeline.explain.contributions import Contributions
-from pipeline.explain.sentence import Part, as_printed, digits_for, lines_of, parts_of, reason, rounded, signed
 from pipeline.users.people import Person
 
 QUICK = settings(deadline=None, max_examples=200, derandomize=True)
@@ -16,7 +16,7 @@ VALUES = st.lists(st.floats(-50, 50), max_size=30)
 NAMES = "ABCDEFGHIJ"
 
 
-def some_parts(liked: list[float], disliked: list[float], biases: list[float] = ()) -> list[Part]:  # type: ignore[assignment]
+def some_parts(liked: list[float], disliked: list[float], biases: list[float] = ()) -> list[Contribution]:  # type: ignore[assignment]
     """Items 0, 1, ... are liked, those after them disliked."""
     count = len(liked)
     person = Person(np.arange(count), np.arange(count, count + len(disliked)))
@@ -26,19 +26,19 @@ def some_parts(liked: list[float], disliked: list[float], biases: list[float] = 
         np.array([[0.0] * len(disliked), disliked]),
         {head: np.array(values) for head, values in heads.items()},
     )
-    return parts_of(found, person, 1)
+    return by_size(found, person, 1)
 
 
 def test_parts_are_likes_dislikes_and_biases_each_by_size() -> None:
     parts = some_parts([0.1, -0.4, 0.2], [0.05, -0.3], [1.0, -2.0])
     assert parts == [
-        Part("liked", -0.4, item=1),
-        Part("liked", 0.2, item=2),
-        Part("liked", 0.1, item=0),
-        Part("disliked", -0.3, item=4),
-        Part("disliked", 0.05, item=3),
-        Part("bias", -2.0, head="judge"),
-        Part("bias", 1.0, head="meet"),
+        Contribution("liked", -0.4, item=1),
+        Contribution("liked", 0.2, item=2),
+        Contribution("liked", 0.1, item=0),
+        Contribution("disliked", -0.3, item=4),
+        Contribution("disliked", 0.05, item=3),
+        Contribution("bias", -2.0, head="judge"),
+        Contribution("bias", 1.0, head="meet"),
     ]
 
 
@@ -54,9 +54,9 @@ def test_printed_lines_add_up_to_the_printed_score(
     total = math.fsum(part.value for part in parts)
     assert round(sum(line.value for line in every) / unit) == pytest.approx(total / unit, abs=0.5 + 1e-6)
     # All parts are on a line, each once, and a line says what its parts are but for one in the last digit.
-    assert sorted((part for line in every for part in line.parts), key=parts.index) == parts
+    assert sorted((part for line in every for part in line.contributions), key=parts.index) == parts
     for line in every:
-        assert abs(line.value - math.fsum(part.value for part in line.parts)) <= unit * (1 + 1e-6)
+        assert abs(line.value - math.fsum(part.value for part in line.contributions)) <= unit * (1 + 1e-6)
         assert round(line.value, digits) == line.value
     for kind, mine in lines.items():
         count = sum(part.kind == kind for part in parts)
@@ -70,7 +70,7 @@ def test_printed_lines_add_up_to_the_printed_score(
 
 def test_the_rest_is_what_is_smallest() -> None:
     lines = lines_of(some_parts([0.5, -0.01, 0.02, 0.3], []), 2, 2)["liked"]
-    assert [(line.value, line.rest, len(line.parts)) for line in lines] == [
+    assert [(line.value, line.rest, len(line.contributions)) for line in lines] == [
         (0.5, False, 1),
         (0.3, False, 1),
         (0.01, True, 2),
@@ -97,34 +97,29 @@ def test_lines_are_in_the_order_of_what_they_show() -> None:
     assert [line.value for line in lines[:2]] == [-0.02, 0.01]
 
 
-def test_parts_as_printed_are_those_of_their_lines() -> None:
-    parts = some_parts([1 / 3, 1 / 3, 1 / 3, 0.01, 0.001], [])
-    lines = lines_of(parts, 3, 2)
-    printed = as_printed(parts, lines)
-    assert sorted(part.value for part in printed)[-3:] == sorted(line.value for line in lines["liked"] if not line.rest)
-    assert [part.value for part in printed[3:]] == [0.01, 0.001]
-    assert [part.item for part in printed] == [part.item for part in parts]
+@QUICK
+@given(VALUES, VALUES, st.lists(st.floats(-5, 5), max_size=2), st.integers(1, 12), st.integers(0, 4))
+def test_contributions_as_printed_add_up_to_every_line(
+    liked: list[float], disliked: list[float], biases: list[float], shown: int, digits: int
+) -> None:
+    parts = some_parts(liked, disliked, biases)
+    lines = lines_of(parts, shown, digits)
+    printed = {(one.kind, one.item, one.head): one.value for one in as_printed(lines)}
+    assert printed.keys() == {(part.kind, part.item, part.head) for part in parts}
+    for line in (line for mine in lines.values() for line in mine):
+        values = [printed[one.kind, one.item, one.head] for one in line.contributions]
+        assert math.fsum(values) == pytest.approx(line.value, abs=1e-9)
+        # But for one, those on a line of several are what they were.
+        assert values[:-1] == [one.value for one in line.contributions[:-1]]
 
 
-@pytest.mark.parametrize(
-    ("liked", "disliked", "biases", "said"),
-    [
-        ([0.31, 0.12], [-0.08], [], "because you liked A (+0.31), B (+0.12); in spite of disliking C (-0.08)"),
-        ([0.12, 0.31, 0.2], [], [], "because you liked B (+0.31), C (+0.20)"),
-        ([0.31], [0.2, -0.1], [], "because you liked A (+0.31) and disliked B (+0.20); in spite of disliking C (-0.10)"),
-        ([-0.2], [0.3], [], "because you disliked B (+0.30); in spite of liking A (-0.20)"),
-        ([0.4, -0.09], [-0.08], [], "because you liked A (+0.40)"),  # what is against is small beside what is for
-        ([-0.2, 0.001], [], [1.5, 0.2], "because of everybody's ratings (+1.70); in spite of liking A (-0.20)"),
-        ([0.004], [-0.004], [-1.0], ""),
-        ([], [], [], ""),
-    ],
-)  # fmt: skip
-def test_the_reason_in_one_line(liked: list[float], disliked: list[float], biases: list[float], said: str) -> None:
-    assert reason(some_parts(liked, disliked, biases), NAMES.__getitem__) == said
-
-
-def test_the_reason_with_more_digits() -> None:
-    assert reason(some_parts([0.0014], []), NAMES.__getitem__, 4) == "because you liked A (+0.0014)"
+def test_the_sentence_has_what_the_lines_print_and_adds_up_to_their_sum() -> None:
+    lines = lines_of(some_parts([1 / 3, 1 / 3, 1 / 3, 0.01, 0.001], [-0.2, 0.05], [1.5, -0.3]), 3, 2)
+    assert why(as_printed(lines), NAMES.__getitem__, 2) == (
+        "because you liked A (+0.34), B (+0.33) and 3 others (+0.34); in spite of your disliking F (-0.20) and 1 other (+0.05); "
+        "for anybody (+1.20)"
+    )
+    assert sum(line.value for mine in lines.values() for line in mine) == pytest.approx(0.34 + 0.33 + 0.34 - 0.15 + 1.2)
 
 
 @pytest.mark.parametrize(
@@ -133,13 +128,3 @@ def test_the_reason_with_more_digits() -> None:
 )
 def test_digits_leave_the_largest_number_two_that_count(values: list[float], digits: int) -> None:
     assert digits_for(values) == digits
-
-
-def test_signed() -> None:
-    assert [signed(value, 2) for value in (0.314, -0.08, 0.001, -0.001, 0.0)] == [
-        "+0.31",
-        "-0.08",
-        "0.00",
-        "0.00",
-        "0.00",
-    ]
