@@ -45,9 +45,9 @@ def typed(page: Path) -> list[Typed]:
     return found
 
 
-def at(place: str, page: str = "") -> list[Typed]:
-    """The commands that run at a place, in the order of the pages; of one page where it is named."""
-    return [one for path in PAGES for one in typed(path) if one.place == place and page in ("", one.page)]
+def at(place: str) -> list[Typed]:
+    """The commands that run at a place, in the order of the pages."""
+    return [one for path in PAGES for one in typed(path) if one.place == place]
 
 
 def _split(part: str) -> tuple[str, str]:
