@@ -94,7 +94,7 @@ def prepare(
             )
     if short:
         remarks.append(
-            f"{short} likes of users who rated almost everything have no unrated item to stand against in `ctr`"
+            f"{short} likes of users who rated almost everything have no unrated item to be compared with in `ctr`"
         )
     liked = int(table["like"].sum())
     remarks.append(
@@ -145,7 +145,7 @@ def _with_enough_interactions(
             break
     if size < before:
         remarks.append(
-            f"{before - size} of {before} interactions belong to users or items with too few and are left out"
+            f"{before - size} of {before} interactions belong to users or items with too few interactions and are left out"
         )
     if config.min_item_interactions:
         kept = items["item_id"].is_in(rated["item_id"].unique().to_list())

@@ -343,7 +343,7 @@ def test_filters_go_on_until_every_user_and_item_left_has_enough(
     found = set(with_ids(result).select("user_id", "item_id").iter_rows())
     assert found == {(f"u{user}", str(item)) for user, item in left if f"u{user}" in trained}
     if len(left) < len(pairs):
-        text = f"{len(pairs) - len(left)} of {len(pairs)} interactions belong to users or items with too few and are left out"
+        text = f"{len(pairs) - len(left)} of {len(pairs)} interactions belong to users or items with too few interactions and are left out"
         assert text in result.remarks
 
 
