@@ -105,8 +105,8 @@ def test_text_from_the_data_is_text(found: Page) -> None:
 
 
 def test_what_the_data_is_and_how_s_m_was_chosen(found: Page) -> None:
-    for fact in report(*VARIANTS).facts:
-        assert f"{fact.label}{fact.value}".replace(" ", "") in found.text.replace(" ", "")
+    for number in report(*VARIANTS).key_numbers:
+        assert f"{number.label}{number.value}".replace(" ", "") in found.text.replace(" ", "")
     assert "A like is a rating of 4 or more" in found.text
     assert "takes Sm = 1 (ringed): 90 edges" in found.text
 
