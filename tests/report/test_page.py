@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.evaluation.metrics.registry import compared_in
 from pipeline.report.page.render import as_json, browser_data, in_script, render
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, page, report, shown
 
@@ -120,9 +121,9 @@ def test_every_figure_is_in_its_table_with_its_interval_and_the_best_in_bold(fou
                 for cell in row.cells
             )
             assert f"{row.system}{line}" in found.text
-        for column in range(len(table.metrics)):
+        for column, metric in enumerate(table.metrics):
             best = [row.cells[column].value for row in table.rows if row.cells[column].best]
-            assert best
+            assert bool(best) == (metric in compared_in(table.protocol))
             assert set(best) <= set(found.strong)
             assert not {row.cells[column].value for row in table.rows} - set(best) & set(found.strong)
 
