@@ -8,7 +8,7 @@ from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.structure import INITIAL_CURVE, INITIAL_FIGURES, INITIAL_VECTORS, edges_of, source_names
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.graph.item_graph import adjacency
+from pipeline.graph.matrices import adjacency
 from pipeline.structure.embed import embed_graph
 from pipeline.structure.settings import StructureConfig
 from stages.stage import Reads, Settings, run_structure_stage, say, warn

@@ -15,7 +15,7 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.graph.item_graph import edge_index
+from pipeline.graph.matrices import edge_index
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from stages.stage import Reads, Settings, run_structure_stage, say, warn

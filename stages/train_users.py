@@ -17,7 +17,7 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.graph.item_graph import edge_index, incidence_of
+from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
