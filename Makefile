@@ -20,14 +20,14 @@ PEERS_READY := $(PEERS)/.ready
 .PHONY: repro ablations quality test lint bench growth peers setup clean
 
 repro: setup
-	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.summary \
+	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \
 		&& echo "dvc repro, everything included: $$(($$(date +%s) - start)) s"
 
 ablations: setup
 	@$(RUN) dvc repro ablations/dvc.yaml
 
 quality: setup
-	@$(RUN) python -m stages.quality
+	@$(RUN) python -m stages.cli.quality
 
 # PYTEST_ARGS names some of them.
 test: setup

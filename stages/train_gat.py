@@ -38,7 +38,7 @@ def main(dataset: str, source: str | None, settings: Settings) -> None:
     say(
         dataset,
         "train_gat",
-        f"held-out AUC {figures['held_out_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
+        f"masked-edge AUC (SDNE saw these edges) {figures['masked_edge_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
         f"effective rank {figures['effective_rank']:.1f}",
     )
     warn(dataset, "train_gat", trained.warnings)

@@ -188,7 +188,7 @@ def test_the_ablations_are_a_pipeline_of_their_own_beside_the_first(first_run: P
             ("datasets", "slice", "source", "path"),
             "nowhere",
             {"validate"},
-            "error: params.yaml: datasets.slice.source.path: found 'nowhere', which does not exist",
+            "warning: params.yaml: datasets.slice.source.path: found 'nowhere', which does not exist; the stages of slice",
         ),
         (
             ("datasets", "slice", "like_threshold"),

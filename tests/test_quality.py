@@ -6,22 +6,22 @@ import pytest
 
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
-from stages.quality import evaluated_runs, replaced, run_ablations
+from stages.cli.quality import evaluated_runs, replaced, run_ablations
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")
 
 
 def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:
-    text = "a\n<!-- x: written by stages.quality -->\nold\n<!-- end of x -->\nb\n"
+    text = "a\n<!-- x: written by stages.cli.quality -->\nold\n<!-- end of x -->\nb\n"
     once = replaced(text, "x", "new")
-    assert once == "a\n<!-- x: written by stages.quality -->\n\nnew\n\n<!-- end of x -->\nb\n"
+    assert once == "a\n<!-- x: written by stages.cli.quality -->\n\nnew\n\n<!-- end of x -->\nb\n"
     assert replaced(once, "x", "new") == once
 
 
 def test_a_document_without_the_markers_is_one_line() -> None:
     with pytest.raises(InputError, match="markers of 'y' not found"):
-        replaced("<!-- x: written by stages.quality -->", "y", "")
+        replaced("<!-- x: written by stages.cli.quality -->", "y", "")
 
 
 def test_an_ablation_that_was_not_evaluated_is_not_shown() -> None:

@@ -29,5 +29,5 @@ INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/{source}/init_sdne.json
 # train_gat
 STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/{source}/vectors.safetensors", {"vectors": 2})
 GAT_WEIGHTS = Tensors("artifacts/{dataset}/{source}/gat_weights.safetensors")
-GAT_CURVE = Curve("plots/{dataset}/{source}/train_gat.tsv", ("epoch", "loss", "held_out_auc"))
+GAT_CURVE = Curve("plots/{dataset}/{source}/train_gat.tsv", ("epoch", "loss", "masked_edge_auc"))
 GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/{source}/train_gat.json")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from scipy.sparse import linalg
 from scipy.sparse.csgraph import connected_components
 
@@ -21,7 +22,6 @@ from pipeline.structure.sdne.settings import SdneConfig
 from pipeline.structure.settings import StructureConfig
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 

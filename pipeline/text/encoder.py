@@ -23,6 +23,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.common.errors import InputError
+from pipeline.common.side_by_side import side_by_side
 from pipeline.text.settings import PACKAGED, TextConfig
 
 if TYPE_CHECKING:
@@ -75,10 +76,14 @@ class TextEncoder:
             return vectors
         tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
         encoded = np.empty((len(distinct), self.width), dtype=np.float32)
+        batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
         with torch.inference_mode(), tqdm(total=len(distinct), unit="items", desc="texts", disable=not progress) as bar:
-            for batch in batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens):
+
+            def encode(batch: list[int]) -> None:
                 encoded[batch] = self._encode_batch([tokens[index] for index in batch])
                 bar.update(len(batch))
+
+            side_by_side(encode, batches, torch.device(self.device))
         row = {text: index for index, text in enumerate(distinct)}
         present = [index for index, text in enumerate(texts) if text]
         vectors[present] = encoded[[row[texts[index]] for index in present]]

@@ -17,9 +17,10 @@ from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.co_rating import fit_co_rating
-from pipeline.users.histories import Sampling, batches_of_similar_length, histories, merged
+from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model, build_scorer
 from pipeline.users.negatives import sample_negatives
 from pipeline.users.sampled_catalogue import chances, sample_catalogue
@@ -28,9 +29,6 @@ from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from pipeline.users.histories import Histories
-    from pipeline.users.modalities.inputs import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their

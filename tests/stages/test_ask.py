@@ -389,14 +389,14 @@ def test_stopped_by_the_keyboard_is_exit_code_1(ask: Ask, monkeypatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stages.ask.similar.similar", interrupted)
+    monkeypatch.setattr("stages.cli.ask.similar.similar", interrupted)
     result = ask("similar", "--item", "i1")
     assert (result.code, result.out, result.err) == (1, "", "stopped\n")
 
 
 def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finished, ask: Ask, monkeypatch) -> None:
     wide = ask("recommend", "--user", USER, "-k", "3").out
-    monkeypatch.setattr("stages.ask.output._width", lambda: 60)
+    monkeypatch.setattr("stages.cli.ask.output._width", lambda: 60)
     narrow = ask("recommend", "--user", USER, "-k", "3").out
     assert narrow.split() == wide.split()
     assert max(map(len, narrow.splitlines()[2:])) <= 60 < max(map(len, wide.splitlines()))

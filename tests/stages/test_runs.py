@@ -170,7 +170,7 @@ def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) ->
         assert INITIAL_FIGURES.of(**names).read(KEY, root)["effective_rank"] > 1
         assert STRUCTURE_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
         assert GAT_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
-        assert 0 <= GAT_FIGURES.of(**names).read(KEY, root)["held_out_auc"] <= 1
+        assert 0 <= GAT_FIGURES.of(**names).read(KEY, root)["masked_edge_auc"] <= 1
         assert GAT_WEIGHTS.of(**names).about(KEY, root)["heads"] == 4
 
 

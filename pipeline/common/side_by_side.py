@@ -9,27 +9,32 @@ from typing import TypeVar
 
 import torch
 
+from pipeline.common.cores import cores_here
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
 def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part], device: torch.device) -> list[Result]:
-    """`work` of each part, without gradients; on a CPU as many at once as PyTorch has threads, each on one of them.
+    """`work` of each part, without gradients; on a CPU as many at once as there are cores, each on one thread.
 
-    A part meets the same operations on one thread whatever the number of threads: so do its bytes.
+    A part meets the same operations on one thread whatever the number of cores: so do its bytes.
     """
-    inference, threads = torch.is_inference_mode_enabled(), torch.get_num_threads()
+    inference = torch.is_inference_mode_enabled()
 
     def alone(part: Part) -> Result:
         # Such modes are a thread's own.
         with torch.inference_mode() if inference else torch.no_grad():
             return work(part)
 
-    if threads == 1 or len(parts) == 1 or device.type != "cpu":
+    if device.type != "cpu":
         return [alone(part) for part in parts]
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return list(_pool(threads).map(alone, parts))
+        if cores_here() == 1 or len(parts) == 1:
+            return [alone(part) for part in parts]
+        return list(_pool(cores_here()).map(alone, parts))
     finally:
         torch.set_num_threads(threads)
 

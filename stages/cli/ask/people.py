@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.common.errors import InputError
 from pipeline.users.people import Person
-from stages.ask.trained import Trained
+from stages.cli.ask.trained import Trained
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,22 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from pipeline.users.side_by_side import side_by_side
+from pipeline.common.side_by_side import side_by_side
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def three_threads() -> Iterator[None]:
+def three_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As many cores, and PyTorch with as many threads."""
+    monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda: 3)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
     torch.set_num_threads(before)
 
 
-def test_parts_meet_at_once_each_on_one_thread_and_come_back_in_their_order(three_threads: None) -> None:
+def test_parts_meet_at_once_each_on_one_thread_and_come_back_in_their_order(three_cores: None) -> None:
     meeting = threading.Barrier(3, timeout=30)
 
     def work(part: int) -> tuple[int, int]:
@@ -32,8 +34,20 @@ def test_parts_meet_at_once_each_on_one_thread_and_come_back_in_their_order(thre
     assert torch.get_num_threads() == 3
 
 
+def test_a_single_part_and_a_single_core_are_on_one_thread_too(
+    three_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def threads(part: int) -> int:
+        return torch.get_num_threads()
+
+    assert side_by_side(threads, [5], CPU) == [1]
+    monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda: 1)
+    assert side_by_side(threads, [5, 3], CPU) == [1, 1]
+    assert torch.get_num_threads() == 3
+
+
 @pytest.mark.parametrize("parts", [[1], [1, 2]])
-def test_no_gradients_are_kept_and_inference_stays_inference(three_threads: None, parts: list[int]) -> None:
+def test_no_gradients_are_kept_and_inference_stays_inference(three_cores: None, parts: list[int]) -> None:
     weight = torch.ones(2, requires_grad=True)
 
     def modes(part: int) -> tuple[bool, bool]:
@@ -45,7 +59,7 @@ def test_no_gradients_are_kept_and_inference_stays_inference(three_threads: None
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_a_part_comes_out_and_the_threads_are_as_they_were(three_threads: None, threads: int) -> None:
+def test_an_error_of_a_part_comes_out_and_the_threads_are_as_they_were(three_cores: None, threads: int) -> None:
     torch.set_num_threads(threads)
 
     def fail(part: int) -> None:
@@ -56,6 +70,6 @@ def test_an_error_of_a_part_comes_out_and_the_threads_are_as_they_were(three_thr
     assert torch.get_num_threads() == threads
 
 
-def test_another_device_gets_one_part_after_another(three_threads: None) -> None:
+def test_another_device_gets_one_part_after_another(three_cores: None) -> None:
     found = side_by_side(lambda part: threading.current_thread(), [1, 2, 3], torch.device("meta"))
     assert set(found) == {threading.current_thread()}

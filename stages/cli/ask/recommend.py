@@ -9,9 +9,9 @@ import polars as pl
 
 from pipeline.explain.sentence import digits_for, parts_of, reason
 from pipeline.recommend.recommend import recommended_to
-from stages.ask.output import Answer, table
-from stages.ask.people import asked_for
-from stages.ask.trained import read_trained
+from stages.cli.ask.output import Answer, table
+from stages.cli.ask.people import asked_for
+from stages.cli.ask.trained import read_trained
 
 COLUMNS = {
     "rank": pl.Int32,

@@ -25,9 +25,9 @@ from pipeline.explain.sentence import (
 from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
 from pipeline.recommend.titles import Titles
 from pipeline.users.people import preference_of
-from stages.ask.output import Answer, columns
-from stages.ask.people import Asked, asked_for
-from stages.ask.trained import Trained, read_trained
+from stages.cli.ask.output import Answer, columns
+from stages.cli.ask.people import Asked, asked_for
+from stages.cli.ask.trained import Trained, read_trained
 
 COLUMNS = {
     "kind": pl.String,

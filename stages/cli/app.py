@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipeline.common.errors import InputError
-from stages.data_cli import data_app
+from stages.cli.data import data_app
 
 if TYPE_CHECKING:
-    from stages.ask.output import Answer
+    from stages.cli.ask.output import Answer
 
 USER_MISTAKE = 2
 # What typer makes of Ctrl-C, by its version: this code, or an exception.
@@ -99,7 +99,7 @@ def recommend(
     output: OutputOption = None,
 ) -> None:
     """Recommend items to a user, or to anybody by what they like. Each comes with its score and its reason."""
-    from stages.ask.recommend import recommend
+    from stages.cli.ask.recommend import recommend
 
     _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
 
@@ -124,7 +124,7 @@ def explain(
     output: OutputOption = None,
 ) -> None:
     """Explain an item's score. All that adds up to it, and what the knowledge graph has between the item and the history."""
-    from stages.ask.explain import explain
+    from stages.cli.ask.explain import explain
 
     _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
 
@@ -141,7 +141,7 @@ def similar(
     output: OutputOption = None,
 ) -> None:
     """Find items that are like an item."""
-    from stages.ask.similar import similar
+    from stages.cli.ask.similar import similar
 
     _give(similar(dataset, item, by, count), form, output)
 
@@ -171,7 +171,3 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print("stopped", file=sys.stderr)
         code = 1
     raise SystemExit(code or 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Print docs/parameters.md: every setting with its type, its range and its meaning, out of the models that check it.
 
-Not a DVC stage. Run `python -m stages.parameter_reference > docs/parameters.md` after a change; a test compares.
+Not a DVC stage. Run `python -m stages.cli.parameter_reference > docs/parameters.md` after a change; a test compares.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.users.settings import VariantConfig
 
 HEAD = """# Parameters
 
-Every key of `params.yaml`. Made by `python -m stages.parameter_reference` from the models that check the file: a key that is
+Every key of `params.yaml`. Made by `python -m stages.cli.parameter_reference` from the models that check the file: a key that is
 not here is refused, and so is a value out of its range, in one line and before anything runs.
 """
 BOUNDS = {

@@ -103,7 +103,7 @@ def evaluated_runs(run: RunAblations, base: str, metrics: Collection[str]) -> di
 
 
 def marker(name: str) -> str:
-    return f"<!-- {name}: written by stages.quality -->"
+    return f"<!-- {name}: written by stages.cli.quality -->"
 
 
 def replaced(text: str, name: str, content: str) -> str:
