@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.kinds import Table, Tensors
 from pipeline.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 DATASET = "ml-100k"
 
 
-def copy_artifacts(folder: Path, *names: str) -> None:
-    """Copy artifacts of `DATASET` (names as in `pipeline.artifacts.all`) under `folder`, which is then a root to read from.
+def copy_artifacts(folder: Path, *artifacts: Table | Tensors) -> None:
+    """Copy artifacts of `DATASET` under `folder`, which is then a root to read from.
 
     Raises:
         InputError: one is not there; `dvc repro` makes it.
     """
-    for name in names:
-        artifact: artifacts.Table | artifacts.Tensors = getattr(artifacts, name)
+    for artifact in artifacts:
         artifact.read(DATASET)
         target = artifact.at(DATASET, folder)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.growth import STAGES, Taken
 from benchmarks.render import number, replace
-from pipeline.evaluation.markdown import markdown
+from pipeline.evaluation.comparison.markdown import markdown
 from stages.stage import run_tool
 
 RESULTS = Path("benchmarks/growth.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +13,15 @@ if TYPE_CHECKING:
     from pipeline.users.trained import TrainedModel
 
 VARIANT = "crmman-plus"
-DATA = ("ITEMS", "USERS", "INTERACTIONS", "UNRATED_CANDIDATES")
 VECTORS, PAIRS = ("users.npy", "items.npy"), "pairs.npz"
 
 
 def of_default_data(folder: Path) -> None:
     """The data set with its model, and its vectors (see `write_vectors`)."""
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
+    from pipeline.artifacts.users import MODEL
 
-    copy_artifacts(folder, *DATA)
-    stored = artifacts.MODEL.of(variant=VARIANT)
-    stored.read(DATASET)
-    target = stored.at(DATASET, folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(stored.at(DATASET), target)
+    copy_artifacts(folder, ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, MODEL.of(variant=VARIANT))
     write_vectors(folder)
 
 
@@ -37,7 +31,8 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     import torch
 
     from benchmarks.synthetic import generate
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
+    from pipeline.artifacts.users import MODEL
     from pipeline.data.dataset import Dataset
     from pipeline.data.prepare import prepare
     from pipeline.data.settings import DatasetConfig
@@ -54,10 +49,10 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     )
     rated = tables["interactions"].with_columns(like=None, timestamp=None)
     made = prepare(rated, tables["items"], tables["item_entities"], config, seed=0)
-    artifacts.ITEMS.write(made.items, DATASET, folder)
-    artifacts.USERS.write(made.users, DATASET, folder)
-    artifacts.INTERACTIONS.write(made.interactions, DATASET, folder)
-    artifacts.UNRATED_CANDIDATES.write(made.unrated_candidates, DATASET, folder)
+    ITEMS.write(made.items, DATASET, folder)
+    USERS.write(made.users, DATASET, folder)
+    INTERACTIONS.write(made.interactions, DATASET, folder)
+    UNRATED_CANDIDATES.write(made.unrated_candidates, DATASET, folder)
 
     variant = read_variant()
     data = Dataset(made.interactions, made.unrated_candidates, len(made.users), len(made.items))
@@ -67,7 +62,7 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     drawn = np.random.default_rng(0).normal(size=(len(made.items), variant.width))
     arrays["items"] = drawn.astype(np.float32)
     about = {"variant": variant.model_dump(), "best_epoch": 0}
-    artifacts.MODEL.of(variant=VARIANT).write(arrays, DATASET, folder, about=about)
+    MODEL.of(variant=VARIANT).write(arrays, DATASET, folder, about=about)
     write_vectors(folder)
 
 
@@ -79,21 +74,22 @@ def read_variant() -> VariantConfig:
 
 
 def read_data(folder: Path) -> Dataset:
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
     from pipeline.data.dataset import Dataset
 
-    items, users, interactions, unrated = (getattr(artifacts, name).read(DATASET, folder) for name in DATA)
+    parts = (ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES)
+    items, users, interactions, unrated = (part.read(DATASET, folder) for part in parts)
     return Dataset(interactions, unrated, len(users), len(items))
 
 
 def read_model(folder: Path) -> TrainedModel:
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.users import MODEL
     from pipeline.common.config import validated
     from pipeline.users.model import Model
     from pipeline.users.settings import VariantConfig
     from pipeline.users.trained import TrainedModel
 
-    stored = artifacts.MODEL.of(variant=VARIANT)
+    stored = MODEL.of(variant=VARIANT)
     config = validated(VariantConfig, stored.about(DATASET, folder)["variant"], "variant: ")
     data = read_data(folder)
     return TrainedModel(Model.from_arrays(stored.read(DATASET, folder), config, data.items), data)

@@ -2,6 +2,10 @@
 
 import os
 
+# A sum that is split over threads has other last digits for every number of them, so each sum is taken by one thread, on every
+# machine and whatever its environment says. What is independent runs side by side: see pipeline/common/side_by_side.py.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
 # Idle OpenMP threads that spin take the cores from those that work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What cuBLAS needs for results that are the same every time.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, THRESHOLDS, THRESHOLDS_PLOT
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
@@ -15,21 +16,21 @@ READS = Reads(run=SeedConfig, dataset=ItemGraphConfig)
 
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(SeedConfig), settings.dataset(ItemGraphConfig)
-    kg, links = artifacts.SOURCE_KG.read(dataset), artifacts.SOURCE_ITEM_ENTITIES.read(dataset)
-    items = artifacts.ITEMS.read(dataset)
+    kg, links = SOURCE_KG.read(dataset), SOURCE_ITEM_ENTITIES.read(dataset)
+    items = ITEMS.read(dataset)
     graph = build_item_graph(kg, links, items, config)
-    artifacts.THRESHOLDS.write(graph.thresholds, dataset)
+    THRESHOLDS.write(graph.thresholds, dataset)
     if not graph.thresholds["edges"].sum():
         # There is nothing to draw either.
         refuse_without_edges(graph, config.s_m)
-    artifacts.THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
+    THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
     refuse_without_edges(graph, config.s_m)
-    artifacts.EDGES.write(graph.edges, dataset)
-    artifacts.NEIGHBOURS.write(graph.neighbours, dataset)
+    EDGES.write(graph.edges, dataset)
+    NEIGHBOURS.write(graph.neighbours, dataset)
     cautions = link_warnings(kg, links, items, run.seed)
-    artifacts.GRAPH_CAUTIONS.write(cautions, dataset)
+    GRAPH_CAUTIONS.write(cautions, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
-    artifacts.GRAPH_FIGURES.write(figures, dataset)
+    GRAPH_FIGURES.write(figures, dataset)
     say(
         dataset,
         "build_graph",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import TABLES_CHECKED
 from pipeline.common.settings import SeedConfig
 from pipeline.data.prepare import prepare
 from pipeline.data.settings import DatasetConfig
@@ -24,7 +24,7 @@ def main(dataset: str, settings: Settings) -> None:
     tables = config.source.read()
     item_texts(tables.items, config.text_template)
     prepare(tables.interactions, tables.items, tables.item_entities, config, seed)
-    artifacts.TABLES_CHECKED.write("the tables can be used\n", dataset)
+    TABLES_CHECKED.write("the tables can be used\n", dataset)
 
 
 if __name__ == "__main__":

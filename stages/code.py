@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.artifacts.all import CODE_NOTES, STAGE_CODE
+from pipeline.artifacts.code import CODE_NOTES, STAGE_CODE
 from pipeline.common.source_code import SourceCode
 from stages.stage import run_tool
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.caution import beaten_warnings, collapse_warnings
-from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
-from pipeline.evaluation.system import SystemTables
+from pipeline.artifacts.evaluation import BASELINES, CAUTIONS, DIFFERENCES, INTERVALS, METRICS, SLICES, WARNINGS
+from pipeline.artifacts.graph import GRAPH_CAUTIONS
+from pipeline.artifacts.structure import STRUCTURE_VECTORS
+from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems, table
+from pipeline.evaluation.comparison.warnings import beaten_warnings
+from pipeline.evaluation.systems.cautions import collapse_warnings
+from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunVariants
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, warn
@@ -20,29 +24,29 @@ def main(dataset: str, settings: Settings) -> None:
     data = read_data(dataset)
     tables = SystemTables.joined(
         [read_tables(dataset, {"group": "variants", "variant": name}) for name in variants]
-        + [read_tables(dataset, artifacts.BASELINES)]
+        + [read_tables(dataset, BASELINES)]
     )
     systems = tables.per_user["system"].unique(maintain_order=True).to_list()
     baselines = [system for system in systems if system not in variants]
-    found = compare_systems(tables, data, variants, baselines, config, run.seed)
-    artifacts.METRICS.write(found.as_nested(), dataset)
-    artifacts.INTERVALS.write(found.intervals(), dataset)
-    artifacts.DIFFERENCES.write(found.differences, dataset)
-    artifacts.SLICES.write(found.slices, dataset)
-    metrics = artifacts.METRICS.read(dataset)
+    found = compare_systems(tables, data, [(alone(variants), alone(baselines))], config, run.seed)
+    METRICS.write(found.as_nested(), dataset)
+    INTERVALS.write(found.intervals(), dataset)
+    DIFFERENCES.write(found.differences.drop("runs"), dataset)
+    SLICES.write(found.slices, dataset)
+    metrics = METRICS.read(dataset)
     print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
     print(f"{table(metrics, found.intervals(), found.differences)}\n")
-    warnings = artifacts.GRAPH_CAUTIONS.read(dataset)
+    warnings = GRAPH_CAUTIONS.read(dataset)
     warnings += collapse_warnings(
         {
-            "text vectors": artifacts.TEXT_VECTORS.read(dataset)["vectors"],
-            "structural vectors": artifacts.STRUCTURE_VECTORS.read(dataset)["vectors"],
+            "text vectors": TEXT_VECTORS.read(dataset)["vectors"],
+            "structural vectors": STRUCTURE_VECTORS.read(dataset)["vectors"],
         }
     )
     for name in variants:
-        warnings += artifacts.CAUTIONS.of(group="variants", variant=name).read(dataset)
+        warnings += CAUTIONS.of(group="variants", variant=name).read(dataset)
     warnings += beaten_warnings(found.differences)
-    artifacts.WARNINGS.write(warnings, dataset)
+    WARNINGS.write(warnings, dataset)
     warn(dataset, "compare", warnings)
 
 

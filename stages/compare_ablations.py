@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
-from pipeline.evaluation.suite import ComparisonConfig, compare_systems, table
-from pipeline.evaluation.system import SystemTables
-from pipeline.parameters.runs import RunAblations
+from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES
+from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
+from pipeline.evaluation.systems.system import SystemTables
+from pipeline.parameters.runs import RunAblations, runs_of
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage
 from stages.tables import read_tables
@@ -15,21 +15,24 @@ READS = Reads(run=RunAblations, stage=ComparisonConfig, section="compare")
 
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunAblations), settings.stage(ComparisonConfig)
-    against, ablations = run.run_variants, list(run.ablations)
     data = read_data(dataset)
     tables = SystemTables.joined(
-        [read_tables(dataset, {"group": "variants", "variant": name}) for name in against]
-        + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in ablations]
+        [read_tables(dataset, {"group": "variants", "variant": name}) for name in run.run_variants]
+        + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in run.ablations]
     )
-    found = compare_systems(tables, data, ablations, against, config, run.seed)
-    artifacts.ABLATION_METRICS.write(found.as_nested(), dataset)
-    artifacts.ABLATION_DIFFERENCES.write(found.differences, dataset)
-    artifacts.ABLATION_SLICES.write(found.slices, dataset)
-    print(
-        f"\n{dataset}, test split: {data.users} users, {data.items} items; + and - against the best of {', '.join(against)}\n"
-    )
-    metrics = artifacts.ABLATION_METRICS.read(dataset)
-    print(f"{table(metrics, found.intervals(), found.differences)}\n")
+    comparisons = []
+    for variant in run.run_variants:
+        systems = runs_of(run.ablations, variant)
+        own = {variant: systems.pop(variant)}
+        comparisons.append((systems, own))
+    found = compare_systems(tables, data, comparisons, config, run.seed)
+    ABLATION_METRICS.write(found.as_nested(), dataset)
+    ABLATION_DIFFERENCES.write(found.differences, dataset)
+    ABLATION_SLICES.write(found.slices, dataset)
+    metrics = ABLATION_METRICS.read(dataset)
+    print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
+    print(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
+    print(f"{seeds_note(found.differences)}\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.structure import edges_of
 from pipeline.common.random_streams import stream
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.rewiring import rewired
@@ -14,10 +15,10 @@ READS = Reads(run=SeedConfig, source=RewiringConfig)
 
 def main(dataset: str, source: str | None, settings: Settings) -> None:
     run, config = settings.run(SeedConfig), settings.source(RewiringConfig)
-    edges = artifacts.EDGES.read(dataset)
+    edges = EDGES.read(dataset)
     if config.rewire:
         edges = rewired(edges, stream(run.seed, "rewiring"))
-    artifacts.edges_of(source).write(edges, dataset)
+    edges_of(source).write(edges, dataset)
     say(dataset, "derive_graph", f"{source}: {len(edges)} edges{', rewired' if config.rewire else ''}")
 
 

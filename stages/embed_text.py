@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS
+from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import DeviceConfig
 from pipeline.text.encoder import TextEncoder
@@ -15,7 +16,7 @@ READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, stage=TextConfig)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    items = artifacts.ITEMS.read(dataset)
+    items = ITEMS.read(dataset)
     texts = item_texts(items, settings.dataset(TextTemplateConfig).text_template)
     config = settings.stage(TextConfig)
     device = torch_device(settings.run(DeviceConfig).device)
@@ -23,7 +24,7 @@ def main(dataset: str, settings: Settings) -> None:
         warn(dataset, "embed_text", without_instructions(device))
     encoder = TextEncoder(config, device)
     vectors = encoder.encode(texts, progress=True)
-    artifacts.TEXT_VECTORS.write({"vectors": vectors}, dataset)
+    TEXT_VECTORS.write({"vectors": vectors}, dataset)
     say(
         dataset,
         "embed_text",

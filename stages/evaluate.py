@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.evaluation.caution import collapse_warnings, popularity_likeness, popularity_warning
-from pipeline.evaluation.system import evaluate_system
+from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
+from pipeline.evaluation.systems.system import evaluate_system
 from pipeline.users.trained import TrainedModel
 from stages.data import read_data
 from stages.models import read_model
@@ -26,7 +26,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     write_tables(tables, dataset, names)
     cautions = popularity_warning(variant, popularity_likeness(trained, data, "test", run.seed))
     cautions += collapse_warnings({f"{variant}, item vectors": model.items.cpu().numpy()})
-    artifacts.CAUTIONS.of(**names).write(cautions, dataset)
+    CAUTIONS.of(**names).write(cautions, dataset)
     say(dataset, "evaluate", f"{variant} evaluated on the test split")
     warn(dataset, "evaluate", cautions)
 

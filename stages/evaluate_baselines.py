@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import BASELINES, CHOSEN_BASELINES
 from pipeline.common.settings import SeedConfig
-from pipeline.evaluation.baselines import BaselineConfig, Tried, choose, left_out
-from pipeline.evaluation.system import SystemTables, evaluate_system
+from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, choose, left_out
+from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from stages.data import read_data
 from stages.stage import Reads, Settings, run_stage, say
 from stages.tables import write_tables
@@ -28,8 +28,8 @@ def main(dataset: str, settings: Settings) -> None:
         setting = next(each.setting for each in settings_tried if each.chosen)
         say(dataset, "evaluate_baselines", f"{chosen.system} evaluated{f' with {setting}' if setting else ''}")
     tables = SystemTables.joined(evaluated)
-    write_tables(tables, dataset, artifacts.BASELINES)
-    artifacts.CHOSEN_BASELINES.write(pl.DataFrame([vars(each) for each in tried]), dataset)
+    write_tables(tables, dataset, BASELINES)
+    CHOSEN_BASELINES.write(pl.DataFrame([vars(each) for each in tried]), dataset)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
 from pipeline.data.sources import SourceConfig
 from stages.stage import Reads, Settings, run_stage, say
 
@@ -11,10 +11,10 @@ READS = Reads(dataset=SourceConfig)
 
 def main(dataset: str, settings: Settings) -> None:
     tables = settings.dataset(SourceConfig).source.read()
-    artifacts.SOURCE_INTERACTIONS.write(tables.interactions, dataset)
-    artifacts.SOURCE_ITEMS.write(tables.items, dataset)
-    artifacts.SOURCE_KG.write(tables.kg, dataset)
-    artifacts.SOURCE_ITEM_ENTITIES.write(tables.item_entities, dataset)
+    SOURCE_INTERACTIONS.write(tables.interactions, dataset)
+    SOURCE_ITEMS.write(tables.items, dataset)
+    SOURCE_KG.write(tables.kg, dataset)
+    SOURCE_ITEM_ENTITIES.write(tables.item_entities, dataset)
     for remark in tables.remarks:
         say(dataset, "fetch", remark)
     counts = f"{len(tables.interactions)} interactions, {len(tables.items)} items, {len(tables.kg)} triples"

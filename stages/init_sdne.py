@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS
+from pipeline.artifacts.structure import INITIAL_CURVE, INITIAL_FIGURES, INITIAL_VECTORS, edges_of, source_names
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import adjacency
@@ -17,15 +18,15 @@ READS = Reads(run=RunConfig, stage=StructureConfig)
 
 def main(dataset: str, source: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(StructureConfig)
-    names = artifacts.source_names(source)
-    edges = artifacts.edges_of(source).read(dataset)
-    graph = adjacency(edges, len(artifacts.ITEMS.read(dataset)))
+    names = source_names(source)
+    edges = edges_of(source).read(dataset)
+    graph = adjacency(edges, len(ITEMS.read(dataset)))
     embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
-    artifacts.INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)
+    INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)
     # karateclub's methods have no epochs: their curve is a header without rows.
-    curve = pl.DataFrame(embedded.history, schema=list(artifacts.INITIAL_CURVE.columns))
-    artifacts.INITIAL_CURVE.of(**names).write(curve, dataset)
-    artifacts.INITIAL_FIGURES.of(**names).write(embedded.figures, dataset)
+    curve = pl.DataFrame(embedded.history, schema=list(INITIAL_CURVE.columns))
+    INITIAL_CURVE.of(**names).write(curve, dataset)
+    INITIAL_FIGURES.of(**names).write(embedded.figures, dataset)
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in embedded.figures.items())
     say(dataset, "init_sdne", f"{config.method}: {shown}")
     warn(dataset, "init_sdne", embedded.warnings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.users import MODEL
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.users.model import Model
@@ -22,7 +22,7 @@ def read_model(dataset: str, variant: str, items: int, device: torch.device | st
     Raises:
         InputError: there is no such model, or one of other items or of another version of the settings.
     """
-    stored = artifacts.MODEL.of(variant=variant)
+    stored = MODEL.of(variant=variant)
     arrays, about = stored.read(dataset), stored.about(dataset)
     try:
         config = validated(VariantConfig, about.get("variant"), f"{stored.at(dataset)}: variant.")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import (
+    INTERACTIONS,
+    ITEMS,
+    SOURCE_INTERACTIONS,
+    SOURCE_ITEM_ENTITIES,
+    SOURCE_ITEMS,
+    UNRATED_CANDIDATES,
+    USERS,
+)
 from pipeline.common.settings import SeedConfig
 from pipeline.data.prepare import prepare
 from pipeline.data.settings import DatasetConfig
@@ -13,16 +21,16 @@ READS = Reads(run=SeedConfig, dataset=DatasetConfig)
 
 def main(dataset: str, settings: Settings) -> None:
     prepared = prepare(
-        artifacts.SOURCE_INTERACTIONS.read(dataset),
-        artifacts.SOURCE_ITEMS.read(dataset),
-        artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
+        SOURCE_INTERACTIONS.read(dataset),
+        SOURCE_ITEMS.read(dataset),
+        SOURCE_ITEM_ENTITIES.read(dataset),
         settings.dataset(DatasetConfig),
         settings.run(SeedConfig).seed,
     )
-    artifacts.ITEMS.write(prepared.items, dataset)
-    artifacts.USERS.write(prepared.users, dataset)
-    artifacts.INTERACTIONS.write(prepared.interactions, dataset)
-    artifacts.UNRATED_CANDIDATES.write(prepared.unrated_candidates, dataset)
+    ITEMS.write(prepared.items, dataset)
+    USERS.write(prepared.users, dataset)
+    INTERACTIONS.write(prepared.interactions, dataset)
+    UNRATED_CANDIDATES.write(prepared.unrated_candidates, dataset)
     for remark in prepared.remarks:
         say(dataset, "prepare", remark)
 

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS, USERS
+from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.users import USERS_CURVE
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import DeviceConfig
 from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
@@ -31,9 +33,9 @@ READS = Reads(run=DeviceConfig, stage=RecommendConfig)
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(DeviceConfig), settings.stage(RecommendConfig)
     data = read_data(dataset)
-    item_ids, user_ids = artifacts.ITEMS.read(dataset)["item_id"], artifacts.USERS.read(dataset)["user_id"]
+    item_ids, user_ids = ITEMS.read(dataset)["item_id"], USERS.read(dataset)["user_id"]
     model = read_model(dataset, variant, data.items, torch_device(run.device))
-    curve = artifacts.USERS_CURVE.of(variant=variant).read(dataset)
+    curve = USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
     vectors: list[NDArray[np.float32]] = []
@@ -48,9 +50,9 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
                 bar.update(len(one.users))
 
     table = recommendation_table(found(), user_ids, item_ids)
-    artifacts.RECOMMENDATIONS.of(variant=variant).write(table, dataset)
+    RECOMMENDATIONS.of(variant=variant).write(table, dataset)
     none = why_no_vectors(model)
-    artifacts.VECTORS.of(variant=variant).write(
+    VECTORS.of(variant=variant).write(
         none
         or (
             pl.DataFrame({"item_id": item_ids, "vector": item_vectors(model)}),

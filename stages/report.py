@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
+from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, SLICES, WARNINGS
+from pipeline.artifacts.graph import THRESHOLDS
+from pipeline.artifacts.recommend import SHOWCASE_CURVE, SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
+from pipeline.artifacts.report import REPORT
 from pipeline.parameters.runs import RunVariants
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
@@ -27,34 +31,34 @@ def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunVariants), settings.dataset(ReportConfig)
     start_bundling()
     tables = Tables(
-        items=artifacts.ITEMS.read(dataset),
-        users=artifacts.USERS.read(dataset),
-        interactions=artifacts.INTERACTIONS.read(dataset),
-        source_kg=artifacts.SOURCE_KG.read(dataset),
-        source_item_entities=artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
-        thresholds=artifacts.THRESHOLDS.read(dataset),
-        metrics=artifacts.METRICS.read(dataset),
-        intervals=artifacts.INTERVALS.read(dataset),
-        differences=artifacts.DIFFERENCES.read(dataset),
-        slices=artifacts.SLICES.read(dataset),
-        warnings=artifacts.WARNINGS.read(dataset),
+        items=ITEMS.read(dataset),
+        users=USERS.read(dataset),
+        interactions=INTERACTIONS.read(dataset),
+        source_kg=SOURCE_KG.read(dataset),
+        source_item_entities=SOURCE_ITEM_ENTITIES.read(dataset),
+        thresholds=THRESHOLDS.read(dataset),
+        metrics=METRICS.read(dataset),
+        intervals=INTERVALS.read(dataset),
+        differences=DIFFERENCES.read(dataset),
+        slices=SLICES.read(dataset),
+        warnings=WARNINGS.read(dataset),
     )
     variants = {name: read_shown(dataset, name) for name in run.run_variants}
     report = compose(dataset, tables, variants, config.text_template, config.like_threshold, config.s_m, run.seed)
     page = render(report)
-    artifacts.REPORT.write(page, dataset)
+    REPORT.write(page, dataset)
     played = f"{report.playable} runs in it" if report.playable else "no model can run in it"
-    say(dataset, "report", f"{artifacts.REPORT.at(dataset)}: {len(page.encode()) / 1e6:.1f} MB; {played}")
+    say(dataset, "report", f"{REPORT.at(dataset)}: {len(page.encode()) / 1e6:.1f} MB; {played}")
 
 
 def read_shown(dataset: str, variant: str) -> Shown:
-    model = artifacts.SHOWCASE_MODEL.of(variant=variant)
+    model = SHOWCASE_MODEL.of(variant=variant)
     return Shown(
         model.read(dataset),
         model.about(dataset),
-        artifacts.SHOWCASE_CURVE.of(variant=variant).read(dataset),
-        artifacts.SHOWCASE_RECOMMENDATIONS.of(variant=variant).read(dataset),
-        artifacts.SHOWCASE_REASONS.of(variant=variant).read(dataset),
+        SHOWCASE_CURVE.of(variant=variant).read(dataset),
+        SHOWCASE_RECOMMENDATIONS.of(variant=variant).read(dataset),
+        SHOWCASE_REASONS.of(variant=variant).read(dataset),
     )
 
 

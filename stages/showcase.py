@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.recommend import SHOWCASE_CURVE, SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
+from pipeline.artifacts.users import MODEL
 from pipeline.report.browser_model import fold, why_not
 from pipeline.report.people import chosen_people, showcase_of
 from pipeline.users.model import Model
@@ -24,17 +25,17 @@ def write_showcase(dataset: str, variant: str, data: Dataset, model: Model, curv
     refused = why_not(model)
     folded = None if refused else fold(model)
     found = showcase_of(model, data, chosen_people(data))
-    artifacts.SHOWCASE_MODEL.of(variant=variant).write(
+    SHOWCASE_MODEL.of(variant=variant).write(
         folded.arrays if folded else {"items": model.items.cpu().numpy()},
         dataset,
         about={
-            "best_epoch": artifacts.MODEL.of(variant=variant).about(dataset)["best_epoch"],
+            "best_epoch": MODEL.of(variant=variant).about(dataset)["best_epoch"],
             "refused": refused,
             "exponents": folded.exponents if folded else {},
         },
     )
-    artifacts.SHOWCASE_CURVE.of(variant=variant).write(curve, dataset)
-    artifacts.SHOWCASE_RECOMMENDATIONS.of(variant=variant).write(found.recommendations, dataset)
-    artifacts.SHOWCASE_REASONS.of(variant=variant).write(found.reasons, dataset)
+    SHOWCASE_CURVE.of(variant=variant).write(curve, dataset)
+    SHOWCASE_RECOMMENDATIONS.of(variant=variant).write(found.recommendations, dataset)
+    SHOWCASE_REASONS.of(variant=variant).write(found.reasons, dataset)
     in_page = f"not in a page: {refused}" if folded is None else f"{folded.size / 1e6:.1f} MB in a page"
     return f"{found.recommendations['user'].n_unique()} users; {in_page}"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.structure import (
+    GAT_CURVE,
+    GAT_FIGURES,
+    GAT_WEIGHTS,
+    INITIAL_VECTORS,
+    STRUCTURE_VECTORS,
+    edges_of,
+    source_names,
+)
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index
@@ -17,20 +25,20 @@ READS = Reads(run=RunConfig, stage=GatConfig)
 
 def main(dataset: str, source: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(GatConfig)
-    names = artifacts.source_names(source)
-    initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
-    edges = edge_index(artifacts.edges_of(source).read(dataset))
+    names = source_names(source)
+    initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
+    edges = edge_index(edges_of(source).read(dataset))
     trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
-    artifacts.STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
+    STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
-    artifacts.GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)
-    artifacts.GAT_CURVE.of(**names).write(pl.DataFrame(trained.history), dataset)
-    artifacts.GAT_FIGURES.of(**names).write(trained.figures, dataset)
+    GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)
+    GAT_CURVE.of(**names).write(pl.DataFrame(trained.history), dataset)
+    GAT_FIGURES.of(**names).write(trained.figures, dataset)
     figures = trained.figures
     say(
         dataset,
         "train_gat",
-        f"held-out AUC {figures['held_out_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
+        f"masked-edge AUC (SDNE saw these edges) {figures['masked_edge_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
         f"effective rank {figures['effective_rank']:.1f}",
     )
     warn(dataset, "train_gat", trained.warnings)

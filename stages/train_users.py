@@ -9,13 +9,18 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+import pipeline
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
+from pipeline.artifacts.graph import NEIGHBOURS
+from pipeline.artifacts.structure import GAT_WEIGHTS, INITIAL_VECTORS, STRUCTURE_VECTORS, edges_of, source_names
+from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.item_graph import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
 from pipeline.structure.gat.settings import GatConfig
-from pipeline.users.item_encoder import GatInputs, ItemInputs
+from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.data import read_data
@@ -35,10 +40,10 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
     trained = trainer.run(checkpoint, partial(show_epoch, dataset))
     about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
-    artifacts.MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
+    MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
-    artifacts.USERS_CURVE.of(variant=variant).write(curve, dataset)
-    artifacts.USERS_CURVE_PLOT.of(variant=variant).write(learning_curve_plot(curve, trained.best_epoch), dataset)
+    USERS_CURVE.of(variant=variant).write(curve, dataset)
+    USERS_CURVE_PLOT.of(variant=variant).write(learning_curve_plot(curve, trained.best_epoch), dataset)
     # Of runs that were stopped and never taken up again, too: with other settings they are of no use.
     for left in checkpoint.parent.glob("*"):
         left.unlink(missing_ok=True)
@@ -60,22 +65,22 @@ def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
 
 def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
     """What items are known by, with the GAT's own inputs if it goes on training."""
-    names = artifacts.source_names(config.structure_source or None)
-    text = artifacts.TEXT_VECTORS.read(dataset)["vectors"]
-    entities = incidence_of(artifacts.NEIGHBOURS.read(dataset), items)
-    initial = artifacts.INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
+    names = source_names(config.structure_source or None)
+    text = TEXT_VECTORS.read(dataset)["vectors"]
+    entities = incidence_of(NEIGHBOURS.read(dataset), items)
+    initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     if config.structure == "initial":
         return ItemInputs(text, initial, entities)
-    structure = artifacts.STRUCTURE_VECTORS.of(**names).read(dataset)["vectors"]
+    structure = STRUCTURE_VECTORS.of(**names).read(dataset)["vectors"]
     if not config.finetune_gat:
         return ItemInputs(text, structure, entities)
     # PyTorch Geometric takes longer to load than PyTorch, and no other variant needs it.
     from pipeline.structure.gat.network import TwoLayerGat
 
-    weights = artifacts.GAT_WEIGHTS.of(**names)
+    weights = GAT_WEIGHTS.of(**names)
     gat = GatInputs(
         initial,
-        edge_index(artifacts.edges_of(config.structure_source or None).read(dataset)),
+        edge_index(edges_of(config.structure_source or None).read(dataset)),
         weights.read(dataset),
         partial(TwoLayerGat, config=GatConfig.model_validate(weights.about(dataset))),
     )
@@ -84,21 +89,21 @@ def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
 
 def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it."""
-    names = artifacts.source_names(config.structure_source or None)
+    names = source_names(config.structure_source or None)
     inputs = (
-        artifacts.ITEMS,
-        artifacts.USERS,
-        artifacts.INTERACTIONS,
-        artifacts.UNRATED_CANDIDATES,
-        artifacts.TEXT_VECTORS,
-        artifacts.NEIGHBOURS,
-        artifacts.edges_of(config.structure_source or None),
-        artifacts.STRUCTURE_VECTORS.of(**names),
-        artifacts.INITIAL_VECTORS.of(**names),
-        artifacts.GAT_WEIGHTS.of(**names),
+        ITEMS,
+        USERS,
+        INTERACTIONS,
+        UNRATED_CANDIDATES,
+        TEXT_VECTORS,
+        NEIGHBOURS,
+        edges_of(config.structure_source or None),
+        STRUCTURE_VECTORS.of(**names),
+        INITIAL_VECTORS.of(**names),
+        GAT_WEIGHTS.of(**names),
     )
     digest = hashlib.sha256(json.dumps([run.model_dump(), config.model_dump()], sort_keys=True).encode())
-    code = Path(artifacts.__file__).parents[1]
+    code = Path(pipeline.__file__).parent
     for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

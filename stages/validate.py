@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from pipeline.artifacts.all import PARAMETERS_CHECKED
+from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
@@ -15,7 +16,8 @@ ABLATIONS = Path("ablations/dvc.yaml")
 
 def main() -> None:
     parameters = read_parameters(PARAMS)
-    check_paths(parameters)
+    for text in absent_paths(parameters):
+        print(f"warning: {text}", file=sys.stderr)
     # DVC takes no file of its own as a dependency: what is listed there is looked at whenever params.yaml changes.
     if ABLATIONS.is_file():
         check_bases(parameters, read_yaml(ABLATIONS)["stages"]["train_users"]["params"])
@@ -23,22 +25,24 @@ def main() -> None:
     PARAMETERS_CHECKED.write("params.yaml has been checked\n")
 
 
-def check_paths(parameters: Parameters) -> None:
-    """Files and folders that the parameters name exist.
-
-    Raises:
-        InputError: one does not; DVC would say so without naming the key.
-    """
-    named = {f"datasets.{name}.source.path": entry.source.path for name, entry in parameters.datasets.items()}
-    encoders = {"embed_text.encoder": parameters.embed_text.encoder}
+def absent_paths(parameters: Parameters) -> list[str]:
+    """A line for each file or folder that the parameters name and that is not here: it stops the stages that need it, and no others."""
+    sources = {
+        f"datasets.{name}.source.path": (entry.source.path, f"the stages of {name}")
+        for name, entry in parameters.datasets.items()
+    }
+    encoders = {"embed_text.encoder": (parameters.embed_text.encoder, "embed_text")}
     for name, entry in parameters.datasets.items():
         if "encoder" in entry.changes.get("embed_text", {}):
-            encoders[f"datasets.{name}.embed_text.encoder"] = entry.changes["embed_text"]["encoder"]
+            encoder = entry.changes["embed_text"]["encoder"]
+            encoders[f"datasets.{name}.embed_text.encoder"] = encoder, f"embed_text@{name}"
     # A hub id has one slash inside; what starts like a path is a folder.
-    named |= {key: encoder for key, encoder in encoders.items() if encoder.startswith((".", "/", "~"))}
-    for key, path in named.items():
-        if not Path(path).exists():
-            raise InputError(f"{PARAMS}: {key}: found {path!r}, which does not exist; expected a file or folder")
+    named = sources | {key: found for key, found in encoders.items() if found[0].startswith((".", "/", "~"))}
+    return [
+        f"{PARAMS}: {key}: found {path!r}, which does not exist; {who} will stop"
+        for key, (path, who) in named.items()
+        if not Path(path).exists()
+    ]
 
 
 def check_bases(parameters: Parameters, listed: list[str]) -> None:

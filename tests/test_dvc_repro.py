@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.all import ABLATION_METRICS, EDGES, METRICS
+from pipeline.artifacts.evaluation import ABLATION_METRICS, METRICS
+from pipeline.artifacts.graph import EDGES
 from pipeline.data.sources.atomic import atomic_table
 from tests.clone import Clone
 from tests.in_process import run_module
@@ -196,6 +197,12 @@ def test_a_run_with_nothing_changed_runs_nothing(first_run: Project) -> None:
             ["crmman", "crmman-plus", "crmman-pls"],
             {"validate"},
             "error: params.yaml: run_variants: found 'crmman-pls', expected some of: crmman, crmman-",
+        ),
+        (
+            ("datasets", "slice", "source", "path"),
+            "nowhere",
+            {"validate"},
+            "warning: params.yaml: datasets.slice.source.path: found 'nowhere', which does not exist; the stages of slice",
         ),
         (
             ("datasets", "slice", "text_template"),

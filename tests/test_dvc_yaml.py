@@ -14,12 +14,19 @@ from typing import Any
 
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.code import CODE_NOTES, STAGE_CODE
+from pipeline.artifacts.data import TABLES_CHECKED
+from pipeline.artifacts.evaluation import BASELINES
+from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.kinds import Curve
+from pipeline.artifacts.parameters import PARAMETERS_CHECKED
+from pipeline.artifacts.structure import SOURCE_EDGES
 from pipeline.common.config import read_yaml
 from pipeline.common.source_code import PACKAGES
 from pipeline.data.sources.files import DOWNLOADS
 from pipeline.structure.settings import StructureEntry
 from stages.stage import Reads
+from tests.artifacts.every import EVERY
 from tests.repository import ROOT
 
 MAIN, ABLATIONS = "dvc.yaml", "ablations/dvc.yaml"
@@ -90,13 +97,10 @@ def names(entries: list[Any] | None) -> list[str]:
 def template(node: ast.expr, local: dict[str, str]) -> str | None:
     """Path of the artifact that an expression stands for, what `of` fills in by a constant filled in; None: it is none."""
     if isinstance(node, ast.Name):
-        return local.get(node.id)
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "artifacts":
-        artifact = getattr(artifacts, node.attr)
-        return artifact.path if isinstance(artifact, artifacts._Artifact) else None
+        return EVERY[node.id].path if node.id in EVERY else local.get(node.id)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "edges_of":
+        return SOURCE_EDGES.path
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        if ast.unparse(node.func) == "artifacts.edges_of":
-            return artifacts.SOURCE_EDGES.path
         inner = template(node.func.value, local)
         if inner is not None and node.func.attr == "of":
             given = {word.arg: word.value for word in node.keywords if word.arg is not None}
@@ -112,11 +116,11 @@ def filled(path: str, given: dict[str, ast.expr]) -> str:
 
 
 def given_names(node: ast.expr) -> dict[str, ast.expr]:
-    """Names that a call hands to a function of stages/, as a mapping: written there, or one of `pipeline.artifacts.all`."""
+    """Names that a call hands to a function of stages/, as a mapping: written there, or those of baselines."""
     if isinstance(node, ast.Dict):
         return {key.value: value for key, value in zip(node.keys, node.values, strict=True)}  # type: ignore[union-attr]
-    if isinstance(node, ast.Attribute) and isinstance(getattr(artifacts, node.attr, None), dict):
-        return {name: ast.Constant(value) for name, value in getattr(artifacts, node.attr).items()}
+    if ast.unparse(node) == "BASELINES":
+        return {name: ast.Constant(value) for name, value in BASELINES.items()}
     return {}
 
 
@@ -159,7 +163,7 @@ def uses(stage: Stage, *methods: str) -> set[str]:
 def as_written(stage: Stage, path: str) -> set[str]:
     found = set()
     for source in stage.sources:
-        at = artifacts.EDGES.path if (path, source) == (artifacts.SOURCE_EDGES.path, "structure") else path
+        at = EDGES.path if (path, source) == (SOURCE_EDGES.path, "structure") else path
         at = at.replace("{source}", source).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
         if "variant" in stage.over:
             at = at.replace("{variant}", "${item.variant}")
@@ -169,7 +173,7 @@ def as_written(stage: Stage, path: str) -> set[str]:
 
 def inside(stage: Stage, path: str) -> set[str]:
     """What a path of the file stands for: a folder for every artifact that can be in it, so that none is there for nothing."""
-    every = [artifact.path for artifact in vars(artifacts).values() if isinstance(artifact, artifacts._Artifact)]
+    every = [artifact.path for artifact in EVERY.values()]
     written = {written for at in every for written in as_written(stage, at)}
     return {at for at in written if at.startswith(f"{path}/")} or {path}
 
@@ -231,15 +235,15 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
 
 @pytest.mark.parametrize("stage", [VALIDATE, *STAGES], ids=str)
 def test_a_stage_depends_on_its_own_code_and_on_no_module_beside(stage: Stage) -> None:
-    listed = [path for path in names(stage.definition["deps"]) if path.startswith((artifacts.CODE_NOTES, *PACKAGES))]
-    assert listed == [artifacts.STAGE_CODE.of(stage=stage.module).path]
+    listed = [path for path in names(stage.definition["deps"]) if path.startswith((CODE_NOTES, *PACKAGES))]
+    assert listed == [STAGE_CODE.of(stage=stage.module).path]
 
 
 def test_the_stage_that_reads_the_code_runs_when_any_of_it_changes() -> None:
     code = FILES[MAIN]["stages"]["code"]
     assert code["cmd"] == "python -m stages.code"
     assert code["deps"] == list(PACKAGES)
-    assert code["outs"] == [{artifacts.CODE_NOTES: {"persist": True}}]
+    assert code["outs"] == [{CODE_NOTES: {"persist": True}}]
 
 
 @every_stage
@@ -255,11 +259,11 @@ def test_a_stage_lists_exactly_the_artifacts_it_reads(stage: Stage) -> None:
     # A source of the user's own, and checks that only have to come first.
     beside = {
         "${item.source.path}",
-        artifacts.PARAMETERS_CHECKED.path,
-        as_written(stage, artifacts.TABLES_CHECKED.path).pop(),
+        PARAMETERS_CHECKED.path,
+        as_written(stage, TABLES_CHECKED.path).pop(),
     }
     deps = [path for path in names(stage.definition["deps"]) if path not in beside]
-    listed = [path for path in deps if not path.startswith(artifacts.CODE_NOTES)]
+    listed = [path for path in deps if not path.startswith(CODE_NOTES)]
     read = [inner for path in listed for inner in inside(stage, path)]
     assert len(read) == len(set(read))
     assert set(read) == uses(stage, "read", "about") - uses(stage, "write")
@@ -267,9 +271,9 @@ def test_a_stage_lists_exactly_the_artifacts_it_reads(stage: Stage) -> None:
 
 def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched() -> None:
     check_tables, fetch = STAGES[:2]
-    assert VALIDATE.definition["outs"] == [artifacts.PARAMETERS_CHECKED.path]
-    assert artifacts.PARAMETERS_CHECKED.path in check_tables.definition["deps"]
-    assert artifacts.TABLES_CHECKED.path.format(dataset="${key}") in fetch.definition["deps"]
+    assert VALIDATE.definition["outs"] == [PARAMETERS_CHECKED.path]
+    assert PARAMETERS_CHECKED.path in check_tables.definition["deps"]
+    assert TABLES_CHECKED.path.format(dataset="${key}") in fetch.definition["deps"]
     assert "params.yaml" in VALIDATE.definition["deps"]
     for stage in (check_tables, fetch):
         assert "${item.source.path}" in stage.definition["deps"]
@@ -284,7 +288,7 @@ def test_figures_and_plots_are_committed_and_not_cached(stage: Stage) -> None:
 
 @every_stage
 def test_a_curve_is_drawn_by_columns_that_it_has(stage: Stage) -> None:
-    curves = [curve for curve in vars(artifacts).values() if isinstance(curve, artifacts.Curve)]
+    curves = [curve for curve in EVERY.values() if isinstance(curve, Curve)]
     columns = {Path(curve.path.replace("{variant}", "${item.variant}")).name: curve.columns for curve in curves}
     for entry in stage.definition.get("plots", []):
         path, options = next(iter(entry.items()))

@@ -13,7 +13,7 @@ from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
 from pipeline.users.settings import VariantConfig
-from stages.parameter_reference import reference
+from stages.cli.parameter_reference import reference
 from tests.repository import ROOT
 
 SECTIONS = {f"{name}.": field.annotation for name, field in StageSettings.model_fields.items()}
@@ -39,7 +39,7 @@ PARENTS = {
 
 def test_the_reference_is_what_the_models_say() -> None:
     assert (ROOT / "docs" / "parameters.md").read_text() == reference(), (
-        "run `python -m stages.parameter_reference > docs/parameters.md`"
+        "run `python -m stages.cli.parameter_reference > docs/parameters.md`"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.peers import shims
 from benchmarks.peers.settings import CHOSEN_BY, Job
 from benchmarks.peers.train import set_up
-from pipeline.evaluation.protocols import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from stages.data import read_data
 
 SEED = 42

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 
 # RecBole has a data set named `ml-100k` inside its package and takes that one whatever `data_path` says.
 NAME = "exported"
@@ -57,10 +57,10 @@ def of_artifacts(dataset: str) -> Exported:
         InputError: an artifact is missing; `dvc repro` makes it.
     """
     return export(
-        artifacts.INTERACTIONS.read(dataset),
-        artifacts.ITEMS.read(dataset),
-        artifacts.SOURCE_KG.read(dataset),
-        artifacts.SOURCE_ITEM_ENTITIES.read(dataset),
+        INTERACTIONS.read(dataset),
+        ITEMS.read(dataset),
+        SOURCE_KG.read(dataset),
+        SOURCE_ITEM_ENTITIES.read(dataset),
     )
 
 

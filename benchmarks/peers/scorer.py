@@ -1,4 +1,4 @@
-"""A trained RecBole model as a `pipeline.evaluation.protocols.Scorer`."""
+"""A trained RecBole model as a `pipeline.evaluation.protocols.split.Scorer`."""
 
 from __future__ import annotations
 

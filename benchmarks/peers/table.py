@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmarks.peers import results
 from benchmarks.peers.settings import FIGURES, FOLDER
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.evaluation import METRICS
+from pipeline.artifacts.kinds import HERE
 
 Figures = dict[str, dict[str, float]]
 
@@ -71,16 +72,16 @@ def _cost(result: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def of_dataset(dataset: str, folder: Path = FOLDER, root: Path = artifacts.HERE) -> str:
+def of_dataset(dataset: str, folder: Path = FOLDER, root: Path = HERE) -> str:
     """The table of one data set; our systems are left out, and that is said, where they have not been evaluated."""
     peers = results.read(dataset, folder)
-    if not artifacts.METRICS.at(dataset, root).is_file():
-        path = artifacts.METRICS.at(dataset).as_posix()
+    if not METRICS.at(dataset, root).is_file():
+        path = METRICS.at(dataset).as_posix()
         return f"{table(peers, {})}\n\nWithout our systems: `{path}` is not there; `dvc repro evaluate@{dataset}` makes it."
-    return table(peers, artifacts.METRICS.read(dataset, root))
+    return table(peers, METRICS.read(dataset, root))
 
 
-def all_tables(folder: Path = FOLDER, root: Path = artifacts.HERE) -> str:
+def all_tables(folder: Path = FOLDER, root: Path = HERE) -> str:
     names = sorted(path.stem for path in folder.glob("*.json"))
     return "\n\n".join(f"### {name}\n\n{of_dataset(name, folder, root)}" for name in names)
 

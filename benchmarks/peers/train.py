@@ -33,11 +33,12 @@ from benchmarks.peers.settings import (
     VALIDATED_USERS,
     Job,
 )
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation import metrics
-from pipeline.evaluation.protocols import Evaluated, Scorer, Scores, evaluate_split
+from pipeline.evaluation.metrics.auc import pooled_auc
+from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer, Scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,8 +69,8 @@ class Fitted:
 def run(job: Job) -> dict[str, Any]:
     """Train with each learning rate, evaluate the one that is best on validation."""
     shims.install()
-    items, users = artifacts.ITEMS.read(job.dataset), artifacts.USERS.read(job.dataset)
-    interactions, candidates = artifacts.INTERACTIONS.read(job.dataset), artifacts.UNRATED_CANDIDATES.read(job.dataset)
+    items, users = ITEMS.read(job.dataset), USERS.read(job.dataset)
+    interactions, candidates = INTERACTIONS.read(job.dataset), UNRATED_CANDIDATES.read(job.dataset)
     data = Dataset(interactions, candidates, len(users), len(items))
     sampled = np.sort(stream(job.seed, "peers validation").permutation(len(users))[:VALIDATED_USERS])
     sample = of_users(sampled, interactions, candidates, len(items))
@@ -111,12 +112,10 @@ def run(job: Job) -> dict[str, Any]:
 
 def figures_of(tested: Evaluated) -> dict[str, dict[str, float]]:
     """The figures of `FIGURES`, {protocol: {metric: value}}."""
-    pooled = {"ctr": tested.ctr, "impression": tested.impression}
+    pooled = {"ctr": tested.scored.ctr, "impression": tested.scored.impression}
     return {
         protocol: {
-            name: metrics.auc(pooled[protocol].scores, pooled[protocol].labels)
-            if name == "auc"
-            else tested.value(f"{protocol}.{name}")
+            name: pooled_auc(pooled[protocol]).value if name == "auc" else tested.value(f"{protocol}.{name}")
             for name in names
         }
         for protocol, names in FIGURES.items()

@@ -27,11 +27,12 @@ def of_default_data(folder: Path) -> None:
     """Items and entities of the default data set."""
     from scipy.sparse import save_npz
 
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
+    from pipeline.artifacts.graph import NEIGHBOURS
     from pipeline.graph.item_graph import incidence_of
 
-    copy_artifacts(folder, "NEIGHBOURS", "ITEMS")
-    save_npz(folder / MATRIX, incidence_of(artifacts.NEIGHBOURS.read(DATASET), len(artifacts.ITEMS.read(DATASET))))
+    copy_artifacts(folder, NEIGHBOURS, ITEMS)
+    save_npz(folder / MATRIX, incidence_of(NEIGHBOURS.read(DATASET), len(ITEMS.read(DATASET))))
 
 
 def of_synthetic(folder: Path, items: int) -> None:

@@ -25,11 +25,11 @@ class Ready:
 
 def write_texts(folder: Path, times: int) -> None:
     """Every text of the default data set ``times`` times, in the order of the items."""
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
     from pipeline.text.template import item_texts
 
-    copy_artifacts(folder, "ITEMS")
-    texts = item_texts(artifacts.ITEMS.read(DATASET), _settings("datasets", DATASET)["text_template"])
+    copy_artifacts(folder, ITEMS)
+    texts = item_texts(ITEMS.read(DATASET), _settings("datasets", DATASET)["text_template"])
     (folder / TEXTS).write_text(json.dumps(texts * times))
 
 

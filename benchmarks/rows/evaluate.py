@@ -42,13 +42,13 @@ class InnerProducts:
 
 
 def with_vectors(folder: Path) -> tuple[Any, Any]:
-    from pipeline.evaluation.protocols import evaluate_split
+    from pipeline.evaluation.metrics.evaluated import evaluate_split
 
     return evaluate_split, (InnerProducts(folder), read_data(folder), "test")
 
 
 def with_model(folder: Path) -> tuple[Any, Any]:
-    from pipeline.evaluation.protocols import evaluate_split
+    from pipeline.evaluation.metrics.evaluated import evaluate_split
 
     model = read_model(folder)
     return evaluate_split, (model, model.data, "test")

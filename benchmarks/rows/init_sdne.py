@@ -32,11 +32,12 @@ def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
     from scipy.sparse import save_npz
 
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
+    from pipeline.artifacts.graph import EDGES
     from pipeline.graph.item_graph import adjacency
 
-    copy_artifacts(folder, "EDGES", "ITEMS")
-    save_npz(folder / GRAPH, adjacency(artifacts.EDGES.read(DATASET), len(artifacts.ITEMS.read(DATASET))))
+    copy_artifacts(folder, EDGES, ITEMS)
+    save_npz(folder / GRAPH, adjacency(EDGES.read(DATASET), len(ITEMS.read(DATASET))))
 
 
 def of_synthetic(folder: Path, items: int) -> None:

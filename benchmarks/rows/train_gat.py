@@ -24,11 +24,12 @@ INPUT_WIDTH = 64
 
 def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import ITEMS
+    from pipeline.artifacts.graph import EDGES
     from pipeline.graph.item_graph import edge_index
 
-    copy_artifacts(folder, "EDGES", "ITEMS")
-    _write(folder, edge_index(artifacts.EDGES.read(DATASET)), len(artifacts.ITEMS.read(DATASET)))
+    copy_artifacts(folder, EDGES, ITEMS)
+    _write(folder, edge_index(EDGES.read(DATASET)), len(ITEMS.read(DATASET)))
 
 
 def of_synthetic(folder: Path, items: int, edges: int) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from benchmarks.case import Figures
 from benchmarks.data import DATASET, of_users
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.common.config import read_yaml, validated
-from pipeline.structure.adam import Adam
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.train_users import read_inputs
@@ -32,8 +32,8 @@ def trainer(variant: str, every: int = 1, changes: Mapping[str, Any] | None = No
     """
     settings = read_yaml(Path("params.yaml"))
     config = validated(VariantConfig, settings["variants"][variant] | (changes or {}), "params.yaml: ")
-    items, users = (len(table.read(DATASET)) for table in (artifacts.ITEMS, artifacts.USERS))
-    interactions, candidates = (table.read(DATASET) for table in (artifacts.INTERACTIONS, artifacts.UNRATED_CANDIDATES))
+    items, users = (len(table.read(DATASET)) for table in (ITEMS, USERS))
+    interactions, candidates = (table.read(DATASET) for table in (INTERACTIONS, UNRATED_CANDIDATES))
     data = of_users(np.arange(0, users, every), interactions, candidates, items)
     return UserTrainer(read_inputs(DATASET, config, items), data, config, settings["seed"])
 
@@ -56,8 +56,8 @@ def with_views(trainer: UserTrainer, make: Callable[[View], nn.Module]) -> UserT
         if parameter.requires_grad
     ]
     (group,) = trainer.optimiser.param_groups
-    trainer.optimiser = Adam(
-        parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"], decoupled=True
+    trainer.optimiser = torch.optim.AdamW(
+        parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"]
     )
     return trainer
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Tables of `pipeline.artifacts.all`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, and what a reader should know."""
+    """Tables of `pipeline.artifacts.data`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, and what a reader should know."""
 
     items: pl.DataFrame
     users: pl.DataFrame

@@ -17,8 +17,8 @@ from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml,
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
-from pipeline.evaluation.baselines import BaselineConfig
-from pipeline.evaluation.suite import ComparisonConfig
+from pipeline.evaluation.baselines.choice import BaselineConfig
+from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations
@@ -93,6 +93,11 @@ class Parameters(StageSettings, RunAblations, RunConfig):
                     raise ValueError(
                         f"{kind}: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
                     )
+        # Settings of a variant have defaults for stored models alone: the file shows all that a run depends on.
+        for name, variant in self.variants.items():
+            for key in VariantConfig.model_fields:
+                if key not in variant.model_fields_set:
+                    raise ValueError(f"variants.{name}.{key}: found nothing, expected this key")
         for name in self.run_variants:
             if name not in self.variants:
                 raise ValueError(f"run_variants: found {name!r}, expected some of: {', '.join(self.variants)}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from pipeline.common.errors import InputError
 from pipeline.common.settings import SeedConfig
 from pipeline.parameters.ablation import Ablation
 
@@ -23,3 +25,31 @@ class RunAblations(RunVariants):
     ablations: dict[str, Ablation] = Field(
         min_length=1, description="What `make ablations` trains and compares with `run_variants`, by name"
     )
+
+
+def runs_of(ablations: Mapping[str, Ablation], variant: str) -> dict[str, list[str]]:
+    """A variant and its ablations, each with its training runs: name to names, the first one its own.
+
+    Entries that differ in nothing but `training_seed` are runs of one system, which has the name of the first of them; those that change
+    nothing else are runs of the variant itself.
+
+    Raises:
+        InputError: two entries are the same.
+    """
+    found: dict[str, list[str]] = {variant: [variant]}
+    settings: dict[str, dict[str, Any]] = {variant: {}}
+    seeds: dict[str, list[Any]] = {variant: []}
+    for name, ablation in ablations.items():
+        if ablation.of != variant:
+            continue
+        changes = dict(ablation.changes)
+        seed = changes.pop("training_seed", None)
+        system = next((known for known, theirs in settings.items() if theirs == changes), name)
+        if seed in seeds.setdefault(system, []) or (system == variant and seed is None):
+            raise InputError(
+                f"ablations.{name}: found the settings of {system} once more, expected others or another training_seed"
+            )
+        found.setdefault(system, []).append(name)
+        settings[system] = changes
+        seeds[system].append(seed)
+    return found

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """Tables of `pipeline.artifacts.all` by their names there, of one data set."""
+    """Tables of `pipeline.artifacts` by their names there, of one data set."""
 
     items: pl.DataFrame
     users: pl.DataFrame

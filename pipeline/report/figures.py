@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipeline.evaluation.suite import METRICS, PROTOCOLS, marks_of
+from pipeline.evaluation.comparison.suite import marks_of
+from pipeline.evaluation.metrics.registry import PROTOCOLS, compared_in, names_of
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float]]]
 EXPLAINED = {
@@ -25,7 +26,7 @@ class Cell(NamedTuple):
 
     Attributes:
         spread: half of its 95% interval.
-        best: whether it is the highest of its column.
+        best: whether it is the highest of its column, and systems are compared by that column.
         mark: "+" above the best baseline beyond chance, "-" below.
     """
 
@@ -76,17 +77,21 @@ def protocol_tables(
     tables = []
     for protocol in PROTOCOLS:
         of_protocol = {system: metrics[system].get(protocol, {}) for system in systems}
-        names = [name for name in METRICS if any(name in values for values in of_protocol.values())]
+        names = [name for name in names_of(protocol) if any(name in values for values in of_protocol.values())]
         if not names:
             continue
-        best = {name: max(values[name] for values in of_protocol.values() if name in values) for name in names}
+        best = {
+            name: max(values[name] for values in of_protocol.values() if name in values)
+            for name in names
+            if name in compared_in(protocol)
+        }
         rows = []
         for system, values in of_protocol.items():
             cells = []
             for name in names:
                 key = (system, protocol, name)
                 value, is_best = (
-                    (short(f"{values[name]:.4f}"), values[name] == best[name]) if name in values else ("", False)
+                    (short(f"{values[name]:.4f}"), values[name] == best.get(name)) if name in values else ("", False)
                 )
                 cells.append(Cell(value, spreads.get(key, ""), is_best, marks.get(key, "")))
             rows.append(Row(system, system in variants, cells))

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import EARLIER
+from pipeline.evaluation.protocols.split import EARLIER
 from pipeline.recommend.recommend import recommended_to
 from pipeline.users.model import Model
 from pipeline.users.people import people_of

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipeline.evaluation.slices import (
+from pipeline.evaluation.systems.slices import (
     CATALOGUE,
     COLD_LIKES,
     DISLIKES,

@@ -1,7 +1,7 @@
 """Semantic vectors: the [CLS] state of a frozen BERT (method 1).
 
 H = BERT(TE + PE + SE); t'_1, the last layer's state at [CLS], is the cached artifact. The projection s = W t'_1 + b is
-trained with the users and lives in `pipeline.users.item_encoder`.
+trained with the users and lives in `pipeline.users.modalities.text`.
 """
 
 from __future__ import annotations
@@ -66,16 +66,22 @@ class TextEncoder:
         import torch
         from tqdm import tqdm
 
+        from pipeline.common.side_by_side import side_by_side
+
         distinct = sorted(set(texts) - {""})
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         if not distinct:
             return vectors
         tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
         encoded = np.empty((len(distinct), self.width), dtype=np.float32)
+        batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
         with torch.inference_mode(), tqdm(total=len(distinct), unit="items", desc="texts", disable=not progress) as bar:
-            for batch in batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens):
+
+            def encode(batch: list[int]) -> None:
                 encoded[batch] = self._encode_batch([tokens[index] for index in batch])
                 bar.update(len(batch))
+
+            side_by_side(encode, batches, torch.device(self.device))
         row = {text: index for index, text in enumerate(distinct)}
         present = [index for index, text in enumerate(texts) if text]
         vectors[present] = encoded[[row[texts[index]] for index in present]]

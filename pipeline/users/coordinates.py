@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pipeline.data.dataset import Dataset, blocks
-from pipeline.evaluation.protocols import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import Histories, histories, read_by
 from pipeline.users.model import Model
 from pipeline.users.shares import head_shares, view_shares

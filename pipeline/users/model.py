@@ -11,6 +11,7 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.users.names import ADDING
 from pipeline.users.scorer import Biases, TwoViews
 from pipeline.users.settings import VariantConfig
 
@@ -113,7 +114,7 @@ def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None
         "learn_exponent": config.learn_exponent,
     }
     # Vectors that are added up start small, and standardised ones at length sqrt(d).
-    scale = 1.0 if config.fusion in ("linear", "gated") else width**-0.5
+    scale = 1.0 if config.fusion in ADDING else width**-0.5
     return TwoViews(
         width, items, config.heads, config.views, settings, biases, scale, co_rating=config.co_rating_l2 > 0
     )

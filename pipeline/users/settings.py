@@ -7,90 +7,118 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
+from pipeline.users.modalities.names import Modality
+from pipeline.users.names import Fusion, Head, Views
 from pipeline.users.views.names import Attention
 
 Figure = Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"]
 
 
 class VariantConfig(Config):
-    modalities: Annotated[list[Literal["text", "structure", "id", "entities"]], Field(min_length=1)] = Field(
-        description="What items are known by; entities: learned vectors of the graph's entities around an item"
+    """Every setting has a default, that of the method as written: a model that was stored before a setting came is still read."""
+
+    modalities: Annotated[list[Modality], Field(min_length=1)] = Field(
+        default=["text", "structure"],
+        description="What items are known by; entities: learned vectors of the graph's entities around an item",
     )
-    structure: Literal["gat", "initial"] = Field(description="The structural vector: p'' of the GAT, or P before it")
+    structure: Literal["gat", "initial"] = Field(
+        default="gat", description="The structural vector: p'' of the GAT, or P before it"
+    )
     structure_source: str = Field(
-        pattern=r"^[\w-]*$", description="Empty, or a name of `structures`: structural vectors made in another way"
+        default="",
+        pattern=r"^[\w-]*$",
+        description="Empty, or a name of `structures`: structural vectors made in another way",
     )
-    finetune_gat: bool = Field(description="Go on training the GAT with the users, instead of taking p'' as it is")
-    fusion: Literal["concat", "average", "linear", "gated"] = Field(
+    finetune_gat: bool = Field(
+        default=False, description="Go on training the GAT with the users, instead of taking p'' as it is"
+    )
+    fusion: Fusion = Field(
+        default="concat",
         description="concat: s || p''; average: (s + p'')/2, which needs equal widths; linear: concat and a linear layer; "
-        "gated: linear, each modality weighted for each item"
+        "gated: linear, each modality weighted for each item",
     )
     width: int = Field(
+        default=64,
         ge=1,
         le=4096,
         description="d_h of the projected text vector (concat, average), or of the item vector (linear, gated)",
     )
     alignment_weight: float = Field(
-        ge=0, le=100, description="Of an InfoNCE term that aligns an item's text with its structure; 0: none"
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Of an InfoNCE term that aligns an item's text with its structure; 0: none",
     )
-    alignment_temperature: float = Field(gt=0, le=10, description="Of its cosines")
-    views: Literal["both", "likes", "merged"] = Field(
-        description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated"
+    alignment_temperature: float = Field(default=0.1, gt=0, le=10, description="Of its cosines")
+    views: Views = Field(
+        default="both",
+        description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated",
     )
     attention: Attention = Field(
-        description="none: a sum; self: between the items of a history; candidate: from each candidate to the history"
+        default="self",
+        description="none: a sum; self: between the items of a history; candidate: from each candidate to the history",
     )
-    attention_heads: int = Field(ge=1, le=64, description="Of each view; must divide the item vector's width")
+    attention_heads: int = Field(
+        default=4, ge=1, le=64, description="Of each view; must divide the item vector's width"
+    )
     pooling_exponent: float = Field(
-        ge=0, le=1, description="A history of n items counts as n^exponent times its mean; 0 is the mean"
+        default=0.0, ge=0, le=1, description="A history of n items counts as n^exponent times its mean; 0 is the mean"
     )
-    learn_exponent: bool = Field(description="Learn the exponent, from pooling_exponent on")
-    heads: Annotated[list[Literal["click", "like", "meet", "judge"]], Field(min_length=1)] = Field(
-        description="click, or of like (liked, of all items), meet (rated, of all items), judge (liked, of those rated)"
+    learn_exponent: bool = Field(default=False, description="Learn the exponent, from pooling_exponent on")
+    heads: Annotated[list[Head], Field(min_length=1)] = Field(
+        default=["click"],
+        description="click, or of like (liked, of all items), meet (rated, of all items), judge (liked, of those rated)",
     )
     co_rating_l2: float = Field(
-        ge=0, description="Penalty of EASE's item-to-item weights as a further term of each view; 0: no such term"
+        default=0.0,
+        ge=0,
+        description="Penalty of EASE's item-to-item weights as a further term of each view; 0: no such term",
     )
     judge_share: float = Field(
+        default=0.4,
         ge=0,
         le=10,
         description="How much judge counts beside meet where all items are ranked; of no use with click or like",
     )
-    biases: bool = Field(description="A bias for each item and head, and for each user in `judge`")
+    biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
-        description="all: softmax over the whole catalogue"
+        default="all", description="all: softmax over the whole catalogue"
     )
     catalogue_sample: int = Field(
+        default=0,
         ge=0,
         description="0: that softmax is over all items; otherwise over about this many of them, drawn by popularity in each step, "
         "and weighted so that its sum is on average that over all",
     )
-    negatives_per_like: int = Field(ge=1, le=10_000, description="R; not used by `all`")
-    disliked_share: float = Field(ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes")
-    leave_one_out: bool = Field(description="Score an item of the history by the history without it")
-    history_dropout: bool = Field(
-        description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; all stay targets"
+    negatives_per_like: int = Field(default=50, ge=1, le=10_000, description="R; not used by `all`")
+    disliked_share: float = Field(
+        default=0.2, ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes"
     )
-    dropout: float = Field(ge=0, lt=1, description="On item vectors")
+    leave_one_out: bool = Field(default=True, description="Score an item of the history by the history without it")
+    history_dropout: bool = Field(
+        default=False,
+        description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; all stay targets",
+    )
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="On item vectors")
     max_history: int = Field(
-        ge=2, description="Longer histories are cut to a fresh random sample in every training step"
+        default=200, ge=2, description="Longer histories are cut to a fresh random sample in every training step"
     )
     max_targets: int = Field(
-        ge=1, description="Users with more ratings have a random part of about this size as targets"
+        default=200, ge=1, description="Users with more ratings have a random part of about this size as targets"
     )
     learning_rate: float = Field(
-        gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
+        default=0.002, gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
     )
-    weight_decay: float = Field(ge=0, le=1, description="Of AdamW")
-    batch_users: int = Field(ge=1, description="Users per step; small batches overfit")
-    epochs: int = Field(ge=1, description="At most this many; the learning rate falls linearly over them")
-    validate_every: int = Field(ge=1, description="Epochs from one look at the validation split to the next")
-    patience: int = Field(ge=1, description="Epochs without a better validation figure before stopping")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Of AdamW")
+    batch_users: int = Field(default=256, ge=1, description="Users per step; small batches overfit")
+    epochs: int = Field(default=60, ge=1, description="At most this many; the learning rate falls linearly over them")
+    validate_every: int = Field(default=1, ge=1, description="Epochs from one look at the validation split to the next")
+    patience: int = Field(default=10, ge=1, description="Epochs without a better validation figure before stopping")
     training_seed: int = Field(
-        ge=0, lt=1000, description="Another number is another training run on the same split and structure"
+        default=0, ge=0, lt=1000, description="Another number is another training run on the same split and structure"
     )
     early_stopping_by: Annotated[list[Figure], Field(min_length=1)] = Field(
-        description="Validation figures whose sum picks the epoch"
+        default=["ranking.ndcg@10"], description="Validation figures whose sum picks the epoch"
     )
 
     @model_validator(mode="after")

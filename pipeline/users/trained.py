@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
 from pipeline.users.histories import histories
 from pipeline.users.model import Model

@@ -13,7 +13,6 @@ import numpy as np
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
-from pipeline.structure.adam import Adam
 from pipeline.users.settings import VariantConfig
 
 if TYPE_CHECKING:
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.users.histories import Histories
-    from pipeline.users.item_encoder import ItemInputs
+    from pipeline.users.modalities.inputs import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
-VALIDATION_FIGURES = ("ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10")
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000
@@ -85,12 +83,11 @@ class UserTrainer:
             if parameter.requires_grad
         ]
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
-        self.optimiser = Adam(
+        self.optimiser = torch.optim.AdamW(
             parameters,
             config.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=config.weight_decay,
-            decoupled=True,
             fused=True if large else None,
         )
         self.folds = np.zeros(data.users, dtype=np.int64)
@@ -309,7 +306,7 @@ class UserTrainer:
     def _validate(self) -> dict[str, float]:
         import torch
 
-        from pipeline.evaluation.protocols import evaluate_split
+        from pipeline.evaluation.metrics.validation import validation_figures
         from pipeline.users.model import Model
         from pipeline.users.trained import TrainedModel
 
@@ -317,8 +314,7 @@ class UserTrainer:
         with torch.inference_mode():
             vectors = self.items()
         model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
-        evaluated = evaluate_split(TrainedModel(model, self.data), self.data, "valid")
-        figures = {name: evaluated.value(name) for name in VALIDATION_FIGURES}
+        figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):
                 raise InputError(
@@ -330,7 +326,7 @@ class UserTrainer:
             self.best_value, self.best_epoch = chosen, self.epoch
             state = {"items": vectors}
             state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
-            state |= {f"encoder.{name}": value for name, value in self.items.state_dict().items()}
+            state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
             self.best = {name: value.detach().clone() for name, value in state.items()}
         # Data without any dislike in validation has no impression figure; the curve shows 0 there.
         return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}

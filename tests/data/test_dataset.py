@@ -141,13 +141,13 @@ def test_interactions_keep_their_ratings_and_likes() -> None:
 
 
 def test_types_are_those_of_the_artifacts() -> None:
-    from pipeline.artifacts import all as artifacts
+    from pipeline.artifacts.data import INTERACTIONS, UNRATED_CANDIDATES, USERS
 
     result = prepared(world())
     for frame, table in (
-        (result.interactions, artifacts.INTERACTIONS),
-        (result.users, artifacts.USERS),
-        (result.unrated_candidates, artifacts.UNRATED_CANDIDATES),
+        (result.interactions, INTERACTIONS),
+        (result.users, USERS),
+        (result.unrated_candidates, UNRATED_CANDIDATES),
     ):
         assert dict(frame.schema) == dict(table.columns)
     assert result.items.schema["item"] == pl.Int32

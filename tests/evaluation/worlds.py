@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.splits import SPLITS
-from pipeline.evaluation.protocols import Scorer, evaluate_split
-from pipeline.evaluation.slices import Slices, by_item, item_slices
+from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer
+from pipeline.evaluation.systems.slices import Slices, by_item, item_slices
 
 SCHEMA = {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String}
 Rows = list[dict[str, Any]]
@@ -107,4 +108,4 @@ def oracle(data: Dataset, split: str, sign: float = 1.0) -> Fixed:
 def sliced_by_item(scorer: Scorer, data: Dataset, split: str) -> Slices:
     """The values of each slice of items."""
     slice_of = item_slices(data.train_likes.getnnz(axis=0))
-    return by_item(evaluate_split(scorer, data, split, slice_of).likes, slice_of)
+    return by_item(evaluate_split(scorer, data, split, slice_of).scored.ranking, slice_of)

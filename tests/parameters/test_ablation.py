@@ -10,6 +10,7 @@ import pytest
 from pipeline.common.config import read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import Ablation, written_out
+from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
 from stages.stage import Reads, Settings
 from tests.repository import ROOT
@@ -135,3 +136,37 @@ def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Pa
     assert settings().variant(VariantConfig, "crmman-plus").model_dump() == PLUS | {"epochs": 5}
     with pytest.raises(InputError, match=r"params\.yaml: variants\.no-txt: key not found; expected one of: crmman, "):
         settings().variant(VariantConfig, "no-txt")
+
+
+def test_entries_that_differ_in_the_seed_alone_are_runs_of_one_system() -> None:
+    entries = {
+        "narrow": {"of": "x", "width": 1},
+        "again": {"of": "x", "training_seed": 1},
+        "other": {"of": "y", "width": 1},
+        "narrow-2": {"of": "x", "training_seed": 2, "width": 1},
+        "wide": {"of": "x", "width": 2},
+    }
+    ablations = {name: Ablation.model_validate(entry) for name, entry in entries.items()}
+    assert runs_of(ablations, "x") == {"x": ["x", "again"], "narrow": ["narrow", "narrow-2"], "wide": ["wide"]}
+    assert runs_of(ablations, "y") == {"y": ["y"], "other": ["other"]}
+    assert runs_of(ablations, "z") == {"z": ["z"]}
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"of": "x"},
+        {"of": "x", "width": 1},
+        {"of": "x", "width": 1, "training_seed": 2},
+        {"of": "x", "training_seed": 3},
+    ],
+)
+def test_the_same_run_twice_is_refused_since_it_would_count_as_two(twice: dict[str, Any]) -> None:
+    entries = {
+        "a": {"of": "x", "width": 1},
+        "b": {"of": "x", "width": 1, "training_seed": 2},
+        "c": {"of": "x", "training_seed": 3},
+    }
+    ablations = {name: Ablation.model_validate(entry) for name, entry in (entries | {"d": twice}).items()}
+    with pytest.raises(InputError, match=r"^ablations\.d: found the settings of "):
+        runs_of(ablations, "x")

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.all import RECOMMENDATIONS
+from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
 from pipeline.explain.contributions import NO_ITEM, contributions_of

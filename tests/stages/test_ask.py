@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts import data as data_artifacts
+from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.users import MODEL
 from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
@@ -70,10 +72,10 @@ def options(likes: list[str], dislikes: list[str]) -> list[str]:
 
 def scores_by_all_ratings(root: Path, variant: str, user: str = USER) -> dict[str, float]:
     """Of every item, by the model that evaluation sees, over a data set whose training split is everything."""
-    items, users = artifacts.ITEMS.read(KEY, root), artifacts.USERS.read(KEY, root)
-    interactions = artifacts.INTERACTIONS.read(KEY, root).with_columns(split=pl.lit("train"))
-    data = Dataset(interactions, artifacts.UNRATED_CANDIDATES.read(KEY, root), len(users), len(items))
-    stored = artifacts.MODEL.of(variant=variant)
+    items, users = data_artifacts.ITEMS.read(KEY, root), data_artifacts.USERS.read(KEY, root)
+    interactions = data_artifacts.INTERACTIONS.read(KEY, root).with_columns(split=pl.lit("train"))
+    data = Dataset(interactions, data_artifacts.UNRATED_CANDIDATES.read(KEY, root), len(users), len(items))
+    stored = MODEL.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
     model = TrainedModel(Model.from_arrays(stored.read(KEY, root), config, len(items)), data)
     scores = model.score(np.array([users["user_id"].to_list().index(user)]))[0][0]
@@ -92,7 +94,8 @@ def test_recommendations_are_the_unrated_items_with_the_highest_scores(finished:
         assert row["score"] == pytest.approx(scores[row["item_id"]], abs=1e-4)
         assert row["from_likes"] + row["from_dislikes"] + row["from_biases"] == pytest.approx(row["score"], abs=1e-9)
         assert row["title"] == f"Film number {row['item_id'][1:]}"
-        assert row["reason"].startswith("because you ")
+        assert row["reason"].startswith(("because you ", "in spite of your "))
+        assert_adds_up(row["reason"], row["score"])
     assert (found["dataset"], found["variant"]) == (KEY, variant)
     assert found["person"] == {"user_id": USER, "likes": len(likes), "dislikes": len(dislikes)}
 
@@ -118,8 +121,9 @@ def test_titles_are_matched_forgivingly_and_what_was_matched_is_shown(ask: Ask) 
         assert found
         assert int(found[1]) == number
         assert found[2] not in ("Film number 3", "Film number 4", "Film number 12")
-        reason = r"because you (liked|disliked) Film number \d+ \(\+\d\.\d+\).*"
+        reason = r"(because you (liked|disliked)|in spite of your (liking|disliking)) Film number \d+ \([+-]\d\.\d+\).*"
         assert re.fullmatch(reason, found[4])
+        assert_adds_up(found[4], float(found[3]))
 
 
 def test_all_that_is_left_is_recommended_where_less_is_left_than_asked_for(ask: Ask, answer) -> None:
@@ -137,14 +141,14 @@ def test_the_default_is_the_first_data_set_and_the_last_trained_of_the_variants_
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"].update(zoo=values["datasets"][KEY]))
     copy.change_params(lambda values: values.update(run_variants=["crmman", "crmman-plus", "random-graph"]))
-    artifacts.MODEL.of(variant="random-graph").at(KEY, copy.root).unlink()
+    MODEL.of(variant="random-graph").at(KEY, copy.root).unlink()
     assert ask("recommend", "--user", USER, workspace=copy).out.startswith(f"{KEY}, crmman-plus: ")
     assert_a_mistake_in_one_line(
         ask("recommend", "--user", USER, "--variant", "random-graph", workspace=copy),
         "found the variant 'random-graph', which has not been trained on it; expected one of: crmman, crmman-plus",
     )
     for variant in VARIANTS:
-        artifacts.MODEL.of(variant=variant).at(KEY, copy.root).unlink()
+        MODEL.of(variant=variant).at(KEY, copy.root).unlink()
     assert_a_mistake_in_one_line(
         ask("recommend", "--user", USER, workspace=copy), f"{KEY}: found no trained model", "run `dvc repro`"
     )
@@ -170,6 +174,14 @@ def test_every_format_says_the_same(ask: Ask, tmp_path, verb: str) -> None:
     assert ask(*arguments, "--output", str(tmp_path / "answer.json")).code == 0
     assert json.loads((tmp_path / "answer.json").read_text())[rows] == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.csv", "answer.json", "answer.parquet"]
+
+
+def assert_adds_up(reason: str, score: float, *, exactly: bool = False) -> None:
+    """The numbers of a sentence, each rounded by itself unless `exactly`."""
+    numbers = re.findall(r"\(([+-]?\d+\.(\d+))\)", reason)
+    assert numbers
+    off = 1e-9 if exactly else 0.5 * (len(numbers) + 1) * 10.0 ** -len(numbers[0][1])
+    assert sum(float(number) for number, _ in numbers) == pytest.approx(score, abs=off + 1e-9)
 
 
 def printed_sum(text: str) -> dict[str, list[float]]:
@@ -199,6 +211,8 @@ def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, an
     text = ask("explain", *asked, "--item", best["item_id"], "--parts", parts).out
     groups = printed_sum(text)
     (score,) = groups.pop("score")
+    # What has a line of its own is in the sentence as it is printed there.
+    assert_adds_up(text.splitlines()[3], score, exactly=parts == "100")
     assert score == pytest.approx(best["score"], abs=0.00051)
     assert sum(subtotal for subtotal, *_ in groups.values()) == pytest.approx(score, abs=1e-9)
     for subtotal, *lines in groups.values():
@@ -269,8 +283,8 @@ def test_an_item_without_an_entity_is_said_to_have_none(ask: Ask) -> None:
 def test_similar_items_fall_in_cosine_and_show_what_they_share(finished: Finished, answer, ask: Ask, by: str) -> None:
     rows = answer("similar", "--item", "Film number 9", "--by", by, "-k", "100")["similar"]
     root = finished.workspace.root
-    edges = artifacts.EDGES.read(KEY, root)
-    ids = artifacts.ITEMS.read(KEY, root)["item_id"].to_list()
+    edges = EDGES.read(KEY, root)
+    ids = data_artifacts.ITEMS.read(KEY, root)["item_id"].to_list()
     joined = ids if by == "text" else [ids[item] for item in {*edges["source"], *edges["target"]}]
     assert {row["item_id"] for row in rows} == {*joined} - {"i9"}
     cosines = [row["cosine"] for row in rows]
@@ -387,14 +401,14 @@ def test_stopped_by_the_keyboard_is_exit_code_1(ask: Ask, monkeypatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stages.ask.similar.similar", interrupted)
+    monkeypatch.setattr("stages.cli.ask.similar.similar", interrupted)
     result = ask("similar", "--item", "i1")
     assert (result.code, result.out, result.err) == (1, "", "stopped\n")
 
 
 def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finished, ask: Ask, monkeypatch) -> None:
     wide = ask("recommend", "--user", USER, "-k", "3").out
-    monkeypatch.setattr("stages.ask.output._width", lambda: 60)
+    monkeypatch.setattr("stages.cli.ask.output._width", lambda: 60)
     narrow = ask("recommend", "--user", USER, "-k", "3").out
     assert narrow.split() == wide.split()
     assert max(map(len, narrow.splitlines()[2:])) <= 60 < max(map(len, wide.splitlines()))

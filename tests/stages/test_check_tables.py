@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import SOURCE_ITEMS, TABLES_CHECKED
 from pipeline.common.errors import InputError
 from stages.check_tables import READS, main
 from stages.stage import Settings
@@ -22,11 +22,11 @@ def test_a_new_template_is_tried_on_the_new_source_and_not_on_the_columns_that_w
     monkeypatch.setenv("PIP_FIND_LINKS", str(recbole_wheel.parent))
     params = (ROOT / "params.yaml").read_text().replace("path: pipeline/", f"path: {ROOT}/pipeline/")
     Path("params.yaml").write_text(params)
-    left = artifacts.SOURCE_ITEMS.at("ml-100k")
+    left = SOURCE_ITEMS.at("ml-100k")
     left.parent.mkdir(parents=True)
     pl.DataFrame({"item_id": ["1"], "name": ["of the source before"]}).write_parquet(left)
     main("ml-100k", Settings("check_tables", "ml-100k", READS))
-    assert artifacts.TABLES_CHECKED.at("ml-100k").is_file()
+    assert TABLES_CHECKED.at("ml-100k").is_file()
     Path("params.yaml").write_text(params.replace("{movie_title} ({release_year}). {class}", "{name}"))
     with pytest.raises(InputError, match=r"text_template: .*\bname\b.*movie_title"):
         main("ml-100k", Settings("check_tables", "ml-100k", READS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.code import CODE_NOTES, STAGE_CODE
 from pipeline.common.config import read_yaml
 from tests.repository import ROOT
 from tests.stages.workspace import Workspace
@@ -16,10 +16,10 @@ def test_every_stage_has_a_note_and_a_change_is_said_with_the_stages_that_it_con
     copy = fresh.copy(tmp_path / "copy")
     first = copy.run("code")
     assert (first.code, first.out, first.err) == (0, "", "")
-    folder = copy.root / artifacts.CODE_NOTES
+    folder = copy.root / CODE_NOTES
     stages = read_yaml(ROOT / "dvc.yaml")["stages"].keys() | {"derive_graph", "compare_ablations"}
     assert stages <= {path.stem for path in folder.iterdir()}
-    note = artifacts.STAGE_CODE.of(stage="train_gat")
+    note = STAGE_CODE.of(stage="train_gat")
     lines = note.read("", copy.root)
     assert [line.split(" ")[1] for line in lines if "stages/" in line] == [
         "stages/__init__.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.config import read_yaml
-from stages.data_cli import DEFAULTS, SEED
+from stages.cli.data import DEFAULTS, SEED
 from tests.in_process import Result, run_module
 from tests.recipes import recipe_tables, write_recipes
 from tests.stages.workspace import ROOT, assert_a_mistake_in_one_line
@@ -111,7 +111,7 @@ def test_help_has_an_example_and_loads_nothing_heavy(tmp_path: Path) -> None:
         result = run(tmp_path, "data", verb, "--help")
         assert result.code == 0
         assert f"crmman data {verb} recipes" in result.out
-    probe = "import sys, stages.data_cli; print(sorted({'torch', 'polars', 'numpy', 'scipy', 'ruamel.yaml'} & set(sys.modules)))"
+    probe = "import sys, stages.cli.data; print(sorted({'torch', 'polars', 'numpy', 'scipy', 'ruamel.yaml'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
 

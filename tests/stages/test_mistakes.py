@@ -8,7 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
+from pipeline.artifacts.evaluation import BASELINES, PAIRS, PER_USER
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS_PLOT
+from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
+from pipeline.artifacts.users import MODEL
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     KEY,
@@ -52,19 +56,19 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
 
 def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> None:
     first_read = {
-        "prepare": artifacts.SOURCE_INTERACTIONS,
-        "embed_text": artifacts.ITEMS,
-        "build_graph": artifacts.SOURCE_KG,
-        "init_sdne": artifacts.EDGES,
-        "train_gat": artifacts.INITIAL_VECTORS,
-        f"derive_graph.{STRUCTURE}": artifacts.EDGES,
-        f"init_sdne.{STRUCTURE}": artifacts.edges_of(STRUCTURE),
-        "train_users.crmman": artifacts.ITEMS,
-        "evaluate.crmman": artifacts.ITEMS,
-        "evaluate_baselines": artifacts.ITEMS,
-        "compare": artifacts.ITEMS,
-        "report": artifacts.ITEMS,
-        "recommend.crmman": artifacts.ITEMS,
+        "prepare": SOURCE_INTERACTIONS,
+        "embed_text": ITEMS,
+        "build_graph": SOURCE_KG,
+        "init_sdne": EDGES,
+        "train_gat": INITIAL_VECTORS,
+        f"derive_graph.{STRUCTURE}": EDGES,
+        f"init_sdne.{STRUCTURE}": edges_of(STRUCTURE),
+        "train_users.crmman": ITEMS,
+        "evaluate.crmman": ITEMS,
+        "evaluate_baselines": ITEMS,
+        "compare": ITEMS,
+        "report": ITEMS,
+        "recommend.crmman": ITEMS,
     }
     results = fresh.run_all(first_read)
     for stage, artifact in first_read.items():
@@ -203,37 +207,48 @@ def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
     workspace.change_params(lambda values: values["datasets"][KEY].update(s_m=s_m))
     tables = planted_tables()
     linked = tables["item_entities"].select(head="entity_id", relation=pl.lit("is"))
-    artifacts.SOURCE_KG.write(linked.with_columns(tail=pl.concat_str(pl.lit("fact "), tail)), KEY, tmp_path)
-    artifacts.SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
-    artifacts.ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
+    SOURCE_KG.write(linked.with_columns(tail=pl.concat_str(pl.lit("fact "), tail)), KEY, tmp_path)
+    SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
+    ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
     assert_a_mistake_in_one_line(workspace.run("build_graph"), message)
-    assert artifacts.THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
+    assert THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
 
 
 def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    model = artifacts.MODEL.of(variant="crmman")
+    model = MODEL.of(variant="crmman")
     about = model.about(KEY, copy.root)
-    del about["variant"]["catalogue_sample"]
+    about["variant"]["of_old"] = 1
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
-    line = f"{model.at(KEY)}: variant.catalogue_sample: "
+    line = f"{model.at(KEY)}: variant.of_old: "
     results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman"])
     for result in results.values():
         assert_a_mistake_in_one_line(result, line, "another version trained it, and `dvc repro` trains it anew")
 
 
+def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    model = MODEL.of(variant="crmman")
+    about = model.about(KEY, copy.root)
+    del about["variant"]["catalogue_sample"]
+    model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
+    assert copy.run("evaluate.crmman").code == 0
+    figures = str(PER_USER.of(variant="crmman").at(KEY))
+    assert copy.files()[figures] == finished.files[figures]
+
+
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    model = artifacts.MODEL.of(variant="crmman")
-    for_pairs = artifacts.PAIRS.of(**artifacts.BASELINES)
-    for artifact in (artifacts.SOURCE_KG, artifacts.INITIAL_VECTORS, artifacts.NEIGHBOURS, model, for_pairs):
+    model = MODEL.of(variant="crmman")
+    for_pairs = PAIRS.of(**BASELINES)
+    for artifact in (SOURCE_KG, INITIAL_VECTORS, NEIGHBOURS, model, for_pairs):
         path = artifact.at(KEY, copy.root)
         path.write_bytes(path.read_bytes()[:-40])
     before = copy.files()
     named = {
-        "build_graph": artifacts.SOURCE_KG,
-        "train_gat": artifacts.INITIAL_VECTORS,
-        "train_users.crmman": artifacts.NEIGHBOURS,
+        "build_graph": SOURCE_KG,
+        "train_gat": INITIAL_VECTORS,
+        "train_users.crmman": NEIGHBOURS,
         "evaluate.crmman": model,
         "compare": for_pairs,
         "recommend.crmman": model,

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts import data as data_artifacts
+from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
 from pipeline.users.model import Model
 from pipeline.users.people import people_of, preference_of
@@ -22,10 +24,10 @@ def stored_scores(root: Path, variant: str) -> pl.DataFrame:
     """Scores of every user and item by the stored model and all of a user's ratings: user_id, item_id, expected."""
     from pipeline.data.dataset import Dataset
 
-    items, users = artifacts.ITEMS.read(KEY, root)["item_id"], artifacts.USERS.read(KEY, root)["user_id"]
-    tables = artifacts.INTERACTIONS.read(KEY, root), artifacts.UNRATED_CANDIDATES.read(KEY, root)
+    items, users = data_artifacts.ITEMS.read(KEY, root)["item_id"], data_artifacts.USERS.read(KEY, root)["user_id"]
+    tables = data_artifacts.INTERACTIONS.read(KEY, root), data_artifacts.UNRATED_CANDIDATES.read(KEY, root)
     data = Dataset(*tables, len(users), len(items))
-    stored = artifacts.MODEL.of(variant=variant)
+    stored = MODEL.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
     model = Model.from_arrays(stored.read(KEY, root), config, len(items))
     scores = preference_of(model, people_of(data, np.arange(len(users))))
@@ -41,7 +43,7 @@ def stored_scores(root: Path, variant: str) -> pl.DataFrame:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_everybody_is_recommended_the_best_of_what_they_did_not_rate(finished: Finished, variant: str) -> None:
     root = finished.workspace.root
-    found = artifacts.RECOMMENDATIONS.of(variant=variant).read(KEY, root)
+    found = RECOMMENDATIONS.of(variant=variant).read(KEY, root)
     top = read_yaml(root / "params.yaml")["recommend"]["top"]
     rated = planted_tables()["interactions"]
     unrated = stored_scores(root, variant).join(rated, on=["user_id", "item_id"], how="anti")
@@ -58,7 +60,7 @@ def test_everybody_is_recommended_the_best_of_what_they_did_not_rate(finished: F
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_reasons_are_of_the_users_own_ratings_and_add_up(finished: Finished, variant: str) -> None:
-    found = artifacts.RECOMMENDATIONS.of(variant=variant).read(KEY, finished.workspace.root)
+    found = RECOMMENDATIONS.of(variant=variant).read(KEY, finished.workspace.root)
     told = found.explode("reasons").unnest("reasons", separator=".")
     sums = told.group_by("user_id", "rank").agg(pl.col("reasons.part").sum(), pl.col("score").first())
     np.testing.assert_allclose(sums["reasons.part"], sums["score"], atol=1e-4)
@@ -74,7 +76,7 @@ def test_reasons_are_of_the_users_own_ratings_and_add_up(finished: Finished, var
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_inner_products_of_the_stored_vectors_are_the_scores(finished: Finished, variant: str) -> None:
     root = finished.workspace.root
-    stored = artifacts.VECTORS.of(variant=variant).read(KEY, root)
+    stored = VECTORS.of(variant=variant).read(KEY, root)
     assert not isinstance(stored, str)
     items, users = stored
     assert (len(items), len(users)) == (ITEMS, USERS)
@@ -100,7 +102,7 @@ def test_the_stage_says_what_it_made_and_shows_no_bar_outside_of_a_terminal(fini
 
 def with_item_to_item_weights(workspace: Workspace, variant: str) -> None:
     """Give a stored model a term whose scores no two vectors make."""
-    model = artifacts.MODEL.of(variant=variant)
+    model = MODEL.of(variant=variant)
     arrays: dict[str, Any] = dict(model.read(KEY, workspace.root))
     about = model.about(KEY, workspace.root)
     about["variant"]["co_rating_l2"] = 1.0
@@ -118,19 +120,17 @@ def test_a_model_without_vectors_has_recommendations_and_one_line_in_place_of_th
     with_item_to_item_weights(copy, variant)
     result = copy.run(f"recommend.{variant}")
     assert result.code == 0, result.err
-    line = artifacts.VECTORS.of(variant=variant).read(KEY, copy.root)
+    line = VECTORS.of(variant=variant).read(KEY, copy.root)
     assert isinstance(line, str)
     assert line.startswith("no vectors: co_rating_l2 ")
     assert line in result.out
-    assert [path.name for path in artifacts.VECTORS.of(variant=variant).at(KEY, copy.root).iterdir()] == [
-        "no-vectors.txt"
-    ]
-    found = artifacts.RECOMMENDATIONS.of(variant=variant).read(KEY, copy.root)
+    assert [path.name for path in VECTORS.of(variant=variant).at(KEY, copy.root).iterdir()] == ["no-vectors.txt"]
+    found = RECOMMENDATIONS.of(variant=variant).read(KEY, copy.root)
     matched = found.join(stored_scores(copy.root, variant), on=["user_id", "item_id"])
     np.testing.assert_allclose(matched["score"], matched["expected"], atol=1e-4)
     # And back again.
-    artifacts.MODEL.of(variant=variant).at(KEY, copy.root).write_bytes(
-        artifacts.MODEL.of(variant=variant).at(KEY, finished.workspace.root).read_bytes()
+    MODEL.of(variant=variant).at(KEY, copy.root).write_bytes(
+        MODEL.of(variant=variant).at(KEY, finished.workspace.root).read_bytes()
     )
     assert copy.run(f"recommend.{variant}").code == 0
     assert copy.files() == finished.files
@@ -141,8 +141,7 @@ def test_the_settings_say_how_many_items_and_reasons(finished: Finished, tmp_pat
     copy.change_params(lambda values: values["recommend"].update(top=2, reasons=1))
     assert copy.run("recommend.crmman-plus").code == 0
     found, whole = (
-        artifacts.RECOMMENDATIONS.of(variant="crmman-plus").read(KEY, root)
-        for root in (copy.root, finished.workspace.root)
+        RECOMMENDATIONS.of(variant="crmman-plus").read(KEY, root) for root in (copy.root, finished.workspace.root)
     )
     assert found.drop("reasons").equals(whole.filter(pl.col("rank") <= 2).drop("reasons"))
     kinds = found.explode("reasons").unnest("reasons", separator=".").group_by("user_id", "rank", "reasons.kind").len()

@@ -8,14 +8,19 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts import data as data_artifacts
+from pipeline.artifacts.evaluation import METRICS, WARNINGS
+from pipeline.artifacts.graph import GRAPH_FIGURES
+from pipeline.artifacts.recommend import SHOWCASE_CURVE, SHOWCASE_MODEL
+from pipeline.artifacts.report import REPORT
+from pipeline.artifacts.users import MODEL, USERS_CURVE
 from tests.stages.conftest import Finished
 from tests.stages.workspace import GENRES, ITEMS, KEY, USERS, VARIANTS, assert_a_mistake_in_one_line
 
 
 @pytest.fixture(scope="module")
 def page(finished: Finished) -> str:
-    return artifacts.REPORT.read(KEY, finished.workspace.root)
+    return REPORT.read(KEY, finished.workspace.root)
 
 
 def embedded(page: str) -> dict[str, dict[str, object]]:
@@ -26,7 +31,7 @@ def embedded(page: str) -> dict[str, dict[str, object]]:
 
 def test_it_says_where_it_is_and_which_model_runs_in_it(finished: Finished, page: str) -> None:
     size = f"{len(page.encode()) / 1e6:.1f} MB"
-    line = f"[{KEY}] report: {artifacts.REPORT.at(KEY)}: {size}; crmman-plus runs in it"
+    line = f"[{KEY}] report: {REPORT.at(KEY)}: {size}; crmman-plus runs in it"
     assert line in finished.results["report"].out.splitlines()
     assert (
         "crmman, shown in the report: 12 users; not in a page: its views use attention"
@@ -37,21 +42,21 @@ def test_it_says_where_it_is_and_which_model_runs_in_it(finished: Finished, page
 
 def test_figures_and_counts_are_those_of_the_artifacts(finished: Finished, page: str) -> None:
     root = finished.workspace.root
-    for protocols in artifacts.METRICS.read(KEY, root).values():
+    for protocols in METRICS.read(KEY, root).values():
         for figures in protocols.values():
             for value in figures.values():
                 assert f"{value:.4f}".replace("0.", ".", 1) in page
     assert f"<dt>users</dt><dd>{USERS}</dd>" in page
     assert f"<dt>items</dt><dd>{ITEMS}</dd>" in page
-    edges = artifacts.GRAPH_FIGURES.read(KEY, root)["edges"]
+    edges = GRAPH_FIGURES.read(KEY, root)["edges"]
     assert f"(ringed): {edges} edges" in page
-    for warning in artifacts.WARNINGS.read(KEY, root):
+    for warning in WARNINGS.read(KEY, root):
         assert warning in page
 
 
 def test_genres_and_titles_are_those_of_the_items(finished: Finished, page: str) -> None:
     assert sorted(re.findall(r'data-genre="(\w+)"', page)) == sorted(GENRES)
-    items = artifacts.ITEMS.read(KEY, finished.workspace.root)
+    items = data_artifacts.ITEMS.read(KEY, finished.workspace.root)
     assert embedded(page)["model"]["titles"] == items["title"].to_list()
     assert set(embedded(page)["model"]["details"]) == set(GENRES)  # type: ignore[call-overload]
 
@@ -59,25 +64,22 @@ def test_genres_and_titles_are_those_of_the_items(finished: Finished, page: str)
 def test_the_model_in_the_page_has_the_item_vectors_of_the_trained_one(finished: Finished) -> None:
     root = finished.workspace.root
     for variant in VARIANTS:
-        shown = artifacts.SHOWCASE_MODEL.of(variant=variant)
-        trained = artifacts.MODEL.of(variant=variant)
+        shown = SHOWCASE_MODEL.of(variant=variant)
+        trained = MODEL.of(variant=variant)
         assert np.array_equal(shown.read(KEY, root)["items"], trained.read(KEY, root)["items"])
         assert shown.about(KEY, root)["best_epoch"] == trained.about(KEY, root)["best_epoch"]
-        curves = [
-            artifact.of(variant=variant).read(KEY, root)
-            for artifact in (artifacts.SHOWCASE_CURVE, artifacts.USERS_CURVE)
-        ]
+        curves = [artifact.of(variant=variant).read(KEY, root) for artifact in (SHOWCASE_CURVE, USERS_CURVE)]
         assert curves[0].equals(curves[1])
 
 
 def test_items_without_titles_and_genres_have_a_report_too(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    items = artifacts.ITEMS.read(KEY, copy.root).select("item", "item_id")
-    artifacts.ITEMS.write(items, KEY, copy.root)
+    items = data_artifacts.ITEMS.read(KEY, copy.root).select("item", "item_id")
+    data_artifacts.ITEMS.write(items, KEY, copy.root)
     copy.change_params(lambda values: values["datasets"][KEY].update(text_template=None))
     result = copy.run("report")
     assert result.code == 0, result.err
-    found = artifacts.REPORT.read(KEY, copy.root)
+    found = REPORT.read(KEY, copy.root)
     assert embedded(found)["model"]["titles"] == items["item_id"].to_list()
     assert "data-genre" not in re.sub(r"<script.*?</script>", "", found, flags=re.DOTALL)
     assert "No column of the items tells a few kinds apart" in found
@@ -87,6 +89,6 @@ def test_a_variant_that_was_not_shown_is_named(finished: Finished, tmp_path) -> 
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values.update(run_variants=["crmman-plus", "random-graph"]))
     before = copy.files()
-    missing = artifacts.SHOWCASE_MODEL.of(variant="random-graph").at(KEY)
+    missing = SHOWCASE_MODEL.of(variant="random-graph").at(KEY)
     assert_a_mistake_in_one_line(copy.run("report"), f"{missing}: artifact not found")
     assert copy.files() == before

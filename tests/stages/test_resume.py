@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.code import CODE_NOTES
+from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
 from pipeline.common.config import read_yaml
 from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
@@ -13,7 +14,7 @@ from stages.train_users import READS, checkpoint_key
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
 
-OUTPUTS = (artifacts.MODEL, artifacts.USERS_CURVE, artifacts.USERS_CURVE_PLOT)
+OUTPUTS = (MODEL, USERS_CURVE, USERS_CURVE_PLOT)
 
 
 def checkpoints(workspace: Workspace) -> list[Path]:
@@ -87,7 +88,7 @@ def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(
         "settings": checkpoint_key(KEY, run, config.model_copy(update={"epochs": config.epochs + 1})),
     }
     deps = read_yaml(ROOT / "dvc.yaml")["stages"]["train_users"]["deps"]
-    listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if not name.startswith(artifacts.CODE_NOTES)]
+    listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if not name.startswith(CODE_NOTES)]
     inputs = [str(inner) for path in listed for inner in (path.iterdir() if path.is_dir() else [path])]
     assert len(inputs) == 10
     if config.structure_source:

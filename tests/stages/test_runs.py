@@ -10,8 +10,28 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts import data as data_artifacts
+from pipeline.artifacts import evaluation as evaluation_artifacts
+from pipeline.artifacts.code import STAGE_CODE
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS, THRESHOLDS_PLOT
+from pipeline.artifacts.kinds import Artifact, Vectors
+from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.structure import (
+    GAT_CURVE,
+    GAT_FIGURES,
+    GAT_WEIGHTS,
+    INITIAL_CURVE,
+    INITIAL_FIGURES,
+    INITIAL_VECTORS,
+    SOURCE_EDGES,
+    STRUCTURE_VECTORS,
+    edges_of,
+    source_names,
+)
+from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.config import read_yaml
+from tests.artifacts.every import EVERY
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     ABLATION,
@@ -29,25 +49,27 @@ from tests.stages.workspace import (
 BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity", "signed-ease"]
 
 
-def every_artifact() -> list[artifacts._Artifact]:
+def every_artifact() -> list[Artifact]:
     """Each artifact as often as the small workspace has it: by variant, by group of variants, by way to make vectors."""
-    found: list[artifacts._Artifact] = []
-    for artifact in vars(artifacts).values():
+    found: list[Artifact] = []
+    for artifact in EVERY.values():
         # The notes of the code are of the repository and of no data set: test_code.py has them.
-        if not isinstance(artifact, artifacts._Artifact) or artifact is artifacts.STAGE_CODE:
+        if artifact is STAGE_CODE:
             continue
         copies = [artifact]
         if "{source}" in artifact.path:
-            copies = [artifact.of(**artifacts.source_names(STRUCTURE))]
+            copies = [artifact.of(**source_names(STRUCTURE))]
             # Of the graph itself the pipeline has its own place.
-            copies += [artifact] if artifact is not artifacts.SOURCE_EDGES else []
+            copies += [artifact] if artifact is not SOURCE_EDGES else []
         if "{group}" in artifact.path:
             copies = [artifact.of(group="variants", variant=name) for name in VARIANTS]
             copies += [artifact.of(group="ablations", variant=ABLATION)]
-            copies += [artifact.of(**artifacts.BASELINES)] if artifact is not artifacts.CAUTIONS else []
+            copies += (
+                [artifact.of(**evaluation_artifacts.BASELINES)] if artifact is not evaluation_artifacts.CAUTIONS else []
+            )
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
-            for_use = artifact in (artifacts.RECOMMENDATIONS, artifacts.VECTORS) or "/showcase/" in artifact.path
+            for_use = artifact in (RECOMMENDATIONS, VECTORS) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
     return found
@@ -70,7 +92,7 @@ def test_every_artifact_is_there_and_passes_its_checks(finished: Finished) -> No
     files = {
         str(artifact.at(KEY) / name)
         for artifact in expected
-        for name in ((artifact.items, artifact.users) if isinstance(artifact, artifacts.Vectors) else ("",))
+        for name in ((artifact.items, artifact.users) if isinstance(artifact, Vectors) else ("",))
     }
     assert set(finished.files) == files
 
@@ -86,19 +108,21 @@ def test_stages_run_again_leave_the_same_bytes(finished: Finished, tmp_path) -> 
 
 def test_fetch_stores_the_tables_of_the_source(finished: Finished) -> None:
     root, tables = finished.workspace.root, planted_tables()
-    found = artifacts.SOURCE_INTERACTIONS.read(KEY, root).select("user_id", "item_id", pl.col("rating").cast(pl.Int64))
+    found = data_artifacts.SOURCE_INTERACTIONS.read(KEY, root).select(
+        "user_id", "item_id", pl.col("rating").cast(pl.Int64)
+    )
     assert found.equals(tables["interactions"].sort("user_id", "item_id"))
-    assert artifacts.SOURCE_ITEMS.read(KEY, root).equals(tables["items"].sort("item_id"))
-    assert artifacts.SOURCE_KG.read(KEY, root).equals(tables["kg"].sort("head", "relation", "tail"))
-    assert artifacts.SOURCE_ITEM_ENTITIES.read(KEY, root).equals(tables["item_entities"].sort("item_id"))
+    assert data_artifacts.SOURCE_ITEMS.read(KEY, root).equals(tables["items"].sort("item_id"))
+    assert data_artifacts.SOURCE_KG.read(KEY, root).equals(tables["kg"].sort("head", "relation", "tail"))
+    assert data_artifacts.SOURCE_ITEM_ENTITIES.read(KEY, root).equals(tables["item_entities"].sort("item_id"))
 
 
 def test_prepare_gives_each_rating_a_split_and_each_like_its_meaning(finished: Finished) -> None:
     root = finished.workspace.root
-    items, users = artifacts.ITEMS.read(KEY, root), artifacts.USERS.read(KEY, root)
+    items, users = data_artifacts.ITEMS.read(KEY, root), data_artifacts.USERS.read(KEY, root)
     assert items["item_id"].to_list() == sorted(f"i{item}" for item in range(ITEMS))
     assert len(users) == USERS
-    found = artifacts.INTERACTIONS.read(KEY, root)
+    found = data_artifacts.INTERACTIONS.read(KEY, root)
     named = found.join(items, on="item").join(users, on="user").select("user_id", "item_id", "like", "split")
     expected = planted_tables()["interactions"].with_columns(like=pl.col("rating") >= 4)
     assert named.drop("split").sort("user_id", "item_id").equals(expected.drop("rating").sort("user_id", "item_id"))
@@ -107,7 +131,7 @@ def test_prepare_gives_each_rating_a_split_and_each_like_its_meaning(finished: F
 
 
 def test_embed_text_gives_a_vector_to_each_item(finished: Finished) -> None:
-    vectors = artifacts.TEXT_VECTORS.read(KEY, finished.workspace.root)["vectors"]
+    vectors = TEXT_VECTORS.read(KEY, finished.workspace.root)["vectors"]
     assert vectors.shape == (ITEMS, 384)
     assert len(np.unique(vectors, axis=0)) == ITEMS
     assert "'Film number 0, a comedy'" in finished.results["embed_text"].out
@@ -120,46 +144,46 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
     for head, _, tail in tables["kg"].rows():
         around.setdefault(head, set()).add(tail)
         around.setdefault(tail, set()).add(head)
-    ids = artifacts.ITEMS.read(KEY, root)["item_id"].to_list()
+    ids = data_artifacts.ITEMS.read(KEY, root)["item_id"].to_list()
     shared = {
         (i, j): len(around.get(entity.get(ids[i], ""), set()) & around.get(entity.get(ids[j], ""), set()))
         for i in range(ITEMS)
         for j in range(i + 1, ITEMS)
     }
     expected = [(i, j, overlap) for (i, j), overlap in shared.items() if overlap > 1]
-    assert artifacts.EDGES.read(KEY, root).rows() == expected
-    figures = artifacts.GRAPH_FIGURES.read(KEY, root)
+    assert EDGES.read(KEY, root).rows() == expected
+    figures = GRAPH_FIGURES.read(KEY, root)
     assert figures["edges"] == len(expected)
-    thresholds = artifacts.THRESHOLDS.read(KEY, root)
+    thresholds = THRESHOLDS.read(KEY, root)
     for s_m, edges in thresholds.select("s_m", "edges").iter_rows():
         assert edges == sum(overlap > s_m for overlap in shared.values())
     assert thresholds["s_m"].to_list() == list(range(max(shared.values()) + 1))
-    assert artifacts.THRESHOLDS_PLOT.read(KEY, root).lstrip().startswith("<?xml")
+    assert THRESHOLDS_PLOT.read(KEY, root).lstrip().startswith("<?xml")
 
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
     root = finished.workspace.root
     for source in (None, STRUCTURE):
-        names = artifacts.source_names(source)
-        assert artifacts.INITIAL_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
-        assert artifacts.INITIAL_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
-        assert artifacts.INITIAL_FIGURES.of(**names).read(KEY, root)["effective_rank"] > 1
-        assert artifacts.STRUCTURE_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
-        assert artifacts.GAT_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
-        assert 0 <= artifacts.GAT_FIGURES.of(**names).read(KEY, root)["held_out_auc"] <= 1
-        assert artifacts.GAT_WEIGHTS.of(**names).about(KEY, root)["heads"] == 4
+        names = source_names(source)
+        assert INITIAL_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
+        assert INITIAL_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
+        assert INITIAL_FIGURES.of(**names).read(KEY, root)["effective_rank"] > 1
+        assert STRUCTURE_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
+        assert GAT_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
+        assert 0 <= GAT_FIGURES.of(**names).read(KEY, root)["masked_edge_auc"] <= 1
+        assert GAT_WEIGHTS.of(**names).about(KEY, root)["heads"] == 4
 
 
 def test_a_rewired_graph_keeps_the_number_of_edges_of_every_item_and_gives_other_vectors(finished: Finished) -> None:
     root = finished.workspace.root
-    edges, rewired = artifacts.EDGES.read(KEY, root), artifacts.edges_of(STRUCTURE).read(KEY, root)
+    edges, rewired = EDGES.read(KEY, root), edges_of(STRUCTURE).read(KEY, root)
     degrees = [
         pl.concat([frame["source"], frame["target"]]).value_counts().sort("source") for frame in (edges, rewired)
     ]
     assert degrees[0].equals(degrees[1])
     assert not edges.select("source", "target").equals(rewired.select("source", "target"))
-    for artifact in (artifacts.INITIAL_VECTORS, artifacts.STRUCTURE_VECTORS):
-        own, other = artifact.at(KEY), artifact.of(**artifacts.source_names(STRUCTURE)).at(KEY)
+    for artifact in (INITIAL_VECTORS, STRUCTURE_VECTORS):
+        own, other = artifact.at(KEY), artifact.of(**source_names(STRUCTURE)).at(KEY)
         assert finished.files[str(own)] != finished.files[str(other)]
 
 
@@ -170,12 +194,10 @@ def test_what_a_structure_changes_goes_over_the_settings_for_its_own_vectors_alo
     copy.change_params(lambda values: values["structures"][STRUCTURE].update(rewire=False, init_sdne={"dimensions": 8}))
     for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
         assert copy.run(name).code == 0
-    assert artifacts.edges_of(STRUCTURE).read(KEY, copy.root).equals(artifacts.EDGES.read(KEY, copy.root))
-    vectors = artifacts.INITIAL_VECTORS.of(**artifacts.source_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
+    assert edges_of(STRUCTURE).read(KEY, copy.root).equals(EDGES.read(KEY, copy.root))
+    vectors = INITIAL_VECTORS.of(**source_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
     assert vectors.shape == (ITEMS, 8)
-    assert (
-        copy.files()[str(artifacts.INITIAL_VECTORS.at(KEY))] == finished.files[str(artifacts.INITIAL_VECTORS.at(KEY))]
-    )
+    assert copy.files()[str(INITIAL_VECTORS.at(KEY))] == finished.files[str(INITIAL_VECTORS.at(KEY))]
 
 
 def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_made(
@@ -193,18 +215,18 @@ def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_mad
             assert copy.run(name).code == 0
         written.append(copy.files())
     assert written[0] == written[1]
-    names = artifacts.source_names(None)
-    for artifact in (artifacts.INITIAL_VECTORS, artifacts.STRUCTURE_VECTORS):
+    names = source_names(None)
+    for artifact in (INITIAL_VECTORS, STRUCTURE_VECTORS):
         path = str(artifact.of(**names).at(KEY))
         assert written[0][path] != finished.files[path]
-    assert artifacts.STRUCTURE_VECTORS.of(**names).read(KEY, copy.root)["vectors"].shape == (ITEMS, 64)
-    assert artifacts.GAT_CURVE.of(**names).read(KEY, copy.root)["epoch"].to_list() == [1, 2, 3]
+    assert STRUCTURE_VECTORS.of(**names).read(KEY, copy.root)["vectors"].shape == (ITEMS, 64)
+    assert GAT_CURVE.of(**names).read(KEY, copy.root)["epoch"].to_list() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, ABLATION])
 def test_train_users_keeps_the_epoch_with_the_best_validation_figures(finished: Finished, variant: str) -> None:
-    root, model = finished.workspace.root, artifacts.MODEL.of(variant=variant)
-    curve, about = artifacts.USERS_CURVE.of(variant=variant).read(KEY, root), model.about(KEY, root)
+    root, model = finished.workspace.root, MODEL.of(variant=variant)
+    curve, about = USERS_CURVE.of(variant=variant).read(KEY, root), model.about(KEY, root)
     assert curve["epoch"].to_list() == list(range(1, EPOCHS + 1))
     by = [name.replace(".", "_") for name in about["variant"]["early_stopping_by"]]
     assert len(by) == (1 if variant == "crmman" else 3)
@@ -221,14 +243,14 @@ def test_train_users_keeps_the_epoch_with_the_best_validation_figures(finished: 
 def test_a_model_keeps_its_variants_settings_with_what_the_data_set_changes(finished: Finished, variant: str) -> None:
     values = read_yaml(finished.workspace.root / "params.yaml")
     changes = values["datasets"][KEY]["train_users"]
-    about = artifacts.MODEL.of(variant=variant).about(KEY, finished.workspace.root)
+    about = MODEL.of(variant=variant).about(KEY, finished.workspace.root)
     settings = values["variants"].get(variant) or values["variants"]["crmman-plus"] | {"structure_source": STRUCTURE}
     assert about["variant"] == settings | changes
     assert about["variant"]["epochs"] == EPOCHS != settings["epochs"]
 
 
 def test_compare_prints_the_figures_that_it_stores(finished: Finished) -> None:
-    metrics = artifacts.METRICS.read(KEY, finished.workspace.root)
+    metrics = evaluation_artifacts.METRICS.read(KEY, finished.workspace.root)
     assert list(metrics) == [*VARIANTS, *BASELINES]
     out = finished.results["compare"].out
     assert f"{KEY}, test split: {USERS} users, {ITEMS} items" in out
@@ -237,13 +259,13 @@ def test_compare_prints_the_figures_that_it_stores(finished: Finished) -> None:
 
 def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) -> None:
     root = finished.workspace.root
-    metrics = artifacts.ABLATION_METRICS.read(KEY, root)
+    metrics = evaluation_artifacts.ABLATION_METRICS.read(KEY, root)
     assert list(metrics) == [*VARIANTS, ABLATION]
-    assert all(metrics[name] == artifacts.METRICS.read(KEY, root)[name] for name in VARIANTS)
+    assert all(metrics[name] == evaluation_artifacts.METRICS.read(KEY, root)[name] for name in VARIANTS)
     assert_figures_are_printed(metrics, finished.results["compare_ablations"].out)
-    pairs = artifacts.ABLATION_DIFFERENCES.read(KEY, root).select("system", "against").unique().rows()
+    pairs = evaluation_artifacts.ABLATION_DIFFERENCES.read(KEY, root).select("system", "against").unique().rows()
     assert sorted(pairs) == sorted((ABLATION, name) for name in VARIANTS)
-    assert set(artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
+    assert set(evaluation_artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
 
 
 def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:
@@ -255,27 +277,29 @@ def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], 
 
 def test_every_variant_is_compared_with_every_baseline(finished: Finished) -> None:
     root = finished.workspace.root
-    differences = artifacts.DIFFERENCES.read(KEY, root)
+    differences = evaluation_artifacts.DIFFERENCES.read(KEY, root)
     pairs = differences.select("system", "against").unique().rows()
     assert sorted(pairs) == sorted((variant, baseline) for variant in VARIANTS for baseline in BASELINES)
-    figures = {(s, p, m): v for s, p, m, v in artifacts.INTERVALS.read(KEY, root).select(pl.nth(0, 1, 2, 3)).rows()}
+    figures = {
+        (s, p, m): v for s, p, m, v in evaluation_artifacts.INTERVALS.read(KEY, root).select(pl.nth(0, 1, 2, 3)).rows()
+    }
     for system, protocol, metric, against, difference in differences.select(pl.nth(0, 1, 2, 3, 4)).rows():
         apart = figures[system, protocol, metric] - figures[against, protocol, metric]
         assert difference == pytest.approx(apart, abs=1e-6)
-    assert set(artifacts.SLICES.read(KEY, root)["system"]) == {*VARIANTS, *BASELINES}
+    assert set(evaluation_artifacts.SLICES.read(KEY, root)["system"]) == {*VARIANTS, *BASELINES}
 
 
 def test_warnings_are_those_of_the_graph_of_each_variant_and_of_the_comparison(finished: Finished, tmp_path) -> None:
     root = finished.workspace.root
-    warnings = artifacts.WARNINGS.read(KEY, root)
+    warnings = evaluation_artifacts.WARNINGS.read(KEY, root)
     assert warnings == re.findall(r"compare: warning: (.*)", finished.results["compare"].err)
     copy = finished.workspace.copy(tmp_path / "copy")
-    artifacts.GRAPH_CAUTIONS.write(["of the graph"], KEY, copy.root)
+    GRAPH_CAUTIONS.write(["of the graph"], KEY, copy.root)
     for variant in VARIANTS:
-        artifacts.CAUTIONS.of(group="variants", variant=variant).write([f"of {variant}"], KEY, copy.root)
-    artifacts.CAUTIONS.of(group="ablations", variant=ABLATION).write(["of an ablation"], KEY, copy.root)
+        evaluation_artifacts.CAUTIONS.of(group="variants", variant=variant).write([f"of {variant}"], KEY, copy.root)
+    evaluation_artifacts.CAUTIONS.of(group="ablations", variant=ABLATION).write(["of an ablation"], KEY, copy.root)
     assert copy.run("compare").code == 0
-    found = artifacts.WARNINGS.read(KEY, copy.root)
+    found = evaluation_artifacts.WARNINGS.read(KEY, copy.root)
     assert found[: 1 + len(VARIANTS)] == ["of the graph", *(f"of {variant}" for variant in VARIANTS)]
     assert found[1 + len(VARIANTS) :] == [line for line in warnings if " above " in line]
 
@@ -287,14 +311,14 @@ def test_a_variant_that_is_no_longer_run_is_not_compared_though_its_evaluation_l
     copy.change_params(lambda values: values.update(run_variants=["crmman-plus"]))
     result = copy.run("compare")
     assert result.code == 0
-    assert list(artifacts.METRICS.read(KEY, copy.root)) == ["crmman-plus", *BASELINES]
+    assert list(evaluation_artifacts.METRICS.read(KEY, copy.root)) == ["crmman-plus", *BASELINES]
     assert "\ncrmman " not in result.out
-    for artifact in (artifacts.INTERVALS, artifacts.DIFFERENCES, artifacts.SLICES):
+    for artifact in (evaluation_artifacts.INTERVALS, evaluation_artifacts.DIFFERENCES, evaluation_artifacts.SLICES):
         assert "crmman" not in artifact.read(KEY, copy.root)["system"]
 
 
 def test_the_model_finds_the_planted_tastes(finished: Finished) -> None:
-    metrics = artifacts.METRICS.read(KEY, finished.workspace.root)
+    metrics = evaluation_artifacts.METRICS.read(KEY, finished.workspace.root)
     for variant in VARIANTS:
         assert metrics[variant]["ranking"]["ndcg@10"] > metrics["popularity"]["ranking"]["ndcg@10"] + 0.1
         assert metrics[variant]["impression"]["user_auc"] > 0.6
@@ -305,7 +329,7 @@ def test_the_summary_shows_the_stored_table_and_what_each_stage_took(finished: F
     assert result.code == 0
     table = finished.results["compare"].out.split("items\n\n")[1].split("\n\n[")[0]
     assert table.strip() in result.out
-    for warning in artifacts.WARNINGS.read(KEY, finished.workspace.root):
+    for warning in evaluation_artifacts.WARNINGS.read(KEY, finished.workspace.root):
         assert f"\nwarning: {warning}\n" in result.out
     took = result.out.splitlines()[-1]
     assert re.findall(r"([\w.-]+) \d+\.\d(?=[,;])", took) == list(RUNS)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from pipeline.artifacts import all as artifacts
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG, USERS
 from tests.stages.workspace import ROOT, Result, Workspace, assert_a_mistake_in_one_line, make_workspace, planted_tables
 
 STAGES = ("check_tables", "fetch", "prepare")
@@ -127,23 +127,23 @@ def test_every_source_gives_the_ratings_that_were_written(ran: Ran, name: str) -
     if name == "books":
         # User 1 has rated book 60 as well: the later row counts.
         expected = expected - {("1", "60", False)} | {("1", "60", True), ("2", "60", True)}
-    users, items = artifacts.USERS.read(name, root), artifacts.ITEMS.read(name, root)
-    table = artifacts.INTERACTIONS.read(name, root).join(users, on="user").join(items, on="item")
+    users, items = USERS.read(name, root), ITEMS.read(name, root)
+    table = INTERACTIONS.read(name, root).join(users, on="user").join(items, on="item")
     assert set(table.select("user_id", "item_id", "like").rows()) == expected
     assert len(table) == len(expected)
 
 
 def test_items_and_graph_are_those_that_were_written(ran: Ran) -> None:
     root = ran.workspace.root
-    films = artifacts.SOURCE_ITEMS.read("movielens", root)
+    films = SOURCE_ITEMS.read("movielens", root)
     assert films.filter(item_id="3").row(0) == ("3", "Film number 2", 1995, "western, Drama")
-    book = artifacts.SOURCE_ITEMS.read("books", root).filter(item_id="3").row(0)
+    book = SOURCE_ITEMS.read("books", root).filter(item_id="3").row(0)
     assert book == ("3", 'Film number 2 "or so"; & more', "western", 1995, "Léon")
-    artist = artifacts.SOURCE_ITEMS.read("lastfm", root).filter(item_id="2").row(0)
+    artist = SOURCE_ITEMS.read("lastfm", root).filter(item_id="2").row(0)
     assert artist == ("2", "Film number 1", "hörror")
-    assert artifacts.SOURCE_KG.read("lastfm", root).filter(head="artist:2").rows() == [("artist:2", "tag", "hörror")]
-    assert artifacts.SOURCE_ITEM_ENTITIES.read("kgcn", root).filter(item_id="3").rows() == [("3", "103")]
-    relations = artifacts.SOURCE_KG.read("books", root)["relation"].unique().sort().to_list()
+    assert SOURCE_KG.read("lastfm", root).filter(head="artist:2").rows() == [("artist:2", "tag", "hörror")]
+    assert SOURCE_ITEM_ENTITIES.read("kgcn", root).filter(item_id="3").rows() == [("3", "103")]
+    relations = SOURCE_KG.read("books", root)["relation"].unique().sort().to_list()
     assert relations == ["author", "decade", "publisher", "year"]
 
 
@@ -193,14 +193,14 @@ RECIPES = {
 }
 
 
-def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    (reader,) = re.findall(r"```python\n# pipeline/data/sources/recipes\.py\n(.*?)```", readme, re.DOTALL)
-    (line,) = re.findall(r"```python\n# pipeline/data/sources/registry\.py\n(.*?)```", readme, re.DOTALL)
-    (entry,) = re.findall(r"```yaml\n(  recipes:\n.*?)```", readme, re.DOTALL)
+def test_the_reader_of_ones_own_that_the_documentation_shows_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "your_own_data.md").read_text()
+    (reader,) = re.findall(r"```python\n# pipeline/data/sources/recipes\.py\n(.*?)```", page, re.DOTALL)
+    (line,) = re.findall(r"```python\n# pipeline/data/sources/registry\.py\n(.*?)```", page, re.DOTALL)
+    (entry,) = re.findall(r"```yaml\n(  recipes:\n.*?)```", page, re.DOTALL)
     assert line.count("\n") == 1
     workspace = make_workspace(tmp_path)
-    # Beside the workspace's parameters, where Python looks first: the code as it is after the README's two edits.
+    # Beside the workspace's parameters, where Python looks first: the code as it is after the page's two edits.
     for package in ("pipeline", "stages"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "pipeline" / "data" / "sources" / "recipes.py").write_text(reader)
@@ -217,11 +217,11 @@ def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> N
     (folder / "ratings.jsonl").write_text(lines(ratings, RECIPES["ratings.jsonl"]))
     results = [workspace.run_apart(stage, "recipes") for stage in ("validate", *STAGES)]
     assert [result.code for result in results] == [0] * 4, results
-    assert artifacts.SOURCE_KG.read("recipes", tmp_path).filter(head="recipe:r1").rows() == [
+    assert SOURCE_KG.read("recipes", tmp_path).filter(head="recipe:r1").rows() == [
         ("recipe:r1", "tag", "comedy"),
         ("recipe:r1", "tag", "quick"),
     ]
-    assert len(artifacts.INTERACTIONS.read("recipes", tmp_path)) == len(ratings)
+    assert len(INTERACTIONS.read("recipes", tmp_path)) == len(ratings)
     (folder / "ratings.jsonl").write_text('{"user_id": 1, "item_id": "r1"}\n')
     assert_a_mistake_in_one_line(
         workspace.run_apart("check_tables", "recipes"), "recipes/ratings.jsonl: columns rating, like"

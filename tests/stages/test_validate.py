@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.artifacts.parameters import PARAMETERS_CHECKED
+from pipeline.common.config import read_yaml
+from stages import validate
 from tests.stages.conftest import Finished
 from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
@@ -13,10 +20,6 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     "data set": (
         lambda p: p["datasets"][KEY].update(like_treshold=4),
         f"datasets.{KEY}.like_treshold: found an unknown",
-    ),
-    "path": (
-        lambda p: p["datasets"][KEY]["source"].update(path="nowhere"),
-        f"params.yaml: datasets.{KEY}.source.path: found 'nowhere', which does not exist",
     ),
     "source": (lambda p: p["datasets"][KEY]["source"].update(folder="x"), "folder: found an unknown key"),
     "setting": (
@@ -105,3 +108,23 @@ def test_a_good_file_leaves_a_mark_that_does_not_change_with_the_values(finished
     assert copy.run("validate").code == 0
     mark = "artifacts/params.checked"
     assert copy.files() == {mark: finished.files[mark]}
+
+
+def test_what_is_not_on_this_machine_is_named_and_stops_no_other_data_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = read_yaml(ROOT / "params.yaml")
+    ml_100k = values["datasets"]["ml-100k"]
+    ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
+    values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
+    values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
+    with Path("params.yaml").open("w") as file:
+        YAML(typ="safe").dump(values, file)
+    validate.main()
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: params.yaml: datasets.elsewhere.source.path: found '../anime', which does not exist; the stages of elsewhere will stop",
+        "warning: params.yaml: datasets.elsewhere.embed_text.encoder: found './no-model', which does not exist; "
+        "embed_text@elsewhere will stop",
+    ]
+    assert Path(PARAMETERS_CHECKED.path).is_file()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.users import coordinates as user_coordinates
 from pipeline.users import trained as module
 from pipeline.users.coordinates import ScoredByVectors, coordinates, item_bias, why_no_vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +12,13 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
-from pipeline.users.item_encoder import GatInputs, ItemEncoder, ItemInputs, fuse, shared_bags, standardised
+from pipeline.users.fusion import fuse
+from pipeline.users.item_encoder import ItemEncoder
+from pipeline.users.modalities.entities import shared_bags
+from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
+from pipeline.users.modalities.names import Modality
+from pipeline.users.modalities.registry import MODALITIES as BY_NAME
+from pipeline.users.names import ADDING
 from tests.users.views.slow import dot, softmax
 
 ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH = 5, 4, 3
@@ -60,19 +66,18 @@ def times(vector: list[float], matrix: list[list[float]]) -> list[float]:
 
 def slow_part(encoder: ItemEncoder, modality: str, item: int) -> list[float]:
     """W_m x_m"""
-    given = inputs()
+    given, weights = inputs(), encoder.weights()
     if modality == "id":
-        return encoder.own[item].tolist()
+        return weights["own"][item].tolist()
     if modality == "text":
-        text = slow_standardised(given.text)[item]
-        bias = encoder.projection.bias
-        start = [0.0] * encoder.projection.out_features if bias is None else bias.tolist()
-        return [b + dot(row, text) for b, row in zip(start, encoder.projection.weight.tolist(), strict=True)]
+        text, projection = slow_standardised(given.text)[item], weights["projection.weight"].tolist()
+        start = weights["projection.bias"].tolist() if "projection.bias" in weights else [0.0] * len(projection)
+        return [b + dot(row, text) for b, row in zip(start, projection, strict=True)]
     if modality == "structure":
         structure = slow_standardised(given.structure)[item]
-        return times(structure, encoder.structure_projection.tolist()) if encoder.starts_small else structure
+        return times(structure, weights["structure_projection"].tolist()) if encoder.fusion in ADDING else structure
     mine = [place for place, entity in enumerate((0, 1, 3)) if ENTITIES[item, entity]]
-    rows = encoder.entity.tolist()
+    rows = weights["entity"].tolist()
     return [sum(rows[place][k] for place in mine) / math.sqrt(max(len(mine), 1)) for k in range(len(rows[0]))]
 
 
@@ -99,6 +104,20 @@ def test_an_item_is_the_written_fusion_of_its_modalities(fusion: str, modalities
     assert found.shape == (ITEMS, encoder.width) == (ITEMS, expected_width)
     for item in range(ITEMS):
         assert found[item].tolist() == pytest.approx(slow_item(encoder, modalities, fusion, item), abs=1e-5)
+
+
+def test_every_modality_that_settings_name_is_there_and_no_other() -> None:
+    assert tuple(BY_NAME) == get_args(Modality) == MODALITIES
+
+
+def test_weights_are_drawn_in_one_order_and_stored_without_the_modalities_names() -> None:
+    drawn = []
+    for modalities in (MODALITIES, MODALITIES[::-1]):
+        torch.manual_seed(3)
+        drawn.append(ItemEncoder(inputs(), modalities, "gated", 4).weights())
+    names = {"gates", "projection.weight", "structure_projection", "own", "entity"}
+    assert set(drawn[0]) == set(drawn[1]) == names
+    assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in names)
 
 
 def test_gates_that_have_learned_nothing_leave_the_linear_fusion() -> None:
@@ -184,14 +203,17 @@ def test_fixed_inputs_are_not_trained_and_what_a_modality_needs_is(
     modalities: list[Any], fusion: Any, trained: set[str]
 ) -> None:
     encoder = ItemEncoder(inputs(), modalities, fusion, 2)
-    assert {name for name, _ in encoder.named_parameters()} == trained == set(encoder.state_dict())
+    assert set(encoder.weights()) == trained
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == sum(
+        weight.numel() for weight in encoder.weights().values()
+    )
 
 
 def test_a_projection_starts_without_a_bias_and_keeps_the_scale_of_standardised_texts() -> None:
     torch.manual_seed(0)
     text = np.random.default_rng(1).normal(5, 2, (300, 64)).astype(np.float32)
     encoder = ItemEncoder(ItemInputs(text, np.zeros((300, 1), dtype=np.float32)), ["text", "structure"], "concat", 32)
-    assert not encoder.projection.bias.any()
+    assert not encoder.weights()["projection.bias"].any()
     assert encoder()[:, :32].std().item() == pytest.approx(1, abs=0.1)
 
 
@@ -218,14 +240,15 @@ def test_entities_that_nobody_shares_leave_an_item_without_a_word() -> None:
     bags = shared_bags(csr_matrix(np.eye(ITEMS, dtype=np.float32)))
     assert bags.shape == (ITEMS, 0)
     encoder = ItemEncoder(inputs(np.eye(ITEMS, dtype=np.float32)), ["entities", "id"], "linear", 2)
-    assert torch.equal(encoder(), encoder.own)
+    assert torch.equal(encoder(), encoder.weights()["own"])
 
 
 def test_entities_pass_gradients_to_the_vectors_of_an_items_own_entities() -> None:
     encoder = encoder_of(["entities"], "linear", 2)
     encoder()[1].sum().backward()
-    assert encoder.entity.grad is not None
-    assert encoder.entity.grad.tolist() == [[1, 1], [0, 0], [0, 0]]
+    (entity,) = encoder.parameters()
+    assert entity.grad is not None
+    assert entity.grad.tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
 class Doubling(torch.nn.Module):
@@ -257,7 +280,7 @@ def test_a_finetuned_encoder_starts_from_the_items_of_the_frozen_one(fusion: Any
     frozen.load_state_dict({name: value for name, value in tuned.state_dict().items() if name in shared})
     assert torch.allclose(frozen(), tuned(), atol=1e-5)
     tuned().square().sum().backward()
-    gat: Any = tuned.structural
+    gat: Any = tuned.modalities["structure"].structural
     assert gat.gat.factor.grad.abs().sum() > 0
     # Later changes move p'' itself, and not only its standardised form.
     with torch.no_grad():

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.protocols import Scores
+from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import histories
 from pipeline.users.model import Model, build_scorer, starting_biases
 from pipeline.users.scorer import judgement, preference

@@ -18,14 +18,14 @@ from scipy.sparse import csr_matrix
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
-from pipeline.evaluation.protocols import evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, training
-from pipeline.users.histories import Histories, histories, merged
-from pipeline.users.item_encoder import GatInputs, ItemInputs, standardised
+from pipeline.users.histories import Histories, histories
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
@@ -337,7 +337,7 @@ def test_many_parameters_are_moved_as_few_are(
 ) -> None:
     few = train(inputs, data, **STILL)
     monkeypatch.setattr(training, "FUSED_PARAMETERS", 1)
-    assert trainer_of(inputs, data).optimiser.fused
+    assert trainer_of(inputs, data).optimiser.param_groups[0]["fused"]
     many = train(inputs, data, **STILL)
     for name, array in few.arrays.items():
         np.testing.assert_allclose(many.arrays[name], array, rtol=1e-3, atol=1e-4)
@@ -386,38 +386,6 @@ def test_the_gats_inputs_go_with_finetuning_alone(inputs: ItemInputs, data: Data
     other = dataclasses.replace(inputs, gat=None) if finetune_gat else inputs
     with pytest.raises(ValueError, match="finetune_gat needs the GAT's inputs, and nothing else does"):
         UserTrainer(other, data, config(finetune_gat=finetune_gat), 7)
-
-
-def whole_histories(data: Dataset) -> tuple[Histories, Histories]:
-    likes, dislikes = (histories(split, np.arange(USERS), "cpu") for split in (data.train_likes, data.train_dislikes))
-    return likes, dislikes
-
-
-@pytest.mark.parametrize("heads", [["click"], ["like"], ["meet"], ["meet", "judge"], ["like", "meet", "judge"]])
-@pytest.mark.parametrize("leave_one_out", [True, False])
-def test_the_loss_is_the_sum_of_the_heads_means_over_their_targets(
-    inputs: ItemInputs, data: Dataset, heads: list[str], leave_one_out: bool
-) -> None:
-    base = {} if heads == ["click"] else PLUS
-    trainer = trainer_of(inputs, data, **base | STILL | {"heads": heads, "leave_one_out": leave_one_out})
-    likes, dislikes = whole_histories(data)
-    scores = trainer.scorer(trainer.items(), likes, dislikes, leave_one_out=leave_one_out)
-    liked, disliked = (torch.from_numpy(m.toarray() > 0) for m in (data.train_likes, data.train_dislikes))
-    count = data.train_likes.nnz + data.train_dislikes.nnz
-    # A target does not count for the leniency of its own user.
-    rated = [torch.from_numpy(m.getnnz(axis=1)).float() for m in (data.train_likes, data.train_dislikes)]
-    leniency: Any = (
-        trainer.scorer.leniency(rated[0] - 1, rated[1]),
-        trainer.scorer.leniency(rated[0], rated[1] - 1),
-    )
-    parts = {
-        "meet": lambda: loss_over_catalogue(scores["meet"], merged(likes, dislikes), liked | disliked) / count,
-        "judge": lambda: judge_loss(scores["judge"], likes, dislikes, leniency) / count,
-    }
-    for head in ("click", "like"):
-        parts[head] = lambda head=head: loss_over_catalogue(scores[head], likes, liked) / data.train_likes.nnz  # type: ignore[misc]
-    expected = sum(float(parts[head]().detach()) for head in heads)
-    assert float(loss_of(trainer).detach()) == pytest.approx(expected, rel=1e-5)
 
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -589,7 +557,7 @@ def test_what_enters_the_model_in_training(
     split = data.train_likes + data.train_dislikes if changes else data.train_likes
     assert targets.lengths.tolist() == np.diff(split.indptr).tolist()
     assert_part_of(targets, split)
-    text = trainer.items.get_buffer("text")
+    text = trainer.items.modalities["text"].get_buffer("text")
     assert text.mean(dim=0).abs().max() < 1e-6
     assert text.std(dim=0, correction=0).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
 
@@ -817,9 +785,8 @@ def test_where_no_single_figure_would_pick_it_the_best_sum_does(
         "ranking.ndcg@10": iter([0.1, 0.2, 0.3]),
     }
 
-    class Planned:
-        def value(self, name: str) -> float:
-            return next(curves[name])
+    def planned(*_: object) -> dict[str, float]:
+        return {name: next(values) for name, values in curves.items()}
 
-    monkeypatch.setattr("pipeline.evaluation.protocols.evaluate_split", lambda *_: Planned())
+    monkeypatch.setattr("pipeline.evaluation.metrics.validation.validation_figures", planned)
     assert train(inputs, data, **PLUS | {"epochs": 3}).best_epoch == 2

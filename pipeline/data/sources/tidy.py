@@ -50,7 +50,7 @@ class RawTable:
 
 @dataclass(frozen=True)
 class TidyTables:
-    """Checked tables with columns of the types that `pipeline.artifacts.all` stores, and remarks a reader should see."""
+    """Checked tables with columns of the types that `pipeline.artifacts.data` stores, and remarks a reader should see."""
 
     interactions: pl.DataFrame
     items: pl.DataFrame

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from pipeline.data.dataset import Dataset
-    from pipeline.evaluation.protocols import Scorer
+    from pipeline.evaluation.protocols.scores import Scorer
 
 
 def fit_ease(data: Dataset, l2: float, dislike_weight: float = 0.0) -> Scorer:

@@ -74,9 +74,9 @@ class _AttentionSum(torch.autograd.Function):
         heads = s.shape[1]
         sums = np.empty((len(t), x.shape[1]), dtype=x.dtype)
         shares = np.empty((len(edges.columns), heads), dtype=x.dtype)
-        slope, threads = x.dtype.type(negative_slope), torch.get_num_threads()
+        slope = x.dtype.type(negative_slope)
         given = (edges.starts, edges.columns, s, t, slope, x, np.empty_like(t), np.empty_like(t), shares, sums)
-        by_blocks(_compiled().forward, edges.starts, threads, *given)
+        by_blocks(_compiled().forward, edges.starts, *given)
         ctx.save_for_backward(vectors, source_logits, target_logits)
         ctx.edges, ctx.shares, ctx.slope, ctx.concat = edges, shares, slope, concat
         return torch.from_numpy(sums if concat else _mean_of_heads(sums, heads))
@@ -85,16 +85,15 @@ class _AttentionSum(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, s, t = (_array(tensor) for tensor in ctx.saved_tensors)
-        edges, shares, threads = ctx.edges, ctx.shares, torch.get_num_threads()
+        edges, shares = ctx.edges, ctx.shares
         g = _array(gradient if ctx.concat else gradient / shares.shape[1])
         dx, ds, dt = np.empty_like(x), np.empty_like(s), np.empty_like(t)
         products = np.empty_like(shares)
         kernels, by_source = _compiled(), (edges.column_starts, edges.rows, edges.places)
-        by_blocks(kernels.of_vectors, edges.column_starts, threads, *by_source, shares, g, x, dx, products)
+        by_blocks(kernels.of_vectors, edges.column_starts, *by_source, shares, g, x, dx, products)
         by_blocks(
             kernels.of_targets,
             edges.starts,
-            threads,
             edges.starts,
             edges.columns,
             s,
@@ -105,7 +104,7 @@ class _AttentionSum(torch.autograd.Function):
             np.empty_like(t),
             dt,
         )
-        by_blocks(kernels.of_sources, edges.column_starts, threads, edges.column_starts, edges.places, products, ds)
+        by_blocks(kernels.of_sources, edges.column_starts, edges.column_starts, edges.places, products, ds)
         return torch.from_numpy(dx), torch.from_numpy(ds), torch.from_numpy(dt), None, None, None
 
 

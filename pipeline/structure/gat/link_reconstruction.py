@@ -103,15 +103,15 @@ class _ReconstructionLoss(torch.autograd.Function):
     def forward(ctx: Any, codes: torch.Tensor, edges: SortedPairs, others: SortedPairs) -> torch.Tensor:
         z = codes.detach().contiguous().numpy()
         gradient, loss = np.zeros_like(z), 0.0
-        kernels, threads = _compiled(), torch.get_num_threads()
+        kernels = _compiled()
         for pairs, sign in ((edges, 1), (others, -1)):
             count = len(pairs.columns)
             losses, weights = np.empty(len(z)), np.empty(count, dtype=z.dtype)
             epsilon, share = z.dtype.type(EPSILON), z.dtype.type(1 / count)
             by_row = (pairs.starts, pairs.columns, z, z.dtype.type(sign), epsilon, share)
-            by_blocks(kernels.by_row, pairs.starts, threads, *by_row, losses, weights, gradient)
+            by_blocks(kernels.by_row, pairs.starts, *by_row, losses, weights, gradient)
             by_column = (pairs.column_starts, pairs.rows, pairs.places, weights, z)
-            by_blocks(kernels.by_column, pairs.column_starts, threads, *by_column, gradient)
+            by_blocks(kernels.by_column, pairs.column_starts, *by_column, gradient)
             loss += losses.sum() / count
         ctx.gradient = gradient
         return codes.new_tensor(loss)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pipeline.common.cores import cores_here
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -90,13 +92,13 @@ def _place(values: NDArray[np.int32], free: NDArray[np.int64], order: NDArray[np
         free[value] += 1
 
 
-def by_blocks(kernel: Callable[..., Any], starts: NDArray[np.int64], threads: int, *arguments: Any) -> None:
-    """Call ``kernel(first, last, *arguments)`` for blocks of rows of about equal cost, as many at once as there are threads.
+def by_blocks(kernel: Callable[..., Any], starts: NDArray[np.int64], *arguments: Any) -> None:
+    """Call ``kernel(first, last, *arguments)`` for blocks of rows of about equal cost, as many at once as there are cores.
 
     Args:
         starts: where each row's pairs begin, (rows + 1,).
     """
-    rows = len(starts) - 1
+    rows, threads = len(starts) - 1, cores_here()
     if threads == 1:
         kernel(0, rows, *arguments)
         return

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from tqdm import tqdm
 
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.structure.sdne.network import build_autoencoder, reconstructed
@@ -27,7 +29,6 @@ from pipeline.structure.sdne.whole_rows import WholeRows
 
 if TYPE_CHECKING:
     import networkx as nx
-    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -95,6 +96,7 @@ class SDNE:
         Raises:
             ValueError: the nodes are not the numbers 0..n-1.
         """
+        # The pipeline has matrices and does not need it.
         import networkx as nx
 
         count = graph.number_of_nodes()
@@ -106,9 +108,6 @@ class SDNE:
 
     def fit_adjacency(self, adjacency: csr_matrix) -> None:
         """Fit to a symmetric 0/1 adjacency matrix without self loops, (M, M)."""
-        import torch
-        from tqdm import tqdm
-
         torch.manual_seed(torch_seed(self.seed, "sdne"))
         count = adjacency.shape[0]
         network = build_autoencoder(count, self.hidden_widths, self.dimensions, self.activation)
@@ -174,8 +173,6 @@ class SDNE:
         Returns:
             (pairs,).
         """
-        import torch
-
         scores = np.empty(len(sources), dtype=np.float32)
         with torch.inference_mode():
             for batch in self._batches(adjacency.shape[0]):

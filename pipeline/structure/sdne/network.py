@@ -7,14 +7,16 @@ is ever needed to read one (`SparseAutoencoder`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import embedding_bag
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -42,8 +44,6 @@ class Autoencoder(NamedTuple):
 
 def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int, activation: str) -> Autoencoder:
     """Encoder M -> hidden -> code and its mirror image, every layer with the activation, the code included."""
-    from torch import nn
-
     function = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[activation]
     widths = [count, *hidden_widths, dimensions]
 
@@ -103,19 +103,17 @@ class SparseAutoencoder(NamedTuple):
 
 def by_items(network: Autoencoder) -> SparseAutoencoder:
     """The same network, its first and last matrix copied to where items are rows; the layers between are shared."""
-    from torch.nn import Linear, Parameter, Sequential
-
     encoder, decoder = list(network.encoder), list(network.decoder)
     first, last = encoder[0], decoder[-2]
-    assert isinstance(first, Linear)
-    assert isinstance(last, Linear)
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
     return SparseAutoencoder(
-        Parameter(first.weight.detach().T.contiguous()),
+        nn.Parameter(first.weight.detach().T.contiguous()),
         first.bias,
-        Sequential(*encoder[1:]),
-        Sequential(*decoder[:-2]),
-        Parameter(last.weight.detach().clone()),
-        Parameter(last.bias.detach().clone()),
+        nn.Sequential(*encoder[1:]),
+        nn.Sequential(*decoder[:-2]),
+        nn.Parameter(last.weight.detach().clone()),
+        nn.Parameter(last.bias.detach().clone()),
         decoder[-1],
     )
 
@@ -133,30 +131,24 @@ def neighbour_sums(table: torch.Tensor, rows: csr_matrix) -> torch.Tensor:
     forth, back = (
         [as_indices(part, table.device) for part in (form.indices, form.indptr[:-1])] for form in (rows, rows.tocsc())
     )
-    sums: torch.Tensor = _neighbour_sums().apply(table, *forth, *back)
+    sums: torch.Tensor = _NeighbourSums.apply(table, *forth, *back)  # type: ignore[no-untyped-call]
     return sums
 
 
-@cache
-def _neighbour_sums() -> Any:
+class _NeighbourSums(torch.autograd.Function):
     """`embedding_bag`, and its gradient as another one: a sum over a column's entries, which nobody need sort."""
-    import torch
-    from torch.nn.functional import embedding_bag
 
-    class NeighbourSums(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, table: torch.Tensor, *indices: torch.Tensor) -> torch.Tensor:
-            entries, starts, *back = indices
-            ctx.save_for_backward(*back)
-            return embedding_bag(entries, table, starts, mode="sum")
+    @staticmethod
+    def forward(ctx: Any, table: torch.Tensor, *indices: torch.Tensor) -> torch.Tensor:
+        entries, starts, *back = indices
+        ctx.save_for_backward(*back)
+        return embedding_bag(entries, table, starts, mode="sum")
 
-        @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(ctx: Any, outer: torch.Tensor) -> Any:
-            entries, starts = ctx.saved_tensors
-            return embedding_bag(entries, outer, starts, mode="sum"), None, None, None, None
-
-    return NeighbourSums
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: torch.Tensor) -> Any:
+        entries, starts = ctx.saved_tensors
+        return embedding_bag(entries, outer, starts, mode="sum"), None, None, None, None
 
 
 def first_order(codes: torch.Tensor, among: csr_matrix) -> torch.Tensor:
@@ -210,6 +202,4 @@ def reconstructed(
 
 
 def as_indices(values: NDArray[np.integer[Any]], device: torch.device) -> torch.Tensor:
-    import torch
-
     return torch.from_numpy(values.astype(np.int64)).to(device)

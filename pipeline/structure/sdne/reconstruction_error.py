@@ -12,15 +12,17 @@ dE/dH. The derivative of the activations can be told from their output, so that 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import embedding_bag
 
 from pipeline.structure.sdne.network import as_indices
 
 if TYPE_CHECKING:
-    import torch
     from scipy.sparse import csr_matrix
 
 # Entries of y that are held at once: 2 MiB in float32.
@@ -29,8 +31,6 @@ BLOCK_CELLS = 2**19
 
 def slope(activation: torch.nn.Module, output: torch.Tensor) -> torch.Tensor:
     """The derivative of an activation, by its output: tanh, sigmoid or ReLU."""
-    from torch import nn
-
     if isinstance(activation, nn.Tanh):
         return output.square().neg_().add_(1)
     if isinstance(activation, nn.Sigmoid):
@@ -41,8 +41,6 @@ def slope(activation: torch.nn.Module, output: torch.Tensor) -> torch.Tensor:
 
 def applied(activation: torch.nn.Module, values: torch.Tensor) -> torch.Tensor:
     """An activation in place. PyTorch's tanh takes three times as long as its sigmoid, and tanh z = 2 sigmoid(2z) - 1."""
-    from torch import nn
-
     if isinstance(activation, nn.Tanh):
         return values.mul_(2).sigmoid_().mul_(2).sub_(1)
     result: torch.Tensor = activation(values)
@@ -70,8 +68,6 @@ def block_error(
     Returns:
         A scalar.
     """
-    import torch
-
     by_column = rows.tocsc()
     starts = by_column.indptr
     source = as_indices(by_column.indices, hidden.device)
@@ -101,9 +97,6 @@ def edge_error(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, rows: csr_matrix, activation: torch.nn.Module
 ) -> torch.Tensor:
     """Over the edges of ``rows`` alone; arguments as for `block_error`."""
-    import torch
-    from torch.nn.functional import embedding_bag
-
     # The same entries in the order of their columns, with the place that each has in the order of the rows.
     placed = rows.copy()
     placed.data = np.arange(rows.nnz)
@@ -134,25 +127,20 @@ def _with_gradient(total: torch.Tensor, *halves: tuple[torch.Tensor, torch.Tenso
     Args:
         halves: what it depends on, and half of its derivative by that.
     """
-    found: torch.Tensor = _known().apply(total, *(part for pair in zip(*halves, strict=True) for part in pair))
+    found: torch.Tensor = _KnownGradient.apply(total, *(part for pair in zip(*halves, strict=True) for part in pair))  # type: ignore[no-untyped-call]
     return found
 
 
-@cache
-def _known() -> Any:
-    """The autograd function of a sum, of what it depends on, and of half its derivative by each of these."""
-    import torch
+class _KnownGradient(torch.autograd.Function):
+    """Of a sum, of what it depends on, and of half its derivative by each of these."""
 
-    class Known(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, total: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
-            ctx.save_for_backward(*parts[len(parts) // 2 :])
-            return total.clone()
+    @staticmethod
+    def forward(ctx: Any, total: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(*parts[len(parts) // 2 :])
+        return total.clone()
 
-        @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(ctx: Any, outer: torch.Tensor) -> Any:
-            halves = ctx.saved_tensors
-            return None, *(half.mul_(2 * outer) for half in halves), *(None for _ in halves)
-
-    return Known
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: torch.Tensor) -> Any:
+        halves = ctx.saved_tensors
+        return None, *(half.mul_(2 * outer) for half in halves), *(None for _ in halves)

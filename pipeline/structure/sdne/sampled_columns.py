@@ -14,12 +14,11 @@ the gradient the gradient. A drawn column that is an edge of the row counts for 
 The two matrices with a row for each item (of the first layer, and of the last) have their L2 term over the same S rows, times M / S.
 With S = M all is exact.
 
-A step meets rows of these two matrices for the drawn and for the batch's neighbours, and no others. They are taken out, each once;
-the loss is that of the small network they make, its gradient a dense one for these rows alone, and Adam moves these alone
-(`row_adam`: an item's moments stand still where it is not met). Adam proper passes over both matrices and their moments in
-every step: M / batch steps of M rows each are M^2 again.
+A step meets rows of these two matrices for the drawn and for the batch's neighbours, and no others. They are taken out, each once,
+and the loss is that of the small network they make. Adam passes over both matrices in every step, fused: for M / batch steps that
+is M^2 h / batch in all, which at 100,000 items is a small part of the rest.
 
-A pass costs O(edges h + M S h) instead of O(M^2 h); a batch's memory is O((its edges + S) h + batch S) beside the weights.
+A pass costs O(edges h + M S h + M^2 h / batch) instead of O(M^2 h); a batch's memory is O((its edges + S) h + batch S) beside the weights.
 """
 
 from __future__ import annotations
@@ -27,20 +26,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from scipy.sparse import csr_matrix
 
-from pipeline.structure.adam import Adam
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error, edge_error
-from pipeline.structure.sdne.row_adam import RowAdam
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 
 class SampledColumns:
-    """How a batch of rows is learned from: by a sample of the columns, and a step moves the items that it meets.
+    """How a batch of rows is learned from: by a sample of the columns.
 
     Args:
         size: S, how many columns are drawn for a batch.
@@ -60,42 +57,34 @@ class SampledColumns:
             half.to(device)
         self.network = by_items(network)
         self._beta, self._size, self._random = beta, size, random
-        self._items = RowAdam(self.network.by_item(), learning_rate)
-        self._between = Adam(self.network.between(), learning_rate, fused=True)
+        self._optimiser = torch.optim.Adam(
+            [*self.network.by_item(), *self.network.between()], learning_rate, fused=True
+        )
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         columns = np.sort(self._random.choice(adjacency.shape[0], self._size, replace=False, shuffle=False))
-        self._met, self._part, losses = sampled_losses(self.network, adjacency, batch, columns, self._beta)
-        return losses
+        return sampled_losses(self.network, adjacency, batch, columns, self._beta)
 
     def step(self, loss: torch.Tensor) -> None:
-        self._between.zero_grad()
+        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [part.grad for part in self._part.by_item() if part.grad is not None]
-        self._items.step(self._met, gradients)
-        self._between.step()
+        self._optimiser.step()
 
 
 def sampled_losses(
     network: SparseAutoencoder, adjacency: csr_matrix, batch: NDArray[np.int64], columns: NDArray[np.int64], beta: float
-) -> tuple[torch.Tensor, SparseAutoencoder, Losses]:
+) -> Losses:
     """The three terms over a batch of nodes, those of `whole_rows.whole_losses` on average over all draws of the columns.
 
     Args:
         adjacency: (M, M).
         batch: nodes.
         columns: drawn, (S,), each once, ascending.
-
-    Returns:
-        The items met, (met,); the network of these, whose `by_item` get the gradients; the terms.
     """
-    import torch
-    from scipy.sparse import csr_matrix
-
     rows = adjacency[batch]
     items = np.union1d(rows.indices, columns)
     met = as_indices(items, network.inputs.device)
-    inputs, outputs, bias = (table.detach().index_select(0, met).requires_grad_() for table in network.by_item())
+    inputs, outputs, bias = (table.index_select(0, met) for table in network.by_item())
     part = network._replace(inputs=inputs, outputs=outputs, output_bias=bias)
     among_met = csr_matrix((rows.data, np.searchsorted(items, rows.indices), rows.indptr), (len(batch), len(items)))
     codes = part.codes(among_met)
@@ -107,9 +96,8 @@ def sampled_losses(
     share = len(columns) / adjacency.shape[0]
     l2 = torch.stack([table.square().sum() for table in (entering, weights)]).sum() / share
     between = [parameter.square().sum() for parameter in network.between() if parameter.dim() == 2]
-    losses = Losses(
+    return Losses(
         beta**2 * edges + zeros / share,
         first_order(codes, rows[:, batch]),
         torch.stack([l2, *between]).sum() / 2,
     )
-    return met, part, losses

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from pipeline.structure.adam import Adam
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -33,7 +32,7 @@ class WholeRows:
             {"params": self.network.weights(), "weight_decay": decay},
             {"params": self.network.biases()},
         ]
-        self._optimiser = Adam(groups, learning_rate, fused=True)
+        self._optimiser = torch.optim.Adam(groups, learning_rate, fused=True)
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         return whole_losses(self.network, adjacency, batch, self._beta)
@@ -46,8 +45,6 @@ class WholeRows:
 
 def whole_losses(network: SparseAutoencoder, adjacency: csr_matrix, batch: NDArray[np.int64], beta: float) -> Losses:
     """The three terms over a batch of nodes; the L2 term without a gradient (see `WholeRows`)."""
-    import torch
-
     rows = adjacency[batch]
     codes = network.codes(rows)
     hidden = network.decoder(codes)

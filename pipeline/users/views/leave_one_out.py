@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.users.side_by_side import side_by_side
+from pipeline.common.side_by_side import side_by_side
 
 # Added to the logits of padding: large enough for a weight of exactly zero, finite so that empty histories give no NaN.
 MASKED = -1e9

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import embedding
 
+from pipeline.common.side_by_side import side_by_side
 from pipeline.users.histories import Chunk, Histories
-from pipeline.users.side_by_side import side_by_side
 from pipeline.users.views.folded import SharedOut
 from pipeline.users.views.leave_one_out import Sets, attention_weights, leave_each_out
 from pipeline.users.views.view import AttentionView, sizes

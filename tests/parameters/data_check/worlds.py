@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.parameters.data_check.check import DataCheck, Wishes, check_folder
-from stages.data_cli import DEFAULTS, SEED
+from stages.cli.data import DEFAULTS, SEED
 
 
 def tables(users: int = 12, items: int = 10) -> dict[str, pl.DataFrame]:

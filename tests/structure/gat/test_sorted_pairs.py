@@ -38,9 +38,10 @@ def test_a_number_beyond_the_size_is_an_error(rows: list[int], columns: list[int
         sorted_pairs(np.array(rows), np.array(columns), (6, 4))
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("cores", [1, 3])
 @pytest.mark.parametrize("lengths", [[], [0], [5], [1, 0, 90, 2, 0, 7], [1] * 100])
-def test_every_row_is_in_one_block(threads: int, lengths: list[int]) -> None:
+def test_every_row_is_in_one_block(cores: int, lengths: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.structure.gat.sorted_pairs.cores_here", lambda: cores)
     met: list[int] = []
     lock = threading.Lock()
 
@@ -49,13 +50,15 @@ def test_every_row_is_in_one_block(threads: int, lengths: list[int]) -> None:
         with lock:
             met.extend(range(first, last))
 
-    by_blocks(kernel, np.cumsum([0, *lengths]), threads, "passed on")
+    by_blocks(kernel, np.cumsum([0, *lengths]), "passed on")
     assert sorted(met) == list(range(len(lengths)))
 
 
-def test_what_a_thread_raises_is_raised() -> None:
+def test_what_a_thread_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.structure.gat.sorted_pairs.cores_here", lambda: 2)
+
     def kernel(first: int, last: int) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        by_blocks(kernel, np.arange(9), 2)
+        by_blocks(kernel, np.arange(9))

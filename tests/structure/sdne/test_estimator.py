@@ -16,10 +16,8 @@ from scipy.sparse import csr_matrix
 from benchmarks.rows.init_sdne import dense_losses
 from pipeline.common.random_streams import torch_seed
 from pipeline.common.vector_health import link_auc, sampled_non_edges
-from pipeline.structure.sdne import error as sdne_error
+from pipeline.structure.sdne import estimator, reconstruction_error
 from pipeline.structure.sdne import network as sdne_network
-from pipeline.structure.sdne import sdne
-from pipeline.structure.sdne import whole as sdne_whole
 from pipeline.structure.sdne.estimator import SDNE
 from pipeline.structure.sdne.network import Autoencoder, SparseAutoencoder, build_autoencoder, by_items
 from pipeline.structure.sdne.whole_rows import WholeRows, whole_losses
@@ -145,7 +143,7 @@ def test_the_gradients_are_those_of_autograd_over_whole_rows_whatever_the_size_o
     (3.0 * second + 0.5 * first).backward()
     expected = gradients(plain)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sdne_error, "BLOCK_CELLS", cells)
+        patch.setattr(reconstruction_error, "BLOCK_CELLS", cells)
         second, first, l2 = whole_losses(network, csr_matrix(adjacency), np.array(batch), beta)
     # The gradient of the L2 term is Adam's to add.
     assert not l2.requires_grad
@@ -246,8 +244,8 @@ def first_gradient(alpha: float, beta: float, nu: float, adjacency: csr_matrix) 
 def test_a_step_descends_the_weighted_sum(weights: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     alpha, beta, nu = weights
     adjacency = csr_matrix(random_graph(12, 3).astype(np.float32))
-    monkeypatch.setattr(sdne_whole, "Adam", lambda groups, rate, fused: torch.optim.SGD(groups, lr=rate))
-    monkeypatch.setattr(sdne, "stream", lambda *_: np.random.default_rng(0))
+    monkeypatch.setattr(torch.optim, "Adam", lambda groups, rate, fused: torch.optim.SGD(groups, lr=rate))
+    monkeypatch.setattr(estimator, "stream", lambda *_: np.random.default_rng(0))
     fitted = model(alpha=alpha, beta=beta, nu=nu, batch_size=12, epochs=1, learning_rate=1e-3)
     fitted.fit_adjacency(adjacency)
     torch.manual_seed(torch_seed(5, "sdne"))
@@ -327,14 +325,14 @@ def test_no_row_is_densified_and_batches_have_their_size(monkeypatch: pytest.Mon
 
 def test_an_error_is_looked_at_by_blocks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    original = sdne_error.applied
+    original = reconstruction_error.applied
 
     def spy(activation: torch.nn.Module, values: torch.Tensor) -> torch.Tensor:
         sizes.append(values.numel())
         return original(activation, values)
 
-    monkeypatch.setattr(sdne_error, "applied", spy)
-    monkeypatch.setattr(sdne_error, "BLOCK_CELLS", 50)
+    monkeypatch.setattr(reconstruction_error, "applied", spy)
+    monkeypatch.setattr(reconstruction_error, "BLOCK_CELLS", 50)
     model(batch_size=10, epochs=1).fit_adjacency(matrix(two_communities(), 33))
     assert max(sizes) == 50
     assert sum(sizes) == 33 * 33
@@ -379,4 +377,4 @@ def test_training_ends_when_five_passes_hardly_lower_the_loss() -> None:
 def test_a_tolerance_is_first_looked_at_when_five_passes_can_be_compared() -> None:
     fitted = model(epochs=20, tolerance=0.99)
     fitted.fit_adjacency(csr_matrix(random_graph(9, 4).astype(np.float32)))
-    assert len(fitted.history) == 1 + sdne.WINDOW
+    assert len(fitted.history) == 1 + estimator.WINDOW

@@ -89,21 +89,18 @@ def test_in_single_precision_gradients_stay_close_below_the_peak_and_above(monke
 
 
 @pytest.mark.parametrize("sharpness", [1.0, 14.0])
-def test_chunks_side_by_side_are_what_they_are_alone_byte_for_byte(sharpness: float) -> None:
+def test_chunks_side_by_side_are_what_they_are_alone_byte_for_byte(
+    sharpness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     together = [Sets(*(part[number : number + 2] for part in (*parts(sharpness), PRESENT))) for number in range(3)]
-    before = torch.get_num_threads()
-    try:
-        found = []
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            given = [Sets(*(part.detach().requires_grad_() for part in chunk[:3]), chunk.present) for chunk in together]
-            views = leave_each_out(given)
-            total = sum(number * view.square().sum() for number, one in enumerate(views, 1) for view in one)
-            wanted = [part for chunk in given for part in chunk[:3]]
-            found.append([*(view for one in views for view in one), *torch.autograd.grad(total, wanted)])
-            assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda cores=cores: cores)
+        given = [Sets(*(part.detach().requires_grad_() for part in chunk[:3]), chunk.present) for chunk in together]
+        views = leave_each_out(given)
+        total = sum(number * view.square().sum() for number, one in enumerate(views, 1) for view in one)
+        wanted = [part for chunk in given for part in chunk[:3]]
+        found.append([*(view for one in views for view in one), *torch.autograd.grad(total, wanted)])
     alone = [leave_each_out([chunk])[0] for chunk in together]
     for one, other in zip(*found, strict=True):
         assert torch.equal(one, other)

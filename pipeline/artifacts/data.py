@@ -1,0 +1,54 @@
+"""What `check_tables`, `fetch` and `prepare` write: four tidy tables, whatever their source; then dense indices and splits."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.artifacts.kinds import Table, Text
+
+# check_tables
+TABLES_CHECKED = Text("artifacts/{dataset}/tables.checked")
+
+# fetch: the four tidy tables, whatever their source; ids are strings
+SOURCE_INTERACTIONS = Table(
+    "artifacts/{dataset}/source/interactions.parquet",
+    {"user_id": pl.String, "item_id": pl.String, "rating": pl.Float32, "like": pl.Boolean, "timestamp": pl.Float64},
+    key=("user_id", "item_id"),
+    nullable=frozenset({"rating", "like", "timestamp"}),
+)
+SOURCE_ITEMS = Table("artifacts/{dataset}/source/items.parquet", {"item_id": pl.String}, key=("item_id",), more=True)
+SOURCE_KG = Table(
+    "artifacts/{dataset}/source/kg.parquet",
+    {"head": pl.String, "relation": pl.String, "tail": pl.String},
+    key=("head", "relation", "tail"),
+)
+SOURCE_ITEM_ENTITIES = Table(
+    "artifacts/{dataset}/source/item_entities.parquet",
+    {"item_id": pl.String, "entity_id": pl.String},
+    key=("item_id", "entity_id"),
+)
+
+# prepare: dense indices (item, user: 0-based), splits, sampled candidates
+ITEMS = Table(
+    "artifacts/{dataset}/dataset/items.parquet", {"item": pl.Int32, "item_id": pl.String}, key=("item",), more=True
+)
+USERS = Table("artifacts/{dataset}/dataset/users.parquet", {"user": pl.Int32, "user_id": pl.String}, key=("user",))
+INTERACTIONS = Table(
+    "artifacts/{dataset}/dataset/interactions.parquet",
+    {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String},
+    key=("user", "item"),
+    nullable=frozenset({"rating"}),
+    holds={
+        "split train, valid or test": pl.col("split").is_in(["train", "valid", "test"]),
+        "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
+    },
+)
+UNRATED_CANDIDATES = Table(
+    "artifacts/{dataset}/dataset/unrated_candidates.parquet",
+    {"user": pl.Int32, "item": pl.Int32, "split": pl.String},
+    key=("user", "item"),
+    holds={
+        "split valid or test": pl.col("split").is_in(["valid", "test"]),
+        "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
+    },
+)

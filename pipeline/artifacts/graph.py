@@ -1,0 +1,29 @@
+"""What `build_graph` writes."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Text
+
+# build_graph: each edge once, source < target, with the number of shared entities
+EDGES = Table(
+    "artifacts/{dataset}/graph/edges.parquet",
+    {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
+    key=("source", "target"),
+    holds={
+        "0 <= source < target": (pl.col("source") >= 0) & (pl.col("source") < pl.col("target")),
+        "an overlap of at least 1": pl.col("overlap") >= 1,
+    },
+)
+# Entities around each item, N_i: 0-based in the order of their names.
+NEIGHBOURS = Table(
+    "artifacts/{dataset}/graph/neighbours.parquet",
+    {"item": pl.Int32, "entity": pl.Int32},
+    key=("item", "entity"),
+    holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+)
+THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
+THRESHOLDS_PLOT = Text("plots/{dataset}/thresholds.svg")
+GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
+GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")

@@ -1,0 +1,344 @@
+"""Kinds of artifacts: a table, tensors, numbers, a curve, a text, lines. The modules beside this one name each of them.
+
+This is the only module that reads or writes them. Writing is atomic (a temporary name, then a move) and deterministic
+(same content, same bytes: Parquet sorted by a unique key, safetensors with one metadata key, JSON with rounded
+numbers). Reading checks everything again, since a damaged cache object of the right size comes back without a word.
+
+Artifacts of one data set live in ``artifacts/<dataset>/``, figures in ``metrics/`` and ``plots/``; every method takes the
+data set's name and the workspace's root.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from pipeline.common.errors import InputError
+from pipeline.common.row_keys import has_repeats, in_key_order
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Array = np.ndarray[Any, Any]
+Columns = Mapping[str, type[pl.DataType] | pl.DataType]
+HERE = Path()
+# Where structural vectors are when nothing else is said, and where variants that are no ablations leave their evaluation.
+DEFAULT_SOURCE = "structure"
+DEFAULT_GROUP = "variants"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes private files; artifacts get the permissions any new file would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """``{dataset}`` in the path stands for the data set's name, other names are filled in by `of`."""
+
+    path: str
+
+    def of(self, **names: str) -> Self:
+        """The same artifact of one variant (``{variant}``), of one group of variants or one way to make structural vectors."""
+        path = self.path
+        for name, value in names.items():
+            path = path.replace(f"{{{name}}}", value)
+        return replace(self, path=path)
+
+    def at(self, dataset: str, root: Path = HERE) -> Path:
+        return root / self.path.format(dataset=dataset, source=DEFAULT_SOURCE, group=DEFAULT_GROUP)
+
+    def _existing(self, dataset: str, root: Path) -> Path:
+        path = self.at(dataset, root)
+        if not path.is_file():
+            raise InputError(
+                f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back"
+            )
+        return path
+
+
+@dataclass(frozen=True)
+class Table(Artifact):
+    """A Parquet table, one row per key.
+
+    Attributes:
+        columns: name to type; no nulls, no NaN, unless named in ``nullable``.
+        key: columns that identify a row; rows are stored in their order.
+        holds: what must be true of every row, said in words to the expression that tells.
+        more: further columns of any type are allowed (items carry whatever text columns their source has).
+    """
+
+    columns: Columns = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    nullable: frozenset[str] = frozenset()
+    more: bool = False
+    not_empty: bool = True
+    holds: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+    def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
+        path = self.at(dataset, root)
+        names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
+        ordered = in_key_order(frame.select(names), self.key).rechunk()
+        self._check(ordered, path)
+        buffer = io.BytesIO()
+        ordered.write_parquet(buffer, compression="zstd", statistics=True)
+        write_bytes(path, buffer.getvalue())
+
+    def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
+        path = self._existing(dataset, root)
+        try:
+            frame = pl.read_parquet(path.read_bytes())
+        # polars has no common base class for what a damaged file can raise
+        except (Exception, pl.exceptions.PanicException) as error:
+            raise InputError(f"{path}: not a readable Parquet file: {_flat(error)}") from None
+        self._check(frame, path)
+        return frame
+
+    def _check(self, frame: pl.DataFrame, path: Path) -> None:
+        for name, dtype in self.columns.items():
+            if name not in frame.columns:
+                raise InputError(f"{path}: column {name}: not found; expected columns: {', '.join(self.columns)}")
+            if frame.schema[name] != dtype:
+                raise InputError(f"{path}: column {name}: found type {frame.schema[name]}, expected {dtype}")
+            if name not in self.nullable:
+                _no_missing(frame[name], path)
+        if not self.more and len(frame.columns) != len(self.columns):
+            unknown = [name for name in frame.columns if name not in self.columns]
+            raise InputError(f"{path}: column {unknown[0]}: unknown; expected columns: {', '.join(self.columns)}")
+        if self.not_empty and frame.is_empty():
+            raise InputError(f"{path}: found no rows, expected at least one")
+        for words, holds in self.holds.items():
+            broken = frame.select((~holds).alias("broken"))["broken"].arg_true()
+            if len(broken):
+                raise InputError(f"{path}: row {broken[0]}: found {frame.row(broken[0])}, expected {words}")
+        if self.key and has_repeats(frame, self.key):
+            raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
+
+
+def _no_missing(column: pl.Series, path: Path) -> None:
+    bad = column.is_null()
+    if column.dtype.is_float():
+        bad = bad | column.is_nan() | column.is_infinite()
+    if bad.any():
+        raise InputError(
+            f"{path}: column {column.name}, row {bad.arg_true()[0]}: found {column[int(bad.arg_true()[0])]}, expected a value"
+        )
+
+
+@dataclass(frozen=True)
+class Vectors(Artifact):
+    """A folder with two tables of vectors whose inner products are a model's scores, or with one line that says why there are none.
+
+    A stage's outputs are the same for every model, and not every model has such vectors. Each table has an id and a
+    ``vector``, a list of fixed size.
+    """
+
+    items: ClassVar[str] = "item_vectors.parquet"
+    users: ClassVar[str] = "user_vectors.parquet"
+    none: ClassVar[str] = "no-vectors.txt"
+
+    def write(self, vectors: tuple[pl.DataFrame, pl.DataFrame] | str, dataset: str, root: Path = HERE) -> None:
+        """
+        Args:
+            vectors: of items (`item_id`, `vector`) and of users (`user_id`, `vector`); or why there are none.
+        """
+        path = self.at(dataset, root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            made = Path(folder) / path.name
+            if isinstance(vectors, str):
+                write_bytes(made / self.none, f"{vectors}\n".encode())
+            else:
+                for table, frame in zip(self._tables(made), vectors, strict=True):
+                    table.write(frame, dataset)
+            if path.exists():
+                # A folder cannot be moved over another: the old one is out of the way before the new one comes.
+                path.rename(Path(folder) / "old")
+            made.rename(path)
+
+    def read(self, dataset: str, root: Path = HERE) -> tuple[pl.DataFrame, pl.DataFrame] | str:
+        path = self.at(dataset, root)
+        if (path / self.none).is_file():
+            return (path / self.none).read_text(encoding="utf-8").strip()
+        items, users = (table.read(dataset) for table in self._tables(path))
+        found = [frame.schema["vector"] for frame in (items, users)]
+        if found[0] != found[1] or found[0].inner != pl.Float32:  # type: ignore[attr-defined]
+            raise InputError(
+                f"{path}: found {found[0]} of items and {found[1]} of users, expected float32 vectors of one width; "
+                "run `dvc repro`"
+            )
+        return items, users
+
+    def _tables(self, folder: Path) -> tuple[Table, Table]:
+        finite = {"finite numbers": pl.col("vector").arr.eval(pl.element().is_finite()).arr.all()}
+        items, users = (
+            Table(f"{folder}/{name}", {key: pl.String, "vector": pl.Array}, key=(key,), holds=finite)
+            for name, key in ((self.items, "item_id"), (self.users, "user_id"))
+        )
+        return items, users
+
+
+@dataclass(frozen=True)
+class Tensors(Artifact):
+    """A safetensors file of named float32 arrays.
+
+    Attributes:
+        dimensions: name to number of dimensions; ``None`` allows any names and shapes (a model's weights).
+    """
+
+    dimensions: Mapping[str, int] | None = None
+
+    def write(
+        self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None
+    ) -> None:
+        """``about`` is kept beside the arrays as one JSON string: with two metadata keys the byte order is random."""
+        from safetensors.numpy import save
+
+        path = self.at(dataset, root)
+        kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+        self._check(kept, path)
+        write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
+
+    def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = self._existing(dataset, root)
+        try:
+            arrays = load(path.read_bytes())
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
+        self._check(arrays, path)
+        return arrays
+
+    def about(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
+        from safetensors import SafetensorError, safe_open
+
+        path = self._existing(dataset, root)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return dict(json.loads(file.metadata()["about"]))
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
+
+    def _check(self, arrays: Mapping[str, Array], path: Path) -> None:
+        for name, dimensions in (self.dimensions or {}).items():
+            if name not in arrays:
+                raise InputError(f"{path}: tensor {name}: not found; expected: {', '.join(self.dimensions or {})}")
+            if arrays[name].ndim != dimensions:
+                raise InputError(f"{path}: tensor {name}: found {arrays[name].ndim} dimensions, expected {dimensions}")
+        for name, array in arrays.items():
+            if array.dtype != np.float32:
+                raise InputError(f"{path}: tensor {name}: found type {array.dtype}, expected float32")
+            if not np.isfinite(array).all():
+                where = [int(position) for position in np.argwhere(~np.isfinite(array))[0]]
+                raise InputError(
+                    f"{path}: tensor {name}, position {where}: found {array[tuple(where)]}, expected a finite number"
+                )
+
+
+@dataclass(frozen=True)
+class Numbers(Artifact):
+    """A small nested JSON of numbers, rounded so that noise in the last digits is not a change."""
+
+    digits: int = 6
+
+    def write(self, content: Mapping[str, Any], dataset: str, root: Path = HERE) -> None:
+        text = json.dumps(self._rounded(content, self.at(dataset, root)), indent=2, allow_nan=False)
+        write_bytes(self.at(dataset, root), (text + "\n").encode())
+
+    def read(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
+        path = self._existing(dataset, root)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise TypeError(f"found {type(content).__name__}, expected an object")
+            self._rounded(content, path)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: not a readable JSON file of numbers: {_flat(error)}") from None
+        return content
+
+    def _rounded(self, content: Any, path: Path) -> Any:
+        if isinstance(content, Mapping):
+            return {str(key): self._rounded(value, path) for key, value in content.items()}
+        if isinstance(content, bool | int | np.integer):
+            return int(content)
+        # Adding zero makes -0.0 a plain zero.
+        number = round(float(content), self.digits) + 0.0
+        if not np.isfinite(number):
+            raise InputError(f"{path}: found {number}, expected finite numbers only")
+        return number
+
+
+@dataclass(frozen=True)
+class Curve(Artifact):
+    """A TSV with one row per step (epoch, S_m), which `dvc plots` draws."""
+
+    columns: tuple[str, ...] = ()
+
+    def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
+        text = frame.select(self.columns).write_csv(separator="\t", float_precision=6)
+        write_bytes(self.at(dataset, root), text.encode())
+
+    def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
+        path = self._existing(dataset, root)
+        try:
+            return pl.read_csv(path.read_bytes(), separator="\t").select(self.columns)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise InputError(
+                f"{path}: not a readable table with the columns {', '.join(self.columns)}: {_flat(error)}"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Text(Artifact):
+    """A text file: an SVG plot, a note."""
+
+    def write(self, content: str, dataset: str = "", root: Path = HERE) -> None:
+        write_bytes(self.at(dataset, root), content.encode())
+
+    def read(self, dataset: str = "", root: Path = HERE) -> str:
+        return self._existing(dataset, root).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Lines(Artifact):
+    """Lines for a person to read, under a first one that counts them: DVC warns of empty files."""
+
+    def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
+        # Names out of the data may hold line breaks of any kind.
+        flat = [" ".join(line.split()) for line in lines]
+        write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode())
+
+    def read(self, dataset: str, root: Path = HERE) -> list[str]:
+        path = self._existing(dataset, root)
+        first, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        if first != f"{len(lines)} lines":
+            raise InputError(
+                f"{path}: found {len(lines)} lines under {first!r}, expected as many as it says; run `dvc repro`"
+            )
+        return lines
+
+
+def _flat(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

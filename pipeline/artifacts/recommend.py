@@ -1,0 +1,46 @@
+"""What `recommend` writes, of each variant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from pipeline.artifacts.kinds import Table, Tensors, Vectors
+from pipeline.artifacts.users import USERS_CURVE
+
+# recommend: of each variant; ids are the source's own
+RECOMMENDATIONS = Table(
+    "artifacts/{dataset}/recommendations/{variant}.parquet",
+    {
+        "user_id": pl.String,
+        "rank": pl.Int32,
+        "item_id": pl.String,
+        "score": pl.Float32,
+        # Parts that add up to the score; without an item where they are of several, or of the biases.
+        "reasons": pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": pl.Float32})),
+    },
+    key=("user_id", "rank"),
+    not_empty=False,
+    holds={
+        "ranks from 1": pl.col("rank") >= 1,
+        "parts that are numbers": pl.col("reasons").list.eval(pl.element().struct.field("part").is_finite()).list.all(),
+    },
+)
+VECTORS = Vectors("artifacts/{dataset}/vectors/{variant}")
+
+# recommend: what the report shows of a variant
+SHOWCASE_MODEL = Tensors("artifacts/{dataset}/showcase/{variant}/model.safetensors")
+SHOWCASE_CURVE = replace(USERS_CURVE, path="artifacts/{dataset}/showcase/{variant}/curve.tsv")
+SHOWCASE_RECOMMENDATIONS = Table(
+    "artifacts/{dataset}/showcase/{variant}/recommendations.parquet",
+    {"user": pl.Int32, "rank": pl.Int32, "item": pl.Int32, "score": pl.Float64, "bias": pl.Float64},
+    key=("user", "rank"),
+    not_empty=False,
+)
+SHOWCASE_REASONS = Table(
+    "artifacts/{dataset}/showcase/{variant}/reasons.parquet",
+    {"user": pl.Int32, "rank": pl.Int32, "cause": pl.Int32, "like": pl.Boolean, "part": pl.Float64},
+    key=("user", "rank", "cause"),
+    not_empty=False,
+)

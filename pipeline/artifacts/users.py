@@ -1,0 +1,13 @@
+"""What `train_users` writes, of each variant."""
+
+from __future__ import annotations
+
+from pipeline.artifacts.kinds import Curve, Tensors, Text
+
+# train_users: of each variant
+MODEL = Tensors("artifacts/{dataset}/users/{variant}/model.safetensors")
+USERS_CURVE = Curve(
+    "plots/{dataset}/train_users/{variant}.tsv",
+    ("epoch", "loss", "ctr_user_auc", "impression_ndcg@10", "ranking_ndcg@10"),
+)
+USERS_CURVE_PLOT = Text("plots/{dataset}/train_users/{variant}.svg")

@@ -1,0 +1,50 @@
+"""Every metric: an entry of `METRICS`, in the order in which tables show them.
+
+A new one is a function in a module of its own and a line here. Training does not run again for it: what validates a model while it is
+trained, `validation`, knows nothing of this list.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pipeline.evaluation.metrics.auc import pooled_auc, user_auc
+from pipeline.evaluation.metrics.hit import hit
+from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, Metric, OfCatalogue, PerUserMetric, Pooled
+from pipeline.evaluation.metrics.ndcg import ndcg
+from pipeline.evaluation.metrics.recall import recall
+from pipeline.evaluation.metrics.reciprocal_rank import reciprocal_rank
+from pipeline.evaluation.metrics.threshold import accuracy, f1
+
+METRICS: tuple[Metric, ...] = (
+    Pooled("ctr", "auc", pooled_auc),
+    ByPairs("ctr", "user_auc", user_auc),
+    Pooled("ctr", "accuracy", accuracy, needs_threshold=True, tested=False),
+    Pooled("ctr", "f1", f1, needs_threshold=True, tested=False),
+    Pooled("impression", "auc", pooled_auc),
+    ByPairs("impression", "user_auc", user_auc),
+    ByRanks("impression", "mrr", reciprocal_rank),
+    ByRanks("impression", "ndcg@5", partial(ndcg, k=5)),
+    ByRanks("impression", "ndcg@10", partial(ndcg, k=10)),
+    ByRanks("ranking", "ndcg@5", partial(ndcg, k=5)),
+    ByRanks("ranking", "ndcg@10", partial(ndcg, k=10)),
+    ByRanks("ranking", "recall@10", partial(recall, k=10)),
+    ByRanks("ranking", "recall@20", partial(recall, k=20)),
+    ByRanks("ranking", "hit@10", partial(hit, k=10)),
+    OfCatalogue("ranking", "coverage@10", lambda scored: scored.coverage),
+)
+PER_USER: tuple[PerUserMetric, ...] = tuple(metric for metric in METRICS if isinstance(metric, PerUserMetric))
+POOLED: tuple[Pooled, ...] = tuple(metric for metric in METRICS if isinstance(metric, Pooled))
+OF_CATALOGUE: tuple[OfCatalogue, ...] = tuple(metric for metric in METRICS if isinstance(metric, OfCatalogue))
+PROTOCOLS = tuple(dict.fromkeys(metric.protocol for metric in METRICS))
+
+
+def names_of(protocol: str) -> list[str]:
+    """The protocol's metrics, in the order of the tables."""
+    return [metric.name for metric in METRICS if metric.protocol == protocol]
+
+
+def compared_in(protocol: str) -> list[str]:
+    """Those of its metrics by which systems are compared: only such a column of a table bears marks."""
+    tested = [*PER_USER, *(metric for metric in POOLED if metric.tested)]
+    return [name for name in names_of(protocol) if any((m.protocol, m.name) == (protocol, name) for m in tested)]

@@ -1,0 +1,168 @@
+"""One split under the three protocols: what a system scored, and where it ranked it.
+
+| protocol | candidates |
+|---|---|
+| ctr | likes of the split against as many sampled items the user never rated |
+| impression | what the user rated in the split: likes against dislikes |
+| ranking | the catalogue without what the user rated in earlier splits |
+
+Published figures are comparable within a protocol only, so no figure goes without its name. Which figures there are is said by
+`pipeline.evaluation.metrics.registry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.data.dataset import Dataset, Pairs, blocks
+from pipeline.evaluation.protocols.catalogue import Catalogue
+from pipeline.evaluation.protocols.ranks import Standing, standing
+from pipeline.evaluation.protocols.scores import Scorer, not_finite, scores_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Cells of the users x items score matrix held at once, whatever the catalogue's size.
+BLOCK_CELLS = 4_000_000
+# Splits whose ratings a user is known by when a split is ranked; they are no candidates.
+EARLIER = {"valid": ("train",), "test": ("train", "valid")}
+
+
+@dataclass(frozen=True)
+class ScoredPairs:
+    """Pairs with a label and a score: a protocol with explicit candidates."""
+
+    users: NDArray[np.int64]
+    labels: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+
+    @cached_property
+    def standing(self) -> tuple[NDArray[np.int64], Standing]:
+        """The users who have both kinds, ascending, and where their positives stand.
+
+        Of users with one kind all positives first would be perfect whatever the score.
+        """
+        both = np.intersect1d(self.users[self.labels], self.users[~self.labels])
+        if not len(both):
+            none = np.empty(0, dtype=np.int64)
+            return both, Standing(none, none, none, 0)
+        kept = np.isin(self.users, both)
+        place = np.searchsorted(both, self.users[kept])
+        return both, standing(place, self.scores[kept], self.labels[kept])
+
+
+@dataclass(frozen=True)
+class PerUser:
+    """Values of one metric for the users that have one."""
+
+    users: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean()) if len(self.values) else float("nan")
+
+
+@dataclass(frozen=True)
+class RankedLikes:
+    """Where the likes of a split stand in the protocol `ranking`, by user, and a user's from best to worst.
+
+    Attributes:
+        users: of each like, (likes,); items likewise.
+        above: candidates with a higher score.
+        tied: candidates with the same score, the item itself included.
+        part_above: as above, among the candidates of the item's part of the catalogue.
+        part_tied: likewise.
+    """
+
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    above: NDArray[np.int64]
+    tied: NDArray[np.int64]
+    part_above: NDArray[np.int64]
+    part_tied: NDArray[np.int64]
+
+    @cached_property
+    def standing(self) -> tuple[NDArray[np.int64], Standing]:
+        """The users who have a like, and where their likes stand."""
+        users, place = np.unique(self.users, return_inverse=True)
+        return users, Standing(place, self.above, self.tied, len(users))
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """What a system did on one split.
+
+    Attributes:
+        ctr: scored candidates; impression likewise.
+        ranking: the likes of the split, and where they stand.
+        coverage: the share of all items that stand in the first ten of any user.
+    """
+
+    ctr: ScoredPairs
+    impression: ScoredPairs
+    ranking: RankedLikes
+    coverage: float
+
+
+def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> ScoredSplit:
+    """Score a split under all three protocols, in blocks of users.
+
+    What is kept of a block goes into arrays of the whole split, made before: small ones of each block, made between the large ones of
+    scores, leave holes in memory that nothing fits in again.
+
+    Args:
+        split: `valid` or `test`.
+        parts: each item's part of the catalogue, (items,), in which its likes are ranked too.
+
+    Raises:
+        InputError: the system gives a score that is not finite.
+    """
+    liked, disliked, unrated = data.liked(split), data.disliked(split), data.unrated(split)
+    asked = {
+        "liked": (liked, "preference"),
+        "unrated": (unrated, "preference"),
+        "judged": (liked, "judgement"),
+        "disliked": (disliked, "judgement"),
+    }
+    out = {name: np.empty(len(pairs)) for name, (pairs, _) in asked.items()}
+    starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
+    catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
+    ranked = np.empty((6, len(liked)), dtype=np.int64)
+    never_recommended = np.ones(data.items)
+    for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
+        answers = scores_of(scorer, users)
+        for name, (pairs, question) in asked.items():
+            where = slice(starts[name][users[0]], starts[name][users[-1] + 1])
+            out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
+        where = slice(starts["liked"][users[0]], starts["liked"][users[-1] + 1])
+        if where.start == where.stop:
+            continue
+        # From best to worst, as a standing has them.
+        order = where.start + np.lexsort((-out["liked"][where], liked.users[where]))
+        user, item = liked.users[order], liked.items[order]
+        places = catalogue.places(int(users[0]), answers.preference, user - users[0], item)
+        ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
+        never_recommended *= places.missed
+    if not np.isfinite(out["judged"]).all() or not np.isfinite(out["disliked"]).all():
+        raise not_finite(scorer)
+    return ScoredSplit(
+        _labelled(liked, out["liked"], unrated, out["unrated"]),
+        _labelled(liked, out["judged"], disliked, out["disliked"]),
+        RankedLikes(*ranked),
+        float(1 - never_recommended.mean()),
+    )
+
+
+def _by_user(pairs: Pairs, users: int) -> NDArray[np.int64]:
+    """Where each user's pairs start, (users + 1,); pairs are sorted by user."""
+    return np.searchsorted(pairs.users, np.arange(users + 1))
+
+
+def _labelled(positives: Pairs, positive: NDArray[Any], negatives: Pairs, negative: NDArray[Any]) -> ScoredPairs:
+    labels = np.r_[np.ones(len(positives), dtype=bool), np.zeros(len(negatives), dtype=bool)]
+    return ScoredPairs(np.r_[positives.users, negatives.users], labels, np.r_[positive, negative])

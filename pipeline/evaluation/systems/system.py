@@ -1,0 +1,128 @@
+"""One system under all three protocols on the test split, as tables that can be laid beside those of other systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from pipeline.data.dataset import Dataset
+from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
+from pipeline.evaluation.metrics.registry import OF_CATALOGUE
+from pipeline.evaluation.metrics.threshold import best_threshold
+from pipeline.evaluation.protocols.scores import Scorer
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
+from pipeline.evaluation.systems.slices import by_item, item_slices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+THRESHOLD = "ctr threshold"
+
+
+@dataclass(frozen=True)
+class SystemTables:
+    """
+    Attributes:
+        per_user: system, protocol, metric, user, value.
+        pairs: system, protocol, user, item, like, score: candidates of `ctr` and `impression`.
+        item_slices: slice, system, protocol, metric, user, value.
+        facts: system, fact, value: what is one number for the whole split or was chosen on validation.
+    """
+
+    per_user: pl.DataFrame
+    pairs: pl.DataFrame
+    item_slices: pl.DataFrame
+    facts: pl.DataFrame
+
+    @classmethod
+    def joined(cls, parts: list[SystemTables]) -> SystemTables:
+        """Tables of several systems as one."""
+        return cls(*(pl.concat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+
+def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Evaluated | None = None) -> SystemTables:
+    """A system's tables of the test split.
+
+    Args:
+        on_validation: what the system did there, if it is known already; the threshold of accuracy and F1 is chosen by it.
+    """
+    validated = on_validation or evaluate_split(scorer, data, "valid")
+    slice_of = item_slices(data.train_likes.getnnz(axis=0))
+    tested = evaluate_split(scorer, data, "test", slice_of)
+    system = pl.lit(name, dtype=pl.String).alias("system")
+    per_user = [
+        _values(values).select(system, *_named(protocol=protocol, metric=metric), "user", "value")
+        for (protocol, metric), values in tested.per_user.items()
+    ]
+    sliced = [
+        _values(values).select(
+            *_named(slice=slice_name), system, *_named(protocol=protocol, metric=metric), "user", "value"
+        )
+        for (_, slice_name, protocol, metric), values in by_item(tested.scored.ranking, slice_of).items()
+    ]
+    facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored) for metric in OF_CATALOGUE}
+    if len(validated.scored.ctr.scores):
+        facts[THRESHOLD] = best_threshold(validated.scored.ctr)
+    return SystemTables(
+        pl.concat(per_user),
+        pl.concat(
+            [
+                _pairs(pairs, np.r_[data.liked("test").items, others.items]).select(
+                    system, *_named(protocol=protocol), "user", "item", "like", "score"
+                )
+                for protocol, pairs, others in (
+                    ("ctr", tested.scored.ctr, data.unrated("test")),
+                    ("impression", tested.scored.impression, data.disliked("test")),
+                )
+            ]
+        ),
+        pl.concat(sliced) if sliced else per_user[0].clear().select(*_named(slice=""), pl.all()),
+        pl.DataFrame({"fact": list(facts), "value": list(facts.values())}).select(system, "fact", "value"),
+    )
+
+
+def per_user_of(frame: pl.DataFrame) -> dict[str, dict[tuple[str, str], PerUser]]:
+    """{system: {(protocol, metric): values}} out of such a table."""
+    found: dict[str, dict[tuple[str, str], PerUser]] = {}
+    for (system, protocol, metric), part in frame.partition_by(
+        "system", "protocol", "metric", as_dict=True, maintain_order=True
+    ).items():
+        found.setdefault(str(system), {})[str(protocol), str(metric)] = values_of(part)
+    return found
+
+
+def pairs_of(frame: pl.DataFrame) -> dict[str, dict[str, ScoredPairs]]:
+    """{system: {protocol: scored pairs}} out of such a table."""
+    found: dict[str, dict[str, ScoredPairs]] = {}
+    for (system, protocol), part in frame.partition_by("system", "protocol", as_dict=True, maintain_order=True).items():
+        users, labels, scores = (part[name].to_numpy() for name in ("user", "like", "score"))
+        found.setdefault(str(system), {})[str(protocol)] = ScoredPairs(users.astype(np.int64), labels, scores)
+    return found
+
+
+def values_of(frame: pl.DataFrame) -> PerUser:
+    """The columns user and value."""
+    return PerUser(frame["user"].to_numpy().astype(np.int64), frame["value"].to_numpy())
+
+
+def _values(values: PerUser) -> pl.DataFrame:
+    return pl.DataFrame({"user": values.users.astype(np.int32), "value": values.values})
+
+
+def _pairs(pairs: ScoredPairs, items: NDArray[np.int64]) -> pl.DataFrame:
+    """Likes come first in `ScoredPairs`, then what they stand against; so do the items."""
+    return pl.DataFrame(
+        {
+            "user": pairs.users.astype(np.int32),
+            "item": items.astype(np.int32),
+            "like": pairs.labels,
+            "score": pairs.scores,
+        }
+    )
+
+
+def _named(**names: str) -> list[pl.Expr]:
+    return [pl.lit(value, dtype=pl.String).alias(name) for name, value in names.items()]

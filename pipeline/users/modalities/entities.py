@@ -1,0 +1,54 @@
+"""The entities around an item: the sum of their learned vectors, N_i scaled to length 1 times W."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, diags
+from torch import nn
+
+from pipeline.users.modalities.inputs import ItemInputs
+from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors
+
+
+class EntityVectors(ModalityVectors):
+    """Needs N_i.
+
+    Raises:
+        ValueError: the inputs have none.
+    """
+
+    def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
+        super().__init__(inputs, width, added)
+        if inputs.entities is None:
+            raise ValueError("the modality `entities` needs the items' entities")
+        # SciPy's form beside PyTorch's: it gives some of its rows at once, and PyTorch's searches them all.
+        self._bags = shared_bags(inputs.entities)
+        self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
+        self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
+
+    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+        bag = self.get_buffer("bag") if items is None else _as_tensor(self._bags[items.cpu().numpy()])
+        vectors: torch.Tensor = torch.sparse.mm(bag.to(self.entity), self.entity)
+        return vectors
+
+
+def shared_bags(entities: csr_matrix) -> csr_matrix:
+    """Rows of N_i scaled to length 1, without the entities that only one item has: those could only memorise it.
+
+    Args:
+        entities: (M, entities) of ones.
+
+    Returns:
+        (M, entities that two items or more have).
+    """
+    shared = entities[:, np.flatnonzero(entities.getnnz(axis=0) >= 2)].astype(np.float32)
+    sizes = np.maximum(shared.getnnz(axis=1), 1)
+    return (diags(sizes**-0.5) @ shared).tocsr().astype(np.float32)
+
+
+def _as_tensor(matrix: csr_matrix) -> torch.Tensor:
+    with_indices = matrix.tocoo()
+    where = torch.from_numpy(np.stack([with_indices.row, with_indices.col]).astype(np.int64))
+    values = torch.from_numpy(with_indices.data)
+    return torch.sparse_coo_tensor(where, values, matrix.shape, check_invariants=False).coalesce()

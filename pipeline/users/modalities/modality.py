@@ -1,0 +1,39 @@
+"""What every modality is: vectors of all items or of some, with the weights that are learned for them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from pipeline.users.modalities.inputs import ItemInputs
+
+# Standard deviations at the start where all modalities are added up: learned vectors small, so that a vector
+# nobody has rated yet is nearly zero, and fixed inputs not much larger.
+LEARNED_SPREAD = 0.03
+PROJECTED_SPREAD = 0.1
+
+
+class ModalityVectors(nn.Module):
+    """A subclass draws its weights where it is made; their names are those in stored models, without the modality's own before them.
+
+    Args:
+        inputs: of all items.
+        width: that the variant asks for, d_h.
+        added: modalities are added up, as `linear` and `gated` fusion do: all are that wide, and start small.
+
+    Attributes:
+        width: of its vectors: the one asked for, unless it says otherwise.
+    """
+
+    def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+        """Vectors of all items, (M, width), or of some, (items, width)."""
+        raise NotImplementedError
+
+
+def rows_of(table: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
+    """Those of some items; the table itself for all."""
+    return table if items is None else table.index_select(0, items)

@@ -1,0 +1,26 @@
+"""The text: s = W t'_1 + b (method 1); without b where modalities are added up."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from pipeline.users.modalities.inputs import ItemInputs, standardised
+from pipeline.users.modalities.modality import PROJECTED_SPREAD, ModalityVectors, rows_of
+
+
+class TextVectors(ModalityVectors):
+    """Needs t'_1, standardised."""
+
+    def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
+        super().__init__(inputs, width, added)
+        read = inputs.text.shape[1]
+        self.register_buffer("text", torch.from_numpy(standardised(inputs.text)), persistent=False)
+        self.projection = nn.Linear(read, width, bias=not added)
+        nn.init.normal_(self.projection.weight, std=(PROJECTED_SPREAD if added else 1.0) * read**-0.5)
+        if not added:
+            nn.init.zeros_(self.projection.bias)
+
+    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+        vectors: torch.Tensor = self.projection(rows_of(self.get_buffer("text"), items))
+        return vectors

@@ -1,0 +1,173 @@
+"""The command line `crmman`: ask a trained model for recommendations, their reasons, and what is like what.
+
+This module imports nothing heavy: each verb loads what it needs when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from pipeline.common.errors import InputError
+from stages.cli.data import data_app
+
+if TYPE_CHECKING:
+    from stages.cli.ask.output import Answer
+
+USER_MISTAKE = 2
+# What typer makes of Ctrl-C, by its version: this code, or an exception.
+INTERRUPTED = 130
+# Of every mistake in options and arguments; typer gives it no public name of its own.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+def examples(*commands: str) -> str:
+    """Shown below the options as they stand."""
+    return "\b\nFor example:\n" + "\n".join(f"  crmman {command}" for command in commands)
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class By(StrEnum):
+    TEXT = "text"
+    STRUCTURE = "structure"
+    BOTH = "both"
+
+
+DatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="A data set of params.yaml; the first, if not given.")
+]
+VariantOption = Annotated[
+    str | None,
+    typer.Option("--variant", help="A model; the last trained one of `run_variants` in params.yaml, if not given."),
+]
+UserOption = Annotated[str | None, typer.Option("--user", help="Id of a user of the data set.")]
+LikeOption = Annotated[
+    list[str] | None, typer.Option("--like", help="Title or id of an item that somebody likes; as often as you like.")
+]
+DislikeOption = Annotated[list[str] | None, typer.Option("--dislike", help="Likewise, of an item that they dislike.")]
+ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
+CountOption = Annotated[int, typer.Option("-k", "--count", min=1, help="How many items.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="A table, if neither this nor the name of --output says otherwise.")
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", help="A file to write, whose ending (.json, .csv, .parquet) may say the format."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def crmman(context: typer.Context) -> None:
+    """A recommender that knows why people like things and why they dislike them.
+
+    Run it where params.yaml is, once `dvc repro` has trained a model.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(
+    epilog=examples(
+        "recommend --dataset ml-100k --user 42 -k 10",
+        'recommend --like "Toy Story" --like Alien --dislike "Speed (1994)"',
+        "recommend --user 42 --format csv --output for-42.csv",
+    )
+)
+def recommend(
+    dataset: DatasetOption = None,
+    variant: VariantOption = None,
+    user: UserOption = None,
+    like: LikeOption = None,
+    dislike: DislikeOption = None,
+    count: CountOption = 10,
+    form: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Recommend items to a user, or to anybody by what they like. Each comes with its score and its reason."""
+    from stages.cli.ask.recommend import recommend
+
+    _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
+
+
+@app.command(
+    epilog=examples(
+        "explain --user 42 --item 313",
+        'explain --user 42 --item "Titanic (1997)" --parts 100',
+        'explain --like Alien --dislike Speed --item "blade runner"',
+    )
+)
+def explain(
+    item: ItemOption,
+    dataset: DatasetOption = None,
+    variant: VariantOption = None,
+    user: UserOption = None,
+    like: LikeOption = None,
+    dislike: DislikeOption = None,
+    parts: Annotated[int, typer.Option("--parts", min=1, help="Contributions of each kind that have a line.")] = 10,
+    paths: Annotated[int, typer.Option("--paths", min=0, help="Items that are looked for in the knowledge graph.")] = 3,
+    form: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Explain an item's score. All that adds up to it, and what the knowledge graph has between the item and the history."""
+    from stages.cli.ask.explain import explain
+
+    _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
+
+
+@app.command(epilog=examples('similar --item "Toy Story" --by text', "similar --item id:1 --by structure -k 20"))
+def similar(
+    item: ItemOption,
+    dataset: DatasetOption = None,
+    by: Annotated[
+        By, typer.Option("--by", help="What is written about items, their place in the graph, or both.")
+    ] = By.BOTH,
+    count: CountOption = 10,
+    form: FormatOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Find items that are like an item."""
+    from stages.cli.ask.similar import similar
+
+    _give(similar(dataset, item, by, count), form, output)
+
+
+def _give(answer: Answer, form: Format | None, output: Path | None) -> None:
+    named = output.suffix.removeprefix(".") if output else ""
+    answer.give(form or (named if named in list(Format) else Format.TABLE), output)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point. Exit code 0; 2 and one line on stderr for a user's mistake; 1 when stopped on the way."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(None if arguments is None else list(arguments), prog_name="crmman", standalone_mode=False)
+        sys.stdout.flush()
+    except (UsageError, InputError) as error:
+        text = error.format_message() if isinstance(error, UsageError) else str(error)  # type: ignore[attr-defined]
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
+        raise SystemExit(USER_MISTAKE) from None
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has had enough; Python would complain once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    if code == INTERRUPTED:
+        print("stopped", file=sys.stderr)
+        code = 1
+    raise SystemExit(code or 0)

@@ -1,0 +1,206 @@
+"""Why an item gets its score for somebody: the exact sum, and the paths in the knowledge graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.explain.breakdown import BIASES, Contribution, Kind, Line, as_printed, by_size, digits_for, lines_of, why
+from pipeline.explain.contributions import contributions_of
+from pipeline.explain.sentence import signed
+from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
+from pipeline.recommend.titles import Titles
+from pipeline.users.people import preference_of
+from stages.cli.ask.output import Answer, columns
+from stages.cli.ask.people import Asked, asked_for
+from stages.cli.ask.trained import Trained, read_trained
+
+COLUMNS = {
+    "kind": pl.String,
+    "item_id": pl.String,
+    "title": pl.String,
+    "head": pl.String,
+    "contribution": pl.Float64,
+}
+# Relations that have a line, the one with the rarest entity first, and entities that are named on it.
+RELATIONS, ENTITIES = 5, 3
+
+
+@dataclass(frozen=True)
+class Placed:
+    """
+    Attributes:
+        rank: of the item among those that the person has not rated, from 1.
+        among: how many these are, the item included.
+        rated: what the person said of the item, which is left out: "liked", "disliked" or nothing.
+    """
+
+    rank: int
+    among: int
+    rated: str | None
+
+
+def explain(
+    dataset: str | None,
+    variant: str | None,
+    user: str | None,
+    likes: Sequence[str],
+    dislikes: Sequence[str],
+    item: str,
+    shown: int,
+    paths: int,
+) -> Answer:
+    """
+    Args:
+        item: title or id.
+        shown: contributions of each kind that have a line of their own.
+        paths: of so many items with the largest contributions, the paths in the knowledge graph.
+    """
+    trained = read_trained(dataset, variant)
+    catalogue = trained.catalogue
+    asked = asked_for(trained, user, likes, dislikes)
+    (candidate,) = catalogue.find(item)
+    placed = _placed(trained, asked, candidate)
+    person = asked.person.without(candidate)
+    found = contributions_of(trained.model, person, np.array([candidate]))
+    contributions, score = by_size(found, person, 0), float(found.score[0])
+    strongest = sorted((one for one in contributions if one.item is not None), key=lambda one: -one.value)[:paths]
+    graph = catalogue.knowledge_graph()
+    met = graph.paths(candidate, [one.item for one in strongest if one.item is not None])
+    text = "\n".join(
+        [
+            *_heading(trained, asked, candidate, placed),
+            *_sum(contributions, shown, catalogue.titles),
+            *_paths(graph, met, strongest, candidate, catalogue.titles),
+        ]
+    )
+    rows = [_row(one, catalogue.titles) for one in contributions]
+    record = {
+        "dataset": catalogue.dataset,
+        "variant": trained.variant,
+        "person": asked.record,
+        "item": _named(candidate, catalogue.titles),
+        "left_out_of_its_own_explanation": placed.rated,
+        "rank": placed.rank,
+        "of_unrated": placed.among,
+        "score": score,
+        "contributions": [{name: value for name, value in row.items() if value is not None} for row in rows],
+        "paths": [_path_record(path, catalogue.titles) for path in met],
+    }
+    return Answer(f"{text}\n", record, pl.DataFrame(rows, schema=COLUMNS))
+
+
+def _placed(trained: Trained, asked: Asked, candidate: int) -> Placed:
+    rated = next(
+        (word for word, items in zip(("liked", "disliked"), asked.person, strict=True) if candidate in items), None
+    )
+    person = asked.person.without(candidate)
+    scores = preference_of(trained.model, [person])[0]
+    unrated = np.setdiff1d(np.arange(len(scores)), np.concatenate(person))
+    return Placed(1 + int((scores[unrated] > scores[candidate]).sum()), len(unrated), rated)
+
+
+def _heading(trained: Trained, asked: Asked, candidate: int, placed: Placed) -> list[str]:
+    titles = trained.catalogue.titles
+    lines = [
+        f"{trained.catalogue.dataset}, {trained.variant}: {titles.shown(candidate)} (id:{titles.ids[candidate]})",
+        f"for {asked.who}",
+    ]
+    if placed.rated:
+        lines.append(
+            f"They {placed.rated} it: it is left out of their history here, so that it does not explain itself."
+        )
+        lines.append(f"Rank {placed.rank:,} beside the {placed.among - 1:,} items that they have not rated.")
+    else:
+        lines.append(f"Rank {placed.rank:,} of {placed.among:,} items that they have not rated.")
+    return lines
+
+
+def _sum(contributions: Sequence[Contribution], shown: int, titles: Titles) -> list[str]:
+    """Why, in one line, and all contributions under it."""
+    digits = digits_for([one.value for one in contributions]) + 1
+    lines = lines_of(contributions, shown, digits)
+    rows: list[tuple[str, str]] = []
+    total = 0.0
+    for kind, mine in lines.items():
+        subtotal = sum(line.value for line in mine)
+        total += subtotal
+        rows.append((_kind(kind, sum(len(line.contributions) for line in mine)), signed(subtotal, digits)))
+        rows += [(f"  {_line(line, titles)}", signed(line.value, digits)) for line in mine]
+    reason = why(as_printed(lines), titles.short, digits)
+    return [*([reason] if reason else []), "", *columns([*rows, ("score", signed(total, digits))])]
+
+
+def _kind(kind: Kind, count: int) -> str:
+    if kind == "bias":
+        return "the item itself, whoever asks"
+    return f"they {kind} ({count} {'item' if count == 1 else 'items'})"
+
+
+def _line(line: Line, titles: Titles) -> str:
+    if line.rest:
+        return f"… and {len(line.contributions)} more"
+    (one,) = line.contributions
+    return titles.shown(one.item) if one.item is not None else f"{BIASES[str(one.head)]} (item bias of {one.head})"
+
+
+def _paths(
+    graph: KnowledgeGraph, met: Sequence[Path], strongest: Sequence[Contribution], candidate: int, titles: Titles
+) -> list[str]:
+    if not met:
+        return []
+    if not graph.knows(candidate):
+        return ["", f"The knowledge graph has no entity for {titles.shown(candidate)}."]
+    lines = ["", f"In the knowledge graph, {titles.shown(candidate)} and"]
+    for path, one in zip(met, strongest, strict=True):
+        found = []
+        if path.direct:
+            found.append(f"joined directly ({', '.join(map(spoken, path.direct))})")
+        if graph.knows(path.other):
+            found.append(f"{len(path.shared)} shared {'entity' if len(path.shared) == 1 else 'entities'}")
+        else:
+            found.append("no entity for it")
+        lines.append(f"  {titles.shown(path.other)}, which they {one.kind}: {', '.join(found)}")
+        groups = [(", ".join(map(spoken, how)), shared) for how, shared in path.by_relation().items()]
+        for how, shared in groups[:RELATIONS]:
+            named = ", ".join(map(_entity, shared[:ENTITIES]))
+            more = f" and {len(shared) - ENTITIES} more" if len(shared) > ENTITIES else ""
+            lines.append(f"    {how}: {named}{more}")
+        if groups[RELATIONS:]:
+            more = "; ".join(how for how, _ in groups[RELATIONS:])
+            lines.append(f"    … and {sum(len(shared) for _, shared in groups[RELATIONS:])} more: {more}")
+    return lines
+
+
+def _entity(entity: SharedEntity) -> str:
+    return f"{entity.name or entity.entity} (of {entity.items:,} items)"
+
+
+def _named(item: int, titles: Titles) -> dict[str, str]:
+    return {"item_id": titles.ids[item], "title": titles.shown(item)}
+
+
+def _row(one: Contribution, titles: Titles) -> dict[str, Any]:
+    named = _named(one.item, titles) if one.item is not None else {"item_id": None, "title": None}
+    return {"kind": one.kind, **named, "head": one.head, "contribution": one.value}
+
+
+def _path_record(path: Path, titles: Titles) -> dict[str, Any]:
+    return {
+        "with": _named(path.other, titles),
+        "direct": list(path.direct),
+        "shared": [
+            {
+                "entity": entity.entity,
+                "name": entity.name,
+                "relations": list(entity.relations),
+                "other_relations": list(entity.other_relations),
+                "items": entity.items,
+            }
+            for entity in path.shared
+        ],
+    }

@@ -1,0 +1,57 @@
+"""The best items that somebody has not rated, each with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from pipeline.explain.breakdown import by_size, digits_for, why
+from pipeline.recommend.recommend import recommended_to
+from stages.cli.ask.output import Answer, table
+from stages.cli.ask.people import asked_for
+from stages.cli.ask.trained import read_trained
+
+COLUMNS = {
+    "rank": pl.Int32,
+    "item_id": pl.String,
+    "title": pl.String,
+    "score": pl.Float64,
+    "from_likes": pl.Float64,
+    "from_dislikes": pl.Float64,
+    "from_biases": pl.Float64,
+    "reason": pl.String,
+}
+
+
+def recommend(
+    dataset: str | None,
+    variant: str | None,
+    user: str | None,
+    likes: Sequence[str],
+    dislikes: Sequence[str],
+    count: int,
+) -> Answer:
+    trained = read_trained(dataset, variant)
+    asked, titles = asked_for(trained, user, likes, dislikes), trained.catalogue.titles
+    ((chosen, found),) = recommended_to(trained.model, [asked.person], count)
+    digits = digits_for(np.concatenate([found.likes, found.dislikes], axis=1).ravel())
+    rows = [
+        {
+            "rank": row + 1,
+            "item_id": titles.ids[item],
+            "title": titles.shown(item),
+            "score": float(found.score[row]),
+            "from_likes": float(found.likes[row].sum()),
+            "from_dislikes": float(found.dislikes[row].sum()),
+            "from_biases": float(found.bias[row]),
+            "reason": why(by_size(found, asked.person, row), titles.short, digits),
+        }
+        for row, item in enumerate(chosen)
+    ]
+    cells = [[str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in rows]
+    heading = f"{trained.catalogue.dataset}, {trained.variant}: for {asked.who}\n\n"
+    text = heading + table(["rank", "title", "score", "why"], cells, right=["rank", "score"])
+    record = {"dataset": trained.catalogue.dataset, "variant": trained.variant, "person": asked.record}
+    return Answer(text, record | {"recommendations": rows}, pl.DataFrame(rows, schema=COLUMNS))

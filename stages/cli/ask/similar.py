@@ -1,0 +1,87 @@
+"""Items that are like an item, whoever asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.structure import STRUCTURE_VECTORS
+from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.common.errors import InputError
+from pipeline.graph.item_graph import incidence_of
+from pipeline.recommend.similar import most_similar
+from stages.cli.ask.output import Answer, table
+from stages.cli.ask.trained import Catalogue, read_catalogue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TEXT, STRUCTURE = "text", "structure"
+NOTHING = {TEXT: "no text", STRUCTURE: "no edge in the item graph"}
+
+
+def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
+    """
+    Args:
+        item: title or id.
+        by: text, structure or both.
+    """
+    catalogue = read_catalogue(dataset)
+    titles = catalogue.titles
+    (asked,) = catalogue.find(item)
+    vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
+    for kind, rows_of_kind in vectors.items():
+        if not rows_of_kind[asked].any():
+            raise InputError(
+                f"--by {by}: {titles.shown(asked)} has {NOTHING[kind]}, so that nothing can be like it by {kind}"
+            )
+    found = most_similar(vectors, asked, count)
+    cosines = {f"by_{kind}": values for kind, values in found.cosines.items()} if len(vectors) > 1 else {}
+    shared = _shared(catalogue, asked)[found.items] if STRUCTURE in vectors else None
+    rows = [
+        {
+            "rank": row + 1,
+            "item_id": titles.ids[other],
+            "title": titles.shown(other),
+            "cosine": float(found.cosine[row]),
+            **{name: float(values[row]) for name, values in cosines.items()},
+            **({"shared_entities": int(shared[row])} if shared is not None else {}),
+        }
+        for row, other in enumerate(found.items.tolist())
+    ]
+    names = ["rank", "title", "cosine", *cosines, *(["shared_entities"] if shared is not None else [])]
+    cells = [[f"{row[name]:.3f}" if isinstance(row[name], float) else str(row[name]) for name in names] for row in rows]
+    headings = [name.replace("_", " ") for name in names]
+    text = f"{catalogue.dataset}: like {titles.shown(asked)}, by {'text and structure' if by == 'both' else by}\n\n"
+    text += table(headings, cells, right=[name for name in headings if name != "title"])
+    record = {
+        "dataset": catalogue.dataset,
+        "item": {"item_id": titles.ids[asked], "title": titles.shown(asked)},
+        "by": by,
+        "similar": rows,
+    }
+    schema = {"rank": pl.Int32, "item_id": pl.String, "title": pl.String, "cosine": pl.Float64}
+    schema |= dict.fromkeys(cosines, pl.Float64) | ({"shared_entities": pl.Int32} if shared is not None else {})
+    return Answer(text, record, pl.DataFrame(rows, schema=schema))
+
+
+def _vectors(catalogue: Catalogue, kind: str) -> NDArray[np.float32]:
+    """Text or structural vectors of all items, with a row of zeros where there is nothing to know."""
+    if kind == TEXT:
+        return TEXT_VECTORS.read(catalogue.dataset)["vectors"]
+    vectors = STRUCTURE_VECTORS.read(catalogue.dataset)["vectors"].copy()
+    edges = EDGES.read(catalogue.dataset)
+    joined = np.union1d(edges["source"].to_numpy(), edges["target"].to_numpy())
+    # The vector of an item without an edge says only that it has none: all such items would be alike.
+    vectors[np.setdiff1d(np.arange(len(vectors)), joined)] = 0.0
+    return vectors
+
+
+def _shared(catalogue: Catalogue, item: int) -> NDArray[np.int64]:
+    """How many entities each item shares with one, (M,)."""
+    around = incidence_of(NEIGHBOURS.read(catalogue.dataset), len(catalogue.titles))
+    overlaps: NDArray[np.int64] = (around @ around[item].T).toarray().ravel().astype(np.int64)
+    return overlaps

@@ -1,0 +1,196 @@
+"""`crmman data`: somebody's own tables looked at, and taken into params.yaml.
+
+This module imports nothing heavy: each verb loads what it needs when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stages.stage import PARAMS, USER_MISTAKE
+
+if TYPE_CHECKING:
+    from pipeline.parameters.data_check.check import DataCheck, Wishes
+
+# What params.yaml of the repository sets, for a check where there is no params.yaml.
+DEFAULTS: dict[str, Any] = {
+    "min_user_interactions": 1,
+    "min_item_interactions": 0,
+    "linked_items_only": False,
+    "split": "random",
+    "split_fractions": [0.6, 0.2, 0.2],
+    "leave_out_relations": [],
+}
+SEED = 42
+
+data_app = typer.Typer(rich_markup_mode=None)
+
+
+class Format(StrEnum):
+    """How a check is printed."""
+
+    text = "text"
+    json = "json"
+
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="With the tables.", show_default=False)]
+ThresholdOption = Annotated[
+    float | None, typer.Option(help="Lowest rating that is a like; suggested where it is not given.")
+]
+SmOption = Annotated[
+    int | None, typer.Option(min=0, help="Items are joined when they share more than this many entities; suggested.")
+]
+TemplateOption = Annotated[
+    str | None, typer.Option(help='Text of an item, such as "{title} ({year}). {genres}"; suggested.')
+]
+UserOption = Annotated[int | None, typer.Option(min=1, help="Leave out users with fewer interactions.")]
+LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave out items without an entity.")]
+RenameOption = Annotated[
+    list[str] | None, typer.Option(metavar="THEIRS=OURS", help="A column's name; may be given several times.")
+]
+
+
+@data_app.callback(invoke_without_command=True)
+def data(context: typer.Context) -> None:
+    """Your own data: check a folder, add it to params.yaml."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@data_app.command("check")
+def check(
+    folder: FolderArgument,
+    like_threshold: ThresholdOption = None,
+    s_m: SmOption = None,
+    text_template: TemplateOption = None,
+    min_user_interactions: UserOption = None,
+    linked_items_only: LinkedOption = False,
+    rename: RenameOption = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
+) -> None:
+    r"""What a folder's tables hold, what is wrong with them, and which settings they ask for.
+
+    The folder has interactions (user_id, item_id, rating or like), items (item_id and any text columns), kg (head,
+    relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or it is in RecBole's format,
+    or a published data set (MovieLens, Book-Crossing, Last.fm). Exit code 2 when it cannot be used.
+
+    \b
+    crmman data check recipes
+    crmman data check recipes --like-threshold 3 --format json
+    crmman data check films --rename userId=user_id --rename movieId=item_id
+    """
+    found = _checked(
+        folder,
+        _wishes(like_threshold, s_m, text_template, rename),
+        _filters(min_user_interactions, linked_items_only),
+    )
+    if output is Format.json:
+        import json
+
+        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        from pipeline.parameters.data_check.text import shown_check
+
+        print(shown_check(found))
+    if not found.usable:
+        raise typer.Exit(USER_MISTAKE)
+
+
+@data_app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - and _.", show_default=False)],
+    folder: FolderArgument,
+    like_threshold: ThresholdOption = None,
+    s_m: SmOption = None,
+    text_template: TemplateOption = None,
+    min_user_interactions: UserOption = None,
+    linked_items_only: LinkedOption = False,
+    rename: RenameOption = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="A key of `profiles`: large for a large catalogue, or fast to see in a minute that it works."
+        ),
+    ] = None,
+) -> None:
+    r"""Check a folder and write it into params.yaml as a data set; nothing else there changes.
+
+    \b
+    crmman data add recipes data/recipes
+    crmman data add recipes data/recipes --like-threshold 3 --profile fast
+    """
+    from pipeline.artifacts.kinds import Text
+    from pipeline.common.errors import InputError
+    from pipeline.parameters.params import read_parameters
+
+    profiles = read_parameters(PARAMS).profiles
+    if profile is not None and profile not in profiles:
+        raise InputError(f"--profile: found {profile!r}, expected one of: {', '.join(profiles)}")
+    run = profiles[profile] if profile else {}
+    # Before the tables are read: what is said of them is of no use for a name that cannot be.
+    _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
+    filters = _filters(min_user_interactions, linked_items_only)
+    found = _checked(folder, _wishes(like_threshold, s_m, text_template, rename), filters)
+    if not found.usable:
+        count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
+        raise InputError(
+            f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; `crmman data check` says what to do"
+        )
+    text, added = _edited(name, found.settings() | filters | run, found.reasons())
+    Text(str(PARAMS)).write(text)
+    print(f"{PARAMS} has a data set more:\n")
+    print("\n".join(added))
+    warnings = len(found.warnings)
+    if warnings:
+        print(f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: `crmman data check {folder}` has them")
+    print(f"\nnext: dvc repro compare@{name}   (or `dvc repro`, for all data sets)")
+
+
+def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
+    """Text of params.yaml with the data set, checked as a whole, and the lines that are new."""
+    from ruamel.yaml import YAML
+
+    from pipeline.common.config import validated
+    from pipeline.parameters.edit import Setting, with_dataset
+    from pipeline.parameters.params import Parameters
+
+    settings = [Setting(key, value, (comments or {}).get(key, "")) for key, value in values.items()]
+    text, added = with_dataset(PARAMS.read_bytes().decode(), name, settings, str(PARAMS))
+    validated(Parameters, YAML(typ="safe").load(text), f"{PARAMS}: ")
+    return text, added
+
+
+def _wishes(
+    like_threshold: float | None, s_m: int | None, text_template: str | None, rename: list[str] | None
+) -> Wishes:
+    from pipeline.common.errors import InputError
+    from pipeline.parameters.data_check.check import Wishes
+
+    names = {}
+    for pair in rename or []:
+        theirs, equals, ours = pair.rpartition("=")
+        if not equals or not theirs or not ours:
+            raise InputError(f"--rename: found {pair!r}, expected THEIRS=OURS, such as userId=user_id")
+        names[theirs] = ours
+    return Wishes(like_threshold, s_m, text_template, names)
+
+
+def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:
+    """Settings that were asked for, and no others."""
+    asked = {"min_user_interactions": min_user_interactions, "linked_items_only": linked_items_only or None}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _checked(folder: Path, wishes: Wishes, filters: dict[str, Any]) -> DataCheck:
+    from pipeline.parameters.data_check.check import check_folder
+    from pipeline.parameters.params import read_parameters
+
+    if not PARAMS.is_file():
+        return check_folder(folder, wishes, DEFAULTS | filters, SEED)
+    parameters = read_parameters(PARAMS)
+    return check_folder(folder, wishes, DEFAULTS | parameters.dataset_defaults | filters, parameters.seed)

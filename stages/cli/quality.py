@@ -1,0 +1,146 @@
+"""Write the tables of docs/quality.md and of the README from what the comparisons left. Not a DVC stage: `make quality`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts.evaluation import (
+    ABLATION_DIFFERENCES,
+    ABLATION_METRICS,
+    ABLATION_SLICES,
+    DIFFERENCES,
+    METRICS,
+    SLICES,
+    WARNINGS,
+)
+from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.common.errors import InputError
+from pipeline.evaluation.comparison.markdown import (
+    Metrics,
+    cold_table,
+    differences_table,
+    markdown,
+    number,
+    seeds_table,
+    slices_table,
+    systems_table,
+)
+from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, against_best
+from pipeline.evaluation.comparison.suite import marks_of
+from pipeline.parameters.runs import RunAblations, runs_of
+from stages.stage import PARAMS, run_tool
+
+DOCUMENT = Path("docs/quality.md")
+README = Path("README.md")
+# The README's table: a figure or two of each protocol, and beside the models the baselines that are the best of one, or the simplest.
+SHORT = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"), ("ranking", "recall@20"))
+STRONGEST = ("als", "ease", "biased-mf", "popularity")
+
+
+def main() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    values = read_yaml(PARAMS)
+    run = run_ablations(values)
+    for dataset in look_up(values, ("datasets",), str(PARAMS)):
+        text = replaced(text, f"{dataset} systems", systems(dataset, run.run_variants))
+        if ABLATION_DIFFERENCES.at(dataset).is_file():
+            text = replaced(text, f"{dataset} ablations", ablations(dataset, run))
+    DOCUMENT.write_text(text, encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    for dataset in values["datasets"]:
+        name = f"{dataset} headline"
+        if marker(name) in readme:
+            readme = replaced(readme, name, headline(METRICS.read(dataset), run.run_variants), README)
+    README.write_text(readme, encoding="utf-8")
+
+
+def headline(metrics: Metrics, variants: Sequence[str]) -> str:
+    """The README's table: the models and the strongest baselines, the best of a column bold."""
+    best = {(protocol, metric): max(metrics[name][protocol][metric] for name in metrics) for protocol, metric in SHORT}
+    rows = []
+    for name in (*variants, *(name for name in STRONGEST if name in metrics)):
+        values = {figure: metrics[name][figure[0]][figure[1]] for figure in SHORT}
+        rows.append([f"`{name}`", *(f"**{number(v)}**" if v == best[f] else number(v) for f, v in values.items())])
+    return markdown(["", *(" ".join(figure) for figure in SHORT)], rows)
+
+
+def run_ablations(values: Mapping[str, Any]) -> RunAblations:
+    """The ablations and variants of params.yaml, checked."""
+    fields = {name: values[name] for name in RunAblations.model_fields if name in values}
+    return validated(RunAblations, fields, f"{PARAMS}: ")
+
+
+def systems(dataset: str, variants: list[str]) -> str:
+    metrics, differences = METRICS.read(dataset), DIFFERENCES.read(dataset)
+    order = list(dict.fromkeys([*variants, *metrics]))
+    slices = SLICES.read(dataset)
+    best = [name for name in STRONGEST if name in metrics]
+    warnings = "\n".join(f"- {line}" for line in WARNINGS.read(dataset)) or "- none"
+    return "\n\n".join(
+        [
+            systems_table({name: metrics[name] for name in order}, marks_of(differences)),
+            "Difference to the best baseline of each figure (95% interval, paired over users; bold: excludes zero):",
+            differences_table(against_best(differences)),
+            "By slices:",
+            slices_table(slices, [*variants, *best]),
+            "Warnings of the run:",
+            warnings,
+        ]
+    )
+
+
+def ablations(dataset: str, run: RunAblations) -> str:
+    metrics, differences = ABLATION_METRICS.read(dataset), ABLATION_DIFFERENCES.read(dataset)
+    cold = ABLATION_SLICES.read(dataset).filter(slice="cold")
+    seeds = {}
+    parts = []
+    for base in run.run_variants:
+        runs = evaluated_runs(run, base, metrics)
+        if len(runs[base]) > 1:
+            seeds[base] = [metrics[name] for name in runs[base]]
+        if len(runs) > 1:
+            mine = differences.filter((differences["against"] == base) & differences["system"].is_in(list(runs)))
+            parts += [
+                f"#### One part of {base} changed",
+                f"Difference to {base}, with the 95% interval of a paired bootstrap over users, and over training runs where there are "
+                f"several; bold: it excludes zero, with at least {ENOUGH_RUNS} runs of both.",
+                differences_table(mine, base, ENOUGH_RUNS),
+                f"Cold items (at most 5 training likes), ranked among themselves and found in the whole catalogue, difference to {base}:",
+                cold_table(cold, runs, base),
+            ]
+    if seeds:
+        parts += [
+            "#### Seeds",
+            "Training runs that differ in nothing but the seed, mean and standard deviation:",
+            seeds_table(seeds),
+        ]
+    return "\n\n".join(parts)
+
+
+def evaluated_runs(run: RunAblations, base: str, metrics: Collection[str]) -> dict[str, list[str]]:
+    """As `runs_of`, without what was not evaluated yet."""
+    found = {name: [one for one in runs if one in metrics] for name, runs in runs_of(run.ablations, base).items()}
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def marker(name: str) -> str:
+    return f"<!-- {name}: written by stages.cli.quality -->"
+
+
+def replaced(text: str, name: str, content: str, document: Path = DOCUMENT) -> str:
+    """The text with what stands between a pair of markers replaced.
+
+    Raises:
+        InputError: the document has no such markers.
+    """
+    start, end = marker(name), f"<!-- end of {name} -->"
+    if start not in text or end not in text:
+        raise InputError(f"{document}: markers of '{name}' not found; expected the lines {start} and {end}")
+    head, rest = text.split(start, 1)
+    return f"{head}{start}\n\n{content}\n\n{end}{rest.split(end, 1)[1]}"
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -1,0 +1,57 @@
+"""What a run took, stage by stage, and where its figures are. Not a DVC stage: `make repro` calls it at the end."""
+
+from __future__ import annotations
+
+from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNINGS
+from pipeline.evaluation.comparison.suite import table
+from stages.stage import PARAMS, TIMINGS, run_tool
+
+STAGES = (
+    "check_tables",
+    "fetch",
+    "prepare",
+    "embed_text",
+    "build_graph",
+    "init_sdne",
+    "train_gat",
+    "train_users",
+    "evaluate",
+    "evaluate_baselines",
+    "compare",
+    "recommend",
+    "report",
+)
+VARIANT_STAGES = ("train_users", "evaluate", "recommend")
+
+
+def main() -> None:
+    from pipeline.common.config import look_up, read_yaml
+
+    values = read_yaml(PARAMS)
+    variants = look_up(values, ("run_variants",), str(PARAMS))
+    for dataset in look_up(values, ("datasets",), str(PARAMS)):
+        print(f"\n{dataset}: {METRICS.at(dataset)}\n")
+        figures = (
+            METRICS.read(dataset),
+            INTERVALS.read(dataset),
+            DIFFERENCES.read(dataset),
+        )
+        print(table(*figures))
+        for line in WARNINGS.read(dataset):
+            print(f"warning: {line}")
+        names = [
+            f"{stage}.{variant}" if stage in VARIANT_STAGES else stage
+            for stage in STAGES
+            for variant in (variants if stage in VARIANT_STAGES else [""])
+        ]
+        seconds = {name: float(path.read_text()) for name in names if (path := TIMINGS / f"{dataset}.{name}").is_file()}
+        if seconds:
+            print(
+                "\nseconds when last run: "
+                + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+                + f"; together {sum(seconds.values()):.1f}"
+            )
+
+
+if __name__ == "__main__":
+    run_tool(main)
