@@ -351,7 +351,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "derive_graph": "The item graph that another way to make structural vectors",
         "train_users": "Train one variant of the user model",
         "evaluate": "Evaluate one variant of the model on the test split",
-        "evaluate_baselines": "Fit the baselines, choose their settings",
+        "evaluate_baselines": "Fit a baseline, choose its setting",
         "compare": "Lay all systems side by side",
         "compare_ablations": "Lay ablations beside the variant",
         "recommend": "Recommend to every user what they have not rated",
