@@ -20,7 +20,7 @@ from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Curve
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
-from pipeline.artifacts.structure import SOURCE_EDGES
+from pipeline.artifacts.structure import DERIVED_EDGES
 from pipeline.common.config import read_yaml
 from pipeline.common.source_code import PACKAGES
 from pipeline.data.sources.files import DOWNLOADS
@@ -61,7 +61,7 @@ class Stage:
         return "${key}" if self.over == DATASETS else "${item.dataset}"
 
     @property
-    def sources(self) -> list[str]:
+    def structures(self) -> list[str]:
         """Folders of the structural vectors that the stage works with."""
         if self.over == STRUCTURES:
             return ["structures/${item.structure}"]
@@ -103,7 +103,7 @@ def template(node: ast.expr, local: dict[str, str]) -> str | None:
     if isinstance(node, ast.Name):
         return EVERY[node.id].path if node.id in EVERY else local.get(node.id)
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "edges_of":
-        return SOURCE_EDGES.path
+        return DERIVED_EDGES.path
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         inner = template(node.func.value, local)
         if inner is not None and node.func.attr == "of":
@@ -164,9 +164,9 @@ def uses(stage: Stage, *methods: str) -> set[str]:
 
 def as_written(stage: Stage, path: str) -> set[str]:
     found = set()
-    for source in stage.sources:
-        at = EDGES.path if (path, source) == (SOURCE_EDGES.path, "structure") else path
-        at = at.replace("{source}", source).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
+    for structure in stage.structures:
+        at = EDGES.path if (path, structure) == (DERIVED_EDGES.path, "structure") else path
+        at = at.replace("{structure}", structure).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
         for kind in ("variant", "baseline"):
             if kind in stage.over:
                 at = at.replace("{variant}", f"${{item.{kind}}}")
@@ -195,8 +195,7 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Stage) -> 
         assert entry["foreach"] == "${datasets}"
     else:
         assert entry["matrix"] == stage.over
-    options = {name: f" --{name} ${{item.{name}}}" for name in ("variant", "baseline")}
-    options |= {"structure": " --source ${item.structure}"}
+    options = {name: f" --{name} ${{item.{name}}}" for name in ("variant", "baseline", "structure")}
     expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
@@ -227,7 +226,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
         "stage": lambda fields: [*whole, f"datasets.{stage.dataset}.{section}", *of_structure],
         "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
-        "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
+        "structure": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
     expected = [
         key
