@@ -10,16 +10,16 @@ from pipeline.graph.rewiring import rewired
 from pipeline.graph.settings import RewiringConfig
 from stages.stage import Reads, Settings, run_structure_stage, say
 
-READS = Reads(run=SeedConfig, source=RewiringConfig)
+READS = Reads(run=SeedConfig, structure=RewiringConfig)
 
 
-def main(dataset: str, source: str | None, settings: Settings) -> None:
-    run, config = settings.run(SeedConfig), settings.source(RewiringConfig)
+def main(dataset: str, structure: str | None, settings: Settings) -> None:
+    run, config = settings.run(SeedConfig), settings.structure(RewiringConfig)
     edges = EDGES.read(dataset)
     if config.rewire:
         edges = rewired(edges, stream(run.seed, "rewiring"))
-    edges_of(source).write(edges, dataset)
-    say(dataset, "derive_graph", f"{source}: {len(edges)} edges{', rewired' if config.rewire else ''}")
+    edges_of(structure).write(edges, dataset)
+    say(dataset, "derive_graph", f"{structure}: {len(edges)} edges{', rewired' if config.rewire else ''}")
 
 
 if __name__ == "__main__":

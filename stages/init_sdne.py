@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts.data import ITEMS
-from pipeline.artifacts.structure import INITIAL_CURVE, INITIAL_FIGURES, INITIAL_VECTORS, edges_of, source_names
+from pipeline.artifacts.structure import INITIAL_CURVE, INITIAL_FIGURES, INITIAL_VECTORS, edges_of, structure_names
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.graph.item_graph import adjacency
+from pipeline.graph.matrices import adjacency
 from pipeline.structure.embed import embed_graph
 from pipeline.structure.settings import StructureConfig
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
@@ -16,10 +16,10 @@ from stages.stage import Reads, Settings, run_structure_stage, say, warn
 READS = Reads(run=RunConfig, stage=StructureConfig)
 
 
-def main(dataset: str, source: str | None, settings: Settings) -> None:
+def main(dataset: str, structure: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(StructureConfig)
-    names = source_names(source)
-    edges = edges_of(source).read(dataset)
+    names = structure_names(structure)
+    edges = edges_of(structure).read(dataset)
     graph = adjacency(edges, len(ITEMS.read(dataset)))
     embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
     INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)

@@ -11,11 +11,11 @@ from pipeline.artifacts.structure import (
     INITIAL_VECTORS,
     STRUCTURE_VECTORS,
     edges_of,
-    source_names,
+    structure_names,
 )
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.graph.item_graph import edge_index
+from pipeline.graph.matrices import edge_index
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from stages.stage import Reads, Settings, run_structure_stage, say, warn
@@ -23,11 +23,11 @@ from stages.stage import Reads, Settings, run_structure_stage, say, warn
 READS = Reads(run=RunConfig, stage=GatConfig)
 
 
-def main(dataset: str, source: str | None, settings: Settings) -> None:
+def main(dataset: str, structure: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(GatConfig)
-    names = source_names(source)
+    names = structure_names(structure)
     initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
-    edges = edge_index(edges_of(source).read(dataset))
+    edges = edge_index(edges_of(structure).read(dataset))
     trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
     STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()

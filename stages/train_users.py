@@ -12,12 +12,12 @@ import polars as pl
 import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS
-from pipeline.artifacts.structure import GAT_WEIGHTS, INITIAL_VECTORS, STRUCTURE_VECTORS, edges_of, source_names
+from pipeline.artifacts.structure import GAT_WEIGHTS, INITIAL_VECTORS, STRUCTURE_VECTORS, edges_of, structure_names
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.graph.item_graph import edge_index, incidence_of
+from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.report.plots import learning_curve_plot
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
@@ -65,7 +65,7 @@ def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
 
 def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
     """What items are known by, with the GAT's own inputs if it goes on training."""
-    names = source_names(config.structure_source or None)
+    names = structure_names(config.structure_source or None)
     text = TEXT_VECTORS.read(dataset)["vectors"]
     entities = incidence_of(NEIGHBOURS.read(dataset), items)
     initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
@@ -89,7 +89,7 @@ def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
 
 def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it."""
-    names = source_names(config.structure_source or None)
+    names = structure_names(config.structure_source or None)
     inputs = (
         ITEMS,
         USERS,

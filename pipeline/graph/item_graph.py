@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.graph.triples import linked_triples
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
@@ -114,8 +110,6 @@ def neighbour_incidence(
     Raises:
         InputError: a relation to leave out does not occur.
     """
-    from scipy.sparse import csr_matrix
-
     relations = kg["relation"].unique().sort().to_list()
     for relation in leave_out_relations:
         if relation not in relations:
@@ -130,26 +124,3 @@ def neighbour_incidence(
     columns = (np.cumsum(there) - 1)[entities]
     width = int(there.sum())
     return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(items), width))
-
-
-def adjacency(edges: pl.DataFrame, items: int) -> csr_matrix:
-    """The symmetric 0/1 adjacency matrix, (items, items)."""
-    from scipy.sparse import csr_matrix
-
-    source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
-    ones = np.ones(2 * len(source), dtype=np.float32)
-    return csr_matrix((ones, (np.r_[source, target], np.r_[target, source])), shape=(items, items))
-
-
-def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
-    """Both directions of every edge, (2, 2 * edges): PyTorch Geometric's form of an undirected graph."""
-    source, target = edges["source"].to_numpy().astype(np.int64), edges["target"].to_numpy().astype(np.int64)
-    return np.stack([np.r_[source, target], np.r_[target, source]])
-
-
-def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
-    """Items x entities, 1 where the entity is in N_i, out of the table of neighbours."""
-    from scipy.sparse import csr_matrix
-
-    rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
-    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))

@@ -39,7 +39,7 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
         "crmman, crmman-plus",
         (
             "init_sdne",
-            "--source",
+            "--structure",
             "walks",
         ): "params.yaml: structures.walks: key not found; expected one of: random-graph",
         (
@@ -65,7 +65,7 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         f"init_sdne.{STRUCTURE}": edges_of(STRUCTURE),
         "train_users.crmman": ITEMS,
         "evaluate.crmman": ITEMS,
-        "evaluate_baselines": ITEMS,
+        "evaluate_baselines.ease": ITEMS,
         "compare": ITEMS,
         "report": ITEMS,
         "recommend.crmman": ITEMS,
@@ -94,7 +94,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
             1,
             f"structures.{STRUCTURE}.rewire: found 1",
         ),
-        "evaluate_baselines": (("evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
+        "evaluate_baselines.ease": (("baselines", "ease", "l2"), [], "baselines.ease.l2: found []"),
         "compare": (("compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
         "compare_ablations": (("ablations",), 1, "ablations: found 1"),
         "recommend.crmman": (("recommend", "top"), 0, "recommend.top: found 0"),

@@ -17,16 +17,16 @@ from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRES
 from pipeline.artifacts.kinds import Artifact, Vectors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
 from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
     GAT_CURVE,
     GAT_FIGURES,
     GAT_WEIGHTS,
     INITIAL_CURVE,
     INITIAL_FIGURES,
     INITIAL_VECTORS,
-    SOURCE_EDGES,
     STRUCTURE_VECTORS,
     edges_of,
-    source_names,
+    structure_names,
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
@@ -57,16 +57,17 @@ def every_artifact() -> list[Artifact]:
         if artifact is STAGE_CODE:
             continue
         copies = [artifact]
-        if "{source}" in artifact.path:
-            copies = [artifact.of(**source_names(STRUCTURE))]
+        if "{structure}" in artifact.path:
+            copies = [artifact.of(**structure_names(STRUCTURE))]
             # Of the graph itself the pipeline has its own place.
-            copies += [artifact] if artifact is not SOURCE_EDGES else []
+            copies += [artifact] if artifact is not DERIVED_EDGES else []
         if "{group}" in artifact.path:
             copies = [artifact.of(group="variants", variant=name) for name in VARIANTS]
             copies += [artifact.of(group="ablations", variant=ABLATION)]
-            copies += (
-                [artifact.of(**evaluation_artifacts.BASELINES)] if artifact is not evaluation_artifacts.CAUTIONS else []
-            )
+            if artifact is not evaluation_artifacts.CAUTIONS:
+                copies += [artifact.of(group="baselines", variant=name) for name in BASELINES]
+        elif "/baselines/" in artifact.path:
+            copies = [artifact.of(variant=name) for name in BASELINES]
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
             for_use = artifact in (RECOMMENDATIONS, VECTORS) or "/showcase/" in artifact.path
@@ -163,8 +164,8 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
     root = finished.workspace.root
-    for source in (None, STRUCTURE):
-        names = source_names(source)
+    for structure in (None, STRUCTURE):
+        names = structure_names(structure)
         assert INITIAL_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
         assert INITIAL_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
         assert INITIAL_FIGURES.of(**names).read(KEY, root)["effective_rank"] > 1
@@ -183,7 +184,7 @@ def test_a_rewired_graph_keeps_the_number_of_edges_of_every_item_and_gives_other
     assert degrees[0].equals(degrees[1])
     assert not edges.select("source", "target").equals(rewired.select("source", "target"))
     for artifact in (INITIAL_VECTORS, STRUCTURE_VECTORS):
-        own, other = artifact.at(KEY), artifact.of(**source_names(STRUCTURE)).at(KEY)
+        own, other = artifact.at(KEY), artifact.of(**structure_names(STRUCTURE)).at(KEY)
         assert finished.files[str(own)] != finished.files[str(other)]
 
 
@@ -195,7 +196,7 @@ def test_what_a_structure_changes_goes_over_the_settings_for_its_own_vectors_alo
     for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
         assert copy.run(name).code == 0
     assert edges_of(STRUCTURE).read(KEY, copy.root).equals(EDGES.read(KEY, copy.root))
-    vectors = INITIAL_VECTORS.of(**source_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
+    vectors = INITIAL_VECTORS.of(**structure_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
     assert vectors.shape == (ITEMS, 8)
     assert copy.files()[str(INITIAL_VECTORS.at(KEY))] == finished.files[str(INITIAL_VECTORS.at(KEY))]
 
@@ -215,7 +216,7 @@ def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_mad
             assert copy.run(name).code == 0
         written.append(copy.files())
     assert written[0] == written[1]
-    names = source_names(None)
+    names = structure_names(None)
     for artifact in (INITIAL_VECTORS, STRUCTURE_VECTORS):
         path = str(artifact.of(**names).at(KEY))
         assert written[0][path] != finished.files[path]
@@ -264,7 +265,8 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
     assert all(metrics[name] == evaluation_artifacts.METRICS.read(KEY, root)[name] for name in VARIANTS)
     assert_figures_are_printed(metrics, finished.results["compare_ablations"].out)
     pairs = evaluation_artifacts.ABLATION_DIFFERENCES.read(KEY, root).select("system", "against").unique().rows()
-    assert sorted(pairs) == sorted((ABLATION, name) for name in VARIANTS)
+    # With the variant that it is of, and with no other.
+    assert pairs == [(ABLATION, "crmman-plus")]
     assert set(evaluation_artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
 
 
@@ -273,6 +275,22 @@ def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], 
         assert list(protocols) == ["ctr", "impression", "ranking"]
         for value in (value for figures in protocols.values() for value in figures.values()):
             assert f"{value:.4f}".replace("0.", ".", 1) in out
+
+
+def test_a_baseline_that_is_left_out_says_so_and_is_not_compared(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1))
+    result = copy.run("evaluate_baselines.ease")
+    why = "items with a like, more than max_items 1"
+    assert re.search(rf"ease is left out: \d+ {why}", result.out)
+    assert why in evaluation_artifacts.LEFT_OUT.of(variant="ease").read(KEY, copy.root)[0]
+    result = copy.run("compare")
+    assert result.code == 0, result.err
+    assert re.search(rf"ease is left out: \d+ {why}", result.out)
+    assert list(evaluation_artifacts.METRICS.read(KEY, copy.root)) == [
+        *VARIANTS,
+        *(name for name in BASELINES if name != "ease"),
+    ]
 
 
 def test_every_variant_is_compared_with_every_baseline(finished: Finished) -> None:
@@ -351,7 +369,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "derive_graph": "The item graph that another way to make structural vectors",
         "train_users": "Train one variant of the user model",
         "evaluate": "Evaluate one variant of the model on the test split",
-        "evaluate_baselines": "Fit the baselines, choose their settings",
+        "evaluate_baselines": "Fit a baseline, choose its setting",
         "compare": "Lay all systems side by side",
         "compare_ablations": "Lay ablations beside the variant",
         "recommend": "Recommend to every user what they have not rated",
@@ -364,5 +382,5 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
-        assert ("--source" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
+        assert ("--structure" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

