@@ -15,10 +15,9 @@ import typer
 from pipeline.common.config import Config, changed, look_up, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import written_out
+from stages import PARAMS, USER_MISTAKE
 
-PARAMS = Path("params.yaml")
 TIMINGS = Path(".timings")
-USER_MISTAKE = 2
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNINGS
 from pipeline.evaluation.comparison.suite import table
-from stages.stage import PARAMS, TIMINGS, run_tool
+from stages import PARAMS
+from stages.stage import TIMINGS, run_tool
 
 STAGES = (
     "check_tables",

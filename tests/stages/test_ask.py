@@ -385,7 +385,7 @@ def test_help_has_an_example_of_each_verb_that_works(ask: Ask, fresh: Workspace)
     ("module", "heavy"),
     [
         # `crmman --help`.
-        ("app", {"torch", "polars", "numpy", "scipy", "transformers", "rapidfuzz"}),
+        ("app", {"torch", "polars", "numpy", "scipy", "transformers", "rapidfuzz", "pydantic", "rich"}),
         # What needs no model.
         ("ask.similar", {"torch", "transformers"}),
     ],

@@ -12,7 +12,7 @@ from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.common.config import look_up, read_yaml
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
-from stages.stage import PARAMS
+from stages import PARAMS
 
 
 @dataclass(frozen=True)

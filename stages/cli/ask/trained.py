@@ -15,10 +15,10 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
+from stages import PARAMS
 from stages.cli.ask.catalogue import Catalogue, read_catalogue
 from stages.data import read_data
 from stages.models import read_model
-from stages.stage import PARAMS
 
 
 @dataclass(frozen=True)
