@@ -117,6 +117,7 @@ class Settings:
 
 DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
 VariantOption = Annotated[str, typer.Option(help="A key of `variants` or `ablations` in params.yaml.")]
+BaselineOption = Annotated[str, typer.Option(help="A baseline, by its key in `baselines` of params.yaml.")]
 GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
 StructureOption = Annotated[
     str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")
@@ -141,6 +142,19 @@ def run_variant_stage(name: str, reads: Reads, body: Callable[[str, str, Setting
                 f"{name}.{variant}",
                 dataset,
                 lambda: body(dataset, variant, Settings(name, dataset, reads, group=group)),
+            )
+        )
+
+    _run(command, body)
+
+
+def run_baseline_stage(name: str, reads: Reads, body: Callable[[str, str, Settings], None]) -> None:
+    """Run a stage of one baseline: ``python -m stages.NAME --dataset KEY --baseline BASELINE``."""
+
+    def command(dataset: DatasetOption, baseline: BaselineOption) -> None:
+        guarded(
+            lambda: timed(
+                f"{name}.{baseline}", dataset, lambda: body(dataset, baseline, Settings(name, dataset, reads))
             )
         )
 

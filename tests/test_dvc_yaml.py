@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.artifacts.code import CODE_NOTES, STAGE_CODE
 from pipeline.artifacts.data import TABLES_CHECKED
-from pipeline.artifacts.evaluation import BASELINES
+from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Curve
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
@@ -31,6 +31,7 @@ from tests.repository import ROOT
 
 MAIN, ABLATIONS = "dvc.yaml", "ablations/dvc.yaml"
 DATASETS, STRUCTURES = {"dataset": "${datasets}"}, {"dataset": "${datasets}", "structure": "${structures}"}
+BASELINES = {"dataset": "${datasets}", "baseline": "${run_baselines}"}
 VARIANTS = {
     MAIN: {"dataset": "${datasets}", "variant": "${run_variants}"},
     ABLATIONS: {"dataset": "${datasets}", "variant": "${ablations}"},
@@ -68,6 +69,8 @@ class Stage:
 
     @property
     def group(self) -> str:
+        if self.over == BASELINES:
+            return "baselines"
         return "ablations" if self.file == ABLATIONS else "variants"
 
 
@@ -80,7 +83,8 @@ STAGES = [
         for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat")
     ),
     *(Stage(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
-    *(Stage(MAIN, name, name, DATASETS) for name in ("evaluate_baselines", "compare")),
+    Stage(MAIN, "evaluate_baselines", "evaluate_baselines", BASELINES),
+    Stage(MAIN, "compare", "compare", DATASETS),
     Stage(MAIN, "recommend", "recommend", VARIANTS[MAIN]),
     Stage(MAIN, "report", "report", DATASETS),
     *(Stage(ABLATIONS, name, name, STRUCTURES) for name in ("derive_graph", "init_sdne", "train_gat")),
@@ -116,11 +120,9 @@ def filled(path: str, given: dict[str, ast.expr]) -> str:
 
 
 def given_names(node: ast.expr) -> dict[str, ast.expr]:
-    """Names that a call hands to a function of stages/, as a mapping: written there, or those of baselines."""
+    """Names that a call hands to a function of stages/, as a mapping that is written there."""
     if isinstance(node, ast.Dict):
         return {key.value: value for key, value in zip(node.keys, node.values, strict=True)}  # type: ignore[union-attr]
-    if ast.unparse(node) == "BASELINES":
-        return {name: ast.Constant(value) for name, value in BASELINES.items()}
     return {}
 
 
@@ -165,15 +167,17 @@ def as_written(stage: Stage, path: str) -> set[str]:
     for structure in stage.structures:
         at = EDGES.path if (path, structure) == (DERIVED_EDGES.path, "structure") else path
         at = at.replace("{structure}", structure).replace("{group}", stage.group).replace("{dataset}", stage.dataset)
-        if "variant" in stage.over:
-            at = at.replace("{variant}", "${item.variant}")
+        for kind in ("variant", "baseline"):
+            if kind in stage.over:
+                at = at.replace("{variant}", f"${{item.{kind}}}")
         found.add(re.split(r"/\{variant\}|/\*", at)[0])
     return found
 
 
 def inside(stage: Stage, path: str) -> set[str]:
     """What a path of the file stands for: a folder for every artifact that can be in it, so that none is there for nothing."""
-    every = [artifact.path for artifact in EVERY.values()]
+    # A baseline has no cautions.
+    every = [artifact.path for artifact in EVERY.values() if (stage.over, artifact) != (BASELINES, CAUTIONS)]
     written = {written for at in every for written in as_written(stage, at)}
     return {at for at in written if at.startswith(f"{path}/")} or {path}
 
@@ -191,7 +195,7 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Stage) -> 
         assert entry["foreach"] == "${datasets}"
     else:
         assert entry["matrix"] == stage.over
-    options = {"variant": " --variant ${item.variant}", "structure": " --structure ${item.structure}"}
+    options = {name: f" --{name} ${{item.{name}}}" for name in ("variant", "baseline", "structure")}
     expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
@@ -210,6 +214,8 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
     section = reads.section or stage.module
     models = ["variants.${item.variant}"]
     of_structure = []
+    # A baseline's grid is its own, and what chooses is that of all.
+    whole = ["baselines.chosen_by", "baselines.${item.baseline}"] if stage.over == BASELINES else [section]
     if stage.over == STRUCTURES and section in StructureEntry.model_fields:
         of_structure = ["structures.${item.structure}." + section]
     if stage.file == ABLATIONS:
@@ -218,7 +224,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Stage) -> None:
         "run": lambda fields: fields,
         "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
-        "stage": lambda fields: [section, f"datasets.{stage.dataset}.{section}", *of_structure],
+        "stage": lambda fields: [*whole, f"datasets.{stage.dataset}.{section}", *of_structure],
         "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
         "structure": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }

@@ -145,7 +145,7 @@ def _with_enough_interactions(
             break
     if size < before:
         remarks.append(
-            f"{before - size} of {before} interactions belong to users or items with too few interactions and are left out"
+            f"{before - size} of {before} interactions belong to users or items with too few and are left out"
         )
     if config.min_item_interactions:
         kept = items["item_id"].is_in(rated["item_id"].unique().to_list())
