@@ -11,11 +11,24 @@ from pipeline.evaluation.comparison.warnings import beaten_warnings
 from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunVariants
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_stage, warn
-from stages.tables import read_tables
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_stage, warn
+from stages.tables import of_systems, read_tables
 
-READS = Reads(run=RunVariants, stage=ComparisonConfig)
+STAGE = Stage(
+    "compare",
+    settings=Reads(run=RunVariants, stage=ComparisonConfig),
+    reads=(
+        *DATA,
+        GRAPH_CAUTIONS,
+        TEXT_VECTORS,
+        STRUCTURE_VECTORS,
+        CAUTIONS.of(group="variants"),
+        *of_systems({"group": "variants"}),
+        *of_systems(BASELINES),
+    ),
+    writes=(METRICS, INTERVALS, DIFFERENCES, SLICES, WARNINGS),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -51,4 +64,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("compare", READS, main)
+    run_stage(STAGE, main)

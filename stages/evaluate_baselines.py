@@ -8,11 +8,16 @@ from pipeline.artifacts.evaluation import BASELINES, CHOSEN_BASELINES
 from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, choose, left_out
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_stage, say
-from stages.tables import write_tables
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_stage, say
+from stages.tables import of_systems, write_tables
 
-READS = Reads(run=SeedConfig, stage=BaselineConfig)
+STAGE = Stage(
+    "evaluate_baselines",
+    settings=Reads(run=SeedConfig, stage=BaselineConfig),
+    reads=(*DATA,),
+    writes=(*of_systems(BASELINES), CHOSEN_BASELINES),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -33,4 +38,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("evaluate_baselines", READS, main)
+    run_stage(STAGE, main)

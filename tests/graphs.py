@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from pipeline.graph.item_graph import adjacency, edge_index
+from pipeline.graph.matrices import adjacency, edge_index
 
 
 def two_communities(

@@ -29,7 +29,7 @@ def of_default_data(folder: Path) -> None:
 
     from pipeline.artifacts.data import ITEMS
     from pipeline.artifacts.graph import NEIGHBOURS
-    from pipeline.graph.item_graph import incidence_of
+    from pipeline.graph.matrices import incidence_of
 
     copy_artifacts(folder, NEIGHBOURS, ITEMS)
     save_npz(folder / MATRIX, incidence_of(NEIGHBOURS.read(DATASET), len(ITEMS.read(DATASET))))

@@ -34,7 +34,7 @@ def of_default_data(folder: Path) -> None:
 
     from pipeline.artifacts.data import ITEMS
     from pipeline.artifacts.graph import EDGES
-    from pipeline.graph.item_graph import adjacency
+    from pipeline.graph.matrices import adjacency
 
     copy_artifacts(folder, EDGES, ITEMS)
     save_npz(folder / GRAPH, adjacency(EDGES.read(DATASET), len(ITEMS.read(DATASET))))

@@ -26,7 +26,7 @@ def of_default_data(folder: Path) -> None:
     """The item graph of the default data set."""
     from pipeline.artifacts.data import ITEMS
     from pipeline.artifacts.graph import EDGES
-    from pipeline.graph.item_graph import edge_index
+    from pipeline.graph.matrices import edge_index
 
     copy_artifacts(folder, EDGES, ITEMS)
     _write(folder, edge_index(EDGES.read(DATASET)), len(ITEMS.read(DATASET)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import DEFAULT_SOURCE, Curve, Numbers, Table, Tensors
 
-# derive_graph: the item graph of another way to make structural vectors, `{source}`
+# derive_graph: the item graph of another way to make structural vectors, `{source}`; with the source "graph" it is EDGES
 SOURCE_EDGES = replace(EDGES, path="artifacts/{dataset}/{source}/edges.parquet")
 
 
@@ -18,7 +18,7 @@ def source_names(source: str | None) -> dict[str, str]:
 
 def edges_of(source: str | None) -> Table:
     """The item graph that such vectors are made from."""
-    return SOURCE_EDGES.of(**source_names(source)) if source else EDGES
+    return SOURCE_EDGES.of(**source_names(source)) if source else SOURCE_EDGES.of(source="graph")
 
 
 # init_sdne

@@ -11,15 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.graph.item_graph import (
-    ItemGraph,
-    adjacency,
-    build_item_graph,
-    edge_index,
-    incidence_of,
-    neighbour_incidence,
-    refuse_without_edges,
-)
+from pipeline.graph.item_graph import ItemGraph, build_item_graph, neighbour_incidence, refuse_without_edges
+from pipeline.graph.matrices import adjacency, edge_index, incidence_of
 from pipeline.graph.rewiring import rewired
 from pipeline.graph.settings import ItemGraphConfig
 

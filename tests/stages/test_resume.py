@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from pipeline.artifacts.code import CODE_NOTES
+
 from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
 from pipeline.common.config import read_yaml
 from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
 from stages.stage import Settings
-from stages.train_users import READS, checkpoint_key
+from stages.train_users import STAGE, checkpoint_key
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
 
@@ -70,7 +70,7 @@ def test_a_finished_training_clears_what_runs_of_its_variant_left_and_of_no_othe
 
 
 def settings_of(variant: str) -> tuple[RunConfig, VariantConfig]:
-    settings = Settings("train_users", KEY, READS)
+    settings = Settings(STAGE, KEY)
     return settings.run(RunConfig), settings.variant(VariantConfig, variant)
 
 

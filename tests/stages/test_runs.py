@@ -12,7 +12,6 @@ import pytest
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts import evaluation as evaluation_artifacts
-from pipeline.artifacts.code import STAGE_CODE
 from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS, THRESHOLDS_PLOT
 from pipeline.artifacts.kinds import Artifact, Vectors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
@@ -53,9 +52,6 @@ def every_artifact() -> list[Artifact]:
     """Each artifact as often as the small workspace has it: by variant, by group of variants, by way to make vectors."""
     found: list[Artifact] = []
     for artifact in EVERY.values():
-        # The notes of the code are of the repository and of no data set: test_code.py has them.
-        if artifact is STAGE_CODE:
-            continue
         copies = [artifact]
         if "{source}" in artifact.path:
             copies = [artifact.of(**source_names(STRUCTURE))]

@@ -11,7 +11,7 @@ from pipeline.artifacts.graph import EDGES, NEIGHBOURS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
-from pipeline.graph.item_graph import incidence_of
+from pipeline.graph.matrices import incidence_of
 from pipeline.recommend.similar import most_similar
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.trained import Catalogue, read_catalogue
