@@ -1,6 +1,7 @@
 # make repro   environment, install, and the whole pipeline on the default data set
 # make test    environment, install, and the tests
-# make lint    format check, lint, types, import contracts
+# make lint    format check, lint, types, import contracts, and a strict build of the documentation
+# make docs    the documentation site, into site/
 # make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
 # make growth   what each stage takes at 1,000 to 1,000,000 items; GROWTH_ARGS="--items 1000 --items 10000" for less
@@ -17,7 +18,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality test lint bench growth peers setup clean
+.PHONY: repro ablations quality test lint docs bench growth peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \
@@ -39,6 +40,11 @@ lint: setup
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	@echo site/index.html
 
 bench: $(BENCH_READY)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
@@ -72,4 +78,4 @@ $(PEERS_READY): benchmarks/peers/requirements.txt
 	@touch $(PEERS_READY)
 
 clean:
-	rm -rf $(VENV) $(PEERS) artifacts .checkpoints .timings .growth
+	rm -rf $(VENV) $(PEERS) artifacts .checkpoints .timings .growth site

@@ -1,4 +1,4 @@
-"""The rows of `benchmarks/results.json` in the README and in `docs/performance.md`: `python -m benchmarks.render`."""
+"""The rows of `benchmarks/results.json` in `docs/performance.md`: `python -m benchmarks.render`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import markdown
 from stages.stage import run_tool
 
-README = Path("README.md")
 DOCUMENT = Path("docs/performance.md")
 HEAD = ["stage", "work", "unit", "ours", "alternative", "its", "ratio", "CPU ratio", "aim"]
 
 
 def render() -> None:
-    """Write the tables into both documents: into the README what has an aim.
+    """Write the tables into the document: a short one of what has an aim, and a long one for each stage.
 
     Raises:
-        InputError: a document lacks its markers.
+        InputError: the document lacks their markers.
     """
     rows = results.read()
-    replace(README, "ratios", ratios([row for row in rows if aim(row)]))
+    replace(DOCUMENT, "ratios", ratios([row for row in rows if aim(row)]))
     for stage in dict.fromkeys(row["stage"] for row in rows):
         replace(DOCUMENT, stage, costs([row for row in rows if row["stage"] == stage]))
     replace(DOCUMENT, "bounds", bounds(rows))

@@ -6,12 +6,12 @@ import polars as pl
 
 from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
     INITIAL_CURVE,
     INITIAL_FIGURES,
     INITIAL_VECTORS,
-    SOURCE_EDGES,
     edges_of,
-    source_names,
+    structure_names,
 )
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
@@ -23,15 +23,15 @@ from stages.stage import Reads, Settings, Stage, run_structure_stage, say, warn
 STAGE = Stage(
     "init_sdne",
     settings=Reads(run=RunConfig, stage=StructureConfig),
-    reads=(ITEMS, SOURCE_EDGES),
+    reads=(ITEMS, DERIVED_EDGES),
     writes=(INITIAL_VECTORS, INITIAL_CURVE, INITIAL_FIGURES),
 )
 
 
-def main(dataset: str, source: str | None, settings: Settings) -> None:
+def main(dataset: str, structure: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(StructureConfig)
-    names = source_names(source)
-    edges = edges_of(source).read(dataset)
+    names = structure_names(structure)
+    edges = edges_of(structure).read(dataset)
     graph = adjacency(edges, len(ITEMS.read(dataset)))
     embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
     INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)

@@ -34,14 +34,14 @@ class Reads:
         dataset: keys of `datasets.<key>`.
         stage: the section that has the stage's name, or the one that `section` names, with what `datasets.<key>` changes in it.
         variant: `variants.<variant>`, or `ablations.<variant>` and the variant that it is of; and what the data set changes in it.
-        source: the entry of `structures` by which the stage was asked to make structural vectors, if any.
+        structure: the entry of `structures` by which the stage was asked to make structural vectors, if any.
     """
 
     run: type[Config] | None = None
     dataset: type[Config] | None = None
     stage: type[Config] | None = None
     variant: type[Config] | None = None
-    source: type[Config] | None = None
+    structure: type[Config] | None = None
     section: str | None = None
 
 
@@ -70,7 +70,7 @@ class Settings:
     """Settings of one stage for one data set, checked when they are asked for.
 
     Args:
-        source: an entry of `structures`: what it changes in the stage's section comes over what the data set changes.
+        structure: an entry of `structures`: what it changes in the stage's section comes over what the data set changes.
         group: where a variant's evaluation is kept: `variants`, or `ablations`.
     """
 
@@ -79,15 +79,15 @@ class Settings:
         stage: Stage,
         dataset: str,
         path: Path = PARAMS,
-        source: str | None = None,
+        structure: str | None = None,
         group: str = "variants",
     ) -> None:
         self._values = read_yaml(path)
         self._where = str(path)
         look_up(self._values, ("datasets", dataset), self._where)
-        if source is not None:
-            look_up(self._values, ("structures", source), self._where)
-        self._stage, self._dataset, self._reads, self._source = stage.name, dataset, stage.settings, source
+        if structure is not None:
+            look_up(self._values, ("structures", structure), self._where)
+        self._stage, self._dataset, self._reads, self._structure = stage.name, dataset, stage.settings, structure
         self.group = group
 
     def run(self, model: type[ConfigT]) -> ConfigT:
@@ -100,8 +100,8 @@ class Settings:
         """The stage's own section, with what the data set changes in it, and then the way to make structural vectors."""
         section = self._reads.section or self._stage
         changes = look_up(self._values, ("datasets", self._dataset, section), self._where)
-        of_source = self._values["structures"][self._source].get(section) if self._source else None
-        return self._section((section,), model, self._reads.stage, changes, of_source)
+        of_structure = self._values["structures"][self._structure].get(section) if self._structure else None
+        return self._section((section,), model, self._reads.stage, changes, of_structure)
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
         """Settings of a variant or an ablation, with what the data set changes in them."""
@@ -112,8 +112,8 @@ class Settings:
             return self._checked(("ablations", name), settings, model, self._reads.variant)
         return self._section(("variants", name), model, self._reads.variant, changes)
 
-    def source(self, model: type[ConfigT]) -> ConfigT:
-        return self._section(("structures", str(self._source)), model, self._reads.source)
+    def structure(self, model: type[ConfigT]) -> ConfigT:
+        return self._section(("structures", str(self._structure)), model, self._reads.structure)
 
     def _section(
         self,
@@ -141,7 +141,7 @@ class Settings:
 DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
 VariantOption = Annotated[str, typer.Option(help="A key of `variants` or `ablations` in params.yaml.")]
 GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
-SourceOption = Annotated[
+StructureOption = Annotated[
     str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")
 ]
 
@@ -165,10 +165,15 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
 
 
 def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings], None]) -> None:
-    """Run a stage on the way to structural vectors: ``python -m stages.NAME --dataset KEY [--source STRUCTURE]``."""
+    """Run a stage on the way to structural vectors: ``python -m stages.NAME --dataset KEY [--structure STRUCTURE]``."""
 
-    def command(dataset: DatasetOption, source: SourceOption = None) -> None:
-        _do(stage, dataset, source or "", lambda: body(dataset, source, Settings(stage, dataset, source=source)))
+    def command(dataset: DatasetOption, structure: StructureOption = None) -> None:
+        _do(
+            stage,
+            dataset,
+            structure or "",
+            lambda: body(dataset, structure, Settings(stage, dataset, structure=structure)),
+        )
 
     _run(command, body)
 
@@ -176,7 +181,7 @@ def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings]
 def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> None:
     """
     Args:
-        part: the variant or the source that it is run for, if any.
+        part: the variant or the structure that it is run for, if any.
     """
     with stage.touching():
         guarded(lambda: timed(f"{stage.name}.{part}" if part else stage.name, dataset, action))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
     GAT_CURVE,
     GAT_FIGURES,
     GAT_WEIGHTS,
     INITIAL_VECTORS,
-    SOURCE_EDGES,
     STRUCTURE_VECTORS,
     edges_of,
-    source_names,
+    structure_names,
 )
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
@@ -24,16 +24,16 @@ from stages.stage import Reads, Settings, Stage, run_structure_stage, say, warn
 STAGE = Stage(
     "train_gat",
     settings=Reads(run=RunConfig, stage=GatConfig),
-    reads=(INITIAL_VECTORS, SOURCE_EDGES),
+    reads=(INITIAL_VECTORS, DERIVED_EDGES),
     writes=(STRUCTURE_VECTORS, GAT_WEIGHTS, GAT_CURVE, GAT_FIGURES),
 )
 
 
-def main(dataset: str, source: str | None, settings: Settings) -> None:
+def main(dataset: str, structure: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(GatConfig)
-    names = source_names(source)
+    names = structure_names(structure)
     initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
-    edges = edge_index(edges_of(source).read(dataset))
+    edges = edge_index(edges_of(structure).read(dataset))
     trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
     STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
@@ -44,7 +44,7 @@ def main(dataset: str, source: str | None, settings: Settings) -> None:
     say(
         dataset,
         "train_gat",
-        f"held-out AUC {figures['held_out_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
+        f"masked-edge AUC (SDNE saw these edges) {figures['masked_edge_auc']:.4f} in epoch {figures['best_epoch']} of {figures['epochs']}, "
         f"effective rank {figures['effective_rank']:.1f}",
     )
     warn(dataset, "train_gat", trained.warnings)

@@ -13,12 +13,12 @@ import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
     GAT_WEIGHTS,
     INITIAL_VECTORS,
-    SOURCE_EDGES,
     STRUCTURE_VECTORS,
     edges_of,
-    source_names,
+    structure_names,
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
@@ -35,7 +35,7 @@ from stages.stage import Reads, Settings, Stage, run_variant_stage, say
 STAGE = Stage(
     "train_users",
     settings=Reads(run=RunConfig, variant=VariantConfig),
-    reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, SOURCE_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
+    reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
     writes=(MODEL, USERS_CURVE),
 )
 CHECKPOINTS = Path(".checkpoints")
@@ -75,7 +75,7 @@ def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
 
 def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
     """What items are known by, with the GAT's own inputs if it goes on training."""
-    names = source_names(config.structure_source or None)
+    names = structure_names(config.structure_source or None)
     text = TEXT_VECTORS.read(dataset)["vectors"]
     entities = incidence_of(NEIGHBOURS.read(dataset), items)
     initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
@@ -99,7 +99,7 @@ def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
 
 def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it."""
-    names = source_names(config.structure_source or None)
+    names = structure_names(config.structure_source or None)
     inputs = (
         ITEMS,
         USERS,

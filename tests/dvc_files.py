@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Artifact
-from pipeline.artifacts.structure import SOURCE_EDGES
+from pipeline.artifacts.structure import DERIVED_EDGES
 from pipeline.common.config import read_yaml
 from stages.stage import Stage
 from tests.artifacts.every import EVERY
@@ -64,7 +64,7 @@ class Entry:
         return "${key}" if self.over == DATASETS else "${item.dataset}"
 
     @property
-    def sources(self) -> list[str]:
+    def structures(self) -> list[str]:
         """Folders of the structural vectors that the stage works with."""
         if self.over == STRUCTURES:
             return ["structures/${item.structure}"]
@@ -110,9 +110,9 @@ def paths(entry: Entry, artifacts: Iterable[Artifact]) -> set[str]:
 
 def as_written(entry: Entry, path: str) -> set[str]:
     found = set()
-    for source in entry.sources:
-        at = EDGES.path if (path, source) == (SOURCE_EDGES.path, "structure") else path
-        at = at.replace("{source}", source).replace("{group}", entry.group).replace("{dataset}", entry.dataset)
+    for structure in entry.structures:
+        at = EDGES.path if (path, structure) == (DERIVED_EDGES.path, "structure") else path
+        at = at.replace("{structure}", structure).replace("{group}", entry.group).replace("{dataset}", entry.dataset)
         if "variant" in entry.over:
             at = at.replace("{variant}", "${item.variant}")
         found.add(re.split(r"/\{variant\}|/\*", at)[0])

@@ -131,7 +131,7 @@ EVALUATED = {"evaluate", "ablations:evaluate", "evaluate_baselines"}
             {"validate", *EVALUATED, *COMPARED},
             id="a new metric",
         ),
-        pytest.param(["pipeline/explain/sentence.py"], [], set(), id="the wording of a reason"),
+        pytest.param(["pipeline/explain/sentence.py"], [], {"report"}, id="the wording of a reason"),
         pytest.param(
             ["pipeline/recommend/recommend.py", "pipeline/artifacts/recommend.py"],
             [],

@@ -45,7 +45,7 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Entry) -> 
         assert entry["foreach"] == "${datasets}"
     else:
         assert entry["matrix"] == stage.over
-    options = {"variant": " --variant ${item.variant}", "structure": " --source ${item.structure}"}
+    options = {"variant": " --variant ${item.variant}", "structure": " --structure ${item.structure}"}
     expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
@@ -74,7 +74,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Entry) -> None:
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
         "stage": lambda fields: [section, f"datasets.{stage.dataset}.{section}", *of_structure],
         "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
-        "source": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
+        "structure": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }
     expected = [
         key

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.artifacts.evaluation import METRICS
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
-from stages.cli.quality import evaluated_runs, replaced, run_ablations
+from stages.cli.quality import evaluated_runs, headline, replaced, run_ablations
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")
@@ -46,3 +47,24 @@ def test_the_document_has_markers_for_the_data_set_of_the_repository() -> None:
     text = (ROOT / "docs" / "quality.md").read_text()
     for part in ("systems", "ablations"):
         replaced(text, f"ml-100k {part}", "")
+
+
+def test_the_readmes_table_is_that_of_the_committed_figures() -> None:
+    table = headline(METRICS.read("ml-100k", ROOT), VALUES["run_variants"])
+    text = (ROOT / "README.md").read_text()
+    assert replaced(text, "ml-100k headline", table) == text
+
+
+def test_the_readmes_table_has_models_first_and_the_best_of_all_bold() -> None:
+    def figures(ctr: float, ranking: float) -> dict[str, dict[str, float]]:
+        rank = {"ndcg@10": ranking, "recall@20": ranking}
+        return {"ctr": {"user_auc": ctr}, "impression": {"ndcg@5": 0.5}, "ranking": rank}
+
+    # item-mean is the best in ctr and has no row.
+    metrics = {"item-mean": figures(0.9, 0.1), "als": figures(0.7, 0.3), "crmman": figures(0.8, 0.2)}
+    assert headline(metrics, ["crmman"]).splitlines() == [
+        "|  | ctr user_auc | impression ndcg@5 | ranking ndcg@10 | ranking recall@20 |",
+        "| --- | --: | --: | --: | --: |",
+        "| `crmman` | .8000 | **.5000** | .2000 | .2000 |",
+        "| `als` | .7000 | **.5000** | **.3000** | **.3000** |",
+    ]

@@ -35,7 +35,7 @@ Array = np.ndarray[Any, Any]
 Columns = Mapping[str, type[pl.DataType] | pl.DataType]
 HERE = Path()
 # Where structural vectors are when nothing else is said, and where variants that are no ablations leave their evaluation.
-DEFAULT_SOURCE = "structure"
+DEFAULT_STRUCTURE = "structure"
 DEFAULT_GROUP = "variants"
 
 
@@ -74,7 +74,7 @@ class Artifact:
         return replace(self, path=path, general=self.general or self.path)
 
     def at(self, dataset: str, root: Path = HERE) -> Path:
-        return root / self.path.format(dataset=dataset, source=DEFAULT_SOURCE, group=DEFAULT_GROUP)
+        return root / self.path.format(dataset=dataset, structure=DEFAULT_STRUCTURE, group=DEFAULT_GROUP)
 
     def covers(self, other: Artifact) -> bool:
         """Whether the other one is this one with names filled in."""

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.graph.triples import linked_triples
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
@@ -113,8 +110,6 @@ def neighbour_incidence(
     Raises:
         InputError: a relation to leave out does not occur.
     """
-    from scipy.sparse import csr_matrix
-
     relations = kg["relation"].unique().sort().to_list()
     for relation in leave_out_relations:
         if relation not in relations:

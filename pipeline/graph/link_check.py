@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_matrix
 
 from pipeline.common.random_streams import stream
 from pipeline.graph.triples import linked_triples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 SEPARATORS = ("|", ",", " ")
 COLUMN_LIMIT = 200
@@ -91,8 +91,6 @@ def _facts(
     kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame
 ) -> tuple[csr_matrix, list[str], pl.DataFrame]:
     """Linked items x facts (0/1), names of the facts, and the linked items; facts of `FACT_ITEMS` items and more."""
-    from scipy.sparse import csr_matrix
-
     linked = items.unique("item_id").sort("item_id").with_columns(row=pl.int_range(pl.len(), dtype=pl.Int32))
     held = linked_triples(kg, item_entities.join(linked.select("item_id", "row"), on="item_id", how="inner"))
     # Only items with a fact: whether an item has any would go along with its age or language, whatever the link.

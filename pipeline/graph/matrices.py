@@ -1,4 +1,4 @@
-"""The stored item graph as the stages after it take it: apart from how it is made, so that they do not run again with that."""
+"""The tables of the item graph as matrices, in the forms that models read."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from scipy.sparse import csr_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 
 def adjacency(edges: pl.DataFrame, items: int) -> csr_matrix:
     """The symmetric 0/1 adjacency matrix, (items, items)."""
-    from scipy.sparse import csr_matrix
-
     source, target = edges["source"].to_numpy(), edges["target"].to_numpy()
     ones = np.ones(2 * len(source), dtype=np.float32)
     return csr_matrix((ones, (np.r_[source, target], np.r_[target, source])), shape=(items, items))
@@ -29,7 +27,5 @@ def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
 
 def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
     """Items x entities, 1 where the entity is in N_i, out of the table of neighbours."""
-    from scipy.sparse import csr_matrix
-
     rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
     return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from numba import njit
+from numba.extending import register_jitable
 
 from pipeline.common.cores import cores_here
 
@@ -214,9 +216,6 @@ def _rows(incidence: csr_matrix) -> NDArray[np.int32]:
 @cache
 def _compiled() -> Callable[..., tuple[int, int]]:
     """The walk as machine code, which numba keeps beside this file; it lets go of the interpreter, so that threads run at once."""
-    from numba import njit
-    from numba.extending import register_jitable
-
     register_jitable(_ones)
     compiled: Callable[..., tuple[int, int]] = njit(nogil=True, cache=True)(_walk)
     return compiled

@@ -6,10 +6,13 @@ Here the library only tells where `datasets` ends; what comes out is parsed and 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from pipeline.common.errors import InputError
 
@@ -40,8 +43,6 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     Raises:
         InputError: the name is taken, or the file is not laid out so that lines can be put in.
     """
-    from ruamel.yaml import YAML
-
     before = YAML(typ="safe", pure=True).load(text)
     if name in before["datasets"]:
         known = ", ".join(before["datasets"])
@@ -80,8 +81,6 @@ class _Place:
 
 
 def _place(text: str, file: str) -> _Place:
-    from ruamel.yaml import YAML
-
     sections = {key.value: value for key, value in YAML().compose(text).value}
     defaults, datasets = sections.get("dataset_defaults"), sections["datasets"]
     if defaults is None or not defaults.anchor:
@@ -132,8 +131,6 @@ def _flow(value: Any) -> str:
 
 def scalar(value: Any) -> str:
     """A scalar as YAML 1.1 and 1.2 read it alike."""
-    import json
-
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, int | float):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from pipeline.common.errors import InputError
+from pipeline.text.title import title_column, year_column
 
 # Slips of the pen: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
 LETTERS_PER_SLIP = 5
@@ -44,24 +45,6 @@ _BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _BRACKETED_YEAR = re.compile(rf"\s*[(\[]({_YEAR})[)\]]\s*$")
 _FINAL_YEAR = re.compile(rf"^(.*\S)[\s,]+[(\[]?({_YEAR})[)\]]?\s*$")
-
-
-def title_column(items: pl.DataFrame) -> str | None:
-    """The column with the items' titles: `title`; else the first text column that ends in "title" or "name"; else the first
-    text column in which at least half of the values differ; else none, and items go by their ids.
-    """
-    texts = [name for name, dtype in items.schema.items() if dtype == pl.String and name != "item_id"]
-    rules: tuple[Callable[[str], bool], ...] = (
-        lambda name: name.lower() == "title",
-        lambda name: name.lower().endswith(("title", "name")),
-        lambda name: items[name].drop_nulls().n_unique() >= max(len(items) / 2, 1),
-    )
-    return next((name for rule in rules for name in texts if rule(name)), None)
-
-
-def year_column(items: pl.DataFrame) -> str | None:
-    """The first column with "year" in its name, such as `release_year`."""
-    return next((name for name in items.columns if "year" in re.split(r"[^a-z]+", name.lower())), None)
 
 
 def plain(text: str) -> str:

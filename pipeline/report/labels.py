@@ -1,6 +1,6 @@
 """What items are called in the report, and by which column they are coloured.
 
-Tables carry whatever columns their source has, so both are found by rule. Of the title `pipeline.recommend.titles` has it. The genre is
+Tables carry whatever columns their source has, so both are found by rule. That of the title is `pipeline.text.title`'s. The genre is
 the first of several values in a column that has few of them: 2 to `GENRES_AT_MOST` different first values, each of
 `ITEMS_PER_GENRE` items on average, in at least half of the items; years and other numbers do not count. A column that is
 named like a genre is taken first, then the first one of the table.
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipeline.recommend.titles import title_column
 from pipeline.text.template import item_texts, template_fields
+from pipeline.text.title import title_column
 
 GENRE = re.compile(r"genre|class|categor|tag|type|subject|cuisine", re.IGNORECASE)
 GENRES_AT_MOST, ITEMS_PER_GENRE = 60, 3

@@ -1,4 +1,4 @@
-"""Real users as the report shows them: their recommendations, the reasons, and what the test split says of them."""
+"""Real users as the report shows them: their recommendations, why, and what the test split says of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipeline.explain.sentence import Piece, pieces
 from pipeline.report.labels import Labels
-from pipeline.report.sentence import Reason, reasons_of
 
 
 class Pick(NamedTuple):
@@ -21,7 +21,7 @@ class Pick(NamedTuple):
     details: str
     score: float
     verdict: str
-    reasons: list[Reason]
+    why: list[Piece]
 
 
 class Portrait(NamedTuple):
@@ -49,7 +49,7 @@ def portraits_of(
     """
     Args:
         recommendations: user, rank, item, score, bias.
-        reasons: user, rank, cause, like, part.
+        reasons: user, rank, cause, like, part: the contribution.
         interactions: user, item, like, split.
         users: user, user_id.
 
@@ -57,9 +57,9 @@ def portraits_of(
         from the shortest history to the longest.
     """
     names = dict(users.select("user", "user_id").iter_rows())
-    parts: dict[tuple[int, int], dict[bool, list[tuple[str, float]]]] = {}
+    contributions: dict[tuple[int, int], dict[bool, list[tuple[str, float]]]] = {}
     for user, rank, cause, like, part in reasons.select("user", "rank", "cause", "like", "part").iter_rows():
-        parts.setdefault((user, rank), {}).setdefault(like, []).append((labels.titles[cause], part))
+        contributions.setdefault((user, rank), {}).setdefault(like, []).append((labels.titles[cause], part))
     found = []
     for (user,), shown in recommendations.partition_by("user", as_dict=True, maintain_order=True).items():
         rated = interactions.filter(pl.col("user") == user)
@@ -68,8 +68,8 @@ def portraits_of(
         verdicts = {item: "liked" if like else "disliked" for item, like in tested.iter_rows()}
         picks = []
         for rank, item, score, bias in shown.sort("rank").select("rank", "item", "score", "bias").iter_rows():
-            causes = parts.get((user, rank), {})
-            why = reasons_of(causes.get(True, []), causes.get(False, []), bias)
+            causes = contributions.get((user, rank), {})
+            why = pieces(causes.get(True, []), causes.get(False, []), bias)
             picks.append(Pick(labels.titles[item], labels.details[item], score, verdicts.get(item, ""), why))
         hidden = int(tested["like"].sum())
         found.append(Portrait(names[user], counts.get(True, 0), counts.get(False, 0), hidden, picks))

@@ -10,6 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from scipy.sparse import linalg
+from scipy.sparse.csgraph import connected_components
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
@@ -19,7 +22,6 @@ from pipeline.structure.sdne.settings import SdneConfig
 from pipeline.structure.settings import StructureConfig
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -140,8 +142,6 @@ def karateclub_embedding(adjacency: csr_matrix, config: StructureConfig, seed: i
 
 def _check_diffusion(model: Any, adjacency: csr_matrix, method: str) -> None:
     """Diff2Vec spreads from every node until it has met ``diffusion_cover`` others, for ever where there are fewer."""
-    from scipy.sparse.csgraph import connected_components
-
     cover = getattr(model, "diffusion_cover", 0)
     smallest = int(np.bincount(connected_components(adjacency, directed=False)[1]).min())
     if isinstance(cover, int | float) and cover > smallest:
@@ -154,8 +154,6 @@ def _check_diffusion(model: Any, adjacency: csr_matrix, method: str) -> None:
 @contextmanager
 def _seeded_arpack(seed: int) -> Iterator[None]:
     """Seed scipy's sparse eigensolvers within: they draw from a generator of their own, which karateclub knows nothing of."""
-    from scipy.sparse import linalg
-
     solvers = {name: getattr(linalg, name) for name in ("eigsh", "svds")}
     try:
         for name, solver in solvers.items():

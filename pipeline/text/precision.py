@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from pipeline.text.encoder import TextEncoder
 from pipeline.text.settings import TextConfig
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
 # Texts that are encoded once more, in float32.
@@ -51,8 +51,6 @@ def agreement(
 
 def without_instructions(device: torch.device | str) -> list[str]:
     """A warning where this machine has to imitate bfloat16."""
-    import torch
-
     if torch.device(device).type == "cuda":
         has, what = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
     else:

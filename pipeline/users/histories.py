@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -40,8 +40,6 @@ class Histories:
         Args:
             across: numbers for each item of a set; as many as the set has items (attention weights), if not given.
         """
-        import torch
-
         device = self.items.device
         starts = np.r_[0, np.cumsum(self.lengths)]
         order = np.argsort(self.lengths, kind="stable")
@@ -100,8 +98,6 @@ def histories(
     matrix: csr_matrix, users: NDArray[np.int64], device: torch.device | str, sampling: Sampling | None = None
 ) -> Histories:
     """The items of some rows of a users x items matrix."""
-    import torch
-
     rows = matrix[users]
     items, lengths = rows.indices.astype(np.int64), np.diff(rows.indptr).astype(np.int64)
     user = np.repeat(np.arange(len(users)), lengths)
@@ -119,8 +115,6 @@ def histories(
 
 def merged(likes: Histories, dislikes: Histories) -> Histories:
     """Both sets of each user as one."""
-    import torch
-
     user = torch.cat([likes.user, dislikes.user])
     order = torch.argsort(user, stable=True)
     return Histories(torch.cat([likes.items, dislikes.items])[order], user[order], likes.lengths + dislikes.lengths)
@@ -137,44 +131,37 @@ def add_up(history: Histories, rows: torch.Tensor) -> torch.Tensor:
     Args:
         rows: (M, columns).
     """
-    total: torch.Tensor = _added_up().apply(rows, history.user, history.items, len(history.lengths))
+    total: torch.Tensor = _AddedUp.apply(rows, history.user, history.items, len(history.lengths))  # type: ignore[no-untyped-call]
     return total
 
 
-@cache
-def _added_up() -> Any:
+class _AddedUp(torch.autograd.Function):
     """The product H rows, and its gradient H^T g as another sparse product: indexing would write a row for every entry."""
-    import warnings
 
-    import torch
+    @staticmethod
+    def forward(context: Any, rows: torch.Tensor, user: torch.Tensor, items: torch.Tensor, users: int) -> torch.Tensor:
+        context.save_for_backward(user, items)
+        context.items = len(rows)
+        return _times(user, items, (users, len(rows)), rows)
 
-    def times(row: torch.Tensor, column: torch.Tensor, shape: tuple[int, int], rows: torch.Tensor) -> torch.Tensor:
-        ones = torch.ones(len(row), dtype=rows.dtype, device=rows.device)
-        with warnings.catch_warnings():
-            # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-            where = torch.stack([row, column])
-            # Left unsaid, `check_invariants` draws a warning.
-            matrix = torch.sparse_coo_tensor(where, ones, shape, check_invariants=False).coalesce().to_sparse_csr()
-        total: torch.Tensor = torch.sparse.mm(matrix, rows.contiguous())
-        return total
+    @staticmethod
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        user, items = context.saved_tensors
+        (gradient,) = gradients
+        return _times(items, user, (context.items, len(gradient)), gradient), None, None, None
 
-    class AddedUp(torch.autograd.Function):
-        @staticmethod
-        def forward(
-            context: Any, rows: torch.Tensor, user: torch.Tensor, items: torch.Tensor, users: int
-        ) -> torch.Tensor:
-            context.save_for_backward(user, items)
-            context.items = len(rows)
-            return times(user, items, (users, len(rows)), rows)
 
-        @staticmethod
-        def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-            user, items = context.saved_tensors
-            (gradient,) = gradients
-            return times(items, user, (context.items, len(gradient)), gradient), None, None, None
-
-    return AddedUp
+def _times(row: torch.Tensor, column: torch.Tensor, shape: tuple[int, int], rows: torch.Tensor) -> torch.Tensor:
+    """A 0/1 matrix, by the places of its ones, times rows."""
+    ones = torch.ones(len(row), dtype=rows.dtype, device=rows.device)
+    with warnings.catch_warnings():
+        # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+        where = torch.stack([row, column])
+        # Left unsaid, `check_invariants` draws a warning.
+        matrix = torch.sparse_coo_tensor(where, ones, shape, check_invariants=False).coalesce().to_sparse_csr()
+    total: torch.Tensor = torch.sparse.mm(matrix, rows.contiguous())
+    return total
 
 
 def batches_of_similar_length(

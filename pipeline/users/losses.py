@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch.nn.functional import cross_entropy, normalize, softplus
 
-if TYPE_CHECKING:
-    from pipeline.users.histories import Histories
+from pipeline.users.histories import Histories
 
 # Added to the scores of what must not count: finite, so that a row of nothing else gives no NaN.
 NEVER = -1e9

@@ -10,19 +10,16 @@ what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 20
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import dropout
 
-from pipeline.users.histories import add_up, read_by
+from pipeline.users.histories import Histories, add_up, read_by
 from pipeline.users.names import Head, Views
 from pipeline.users.views.registry import build_view
-
-if TYPE_CHECKING:
-    from pipeline.users.histories import Histories
-    from pipeline.users.views.view import View
+from pipeline.users.views.view import View
 
 # w2 at the start. A dislike is a rating like any other to `meet`, and speaks against its kind to `judge`.
 DISLIKES_START = {"click": 1.0, "like": 0.0, "meet": 0.3, "judge": -0.3}

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
+from pipeline.evaluation.metrics.validation import validation_figures
+from pipeline.users.co_rating import fit_co_rating
+from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
+from pipeline.users.item_encoder import ItemEncoder
+from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.modalities.inputs import ItemInputs
+from pipeline.users.model import Model, build_scorer
+from pipeline.users.negatives import sample_negatives
+from pipeline.users.sampled_catalogue import chances, sample_catalogue
 from pipeline.users.settings import VariantConfig
+from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from pipeline.users.histories import Histories
-    from pipeline.users.modalities.inputs import ItemInputs
 
 # What a validation run reports, in the order of the learning curve's columns.
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
@@ -61,11 +69,6 @@ class UserTrainer:
     def __init__(
         self, inputs: ItemInputs, data: Dataset, config: VariantConfig, seed: int, device: torch.device | str = "cpu"
     ) -> None:
-        import torch
-
-        from pipeline.users.item_encoder import ItemEncoder
-        from pipeline.users.model import build_scorer
-
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
         if config.finetune_gat != (inputs.gat is not None):
@@ -96,8 +99,6 @@ class UserTrainer:
         if config.co_rating_l2:
             self._fit_co_rating()
         if config.catalogue_sample:
-            from pipeline.users.sampled_catalogue import chances
-
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
             self.chances = chances(ratings, config.catalogue_sample)
         self.history: list[dict[str, float]] = []
@@ -107,10 +108,6 @@ class UserTrainer:
         self.best_value, self.best_epoch = -np.inf, 0
 
     def _fit_co_rating(self) -> None:
-        import torch
-
-        from pipeline.users.co_rating import fit_co_rating
-
         likes, dislikes = self.data.train_likes, self.data.train_dislikes
         of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
         found = fit_co_rating({name: of_view[name] for name in self.scorer.views}, self.config.co_rating_l2, self.seed)
@@ -153,10 +150,6 @@ class UserTrainer:
         Raises:
             InputError: the loss is not finite.
         """
-        import torch
-
-        from pipeline.users.histories import batches_of_similar_length
-
         self.epoch += 1
         # Seeded by the epoch, so that a resumed run draws what an uninterrupted one draws.
         torch.manual_seed(torch_seed(self.seed, "users", self.epoch))
@@ -205,12 +198,6 @@ class UserTrainer:
         self, users: NDArray[np.int64], random: np.random.Generator, generator: torch.Generator
     ) -> torch.Tensor | None:
         """Losses of the heads, each the mean over its targets, added up; None where no user of the batch has a target."""
-        import torch
-
-        from pipeline.users.histories import Sampling, histories, merged
-        from pipeline.users.losses import alignment_loss, judge_loss, loss_over_catalogue
-        from pipeline.users.sampled_catalogue import sample_catalogue
-
         config = self.config
         likes, dislikes = self.data.train_likes, self.data.train_dislikes
         kept = random.random(len(users)) if config.history_dropout else None
@@ -264,8 +251,6 @@ class UserTrainer:
 
     def _leniency_without_one(self, users: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Of users without one of their likes, and without one of their dislikes: the target does not tell its own label."""
-        import torch
-
         likes, dislikes = (
             torch.from_numpy(np.diff(matrix.indptr)[users]).to(self.device, torch.float32)
             for matrix in (self.data.train_likes, self.data.train_dislikes)
@@ -283,9 +268,6 @@ class UserTrainer:
         generator: torch.Generator,
         log_weights: torch.Tensor | None,
     ) -> list[torch.Tensor]:
-        from pipeline.users.losses import click_loss, loss_over_catalogue
-        from pipeline.users.negatives import sample_negatives
-
         config = self.config
         if config.negatives == "all":
             return [loss_over_catalogue(scores, targets, liked, log_weights) / len(targets.items)]
@@ -304,12 +286,6 @@ class UserTrainer:
         return [click_loss(scores, targets, negatives.items, negatives.counts) / with_negatives]
 
     def _validate(self) -> dict[str, float]:
-        import torch
-
-        from pipeline.evaluation.metrics.validation import validation_figures
-        from pipeline.users.model import Model
-        from pipeline.users.trained import TrainedModel
-
         self.items.eval()
         with torch.inference_mode():
             vectors = self.items()
@@ -332,8 +308,6 @@ class UserTrainer:
         return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}
 
     def _keep(self, path: Path) -> None:
-        import torch
-
         state = {
             "items": self.items.state_dict(),
             "scorer": self.scorer.state_dict(),
@@ -352,10 +326,6 @@ class UserTrainer:
 
     def _resume(self, path: Path) -> bool:
         """Take up the state that a stopped run left; a damaged one is removed, and training starts from the beginning."""
-        import pickle
-
-        import torch
-
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
         except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):

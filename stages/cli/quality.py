@@ -1,8 +1,8 @@
-"""Write the tables of docs/quality.md out of what `compare` and `compare_ablations` left. Not a DVC stage: `make quality`."""
+"""Write the tables of docs/quality.md and of the README from what the comparisons left. Not a DVC stage: `make quality`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from pipeline.artifacts.evaluation import (
 from pipeline.common.config import look_up, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import (
+    Metrics,
     cold_table,
     differences_table,
+    markdown,
+    number,
     seeds_table,
     slices_table,
     systems_table,
@@ -30,6 +33,10 @@ from pipeline.parameters.runs import RunAblations, runs_of
 from stages.stage import PARAMS, run_tool
 
 DOCUMENT = Path("docs/quality.md")
+README = Path("README.md")
+# The README's table: a figure or two of each protocol, and beside the models the baselines that are the best of one, or the simplest.
+SHORT = (("ctr", "user_auc"), ("impression", "ndcg@5"), ("ranking", "ndcg@10"), ("ranking", "recall@20"))
+STRONGEST = ("als", "ease", "biased-mf", "popularity")
 
 
 def main() -> None:
@@ -41,6 +48,22 @@ def main() -> None:
         if ABLATION_DIFFERENCES.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, run))
     DOCUMENT.write_text(text, encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    for dataset in values["datasets"]:
+        name = f"{dataset} headline"
+        if marker(name) in readme:
+            readme = replaced(readme, name, headline(METRICS.read(dataset), run.run_variants), README)
+    README.write_text(readme, encoding="utf-8")
+
+
+def headline(metrics: Metrics, variants: Sequence[str]) -> str:
+    """The README's table: the models and the strongest baselines, the best of a column bold."""
+    best = {(protocol, metric): max(metrics[name][protocol][metric] for name in metrics) for protocol, metric in SHORT}
+    rows = []
+    for name in (*variants, *(name for name in STRONGEST if name in metrics)):
+        values = {figure: metrics[name][figure[0]][figure[1]] for figure in SHORT}
+        rows.append([f"`{name}`", *(f"**{number(v)}**" if v == best[f] else number(v) for f, v in values.items())])
+    return markdown(["", *(" ".join(figure) for figure in SHORT)], rows)
 
 
 def run_ablations(values: Mapping[str, Any]) -> RunAblations:
@@ -53,7 +76,7 @@ def systems(dataset: str, variants: list[str]) -> str:
     metrics, differences = METRICS.read(dataset), DIFFERENCES.read(dataset)
     order = list(dict.fromkeys([*variants, *metrics]))
     slices = SLICES.read(dataset)
-    best = [name for name in ("als", "ease", "biased-mf", "popularity") if name in metrics]
+    best = [name for name in STRONGEST if name in metrics]
     warnings = "\n".join(f"- {line}" for line in WARNINGS.read(dataset)) or "- none"
     return "\n\n".join(
         [
@@ -106,7 +129,7 @@ def marker(name: str) -> str:
     return f"<!-- {name}: written by stages.cli.quality -->"
 
 
-def replaced(text: str, name: str, content: str) -> str:
+def replaced(text: str, name: str, content: str, document: Path = DOCUMENT) -> str:
     """The text with what stands between a pair of markers replaced.
 
     Raises:
@@ -114,7 +137,7 @@ def replaced(text: str, name: str, content: str) -> str:
     """
     start, end = marker(name), f"<!-- end of {name} -->"
     if start not in text or end not in text:
-        raise InputError(f"{DOCUMENT}: markers of '{name}' not found; expected the lines {start} and {end}")
+        raise InputError(f"{document}: markers of '{name}' not found; expected the lines {start} and {end}")
     head, rest = text.split(start, 1)
     return f"{head}{start}\n\n{content}\n\n{end}{rest.split(end, 1)[1]}"
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Tensors, Text, Vectors, only
 from pipeline.artifacts.recommend import RECOMMENDATIONS
-from pipeline.artifacts.structure import STRUCTURE_VECTORS, edges_of, source_names
+from pipeline.artifacts.structure import STRUCTURE_VECTORS, edges_of, structure_names
 from pipeline.common.errors import InputError
 from tests.artifacts.every import EVERY
 
@@ -36,7 +36,7 @@ NOTE = Text("out/note.txt")
 REMARKS = Lines("out/{dataset}/remarks.txt")
 VECTOR_TABLES = Vectors("out/{dataset}/vectors/v")
 OF_VARIANT = Table(
-    "out/{dataset}/{group}/{variant}/{source}.parquet", {"item": pl.Int32}, key=("item",), not_empty=False
+    "out/{dataset}/{group}/{variant}/{structure}.parquet", {"item": pl.Int32}, key=("item",), not_empty=False
 )
 
 FRAME = pl.DataFrame(
@@ -301,26 +301,28 @@ def test_lines_that_were_cut_or_added_to_are_refused(tmp_path: Path, text: str) 
     assert refusal(lambda: REMARKS.read("d", tmp_path)).startswith(f"{path}: found ")
 
 
-def test_an_artifact_of_a_variant_of_a_group_and_of_a_source_is_the_same_one_at_its_own_place(tmp_path: Path) -> None:
-    mine = OF_VARIANT.of(variant="a", group="ablations").of(source="structures/b")
+def test_an_artifact_of_a_variant_of_a_group_and_of_a_structure_is_the_same_one_at_its_own_place(
+    tmp_path: Path,
+) -> None:
+    mine = OF_VARIANT.of(variant="a", group="ablations").of(structure="structures/b")
     assert mine.at("d", tmp_path) == tmp_path / "out/d/ablations/a/structures/b.parquet"
     assert isinstance(mine, Table)
     assert (mine.columns, mine.key, mine.not_empty) == (OF_VARIANT.columns, OF_VARIANT.key, False)
-    assert OF_VARIANT.path == "out/{dataset}/{group}/{variant}/{source}.parquet"
+    assert OF_VARIANT.path == "out/{dataset}/{group}/{variant}/{structure}.parquet"
     frame = pl.DataFrame({"item": [1, 0]}, schema={"item": pl.Int32})
     mine.write(frame, "d", tmp_path)
     assert mine.read("d", tmp_path)["item"].to_list() == [0, 1]
-    assert not OF_VARIANT.of(variant="b", group="ablations", source="structures/b").at("d", tmp_path).exists()
+    assert not OF_VARIANT.of(variant="b", group="ablations", structure="structures/b").at("d", tmp_path).exists()
 
 
-def test_without_a_group_and_a_source_an_artifact_is_at_that_of_the_pipeline_and_never_without_its_variant() -> None:
+def test_without_a_group_and_a_structure_an_artifact_is_at_that_of_the_pipeline_and_never_without_its_variant() -> None:
     assert OF_VARIANT.of(variant="a").at("d") == Path("out/d/variants/a/structure.parquet")
     with pytest.raises(KeyError, match="variant"):
         OF_VARIANT.at("d")
 
 
 def test_structural_vectors_made_in_another_way_and_their_graph_have_places_of_their_own() -> None:
-    own, other = source_names(None), source_names("walks")
+    own, other = structure_names(None), structure_names("walks")
     assert STRUCTURE_VECTORS.of(**own).at("d") == STRUCTURE_VECTORS.at("d")
     assert STRUCTURE_VECTORS.of(**other).at("d") == Path("artifacts/d/structures/walks/vectors.safetensors")
     assert edges_of(None).at("d") == EDGES.at("d")
@@ -480,9 +482,9 @@ def test_a_stage_touches_what_it_declares_and_nothing_else(tmp_path: Path) -> No
         assert baselines.of(group="baselines", variant="all").read("d", tmp_path) == "text"
         with pytest.raises(AssertionError, match=r"^stage stage reads other/\{dataset\}\.txt without declaring it"):
             other.read("d", tmp_path)
-        with pytest.raises(AssertionError, match="^stage stage reads evaluation/"):
+        with pytest.raises(AssertionError, match=r"^stage stage reads evaluation/"):
             baselines.of(group="variants", variant="all").read("d", tmp_path)
-        with pytest.raises(AssertionError, match="^stage stage writes evaluation/"):
+        with pytest.raises(AssertionError, match=r"^stage stage writes evaluation/"):
             baselines.of(group="baselines", variant="all").write("text", "d", tmp_path)
     assert other.read("d", tmp_path) == "text"
 

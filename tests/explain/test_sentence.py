@@ -1,138 +1,64 @@
+"""Why an item is recommended, in one sentence: which items are named, and that all of it adds up."""
+
 from __future__ import annotations
 
 import math
+import re
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.explain.contributions import Contributions
-from pipeline.explain.sentence import Part, as_printed, digits_for, lines_of, parts_of, reason, rounded, signed
-from pipeline.users.people import Person
-
-QUICK = settings(deadline=None, max_examples=200, derandomize=True)
-VALUES = st.lists(st.floats(-50, 50), max_size=30)
-NAMES = "ABCDEFGHIJ"
-
-
-def some_parts(liked: list[float], disliked: list[float], biases: list[float] = ()) -> list[Part]:  # type: ignore[assignment]
-    """Items 0, 1, ... are liked, those after them disliked."""
-    count = len(liked)
-    person = Person(np.arange(count), np.arange(count, count + len(disliked)))
-    heads = dict(zip(("meet", "judge"), ([0.0, value] for value in biases), strict=False))
-    found = Contributions(
-        np.array([[0.0] * count, liked]),
-        np.array([[0.0] * len(disliked), disliked]),
-        {head: np.array(values) for head, values in heads.items()},
-    )
-    return parts_of(found, person, 1)
-
-
-def test_parts_are_likes_dislikes_and_biases_each_by_size() -> None:
-    parts = some_parts([0.1, -0.4, 0.2], [0.05, -0.3], [1.0, -2.0])
-    assert parts == [
-        Part("liked", -0.4, item=1),
-        Part("liked", 0.2, item=2),
-        Part("liked", 0.1, item=0),
-        Part("disliked", -0.3, item=4),
-        Part("disliked", 0.05, item=3),
-        Part("bias", -2.0, head="judge"),
-        Part("bias", 1.0, head="meet"),
-    ]
-
-
-@QUICK
-@given(VALUES, VALUES, st.lists(st.floats(-5, 5), max_size=2), st.integers(1, 12), st.integers(0, 4))
-def test_printed_lines_add_up_to_the_printed_score(
-    liked: list[float], disliked: list[float], biases: list[float], shown: int, digits: int
-) -> None:
-    parts = some_parts(liked, disliked, biases)
-    lines = lines_of(parts, shown, digits)
-    every = [line for mine in lines.values() for line in mine]
-    unit = 10.0**-digits
-    total = math.fsum(part.value for part in parts)
-    assert round(sum(line.value for line in every) / unit) == pytest.approx(total / unit, abs=0.5 + 1e-6)
-    # All parts are on a line, each once, and a line says what its parts are but for one in the last digit.
-    assert sorted((part for line in every for part in line.parts), key=parts.index) == parts
-    for line in every:
-        assert abs(line.value - math.fsum(part.value for part in line.parts)) <= unit * (1 + 1e-6)
-        assert round(line.value, digits) == line.value
-    for kind, mine in lines.items():
-        count = sum(part.kind == kind for part in parts)
-        assert [line.rest for line in mine] == [False] * min(count, len(mine) - (count > shown + 1)) + [True] * (
-            count > shown + 1
-        )
-        assert len(mine) == (shown + 1 if count > shown else count)
-        sizes = [abs(line.value) for line in mine if not line.rest]
-        assert sizes == sorted(sizes, reverse=True)
-
-
-def test_the_rest_is_what_is_smallest() -> None:
-    lines = lines_of(some_parts([0.5, -0.01, 0.02, 0.3], []), 2, 2)["liked"]
-    assert [(line.value, line.rest, len(line.parts)) for line in lines] == [
-        (0.5, False, 1),
-        (0.3, False, 1),
-        (0.01, True, 2),
-    ]
-
-
-@QUICK
-@given(VALUES, st.integers(0, 4))
-def test_rounded_values_add_up_to_the_rounded_sum(values: list[float], digits: int) -> None:
-    found = rounded(values, digits)
-    unit = 10.0**-digits
-    assert sum(round(value / unit) for value in found) == pytest.approx(math.fsum(values) / unit, abs=0.5 + 1e-6)
-    assert all(abs(a - b) < unit * (1 + 1e-6) for a, b in zip(found, values, strict=True))
-
-
-def test_thirds_are_rounded_to_a_whole() -> None:
-    assert sorted(rounded([1 / 3, 1 / 3, 1 / 3], 2)) == [0.33, 0.33, 0.34]
-    assert rounded([], 2) == []
-
-
-def test_lines_are_in_the_order_of_what_they_show() -> None:
-    # So many are just above a half that one just below it is rounded away from zero, and passes a larger one.
-    lines = lines_of(some_parts([0.0148, -0.0147] + [0.0055] * 10, []), 12, 2)["liked"]
-    assert [line.value for line in lines[:2]] == [-0.02, 0.01]
-
-
-def test_parts_as_printed_are_those_of_their_lines() -> None:
-    parts = some_parts([1 / 3, 1 / 3, 1 / 3, 0.01, 0.001], [])
-    lines = lines_of(parts, 3, 2)
-    printed = as_printed(parts, lines)
-    assert sorted(part.value for part in printed)[-3:] == sorted(line.value for line in lines["liked"] if not line.rest)
-    assert [part.value for part in printed[3:]] == [0.01, 0.001]
-    assert [part.item for part in printed] == [part.item for part in parts]
+from pipeline.explain.sentence import NAMED_DISLIKES, NAMED_LIKES, pieces, sentence, signed
 
 
 @pytest.mark.parametrize(
-    ("liked", "disliked", "biases", "said"),
+    ("likes", "dislikes", "bias", "said"),
     [
-        ([0.31, 0.12], [-0.08], [], "because you liked A (+0.31), B (+0.12); in spite of disliking C (-0.08)"),
-        ([0.12, 0.31, 0.2], [], [], "because you liked B (+0.31), C (+0.20)"),
-        ([0.31], [0.2, -0.1], [], "because you liked A (+0.31) and disliked B (+0.20); in spite of disliking C (-0.10)"),
-        ([-0.2], [0.3], [], "because you disliked B (+0.30); in spite of liking A (-0.20)"),
-        ([0.4, -0.09], [-0.08], [], "because you liked A (+0.40)"),  # what is against is small beside what is for
-        ([-0.2, 0.001], [], [1.5, 0.2], "because of everybody's ratings (+1.70); in spite of liking A (-0.20)"),
-        ([0.004], [-0.004], [-1.0], ""),
-        ([], [], [], ""),
+        (
+            [("A", 0.1), ("B", 0.4), ("C", -0.1), ("D", 0.2)],
+            [("E", -0.2), ("F", -0.3), ("G", 0.1)],
+            1.5,
+            "because you liked B (+0.40), D (+0.20) and 2 others (0.00); "
+            "in spite of your disliking F (-0.30) and 2 others (-0.10); for anybody (+1.50)",
+        ),
+        (
+            [("A", -0.5), ("B", 0.1), ("C", -0.2)],
+            [("D", 0.3), ("E", 0.1)],
+            0.0,
+            "in spite of your liking A (-0.50), C (-0.20) and 1 other (+0.10); because you disliked D (+0.30) and 1 other (+0.10)",
+        ),
+        # Equal ones in the order of the history.
+        ([("A", 0.2), ("B", 0.2), ("C", 0.2)], [], 0.0, "because you liked A (+0.20), B (+0.20) and 1 other (+0.20)"),
+        # A model that does not look at dislikes has nothing to say of them.
+        ([("A", 0.2)], [("B", 0.0), ("C", 0.0)], 0.0, "because you liked A (+0.20)"),
+        ([], [], -0.3, "for anybody (-0.30)"),
+        ([], [], 0.0, ""),
     ],
-)  # fmt: skip
-def test_the_reason_in_one_line(liked: list[float], disliked: list[float], biases: list[float], said: str) -> None:
-    assert reason(some_parts(liked, disliked, biases), NAMES.__getitem__) == said
-
-
-def test_the_reason_with_more_digits() -> None:
-    assert reason(some_parts([0.0014], []), NAMES.__getitem__, 4) == "because you liked A (+0.0014)"
-
-
-@pytest.mark.parametrize(
-    ("values", "digits"),
-    [([], 2), ([0.0], 2), ([12.0, -0.001], 2), ([0.1], 2), ([0.099], 3), ([-0.0012], 4), ([1e-9], 6)],
 )
-def test_digits_leave_the_largest_number_two_that_count(values: list[float], digits: int) -> None:
-    assert digits_for(values) == digits
+def test_the_strongest_are_named_and_the_rest_is_added_up(
+    likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float, said: str
+) -> None:
+    assert sentence(pieces(likes, dislikes, bias)) == said
+
+
+def test_a_sentence_with_more_digits() -> None:
+    assert sentence(pieces([("A", 0.0014)], [], 0.0, 4)) == "because you liked A (+0.0014)"
+
+
+contributions = st.lists(st.tuples(st.text("ABCDE", max_size=3), st.floats(-2, 2)), max_size=8)
+
+
+@given(contributions, contributions, st.floats(-2, 2))
+def test_a_sentence_adds_up_to_the_score(
+    likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float
+) -> None:
+    found = pieces(likes, dislikes, bias)
+    score = math.fsum(value for _, value in likes + dislikes) + bias
+    assert sum(piece.value for piece in found) == pytest.approx(score, abs=1e-9)
+    assert len(found) <= NAMED_LIKES + NAMED_DISLIKES + 3
+    printed = [float(number) for number in re.findall(r"\(([+-]?\d+\.\d+)\)", sentence(found))]
+    assert printed == pytest.approx([piece.value for piece in found], abs=0.005001)
 
 
 def test_signed() -> None:

@@ -3,246 +3,294 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
-from pipeline.explain.contributions import contributions_of
+from pipeline.explain.sentence import pieces
+from pipeline.recommend.recommend import recommended_to
 from pipeline.users.people import Person, preference_of
-from tests.report.browser import Browser, executable
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, report
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 60_000
 PLAYABLE = [name for name in CONFIGS if name != "attentive"]
 TITLES = items()["title"].to_list()
 RECOMMENDED = 10
+DRAWN = "() => [...document.querySelectorAll('[data-chart]')].every((place) => place.querySelector('svg'))"
+
+
+class Opened:
+    """A page from disk, its charts drawn, and what it said and asked for.
+
+    Attributes:
+        tab: the page.
+        address: where it lies.
+        complaints: errors and warnings on the console, and what was thrown.
+        requests: addresses, that of the page itself among them.
+    """
+
+    def __init__(self, context: BrowserContext, path: Path) -> None:
+        self.tab, self.address = context.new_page(), path.resolve().as_uri()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.tab.set_default_timeout(PATIENCE_MS)
+        self.tab.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.tab.on("request", self._asked)
+        self.tab.goto(self.address)
+        self.tab.wait_for_function(DRAWN)
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def run(self, script: str) -> Any:
+        """Value of an expression of JavaScript."""
+        return self.tab.evaluate(script)
+
+    def search(self, words: str) -> list[str]:
+        """Titles that are found when these words are typed."""
+        self.tab.fill("#search", words)
+        return self.tab.locator("#found b").all_text_contents()
+
+    def rate(self, kind: str, title: str) -> None:
+        """Search for a title and click like or dislike where it is found."""
+        self.search(title)
+        self.tab.click(f"#found [data-item='{TITLES.index(title)}'] .{kind}")
+
+    def recommended(self) -> list[tuple[int, float]]:
+        """Items and scores, from the first on."""
+        rows = "[...document.querySelectorAll('#recommended > li')]"
+        pairs = self.run(f"{rows}.map((row) => [Number(row.dataset.item), Number(row.dataset.score)])")
+        return [(int(item), float(score)) for item, score in pairs]
+
+
+Open = Callable[..., Opened]
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    chromium = executable()
+def browser() -> Iterator[Browser]:
+    chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if chromium is None:
         pytest.skip("no Chromium on the path: `apt-get install chromium` brings one")
-    started = Browser(chromium, tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pages")
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    contexts: list[BrowserContext] = []
+
+    def open_page(*variants: str, width: int = 1200, dark: bool = False, phone: bool = False, text: str = "") -> Opened:
+        path = tmp_path / f"{'-'.join(variants)}.html"
+        path.write_text(text or page(*variants), encoding="utf-8")
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", is_mobile=phone
+        )
+        contexts.append(context)
+        return Opened(context, path)
+
+    yield open_page
+    for context in contexts:
+        context.close()
 
 
-def opened(
-    browser: Browser, folder: Path, *variants: str, width: int = 1200, dark: bool = False, phone: bool = False
-) -> Path:
-    path = folder / f"{'-'.join(variants)}.html"
-    path.write_text(page(*variants), encoding="utf-8")
-    browser.open(path, width, dark=dark, phone=phone)
-    return path
-
-
-def search(browser: Browser, words: str) -> list[str]:
-    """Titles that are found when these words are typed."""
-    browser.click("#search")
-    browser.run("document.getElementById('search').select()")
-    browser.call("Input.dispatchKeyEvent", type="keyDown", key="Delete", code="Delete", windowsVirtualKeyCode=46)
-    browser.write(words)
-    found: list[str] = browser.run("[...document.querySelectorAll('#found b')].map((name) => name.textContent)")
-    return found
-
-
-def rate(browser: Browser, kind: str, title: str) -> None:
-    """Search for a title and click like or dislike where it is found."""
-    search(browser, title)
-    browser.click(f"#found [data-item='{TITLES.index(title)}'] .{kind}")
-
-
-def recommended(browser: Browser) -> list[tuple[int, float]]:
-    """Items and scores, from the first on."""
-    pairs = browser.run(
-        "[...document.querySelectorAll('#recommended > li')].map((row) => [Number(row.dataset.item), Number(row.dataset.score)])"
-    )
-    return [(int(item), float(score)) for item, score in pairs]
-
-
-def assert_recommended(browser: Browser, name: str, likes: list[str], dislikes: list[str]) -> None:
-    """The ten best items of the model for such a person, their scores to 1e-4, and reasons of the parts that Python finds."""
+def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: list[str]) -> None:
+    """The ten best items of the model for such a person, their scores to 1e-4, and the sentences of Python."""
     person = Person(
         *(np.array([TITLES.index(title) for title in titles], dtype=np.int64) for titles in (likes, dislikes))
     )
     scores = preference_of(model(name), [person])[0]
     best = [item for item in np.argsort(-scores, kind="stable") if item not in np.concatenate(person)][:RECOMMENDED]
-    found = recommended(browser)
-    assert [item for item, _ in found] == best
-    assert [score for _, score in found] == pytest.approx(scores[best].tolist(), abs=1e-4)
-    why = browser.run("[...document.querySelectorAll('#recommended .why')].map((line) => line.textContent)")
-    parts = contributions_of(model(name), person, np.array(best))
-    for row, line in enumerate(why):
-        for titles, of_kind, kind in ((likes, parts.likes, "liked"), (dislikes, parts.dislikes, "disliked")):
-            if titles:
-                strongest = max(
-                    zip(of_kind[row], titles, strict=True), key=lambda part: part[0] * np.sign(of_kind[row].sum())
-                )
-                words = "because you" if of_kind[row].sum() >= 0 else "in spite of your"
-                kind_of_words = kind if of_kind[row].sum() >= 0 else kind.replace("liked", "liking")
-                assert f"{words} {kind_of_words} {strongest[1]} ({signed(strongest[0])})" in line
-        if parts.bias[row]:
-            assert line.endswith(f"for anybody ({signed(parts.bias[row])})")
+    shown = found.recommended()
+    assert [item for item, _ in shown] == best
+    assert [score for _, score in shown] == pytest.approx(scores[best].tolist(), abs=1e-4)
+    ((_, contributions),) = recommended_to(model(name), [person], RECOMMENDED)
+    for row, line in enumerate(found.tab.locator("#recommended .why").all_text_contents()):
+        of_likes, of_dislikes = (
+            list(zip(titles, values[row].tolist(), strict=True))
+            for titles, values in ((likes, contributions.likes), (dislikes, contributions.dislikes))
+        )
+        assert_same_sentence(line, pieces(of_likes, of_dislikes, float(contributions.bias[row])))
 
 
-def signed(number: float) -> str:
-    return f"{'−' if number < 0 else '+'}{abs(number):.2f}"
+def assert_same_sentence(line: str, expected: list[Any]) -> None:
+    """Word for word, and number for number but for one in the last digit: the page computes by itself."""
+    number = re.compile(r" \(([+−]?\d+\.\d\d)\)")
+    *words, last = number.split(line)[::2]
+    assert words == [f"{piece.words}{piece.title}" for piece in expected]
+    assert last == ""
+    shown = number.findall(line)
+    for text, piece in zip(shown, expected, strict=True):
+        assert float(text.replace("−", "-")) == pytest.approx(piece.value, abs=0.0051)
+        # Zero has no sign, whatever it was rounded from.
+        assert text[0].isdigit() == (float(text.replace("−", "-")) == 0)
 
 
-def test_it_loads_from_disk_in_silence_and_asks_the_network_for_nothing(browser: Browser, folder: Path) -> None:
-    path = opened(browser, folder, "attentive", "plain")
-    assert browser.complaints == []
-    assert browser.requests == [path.resolve().as_uri()]
-    drawn = browser.run(
+def test_it_loads_from_disk_in_silence_and_asks_the_network_for_nothing(opened: Open) -> None:
+    found = opened("attentive", "plain")
+    assert found.complaints == []
+    assert found.requests == [found.address]
+    drawn = found.run(
         "[...document.querySelectorAll('[data-chart]')].map((place) => place.querySelectorAll('path').length)"
     )
     assert len(drawn) == len(report("attentive", "plain").charts)
     assert min(drawn) > 1
 
 
-def test_the_driver_hears_complaints_and_requests(browser: Browser, folder: Path) -> None:
-    path = folder / "bad.html"
-    path.write_text(
-        "<script>console.error('no'); fetch('file:///nowhere').catch(() => 0); throw new Error('thrown')</script>"
+def test_complaints_and_requests_are_heard(opened: Open) -> None:
+    found = opened(
+        "bad",
+        text="<script>console.error('no'); fetch('file:///nowhere').catch(() => 0); throw new Error('thrown')</script>",
     )
-    browser.open(path)
-    assert any("no" in complaint for complaint in browser.complaints)
-    assert any("thrown" in complaint for complaint in browser.complaints)
-    assert browser.requests == [path.resolve().as_uri(), "file:///nowhere"]
+    found.tab.wait_for_load_state("networkidle")
+    assert any("no" in complaint for complaint in found.complaints)
+    assert any("thrown" in complaint for complaint in found.complaints)
+    assert found.requests == [found.address, "file:///nowhere"]
 
 
-def test_titles_are_text_wherever_they_show(browser: Browser, folder: Path) -> None:
-    opened(browser, folder, "plain")
-    rate(browser, "like", HOSTILE)
-    assert browser.run("document.querySelector('#taste li').firstChild.textContent") == HOSTILE
-    assert browser.run("document.querySelector('#recommended .why').textContent").startswith(
+def test_titles_are_text_wherever_they_show(opened: Open) -> None:
+    found = opened("plain")
+    found.rate("like", HOSTILE)
+    assert found.run("document.querySelector('#taste li').firstChild.textContent") == HOSTILE
+    assert found.run("document.querySelector('#recommended .why').textContent").startswith(
         ("because you liked </script>", "in spite")
     )
     place = report("plain").charts["map"]
     point = next(row for source in place["data"] for row in source.get("values", []) if row["title"] == HOSTILE)
-    hover(browser, point["x"], point["y"])
-    assert HOSTILE in browser.run("document.querySelector('.tip').textContent")
-    assert browser.run("document.querySelectorAll('img').length + document.querySelectorAll('.tip b').length") == 0
-    assert browser.run("typeof window.hit") == "undefined"
-    assert browser.complaints == []
+    hover(found.tab, point["x"], point["y"])
+    assert HOSTILE in found.run("document.querySelector('.tip').textContent")
+    assert found.run("document.querySelectorAll('img').length + document.querySelectorAll('.tip b').length") == 0
+    assert found.run("typeof window.hit") == "undefined"
+    assert found.complaints == []
 
 
-def hover(browser: Browser, x: float, y: float) -> None:
+def hover(tab: Page, x: float, y: float) -> None:
     """Put the mouse over a place of the map, whose axes go from -1.05 to 1.05."""
-    left, top, width, height = browser.run(
-        "(() => { const it = document.querySelector('[data-chart=map]'); it.scrollIntoView({block: 'center', behavior: 'instant'});"
-        "const box = it.querySelector('svg').getBoundingClientRect(); return [box.x, box.y, box.width, box.height]; })()"
-    )
-    middle = (left + width * (x + 1.05) / 2.1, top + height * (1.05 - y) / 2.1)
-    browser.point_at(middle[0] + 30, middle[1])
-    browser.point_at(*middle)
-    browser.wait_for("!document.querySelector('.tip').hidden")
+    drawing = tab.locator("[data-chart=map] svg").first
+    drawing.scroll_into_view_if_needed()
+    box = drawing.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] * (x + 1.05) / 2.1, box["y"] + box["height"] * (1.05 - y) / 2.1)
+    tab.mouse.move(middle[0] + 30, middle[1])
+    tab.mouse.move(*middle)
+    tab.wait_for_function("() => !document.querySelector('.tip').hidden")
 
 
 @pytest.mark.parametrize("name", PLAYABLE)
-def test_recommendations_follow_what_is_liked_and_disliked_to_the_models_own_digits(
-    browser: Browser, folder: Path, name: str
-) -> None:
-    opened(browser, folder, name)
-    assert_recommended(browser, name, [], [])
-    rate(browser, "like", "Alien")
-    first = recommended(browser)
-    assert_recommended(browser, name, ["Alien"], [])
-    rate(browser, "like", "Film number 12")
-    rate(browser, "dislike", "Amélie")
-    assert_recommended(browser, name, ["Alien", "Film number 12"], ["Amélie"])
-    assert recommended(browser) != first
+def test_recommendations_follow_what_is_liked_and_disliked_to_the_models_own_digits(opened: Open, name: str) -> None:
+    found = opened(name)
+    assert_recommended(found, name, [], [])
+    found.rate("like", "Alien")
+    first = found.recommended()
+    assert_recommended(found, name, ["Alien"], [])
+    found.rate("like", "Film number 12")
+    found.rate("dislike", "Amélie")
+    assert_recommended(found, name, ["Alien", "Film number 12"], ["Amélie"])
+    assert found.recommended() != first
     # From among what is recommended.
-    item = recommended(browser)[0][0]
-    browser.click(f"#recommended [data-item='{item}'] .dislike")
-    assert_recommended(browser, name, ["Alien", "Film number 12"], ["Amélie", TITLES[item]])
-    browser.click(f"#taste [data-item='{TITLES.index('Film number 12')}'] button")
-    browser.click(f"#taste [data-item='{item}'] button")
-    browser.click(f"#taste [data-item='{TITLES.index('Amélie')}'] button")
-    assert recommended(browser) == first
-    browser.click("#clear")
-    assert_recommended(browser, name, [], [])
-    assert browser.complaints == []
+    item = found.recommended()[0][0]
+    found.tab.click(f"#recommended [data-item='{item}'] .dislike")
+    assert_recommended(found, name, ["Alien", "Film number 12"], ["Amélie", TITLES[item]])
+    # So many that some of each kind are "others".
+    more = [title for title in ("The Birds", "Film number 20", "Film number 30") if title != TITLES[item]][:2]
+    for title in more:
+        found.rate("like", title)
+    assert_recommended(found, name, ["Alien", "Film number 12", *more], ["Amélie", TITLES[item]])
+    for title in (*more, "Film number 12", TITLES[item], "Amélie"):
+        found.tab.click(f"#taste [data-item='{TITLES.index(title)}'] button")
+    assert found.recommended() == first
+    found.tab.click("#clear")
+    assert_recommended(found, name, [], [])
+    assert found.complaints == []
 
 
-def test_a_search_finds_titles_by_their_start_then_by_words_whatever_the_accents(
-    browser: Browser, folder: Path
-) -> None:
-    opened(browser, folder, "plain")
-    assert search(browser, "birds") == ["Birds of Paradise", "The Birds"]
-    assert search(browser, "AMELIE") == ["Amélie"]
-    assert sorted(search(browser, "irds")) == ["Birds of Paradise", "The Birds"]
-    assert search(browser, "no such title") == []
-    assert not browser.run("document.getElementById('nothing').hidden")
-    assert len(search(browser, "film")) == 6
-    rate(browser, "like", "The Birds")
-    assert search(browser, "birds") == ["Birds of Paradise"]
+def test_a_search_finds_titles_by_their_start_then_by_words_whatever_the_accents(opened: Open) -> None:
+    found = opened("plain")
+    assert found.search("birds") == ["Birds of Paradise", "The Birds"]
+    assert found.search("AMELIE") == ["Amélie"]
+    assert sorted(found.search("irds")) == ["Birds of Paradise", "The Birds"]
+    assert found.search("no such title") == []
+    assert not found.run("document.getElementById('nothing').hidden")
+    assert len(found.search("film")) == 6
+    found.rate("like", "The Birds")
+    assert found.search("birds") == ["Birds of Paradise"]
 
 
-def test_a_title_is_liked_or_disliked_and_not_both(browser: Browser, folder: Path) -> None:
-    opened(browser, folder, "plain")
-    rate(browser, "like", "Alien")
+def test_a_title_is_liked_or_disliked_and_not_both(opened: Open) -> None:
+    found = opened("plain")
+    found.rate("like", "Alien")
     chips = "[...document.querySelectorAll('#taste li')].map((chip) => [chip.className, chip.firstChild.textContent])"
-    assert browser.run(chips) == [["likes", "Alien"]]
-    browser.run(f"rateAgain = document.querySelector('#taste [data-item=\"{TITLES.index('Alien')}\"] button').click()")
-    rate(browser, "dislike", "Alien")
-    assert browser.run(chips) == [["dislikes", "Alien"]]
+    assert found.run(chips) == [["likes", "Alien"]]
+    found.tab.click(f"#taste [data-item='{TITLES.index('Alien')}'] button")
+    found.rate("dislike", "Alien")
+    assert found.run(chips) == [["dislikes", "Alien"]]
 
 
-def test_a_genre_can_be_seen_alone(browser: Browser, folder: Path) -> None:
-    opened(browser, folder, "plain")
+def test_a_genre_can_be_seen_alone(opened: Open) -> None:
+    found = opened("plain")
     faint = (
         "[...document.querySelectorAll('[data-chart=map] .mark-symbol path')]"
         ".filter((point) => Number(point.getAttribute('opacity')) < 0.2).length"
     )
-    assert browser.run(faint) == 0
-    genres = [
-        button["g"]
-        for button in browser.run("[...document.querySelectorAll('[data-genre]')].map((b) => ({g: b.dataset.genre}))")
-    ]
+    assert found.run(faint) == 0
+    genres = found.run("[...document.querySelectorAll('[data-genre]')].map((button) => button.dataset.genre)")
     assert genres == list(report("plain").genres)
-    browser.click(f"[data-genre={json.dumps(genres[0])}]")
-    browser.wait_for(f"{faint} > 0")
+    found.tab.click(f"[data-genre={json.dumps(genres[0])}]")
+    found.tab.wait_for_function(f"() => {faint} > 0")
     points = [row for source in report("plain").charts["map"]["data"] for row in source.get("values", [])]
     assert len(points) == ITEMS
-    assert browser.run(faint) == sum(row["genre"] != genres[0] for row in points)
-    browser.click(f"[data-genre={json.dumps(genres[0])}]")
-    browser.wait_for(f"{faint} === 0")
+    assert found.run(faint) == sum(row["genre"] != genres[0] for row in points)
+    found.tab.click(f"[data-genre={json.dumps(genres[0])}]")
+    found.tab.wait_for_function(f"() => {faint} === 0")
 
 
 @pytest.mark.parametrize("width", [320, 390])
-def test_a_phone_needs_no_scrolling_to_the_side(browser: Browser, folder: Path, width: int) -> None:
-    opened(browser, folder, "attentive", "plain", width=width, phone=True)
-    rate(browser, "like", HOSTILE)
-    assert browser.run("document.documentElement.scrollWidth") == width
-    assert browser.run("innerWidth") == width
+def test_a_phone_needs_no_scrolling_to_the_side(opened: Open, width: int) -> None:
+    found = opened("attentive", "plain", width=width, phone=True)
+    found.rate("like", HOSTILE)
+    assert found.run("document.documentElement.scrollWidth") == width
+    assert found.run("innerWidth") == width
     wide = "[...document.querySelectorAll('svg, p, h1, h2, h3, button, input')].filter((it) => !it.closest('.scroll')"
-    assert browser.run(f"{wide} && it.getBoundingClientRect().right > {width}).length") == 0
+    assert found.run(f"{wide} && it.getBoundingClientRect().right > {width}).length") == 0
 
 
-def test_charts_follow_the_width_of_the_window(browser: Browser, folder: Path) -> None:
-    opened(browser, folder, "plain", width=1200)
-    browser.call("Emulation.setDeviceMetricsOverride", width=390, height=900, deviceScaleFactor=1, mobile=True)
-    browser.wait_for("document.documentElement.scrollWidth === 390")
+def test_charts_follow_the_width_of_the_window(opened: Open) -> None:
+    found = opened("plain", width=1200)
+    found.tab.set_viewport_size({"width": 390, "height": 900})
+    found.tab.wait_for_function("() => document.documentElement.scrollWidth === 390")
 
 
-def test_it_is_dark_where_the_system_is(browser: Browser, folder: Path) -> None:
+def test_it_is_dark_where_the_system_is(opened: Open) -> None:
     colours = (
         "['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name].match(/[0-9]+/g).map(Number))"
     )
     axis = "getComputedStyle(document.querySelector('[data-chart=edges] .role-axis-label text')).fill"
     light, dark = {}, {}
-    for found, is_dark in ((light, False), (dark, True)):
-        opened(browser, folder, "plain", dark=is_dark)
-        found["ink"], found["paper"] = browser.run(colours)
-        found["axis"] = browser.run(axis)
+    for seen, is_dark in ((light, False), (dark, True)):
+        found = opened("plain", dark=is_dark)
+        seen["ink"], seen["paper"] = found.run(colours)
+        seen["axis"] = found.run(axis)
     assert min(light["paper"]) > 240
     assert max(light["ink"]) < 60
     assert max(dark["paper"]) < 40
@@ -250,7 +298,7 @@ def test_it_is_dark_where_the_system_is(browser: Browser, folder: Path) -> None:
     assert light["axis"] != dark["axis"]
 
 
-def test_a_page_without_a_model_to_run_is_silent_too(browser: Browser, folder: Path) -> None:
-    opened(browser, folder, "attentive")
-    assert browser.complaints == []
-    assert "No model of this run can be computed in a page" in browser.run("document.getElementById('try').textContent")
+def test_a_page_without_a_model_to_run_is_silent_too(opened: Open) -> None:
+    found = opened("attentive")
+    assert found.complaints == []
+    assert "No model of this run can be computed in a page" in found.run("document.getElementById('try').textContent")

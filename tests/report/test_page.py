@@ -135,15 +135,8 @@ def test_every_user_is_there_with_items_scores_and_reasons(found: Page) -> None:
         assert f"User {portrait.user_id} {portrait.likes} likes, {portrait.dislikes} dislikes" in found.text
         for pick in portrait.picks:
             assert flat(f"{pick.score:.2f}{pick.title}{pick.verdict}") in found.text
-            words = ""
-            for number, reason in enumerate(pick.reasons):
-                between = (
-                    "" if number == 0 else " " if reason.words.startswith("and ") else "; " if reason.words else ", "
-                )
-                sign = "−" if reason.part < 0 else "+"
-                named = " ".join(part for part in (reason.words, reason.title) if part)
-                words += f"{between}{named} ({sign}{abs(reason.part):.2f})"
-            assert flat(words) in found.text
+            said = "".join(f"{piece.words}{piece.title} ({piece.number.replace('-', '−')})" for piece in pick.why)
+            assert flat(said) in found.text
 
 
 def test_the_last_variant_recommends_and_the_last_that_can_runs_in_the_page() -> None:

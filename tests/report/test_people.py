@@ -1,18 +1,15 @@
-"""The users of the report: who they are, what they are shown, and how reasons are put into words."""
+"""The users of the report: who they are, and what they are shown."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.report import people
 from pipeline.report.labels import labels_of
 from pipeline.report.people import chosen_people, showcase_of
 from pipeline.report.portraits import portraits_of
-from pipeline.report.sentence import NAMED_DISLIKES, NAMED_LIKES, Reason, reasons_of
 from pipeline.users.people import Person, preference_of
 from tests.report.world import HOSTILE, ITEMS, TEMPLATE, USERS, data, items, model, rows, shown
 
@@ -80,41 +77,9 @@ def test_a_portrait_says_what_the_test_split_says() -> None:
             }
             assert pick.verdict == expected.get(item, "")
             assert pick.details == labels.details[item]
-            assert sum(reason.part for reason in pick.reasons) == pytest.approx(pick.score)
+            assert sum(piece.value for piece in pick.why) == pytest.approx(pick.score)
             verdicts.add(pick.verdict)
     assert verdicts == {"", "liked", "disliked"}
     lengths = [portrait.likes + portrait.dislikes for portrait in portraits]
     assert lengths == sorted(lengths)
     assert HOSTILE in labels.titles
-
-
-def test_reasons_name_what_pulls_most_and_add_the_rest_up() -> None:
-    likes = [("A", 0.1), ("B", 0.4), ("C", -0.1), ("D", 0.2)]
-    assert reasons_of(likes, [("E", -0.2), ("F", -0.3), ("G", 0.1)], 1.5) == [
-        Reason("because you liked", "B", 0.4),
-        Reason("", "D", 0.2),
-        Reason("and 2 others", "", 0.0),
-        Reason("in spite of your disliking", "F", -0.3),
-        Reason("and 2 others", "", -0.1),
-        Reason("for anybody", "", 1.5),
-    ]
-    assert reasons_of([("A", -0.5), ("B", 0.1), ("C", -0.2)], [("D", 0.3), ("E", 0.1)], 0.0) == [
-        Reason("in spite of your liking", "A", -0.5),
-        Reason("", "C", -0.2),
-        Reason("and 1 other", "", 0.1),
-        Reason("because you disliked", "D", 0.3),
-        Reason("and 1 other", "", 0.1),
-    ]
-    assert reasons_of([], [], 0.0) == []
-
-
-parts = st.lists(st.tuples(st.text(max_size=3), st.floats(-2, 2)), max_size=8)
-
-
-@given(parts, parts, st.floats(-2, 2))
-def test_reasons_add_up_to_the_score(
-    likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float
-) -> None:
-    found = reasons_of(likes, dislikes, bias)
-    assert sum(reason.part for reason in found) == pytest.approx(sum(part for _, part in likes + dislikes) + bias)
-    assert len(found) <= NAMED_LIKES + NAMED_DISLIKES + 3

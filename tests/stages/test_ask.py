@@ -94,7 +94,8 @@ def test_recommendations_are_the_unrated_items_with_the_highest_scores(finished:
         assert row["score"] == pytest.approx(scores[row["item_id"]], abs=1e-4)
         assert row["from_likes"] + row["from_dislikes"] + row["from_biases"] == pytest.approx(row["score"], abs=1e-9)
         assert row["title"] == f"Film number {row['item_id'][1:]}"
-        assert row["reason"].startswith("because you ")
+        assert row["reason"].startswith(("because you ", "in spite of your "))
+        assert_adds_up(row["reason"], row["score"])
     assert (found["dataset"], found["variant"]) == (KEY, variant)
     assert found["person"] == {"user_id": USER, "likes": len(likes), "dislikes": len(dislikes)}
 
@@ -120,8 +121,9 @@ def test_titles_are_matched_forgivingly_and_what_was_matched_is_shown(ask: Ask) 
         assert found
         assert int(found[1]) == number
         assert found[2] not in ("Film number 3", "Film number 4", "Film number 12")
-        reason = r"because you (liked|disliked) Film number \d+ \(\+\d\.\d+\).*"
+        reason = r"(because you (liked|disliked)|in spite of your (liking|disliking)) Film number \d+ \([+-]\d\.\d+\).*"
         assert re.fullmatch(reason, found[4])
+        assert_adds_up(found[4], float(found[3]))
 
 
 def test_all_that_is_left_is_recommended_where_less_is_left_than_asked_for(ask: Ask, answer) -> None:
@@ -174,6 +176,14 @@ def test_every_format_says_the_same(ask: Ask, tmp_path, verb: str) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.csv", "answer.json", "answer.parquet"]
 
 
+def assert_adds_up(reason: str, score: float, *, exactly: bool = False) -> None:
+    """The numbers of a sentence, each rounded by itself unless `exactly`."""
+    numbers = re.findall(r"\(([+-]?\d+\.(\d+))\)", reason)
+    assert numbers
+    off = 1e-9 if exactly else 0.5 * (len(numbers) + 1) * 10.0 ** -len(numbers[0][1])
+    assert sum(float(number) for number, _ in numbers) == pytest.approx(score, abs=off + 1e-9)
+
+
 def printed_sum(text: str) -> dict[str, list[float]]:
     """The numbers of each kind in the table that `explain` prints, its subtotal first."""
     groups: dict[str, list[float]] = {}
@@ -201,6 +211,8 @@ def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, an
     text = ask("explain", *asked, "--item", best["item_id"], "--parts", parts).out
     groups = printed_sum(text)
     (score,) = groups.pop("score")
+    # What has a line of its own is in the sentence as it is printed there.
+    assert_adds_up(text.splitlines()[3], score, exactly=parts == "100")
     assert score == pytest.approx(best["score"], abs=0.00051)
     assert sum(subtotal for subtotal, *_ in groups.values()) == pytest.approx(score, abs=1e-9)
     for subtotal, *lines in groups.values():

@@ -39,7 +39,7 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
         "crmman, crmman-plus",
         (
             "init_sdne",
-            "--source",
+            "--structure",
             "walks",
         ): "params.yaml: structures.walks: key not found; expected one of: random-graph",
         (

@@ -16,16 +16,16 @@ from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRES
 from pipeline.artifacts.kinds import Artifact, Vectors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
 from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
     GAT_CURVE,
     GAT_FIGURES,
     GAT_WEIGHTS,
     INITIAL_CURVE,
     INITIAL_FIGURES,
     INITIAL_VECTORS,
-    SOURCE_EDGES,
     STRUCTURE_VECTORS,
     edges_of,
-    source_names,
+    structure_names,
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
@@ -53,10 +53,10 @@ def every_artifact() -> list[Artifact]:
     found: list[Artifact] = []
     for artifact in EVERY.values():
         copies = [artifact]
-        if "{source}" in artifact.path:
-            copies = [artifact.of(**source_names(STRUCTURE))]
+        if "{structure}" in artifact.path:
+            copies = [artifact.of(**structure_names(STRUCTURE))]
             # Of the graph itself the pipeline has its own place.
-            copies += [artifact] if artifact is not SOURCE_EDGES else []
+            copies += [artifact] if artifact is not DERIVED_EDGES else []
         if "{group}" in artifact.path:
             copies = [artifact.of(group="variants", variant=name) for name in VARIANTS]
             copies += [artifact.of(group="ablations", variant=ABLATION)]
@@ -159,14 +159,14 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
     root = finished.workspace.root
-    for source in (None, STRUCTURE):
-        names = source_names(source)
+    for structure in (None, STRUCTURE):
+        names = structure_names(structure)
         assert INITIAL_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
         assert INITIAL_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
         assert INITIAL_FIGURES.of(**names).read(KEY, root)["effective_rank"] > 1
         assert STRUCTURE_VECTORS.of(**names).read(KEY, root)["vectors"].shape == (ITEMS, 64)
         assert GAT_CURVE.of(**names).read(KEY, root)["epoch"].to_list() == [1, 2, 3]
-        assert 0 <= GAT_FIGURES.of(**names).read(KEY, root)["held_out_auc"] <= 1
+        assert 0 <= GAT_FIGURES.of(**names).read(KEY, root)["masked_edge_auc"] <= 1
         assert GAT_WEIGHTS.of(**names).about(KEY, root)["heads"] == 4
 
 
@@ -179,7 +179,7 @@ def test_a_rewired_graph_keeps_the_number_of_edges_of_every_item_and_gives_other
     assert degrees[0].equals(degrees[1])
     assert not edges.select("source", "target").equals(rewired.select("source", "target"))
     for artifact in (INITIAL_VECTORS, STRUCTURE_VECTORS):
-        own, other = artifact.at(KEY), artifact.of(**source_names(STRUCTURE)).at(KEY)
+        own, other = artifact.at(KEY), artifact.of(**structure_names(STRUCTURE)).at(KEY)
         assert finished.files[str(own)] != finished.files[str(other)]
 
 
@@ -191,7 +191,7 @@ def test_what_a_structure_changes_goes_over_the_settings_for_its_own_vectors_alo
     for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
         assert copy.run(name).code == 0
     assert edges_of(STRUCTURE).read(KEY, copy.root).equals(EDGES.read(KEY, copy.root))
-    vectors = INITIAL_VECTORS.of(**source_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
+    vectors = INITIAL_VECTORS.of(**structure_names(STRUCTURE)).read(KEY, copy.root)["vectors"]
     assert vectors.shape == (ITEMS, 8)
     assert copy.files()[str(INITIAL_VECTORS.at(KEY))] == finished.files[str(INITIAL_VECTORS.at(KEY))]
 
@@ -211,7 +211,7 @@ def test_the_settings_for_large_catalogues_change_how_structural_vectors_are_mad
             assert copy.run(name).code == 0
         written.append(copy.files())
     assert written[0] == written[1]
-    names = source_names(None)
+    names = structure_names(None)
     for artifact in (INITIAL_VECTORS, STRUCTURE_VECTORS):
         path = str(artifact.of(**names).at(KEY))
         assert written[0][path] != finished.files[path]
@@ -360,5 +360,5 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         assert purpose in " ".join(out.split())
         assert ("--dataset" in out) == (stage not in ("validate", "summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
-        assert ("--source" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
+        assert ("--structure" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

@@ -193,14 +193,14 @@ RECIPES = {
 }
 
 
-def test_the_reader_of_ones_own_that_the_readme_shows_works(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    (reader,) = re.findall(r"```python\n# pipeline/data/sources/recipes\.py\n(.*?)```", readme, re.DOTALL)
-    (line,) = re.findall(r"```python\n# pipeline/data/sources/registry\.py\n(.*?)```", readme, re.DOTALL)
-    (entry,) = re.findall(r"```yaml\n(  recipes:\n.*?)```", readme, re.DOTALL)
+def test_the_reader_of_ones_own_that_the_documentation_shows_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "your_own_data.md").read_text()
+    (reader,) = re.findall(r"```python\n# pipeline/data/sources/recipes\.py\n(.*?)```", page, re.DOTALL)
+    (line,) = re.findall(r"```python\n# pipeline/data/sources/registry\.py\n(.*?)```", page, re.DOTALL)
+    (entry,) = re.findall(r"```yaml\n(  recipes:\n.*?)```", page, re.DOTALL)
     assert line.count("\n") == 1
     workspace = make_workspace(tmp_path)
-    # Beside the workspace's parameters, where Python looks first: the code as it is after the README's two edits.
+    # Beside the workspace's parameters, where Python looks first: the code as it is after the page's two edits.
     for package in ("pipeline", "stages"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "pipeline" / "data" / "sources" / "recipes.py").write_text(reader)

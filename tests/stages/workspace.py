@@ -37,7 +37,10 @@ RUNS |= {"evaluate_baselines": ("evaluate_baselines",), "compare": ("compare",)}
 RUNS |= {f"recommend.{variant}": ("recommend", "--variant", variant) for variant in VARIANTS}
 RUNS |= {"report": ("report",)}
 ABLATION_RUNS: dict[str, tuple[str, ...]] = {
-    **{f"{stage}.{STRUCTURE}": (stage, "--source", STRUCTURE) for stage in ("derive_graph", "init_sdne", "train_gat")},
+    **{
+        f"{stage}.{STRUCTURE}": (stage, "--structure", STRUCTURE)
+        for stage in ("derive_graph", "init_sdne", "train_gat")
+    },
     f"train_users.{ABLATION}": ("train_users", "--variant", ABLATION),
     f"evaluate.{ABLATION}": ("evaluate", "--variant", ABLATION, "--group", "ablations"),
     "compare_ablations": ("compare_ablations",),

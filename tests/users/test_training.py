@@ -436,7 +436,7 @@ def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
         return drawn[-1]
 
     sample_catalogue = sampled_catalogue.sample_catalogue
-    monkeypatch.setattr(sampled_catalogue, "sample_catalogue", spy)
+    monkeypatch.setattr(training, "sample_catalogue", spy)
     # Of one user, whose own items are few beside the catalogue.
     users = np.array([3])
     trainer = trainer_of(inputs, data, **FORMS[form] | STILL | {"catalogue_sample": 6})
@@ -504,7 +504,7 @@ def test_only_likes_with_a_negative_count_as_trained_on(
         sums.append(float(total.detach()))
         return total
 
-    monkeypatch.setattr(losses, "click_loss", spy)
+    monkeypatch.setattr(training, "click_loss", spy)
     loss = float(loss_of(trainer_of(inputs, fewer, negatives="disliked", **STILL)).detach())
     with_dislikes = np.diff(fewer.train_dislikes.indptr) > 0
     assert not with_dislikes[[*no_dislikes]].any()
@@ -533,7 +533,7 @@ class Watched:
             self.targets.append(targets)
             return loss_over_catalogue(scores, targets, *given)
 
-        monkeypatch.setattr(losses, "loss_over_catalogue", spy)
+        monkeypatch.setattr(training, "loss_over_catalogue", spy)
 
 
 def assert_part_of(history: Histories, matrix: csr_matrix) -> None:
@@ -788,5 +788,5 @@ def test_where_no_single_figure_would_pick_it_the_best_sum_does(
     def planned(*_: object) -> dict[str, float]:
         return {name: next(values) for name, values in curves.items()}
 
-    monkeypatch.setattr("pipeline.evaluation.metrics.validation.validation_figures", planned)
+    monkeypatch.setattr(training, "validation_figures", planned)
     assert train(inputs, data, **PLUS | {"epochs": 3}).best_epoch == 2

@@ -1,4 +1,8 @@
-"""Data sources: each gives the same four tidy tables, and a name in `params.yaml` picks one."""
+"""Data sources: each reads one form of data set and gives the same four tidy tables.
+
+Takes a file or folder and settings, gives `TidyTables`: interactions, items, kg, item_entities, checked by `tidy`. A name in
+`params.yaml` picks one. To add one: a module with its class, and a line in `registry`.
+"""
 
 from __future__ import annotations
 

@@ -135,7 +135,8 @@ def seeds_table(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]])
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def number(value: float, digits: int = 4) -> str:

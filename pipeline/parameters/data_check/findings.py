@@ -6,6 +6,7 @@ The rules are those of `pipeline.data.sources.tidy`; here every row that breaks 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -286,8 +287,6 @@ def _near(name: str, columns: Sequence[str]) -> str | None:
 
 
 def _quoted(text: str) -> str:
-    import shlex
-
     return shlex.quote(text)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from pipeline.graph.item_graph import DENSITY_WARNING, ISOLATED_WARNING
 from pipeline.text.template import template_fields
+from pipeline.text.title import mean_length, title_column, year_column
 
 # A like is a rating in the upper third of the scale, unless nearly all or hardly any would be.
 UPPER_THIRD = 2 / 3
@@ -21,8 +22,6 @@ ASKED = "as asked for"
 # The GAT takes the whole graph at once: a million edges are some seconds and gigabytes an epoch.
 MOST_EDGES = 1_000_000
 
-TITLES = ("title", "name", "label", "headline", "titel", "nombre", "nom", "titulo", "titre")
-YEARS = ("year", "jahr", "released", "publicationyear", "releaseyear", "yearofpublication")
 NO_TEXT = (
     "url",
     "link",
@@ -167,15 +166,15 @@ def suggested_template(items: pl.DataFrame) -> str | None:
         items: item_id and any other columns.
     """
     texts = [name for name in items.columns if name != "item_id" and _is_text(items[name])]
-    years = [name for name in items.columns if _plain(name) in YEARS and _filled(items[name]) and _may_be_named(name)]
-    texts = [name for name in texts if name not in years]
-    title = _title(items, texts)
+    year = year_column(items, [name for name in items.columns if _filled(items[name]) and _may_be_named(name)])
+    texts = [name for name in texts if name != year]
+    title = title_column(items, texts)
     # What is short says the most in the few words that BERT reads.
-    others = sorted((name for name in texts if name != title), key=lambda name: _mean_length(items[name]))
+    others = sorted((name for name in texts if name != title), key=lambda name: mean_length(items[name]))
     others = [name for name in others if not _repeats(items, name, title)][: MOST_FIELDS - 2]
-    first = [f"{{{title}}} ({{{years[0]}}})" if years else f"{{{title}}}"] if title is not None else []
-    if not first and years and others:
-        others = [*others, years[0]]
+    first = [f"{{{title}}} ({{{year}}})" if year else f"{{{title}}}"] if title is not None else []
+    if not first and year and others:
+        others = [*others, year]
     template = ". ".join([*first, *(f"{{{name}}}" for name in others)])
     return template or None
 
@@ -219,32 +218,6 @@ def _may_be_named(name: str) -> bool:
         return template_fields(f"{{{name}}}") == [name]
     except ValueError:
         return False
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())
-
-
-def _title(items: pl.DataFrame, texts: Sequence[str]) -> str | None:
-    """By its name, or else the text that tells items best apart, the shorter of two."""
-    for wanted in TITLES:
-        for name in texts:
-            if _plain(name) == wanted:
-                return name
-    for wanted in TITLES:
-        for name in texts:
-            if wanted in _words(name.lower()):
-                return name
-    return max(texts, key=lambda name: (round(_distinct(items[name]), 2), -_mean_length(items[name])), default=None)
-
-
-def _distinct(column: pl.Series) -> float:
-    return column.n_unique() / len(column) if column.dtype != pl.List(pl.String) else 0.0
-
-
-def _mean_length(column: pl.Series) -> float:
-    text = column.list.join(", ") if column.dtype == pl.List(pl.String) else column.cast(pl.String)
-    return float(text.str.len_chars().mean() or 0)  # type: ignore[arg-type]
 
 
 def _repeats(items: pl.DataFrame, name: str, title: str | None) -> bool:

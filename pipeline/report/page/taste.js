@@ -13,7 +13,11 @@ if (data.model.titles) {
   const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
   const searched = titles.map(plain);
   const known = ratings.map((_, item) => item).sort((a, b) => ratings[b] - ratings[a] || a - b);
-  const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(2);
+  // What rounds to zero has no sign.
+  const signed = (number) => {
+    const text = Math.abs(number).toFixed(2);
+    return Number(text) === 0 ? text : (number < 0 ? "−" : "+") + text;
+  };
 
   const rate = (kind, item) => {
     for (const list of Object.values(taste)) if (list.includes(item)) list.splice(list.indexOf(item), 1);
@@ -71,9 +75,9 @@ if (data.model.titles) {
       : "With nothing liked yet: what it would show to anybody";
   }
 
-  // As pipeline/report/sentence.py says it.
+  // In the words of pipeline/explain/sentence.py, which a test compares.
   function why(parts, kind, because, inSpite) {
-    if (!parts.length) return [];
+    if (!parts.some(({ part }) => part)) return [];
     const total = (list) => list.reduce((sum, { part }) => sum + part, 0);
     const speaksFor = total(parts) >= 0;
     const order = [...parts].sort((a, b) => (speaksFor ? b.part - a.part : a.part - b.part));

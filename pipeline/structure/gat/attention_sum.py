@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
 from torch.autograd.function import once_differentiable
 
 from pipeline.structure.gat.sorted_pairs import SortedPairs, by_blocks
@@ -133,8 +134,6 @@ class _Kernels(NamedTuple):
 @cache
 def _compiled() -> _Kernels:
     """The loops as machine code, which numba keeps beside this file; they let go of the interpreter, so that threads run at once."""
-    from numba import njit
-
     # Sums may be taken in another order (by vector instructions), always the same one; infinities and NaN keep their meaning.
     machine_code = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
     return _Kernels(*(machine_code(loop) for loop in (_forward, _of_vectors, _of_targets, _of_sources)))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
 from torch.autograd.function import once_differentiable
+from torch_geometric.nn import GAE
 
 from pipeline.structure.gat.attention_sum import DTYPES
 from pipeline.structure.gat.sorted_pairs import SortedPairs, by_blocks, sorted_pairs
@@ -91,7 +93,6 @@ def reconstruction_loss(codes: torch.Tensor, edges: SortedPairs, others: SortedP
     if codes.device.type == "cpu" and codes.dtype in DTYPES:
         found: torch.Tensor = _ReconstructionLoss.apply(codes, edges, others)  # type: ignore[no-untyped-call]
         return found
-    from torch_geometric.nn import GAE
 
     pairs = (torch.from_numpy(pairs.by_row()).to(codes.device) for pairs in (edges, others))
     plain: torch.Tensor = GAE(torch.nn.Identity()).recon_loss(codes, *pairs)
@@ -130,8 +131,6 @@ class _Kernels(NamedTuple):
 @cache
 def _compiled() -> _Kernels:
     """The loops as machine code, which numba keeps beside this file; they let go of the interpreter, so that threads run at once."""
-    from numba import njit
-
     # As in `pipeline.structure.gat.attention_sum`.
     machine_code = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
     return _Kernels(machine_code(_by_row), machine_code(_by_column))

@@ -18,4 +18,4 @@ class GatConfig(Config):
     learning_rate: float = Field(gt=0, le=1, description="Of Adam")
     held_out_edges: float = Field(gt=0, lt=0.5, description="Fraction of edges kept back for early stopping")
     epochs: int = Field(ge=1, description="At most this many")
-    patience: int = Field(ge=1, description="Epochs without a better held-out AUC before stopping")
+    patience: int = Field(ge=1, description="Epochs without a better AUC on the masked edges before stopping")

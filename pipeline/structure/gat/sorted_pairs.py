@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numba import njit
 
 from pipeline.common.cores import cores_here
 
@@ -78,8 +79,6 @@ def _counted(values: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], 
 @cache
 def _compiled() -> Callable[..., None]:
     """The loop as machine code, which numba keeps beside this file."""
-    from numba import njit
-
     compiled: Callable[..., None] = njit(nogil=True, cache=True)(_place)
     return compiled
 

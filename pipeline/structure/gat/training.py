@@ -30,7 +30,8 @@ class TrainedGat:
     Attributes:
         vectors: p'', (M, output_width), over all edges.
         weights: the two layers' parameters by name.
-        history: epoch, loss, held_out_auc.
+        history: epoch, loss, masked_edge_auc: the AUC on edges that were masked from the GAT. It is no held-out figure of the whole
+            way to p'': SDNE, which made P, saw all edges.
     """
 
     vectors: NDArray[np.float32]
@@ -93,7 +94,7 @@ def train_gat(
         with torch.inference_mode():
             codes = model.encode(train.x, train.edge_index)
             auc = float(model.test(codes, held_out.pos_edge_label_index, held_out.neg_edge_label_index)[0])
-        history.append({"epoch": epoch, "loss": reported, "held_out_auc": auc})
+        history.append({"epoch": epoch, "loss": reported, "masked_edge_auc": auc})
         if auc > best_auc:
             best_auc, best_epoch = auc, epoch
             best = {name: value.detach().clone() for name, value in model.encoder.state_dict().items()}
@@ -104,7 +105,7 @@ def train_gat(
     with torch.inference_mode():
         structural = model.encode(train.x, data.edge_index.to(device)).cpu().numpy()
     figures = {
-        "held_out_auc": best_auc,
+        "masked_edge_auc": best_auc,
         "best_epoch": best_epoch,
         "epochs": len(history),
         "effective_rank": effective_rank(structural),

@@ -9,19 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipeline.explain.breakdown import BIASES, Contribution, Kind, Line, as_printed, by_size, digits_for, lines_of, why
 from pipeline.explain.contributions import contributions_of
-from pipeline.explain.sentence import (
-    BIASES,
-    Kind,
-    Line,
-    Part,
-    as_printed,
-    digits_for,
-    lines_of,
-    parts_of,
-    reason,
-    signed,
-)
+from pipeline.explain.sentence import signed
 from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
 from pipeline.recommend.titles import Titles
 from pipeline.users.people import preference_of
@@ -68,7 +58,7 @@ def explain(
     Args:
         item: title or id.
         shown: contributions of each kind that have a line of their own.
-        paths: of so many items that pull most, the paths in the knowledge graph.
+        paths: of so many items with the largest contributions, the paths in the knowledge graph.
     """
     trained = read_trained(dataset, variant)
     catalogue = trained.catalogue
@@ -77,18 +67,18 @@ def explain(
     placed = _placed(trained, asked, candidate)
     person = asked.person.without(candidate)
     found = contributions_of(trained.model, person, np.array([candidate]))
-    parts, score = parts_of(found, person, 0), float(found.score[0])
-    pulling = sorted((part for part in parts if part.item is not None), key=lambda part: -part.value)[:paths]
+    contributions, score = by_size(found, person, 0), float(found.score[0])
+    strongest = sorted((one for one in contributions if one.item is not None), key=lambda one: -one.value)[:paths]
     graph = catalogue.knowledge_graph()
-    met = graph.paths(candidate, [part.item for part in pulling if part.item is not None])
+    met = graph.paths(candidate, [one.item for one in strongest if one.item is not None])
     text = "\n".join(
         [
             *_heading(trained, asked, candidate, placed),
-            *_sum(parts, shown, catalogue.titles),
-            *_paths(graph, met, pulling, candidate, catalogue.titles),
+            *_sum(contributions, shown, catalogue.titles),
+            *_paths(graph, met, strongest, candidate, catalogue.titles),
         ]
     )
-    rows = [_row(part, catalogue.titles) for part in parts]
+    rows = [_row(one, catalogue.titles) for one in contributions]
     record = {
         "dataset": catalogue.dataset,
         "variant": trained.variant,
@@ -130,19 +120,19 @@ def _heading(trained: Trained, asked: Asked, candidate: int, placed: Placed) -> 
     return lines
 
 
-def _sum(parts: Sequence[Part], shown: int, titles: Titles) -> list[str]:
-    """The reason in one line, and all parts under it."""
-    digits = digits_for([part.value for part in parts]) + 1
-    lines = lines_of(parts, shown, digits)
+def _sum(contributions: Sequence[Contribution], shown: int, titles: Titles) -> list[str]:
+    """Why, in one line, and all contributions under it."""
+    digits = digits_for([one.value for one in contributions]) + 1
+    lines = lines_of(contributions, shown, digits)
     rows: list[tuple[str, str]] = []
     total = 0.0
     for kind, mine in lines.items():
         subtotal = sum(line.value for line in mine)
         total += subtotal
-        rows.append((_kind(kind, sum(len(line.parts) for line in mine)), signed(subtotal, digits)))
+        rows.append((_kind(kind, sum(len(line.contributions) for line in mine)), signed(subtotal, digits)))
         rows += [(f"  {_line(line, titles)}", signed(line.value, digits)) for line in mine]
-    why = reason(as_printed(parts, lines), titles.short, digits)
-    return [*([why] if why else []), "", *columns([*rows, ("score", signed(total, digits))])]
+    reason = why(as_printed(lines), titles.short, digits)
+    return [*([reason] if reason else []), "", *columns([*rows, ("score", signed(total, digits))])]
 
 
 def _kind(kind: Kind, count: int) -> str:
@@ -153,20 +143,20 @@ def _kind(kind: Kind, count: int) -> str:
 
 def _line(line: Line, titles: Titles) -> str:
     if line.rest:
-        return f"… and {len(line.parts)} more"
-    (part,) = line.parts
-    return titles.shown(part.item) if part.item is not None else f"{BIASES[str(part.head)]} (item bias of {part.head})"
+        return f"… and {len(line.contributions)} more"
+    (one,) = line.contributions
+    return titles.shown(one.item) if one.item is not None else f"{BIASES[str(one.head)]} (item bias of {one.head})"
 
 
 def _paths(
-    graph: KnowledgeGraph, met: Sequence[Path], pulling: Sequence[Part], candidate: int, titles: Titles
+    graph: KnowledgeGraph, met: Sequence[Path], strongest: Sequence[Contribution], candidate: int, titles: Titles
 ) -> list[str]:
     if not met:
         return []
     if not graph.knows(candidate):
         return ["", f"The knowledge graph has no entity for {titles.shown(candidate)}."]
     lines = ["", f"In the knowledge graph, {titles.shown(candidate)} and"]
-    for path, part in zip(met, pulling, strict=True):
+    for path, one in zip(met, strongest, strict=True):
         found = []
         if path.direct:
             found.append(f"joined directly ({', '.join(map(spoken, path.direct))})")
@@ -174,7 +164,7 @@ def _paths(
             found.append(f"{len(path.shared)} shared {'entity' if len(path.shared) == 1 else 'entities'}")
         else:
             found.append("no entity for it")
-        lines.append(f"  {titles.shown(path.other)}, which they {part.kind}: {', '.join(found)}")
+        lines.append(f"  {titles.shown(path.other)}, which they {one.kind}: {', '.join(found)}")
         groups = [(", ".join(map(spoken, how)), shared) for how, shared in path.by_relation().items()]
         for how, shared in groups[:RELATIONS]:
             named = ", ".join(map(_entity, shared[:ENTITIES]))
@@ -194,9 +184,9 @@ def _named(item: int, titles: Titles) -> dict[str, str]:
     return {"item_id": titles.ids[item], "title": titles.shown(item)}
 
 
-def _row(part: Part, titles: Titles) -> dict[str, Any]:
-    named = _named(part.item, titles) if part.item is not None else {"item_id": None, "title": None}
-    return {"kind": part.kind, **named, "head": part.head, "contribution": part.value}
+def _row(one: Contribution, titles: Titles) -> dict[str, Any]:
+    named = _named(one.item, titles) if one.item is not None else {"item_id": None, "title": None}
+    return {"kind": one.kind, **named, "head": one.head, "contribution": one.value}
 
 
 def _path_record(path: Path, titles: Titles) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from pipeline.explain.sentence import digits_for, parts_of, reason
+from pipeline.explain.breakdown import by_size, digits_for, why
 from pipeline.recommend.recommend import recommended_to
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.people import asked_for
@@ -46,7 +46,7 @@ def recommend(
             "from_likes": float(found.likes[row].sum()),
             "from_dislikes": float(found.dislikes[row].sum()),
             "from_biases": float(found.bias[row]),
-            "reason": reason(parts_of(found, asked.person, row), titles.short, digits),
+            "reason": why(by_size(found, asked.person, row), titles.short, digits),
         }
         for row, item in enumerate(chosen)
     ]

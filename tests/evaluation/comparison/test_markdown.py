@@ -39,6 +39,7 @@ def cells(table: str) -> list[list[str]]:
 
 def test_a_table_has_a_head_a_rule_and_a_line_for_each_row() -> None:
     assert markdown(["a", "b"], [["1", "2"], ["3", "4"]]) == "| a | b |\n| --- | --: |\n| 1 | 2 |\n| 3 | 4 |"
+    assert markdown(["mean of |x|"], [["|"]]) == "| mean of \\|x\\| |\n| --- |\n| \\| |"
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_it_learns_two_communities(world: tuple[NDArray[np.float32], pl.DataFram
         for pairs in (adjacency.nonzero(), others)
     ]
     assert link_auc(*scores) > 0.85
-    assert result.figures["held_out_auc"] > 0.7
+    assert result.figures["masked_edge_auc"] > 0.7
     assert result.figures["effective_rank"] == effective_rank(result.vectors)
 
 
@@ -186,10 +186,10 @@ def test_the_vectors_are_those_of_the_best_epoch_over_all_edges(
     world: tuple[NDArray[np.float32], pl.DataFrame],
 ) -> None:
     result = trained(world, epochs=25)
-    aucs = [row["held_out_auc"] for row in result.history]
+    aucs = [row["masked_edge_auc"] for row in result.history]
     best = int(result.figures["best_epoch"])
     assert 1 <= best < 25, "this world has its best epoch before the last one"
-    assert aucs[best - 1] == max(aucs) == result.figures["held_out_auc"]
+    assert aucs[best - 1] == max(aucs) == result.figures["masked_edge_auc"]
     assert max(aucs[: best - 1], default=0) < max(aucs)
     stopped_there = trained(world, epochs=best)
     for name, array in stopped_there.weights.items():
@@ -252,7 +252,7 @@ def test_at_least_one_edge_is_held_out(count: int) -> None:
     edges = pl.DataFrame({"source": [0] * count, "target": range(1, count + 1)})
     vectors = np.random.default_rng(0).normal(size=(count + 1, 3)).astype(np.float32)
     result = train_gat(vectors, directed(edges), config(held_out_edges=0.001, epochs=1), 1)
-    assert 0 <= result.figures["held_out_auc"] <= 1
+    assert 0 <= result.figures["masked_edge_auc"] <= 1
 
 
 def test_a_complete_graph_is_an_error() -> None:
@@ -278,6 +278,6 @@ def test_every_epoch_draws_negatives_of_its_own_and_is_judged_without_dropout(
     # With a learning rate of nothing the weights stay: the loss moves with the draws, the held-out figure does not.
     history = trained(world, epochs=3, learning_rate=1e-30, dropout=0.5).history
     assert len({row["loss"] for row in history}) == 3
-    assert len({row["held_out_auc"] for row in history}) == 1
+    assert len({row["masked_edge_auc"] for row in history}) == 1
     still = trained(world, epochs=3, learning_rate=1e-30, dropout=0.0).history
     assert len({row["loss"] for row in still}) == 3

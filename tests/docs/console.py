@@ -1,0 +1,103 @@
+"""The console blocks of the README and of the pages: what they say was typed and printed, and the shape of it.
+
+A block has a line before it that names the place where its commands run, or says why they are not run by a test:
+
+    <!-- console: films -->
+    ```console
+    $ crmman similar --item "toy story"
+    ...
+    ```
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.repository import ROOT
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+NOT_RUN = "not run, "
+FENCED = re.compile(
+    r"(?:<!-- console: (?P<place>[^\n]*) -->\n)?```console\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(\.\d+)?(e-?\d+)?(?![\w])")
+
+
+class Typed(NamedTuple):
+    """A command of a block, and what the block shows of its output."""
+
+    page: str
+    place: str | None
+    command: str
+    output: str
+
+
+def typed(page: Path) -> list[Typed]:
+    """Every command of a page's console blocks."""
+    found = []
+    for block in FENCED.finditer(page.read_text(encoding="utf-8")):
+        for part in re.split(r"^\$ ", block["text"], flags=re.MULTILINE)[1:]:
+            command, output = _split(part)
+            found.append(Typed(page.name, block["place"], command, output))
+    return found
+
+
+def at(place: str, page: str = "") -> list[Typed]:
+    """The commands that run at a place, in the order of the pages; of one page where it is named."""
+    return [one for path in PAGES for one in typed(path) if one.place == place and page in ("", one.page)]
+
+
+def _split(part: str) -> tuple[str, str]:
+    """A command, which goes on until its quotes are closed, and its output."""
+    lines = part.splitlines(keepends=True)
+    for end in range(1, len(lines) + 1):
+        command = "".join(lines[:end]).rstrip("\n")
+        try:
+            shlex.split(command)
+        except ValueError:
+            continue
+        return command, "".join(lines[end:])
+    raise AssertionError(f"quotes that never close: {part}")
+
+
+def shape(output: str) -> list[str]:
+    """What must be the same when the same command runs on other data: words of the program, not figures, titles and their number.
+
+    Rows of a table are reduced to what each cell is: a number, a reason, or a name.
+    """
+    lines = [_line(line) for line in output.splitlines() if not re.match(r" {24,}\S", line)]
+    # As many rows of a kind as there are.
+    return [line for before, line in zip([None, *lines], lines, strict=False) if line and line != before]
+
+
+def _line(line: str) -> str:
+    line = re.sub(r"(?<![\w.])(/[\w.-]+)+", "PATH", line.rstrip())
+    if line.startswith(("│", "┌", "╞", "└")):
+        cells = [cell.strip() for cell in line.strip("│").split("┆")]
+        return " | ".join("LIST" if cell.startswith("[{") else _numbers(cell) for cell in cells) if "┆" in line else ""
+    line = re.sub(r"crmman(-\w+)?(?=:)", "MODEL", line)
+    if re.match(r"because you (dis)?liked|in spite of", line):
+        return "REASON"
+    if line.startswith("    ") and re.search(r": .* \(of [\d,]+ items\)", line):
+        return "RELATION"
+    line = re.sub(r"^  \S.*(?=, which they (dis)?liked: )", "NAME", line)
+    cells = re.split(r" {2,}", line.strip())
+    if line.startswith(" ") and len(cells) > 1:
+        return " | ".join(map(_cell, cells))
+    return _numbers(line)
+
+
+def _cell(cell: str) -> str:
+    if NUMBER.fullmatch(cell):
+        return "#"
+    if re.match(r"because|in spite", cell):
+        return "REASON"
+    return _numbers(cell) if re.match(r"[a-z…]", cell) else "NAME"
+
+
+def _numbers(text: str) -> str:
+    text = re.sub(r"[▁▂▃▄▅▆▇█]", "▅", NUMBER.sub("#", text))
+    return re.sub(r"(item|line|row|edge|like|dislike)s\b", r"\1", text)
