@@ -3,9 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pipeline.artifacts.code import CODE_NOTES
 
-from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
+from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.config import read_yaml
 from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
@@ -14,7 +13,7 @@ from stages.train_users import STAGE, checkpoint_key
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
 
-OUTPUTS = (MODEL, USERS_CURVE, USERS_CURVE_PLOT)
+OUTPUTS = (MODEL, USERS_CURVE)
 
 
 def checkpoints(workspace: Workspace) -> list[Path]:

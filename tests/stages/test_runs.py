@@ -12,9 +12,10 @@ import pytest
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts import evaluation as evaluation_artifacts
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS, THRESHOLDS_PLOT
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS
 from pipeline.artifacts.kinds import Artifact, Vectors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.report import CURVE_PLOT, THRESHOLDS_PLOT
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_CURVE,
@@ -154,7 +155,8 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
     for s_m, edges in thresholds.select("s_m", "edges").iter_rows():
         assert edges == sum(overlap > s_m for overlap in shared.values())
     assert thresholds["s_m"].to_list() == list(range(max(shared.values()) + 1))
-    assert THRESHOLDS_PLOT.read(KEY, root).lstrip().startswith("<?xml")
+    for plot in (THRESHOLDS_PLOT, *(CURVE_PLOT.of(variant=variant) for variant in VARIANTS)):
+        assert plot.read(KEY, root).lstrip().startswith("<?xml")
 
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
