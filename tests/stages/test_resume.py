@@ -87,7 +87,7 @@ def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(
         "settings": checkpoint_key(KEY, run, config.model_copy(update={"epochs": config.epochs + 1})),
     }
     deps = read_yaml(ROOT / "dvc.yaml")["stages"]["train_users"]["deps"]
-    listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if not name.startswith(CODE_NOTES)]
+    listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if name.startswith("artifacts/")]
     inputs = [str(inner) for path in listed for inner in (path.iterdir() if path.is_dir() else [path])]
     assert len(inputs) == 10
     if config.structure_source:

@@ -66,7 +66,7 @@ def every_artifact() -> list[Artifact]:
             )
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
-            for_use = artifact in (RECOMMENDATIONS, VECTORS) or "/showcase/" in artifact.path
+            for_use = artifact in (RECOMMENDATIONS, VECTORS, CURVE_PLOT) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
     return found
