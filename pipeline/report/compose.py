@@ -18,9 +18,9 @@ from pipeline.report.charts import (
     slices_chart,
     threshold_charts,
 )
-from pipeline.report.facts import facts_of, split_sentence
 from pipeline.report.figures import Metrics, best_baseline, protocol_tables
 from pipeline.report.item_map import drawn_items, project
+from pipeline.report.key_numbers import key_numbers, split_sentence
 from pipeline.report.labels import labels_of
 from pipeline.report.page.render import Report, browser_data
 from pipeline.report.portraits import portraits_of
@@ -117,7 +117,7 @@ def compose(
         like_threshold=like_threshold,
         s_m=s_m,
         edges=int(tables.thresholds.filter(pl.col("s_m") == s_m)["edges"].sum()),
-        facts=facts_of(
+        key_numbers=key_numbers(
             tables.interactions,
             len(tables.users),
             tables.items,

@@ -1,12 +1,12 @@
-"""Numbers of the page: facts, tables of figures, and what is said of slices."""
+"""Numbers of the page: key numbers, tables of figures, and what is said of slices."""
 
 from __future__ import annotations
 
 import polars as pl
 import pytest
 
-from pipeline.report.facts import Fact, facts_of, split_sentence
 from pipeline.report.figures import Cell, best_baseline, protocol_tables, short
+from pipeline.report.key_numbers import KeyNumber, key_numbers, split_sentence
 from pipeline.report.strengths import PANELS, findings
 
 INTERVALS = pl.DataFrame(
@@ -73,15 +73,15 @@ def test_facts_count_what_is_there() -> None:
     items = pl.DataFrame({"item": range(4), "item_id": list("abcd")})
     links = pl.DataFrame({"item_id": ["a", "a", "x"], "entity_id": ["1", "2", "3"]})
     kg = pl.DataFrame({"head": ["1"] * 3, "relation": ["r", "r", "s"], "tail": list("pqr")})
-    assert facts_of(interactions, 2, items, ["text", "", "", ""], kg, links) == [
-        Fact("2", "users"),
-        Fact("4", "items"),
-        Fact("3", "ratings"),
-        Fact("67%", "of them likes"),
-        Fact("37.50%", "of all pairs are rated"),
-        Fact("25%", "of the items have text"),
-        Fact("25%", "of the items have an entity"),
-        Fact("3", "triples, 2 relations"),
+    assert key_numbers(interactions, 2, items, ["text", "", "", ""], kg, links) == [
+        KeyNumber("2", "users"),
+        KeyNumber("4", "items"),
+        KeyNumber("3", "ratings"),
+        KeyNumber("67%", "of them likes"),
+        KeyNumber("37.50%", "of all pairs are rated"),
+        KeyNumber("25%", "of the items have text"),
+        KeyNumber("25%", "of the items have an entity"),
+        KeyNumber("3", "triples, 2 relations"),
     ]
     assert split_sentence(interactions).startswith("2 ratings train the models, 0 choose their settings, and 1 are")
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.evaluation.metrics.registry import compared_in
 from pipeline.report.page.render import as_json, browser_data, in_script, render
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, page, report, shown
 
@@ -105,8 +106,8 @@ def test_text_from_the_data_is_text(found: Page) -> None:
 
 
 def test_what_the_data_is_and_how_s_m_was_chosen(found: Page) -> None:
-    for fact in report(*VARIANTS).facts:
-        assert f"{fact.label}{fact.value}".replace(" ", "") in found.text.replace(" ", "")
+    for number in report(*VARIANTS).key_numbers:
+        assert f"{number.label}{number.value}".replace(" ", "") in found.text.replace(" ", "")
     assert "A like is a rating of 4 or more" in found.text
     assert "takes Sm = 1 (ringed): 90 edges" in found.text
 
@@ -120,9 +121,9 @@ def test_every_figure_is_in_its_table_with_its_interval_and_the_best_in_bold(fou
                 for cell in row.cells
             )
             assert f"{row.system}{line}" in found.text
-        for column in range(len(table.metrics)):
+        for column, metric in enumerate(table.metrics):
             best = [row.cells[column].value for row in table.rows if row.cells[column].best]
-            assert best
+            assert bool(best) == (metric in compared_in(table.protocol))
             assert set(best) <= set(found.strong)
             assert not {row.cells[column].value for row in table.rows} - set(best) & set(found.strong)
 

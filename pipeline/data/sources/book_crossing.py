@@ -21,8 +21,8 @@ from pydantic import Field
 
 from pipeline.common.errors import InputError
 from pipeline.data.sources.delimited import read_delimited
-from pipeline.data.sources.facts import decades, facts
 from pipeline.data.sources.files import DataFile, Files, FilesSource
+from pipeline.data.sources.item_triples import decades, item_triples
 from pipeline.data.sources.lines import read_lines
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
@@ -55,7 +55,7 @@ class BookCrossingSource(FilesSource):
         books = read_books(files, remarks)
         frame = books.frame
         known = {"author": frame["author"], "publisher": frame["publisher"], "year": frame["year"]}
-        kg, links = facts(frame, "book", known | {"decade": decades(frame["year"])}, books.file)
+        kg, links = item_triples(frame, "book", known | {"decade": decades(frame["year"])}, books.file)
         tables = tidy(ratings, books, kg, links, mend=True)
         tables.remarks[:0] = remarks
         return tables

@@ -12,8 +12,8 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.facts import facts
 from pipeline.data.sources.files import DataFile, Files, FilesSource
+from pipeline.data.sources.item_triples import item_triples
 from pipeline.data.sources.lines import Encoding, Kind, read_columns, read_lines
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
@@ -52,7 +52,7 @@ class HetrecLastfmSource(FilesSource):
         described = artists.frame.with_columns(
             tags=tags.list.head(TAGS_IN_TEXT).list.join(", ").replace("", None).alias("tags")
         )
-        kg, links = facts(artists.frame, "artist", {"tag": tags}, str(tags_file))
+        kg, links = item_triples(artists.frame, "artist", {"tag": tags}, str(tags_file))
         interactions = RawTable(liked.select("user_id", "item_id", "like"), plays.file, 2, lines)
         items = RawTable(described, artists.file, artists.first_row, artists.lines)
         tables = tidy(interactions, items, kg, links, mend=True)

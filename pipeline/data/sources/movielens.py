@@ -22,8 +22,8 @@ from pydantic import Field, model_validator
 from pipeline.common.errors import InputError
 from pipeline.data.sources.atomic import atomic_table
 from pipeline.data.sources.delimited import read_table_of
-from pipeline.data.sources.facts import decades, facts
 from pipeline.data.sources.files import DataFile, Files, FilesSource
+from pipeline.data.sources.item_triples import decades, item_triples
 from pipeline.data.sources.lines import Kind, read_columns, read_lines
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
@@ -64,7 +64,7 @@ class MovieLensSource(FilesSource):
             links = _own_table(self.own_file(self.kg_links, "kg_links"))
         else:
             year = movies.frame["year"]
-            kg, links = facts(
+            kg, links = item_triples(
                 movies.frame, "movie", {"genre": genres, "year": year, "decade": decades(year)}, movies.file
             )
         return tidy(ratings, movies, kg, links, mend=True)

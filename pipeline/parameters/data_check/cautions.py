@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
-from pipeline.parameters.data_check.facts import FEW_RATINGS, Facts, Scale
+from pipeline.parameters.data_check.counts import FEW_RATINGS, Counts, Scale
 from pipeline.parameters.data_check.findings import Finding
 from pipeline.parameters.data_check.suggestions import ASKED, Joining, unusable_names
 
@@ -25,7 +25,7 @@ MANY_ITEMS = 16_000
 WITHOUT_DISLIKES = {"early_stopping_by": ["ranking.ndcg@10"]}
 
 
-def cautions_of_texts(facts: Facts, template: str | None, items: pl.DataFrame) -> list[Finding]:
+def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame) -> list[Finding]:
     found = []
     unusable = unusable_names(items)
     if unusable:
@@ -36,7 +36,7 @@ def cautions_of_texts(facts: Facts, template: str | None, items: pl.DataFrame) -
                 count=len(unusable),
             )
         )
-    without = facts.items - facts.items_with_text
+    without = counts.items - counts.items_with_text
     if template is None:
         found.append(
             Finding(
@@ -44,18 +44,18 @@ def cautions_of_texts(facts: Facts, template: str | None, items: pl.DataFrame) -
                 "add titles, categories or descriptions",
             )
         )
-    elif without > MANY_WITHOUT * facts.items:
-        found.append(Finding(f"items: {without:,} of {facts.items:,} have no text", "add titles where you can"))
+    elif without > MANY_WITHOUT * counts.items:
+        found.append(Finding(f"items: {without:,} of {counts.items:,} have no text", "add titles where you can"))
     return found
 
 
-def cautions_of_ratings(facts: Facts, scale: Scale | None, likes: int, fewest: int) -> list[Finding]:
+def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, fewest: int) -> list[Finding]:
     """
     Args:
         fewest: users with fewer ratings are left out.
     """
     found = []
-    count, dislikes = facts.interactions, facts.interactions - likes
+    count, dislikes = counts.interactions, counts.interactions - likes
     zeros = scale.counts.get("0", 0) if scale is not None and scale.high > 1 and scale.low == 0 else 0
     if zeros > MANY_ZEROS * count:
         found.append(
@@ -78,11 +78,11 @@ def cautions_of_ratings(facts: Facts, scale: Scale | None, likes: int, fewest: i
                 "a higher like threshold makes more",
             )
         )
-    if fewest < FEW_RATINGS and facts.users_with_few > facts.users / 2:
-        left = facts.users - facts.users_with_few
+    if fewest < FEW_RATINGS and counts.users_with_few > counts.users / 2:
+        left = counts.users - counts.users_with_few
         found.append(
             Finding(
-                f"interactions: {facts.users_with_few:,} of {facts.users:,} users have fewer than {FEW_RATINGS} ratings, "
+                f"interactions: {counts.users_with_few:,} of {counts.users:,} users have fewer than {FEW_RATINGS} ratings, "
                 "too few to split",
                 f"--min-user-interactions {FEW_RATINGS} keeps the other {left:,}" if left else "collect more",
             )

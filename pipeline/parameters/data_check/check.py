@@ -24,7 +24,7 @@ from pipeline.parameters.data_check.cautions import (
     cautions_of_splits,
     cautions_of_texts,
 )
-from pipeline.parameters.data_check.facts import Facts, Scale, facts_of, scale_of
+from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
 from pipeline.parameters.data_check.folder import read_folder
 from pipeline.parameters.data_check.suggestions import (
@@ -77,7 +77,7 @@ class DataCheck:
     Attributes:
         source: the `source` of params.yaml that reads the folder.
         files: the tables that could be read, by name; none of a published data set.
-        facts, threshold, likes, joining, template: None where an error stands in the way of knowing.
+        counts, threshold, likes, joining, template: None where an error stands in the way of knowing.
         likes, dislikes: of all interactions, at the threshold.
         example: the text of the first item that has one.
         splits: what preparing the data would say.
@@ -88,7 +88,7 @@ class DataCheck:
     files: dict[str, TableFile]
     errors: list[Finding]
     warnings: list[Finding]
-    facts: Facts | None = None
+    counts: Counts | None = None
     scale: Scale | None = None
     threshold: Threshold | None = None
     likes: int | None = None
@@ -118,8 +118,8 @@ class DataCheck:
         """What stands behind a setting, in a few words."""
         assert self.joining is not None, "only what can be used has reasons"
         assert self.likes is not None
-        assert self.facts is not None
-        likes = f"{self.likes / self.facts.interactions:.0%} of the ratings are likes"
+        assert self.counts is not None
+        likes = f"{self.likes / self.counts.interactions:.0%} of the ratings are likes"
         return {
             "like_threshold": "interactions have `like`" if self.threshold is None else likes,
             "s_m": self.joining.sentence(),
@@ -184,16 +184,16 @@ class _Check:
         template = self.wishes.text_template or suggested_template(tables.items)
         texts = self._tried(lambda: item_texts(tables.items, template)) or [""] * len(tables.items)
         known |= {"template": template, "example": next((text for text in texts if text), "")}
-        known["facts"] = facts = facts_of(tables, with_text=sum(map(bool, texts)))
+        known["counts"] = counts = counts_of(tables, with_text=sum(map(bool, texts)))
         known["scale"] = scale_of(tables.interactions["rating"])
-        self.warnings += cautions_of_texts(facts, template, tables.items)
-        prepared = self._prepared(facts)
+        self.warnings += cautions_of_texts(counts, template, tables.items)
+        prepared = self._prepared(counts)
         if prepared is not None:
             self._splits(prepared)
             self._graph(prepared)
         return DataCheck(errors=self.errors, warnings=self.warnings, **known)
 
-    def _prepared(self, facts: Facts) -> Prepared | None:
+    def _prepared(self, counts: Counts) -> Prepared | None:
         ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
         if not ratings.null_count():
             chosen = suggested_threshold(ratings) if threshold is None else Threshold(threshold, ASKED)
@@ -206,7 +206,7 @@ class _Check:
         names = DatasetConfig.model_fields
         settings = {name: value for name, value in self.defaults.items() if name in names}
         config = validated(DatasetConfig, settings | {"like_threshold": threshold}, "settings of the data set: ")
-        self.warnings += cautions_of_ratings(facts, self.known["scale"], likes, config.min_user_interactions)
+        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config.min_user_interactions)
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 

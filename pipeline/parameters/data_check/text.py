@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pipeline.parameters.data_check.check import DataCheck
-from pipeline.parameters.data_check.facts import FEW_RATINGS, Facts, Scale
+from pipeline.parameters.data_check.counts import FEW_RATINGS, Counts, Scale
 from pipeline.parameters.data_check.findings import Finding
 from pipeline.parameters.data_check.suggestions import percent
 
@@ -14,15 +14,15 @@ EXAMPLE_LENGTH = 100
 
 
 def shown_check(check: DataCheck) -> str:
-    """Facts, suggestions, warnings, errors, verdict."""
+    """Counts, suggestions, warnings, errors, verdict."""
     lines = [f"{check.source['path']}: {check.source['type']}"]
-    if check.facts is None:
+    if check.counts is None:
         lines += [
             f"  {name}: {table.rows:,} rows of {', '.join(table.columns)} ({table.file})"
             for name, table in check.files.items()
         ]
     else:
-        rows = list(_rows(check, check.facts))
+        rows = list(_rows(check, check.counts))
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         lines += [f"  {name:<{widths[0]}}  {number:>{widths[1]}}  {words}".rstrip() for name, number, words in rows]
         if check.errors:
@@ -35,35 +35,35 @@ def shown_check(check: DataCheck) -> str:
     return "\n".join(lines)
 
 
-def _rows(check: DataCheck, facts: Facts) -> Iterator[tuple[str, str, str]]:
-    few = f", {facts.users_with_few:,} users with fewer than {FEW_RATINGS}" if facts.users_with_few else ""
+def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
+    few = f", {counts.users_with_few:,} users with fewer than {FEW_RATINGS}" if counts.users_with_few else ""
     yield (
         "users",
-        f"{facts.users:,}",
-        f"median of {facts.ratings_of_users:g} {'rating' if facts.ratings_of_users == 1 else 'ratings'}{few}",
+        f"{counts.users:,}",
+        f"median of {counts.ratings_of_users:g} {'rating' if counts.ratings_of_users == 1 else 'ratings'}{few}",
     )
     parts = [
-        f"{count:,} ({count / facts.items:.0%}) {what}"
+        f"{count:,} ({count / counts.items:.0%}) {what}"
         for count, what in (
-            (facts.items_rated, "rated"),
-            (facts.items_with_text, "with text"),
-            (facts.items_with_entity, "with an entity"),
+            (counts.items_rated, "rated"),
+            (counts.items_with_text, "with text"),
+            (counts.items_with_entity, "with an entity"),
         )
     ]
-    yield "items", f"{facts.items:,}", ", ".join(parts)
-    time = "with" if facts.timestamps else "without"
-    yield "interactions", f"{facts.interactions:,}", f"{percent(facts.density)} of all pairs, {time} timestamps"
+    yield "items", f"{counts.items:,}", ", ".join(parts)
+    time = "with" if counts.timestamps else "without"
+    yield "interactions", f"{counts.interactions:,}", f"{percent(counts.density)} of all pairs, {time} timestamps"
     if check.scale is not None:
         yield "ratings", f"{check.scale.low:g}-{check.scale.high:g}", _values(check.scale)
     if check.likes is not None:
-        share = check.likes / facts.interactions
+        share = check.likes / counts.interactions
         rule = (
             "by the column like"
             if check.threshold is None
             else f"from {check.threshold.value:g} on ({check.threshold.why})"
         )
         yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.dislikes:,} dislikes"
-    yield "triples", f"{facts.triples:,}", f"{facts.relations:,} relations, {facts.entities:,} entities"
+    yield "triples", f"{counts.triples:,}", f"{counts.relations:,} relations, {counts.entities:,} entities"
     if check.joining is not None:
         joining = check.joining
         graph = joining.sentence()

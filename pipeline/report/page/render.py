@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.report.facts import Fact
 from pipeline.report.figures import ProtocolTable
+from pipeline.report.key_numbers import KeyNumber
 from pipeline.report.portraits import Portrait
 from pipeline.report.vega import Spec, library
 
@@ -51,7 +51,7 @@ class Report:
     like_threshold: float | None
     s_m: int
     edges: int
-    facts: list[Fact]
+    key_numbers: list[KeyNumber]
     split: str
     shown: str
     charts: Mapping[str, Spec]

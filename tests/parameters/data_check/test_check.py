@@ -1,4 +1,4 @@
-"""Facts against a plain count, what is warned of, what is refused, and how it is printed."""
+"""Counts against a plain count, what is warned of, what is refused, and how it is printed."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> DataCheck:
 def test_facts_are_those_of_a_plain_count(recipes: DataCheck) -> None:
     plain = recipe_tables()
     ratings = plain["interactions"].rows()
-    facts = recipes.facts
-    assert facts is not None
+    counts = recipes.counts
+    assert counts is not None
     users, rated = {user for user, _, _ in ratings}, {item for _, item, _ in ratings}
-    assert (facts.users, facts.items, facts.interactions) == (len(users), 200, len(ratings))
-    assert facts.density == pytest.approx(len(ratings) / (len(users) * 200))
-    assert facts.items_rated == len(rated)
-    assert (facts.items_with_text, facts.items_with_entity) == (200, 199)
+    assert (counts.users, counts.items, counts.interactions) == (len(users), 200, len(ratings))
+    assert counts.density == pytest.approx(len(ratings) / (len(users) * 200))
+    assert counts.items_rated == len(rated)
+    assert (counts.items_with_text, counts.items_with_entity) == (200, 199)
     heads, relations, tails = (set(column) for column in zip(*plain["kg"].rows(), strict=True))
-    assert (facts.triples, facts.relations, facts.entities) == (1000, len(relations), len(heads | tails))
+    assert (counts.triples, counts.relations, counts.entities) == (1000, len(relations), len(heads | tails))
     of_user = [sum(user == each for each, _, _ in ratings) for user in users]
-    assert facts.ratings_of_users == np.median(of_user)
-    assert facts.users_with_few == sum(count < 5 for count in of_user)
-    assert not facts.timestamps
+    assert counts.ratings_of_users == np.median(of_user)
+    assert counts.users_with_few == sum(count < 5 for count in of_user)
+    assert not counts.timestamps
     assert recipes.likes == sum(stars >= 4 for _, _, stars in ratings)
     assert recipes.dislikes == sum(stars < 4 for _, _, stars in ratings)
     assert recipes.scale is not None
@@ -76,7 +76,7 @@ def test_a_threshold_and_an_s_m_that_are_given_are_kept(tmp_path: Path) -> None:
 def test_all_is_there_as_json(recipes: DataCheck) -> None:
     content = json.loads(json.dumps(recipes.as_json()))
     assert content["usable"] is True
-    assert content["facts"]["items_with_entity"] == 199
+    assert content["counts"]["items_with_entity"] == 199
     assert content["joining"]["s_m"] == recipes.settings()["s_m"]
     assert content["threshold"]["value"] == 4
 

@@ -143,9 +143,9 @@ def test_all_kinds_at_once_in_all_tables_and_the_facts_of_what_is_left(tmp_path:
         ("item_entities", "entity_id", 1),
     }
     assert not check.usable
-    assert check.facts is not None
-    assert (check.facts.interactions, check.facts.items) == (len(plain["interactions"]) - 4, 10)
-    assert check.facts.items_with_entity == 9
+    assert check.counts is not None
+    assert (check.counts.interactions, check.counts.items) == (len(plain["interactions"]) - 4, 10)
+    assert check.counts.items_with_entity == 9
 
 
 def test_the_first_row_is_counted_as_its_file_counts(tmp_path: Path) -> None:

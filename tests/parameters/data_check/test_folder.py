@@ -56,7 +56,7 @@ def test_files_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
     (folder / "kg.csv").write_text("head,relation,tail\na,b\nc,d,e\nf\n")
     (folder / "item_entities.csv").write_text('item_id,entity_id\n1,"m\n')
     check = checked(folder)
-    assert check.facts is None
+    assert check.counts is None
     items, kg, links = check.errors
     assert items.sentence() == f"{folder}/items.csv: line 2: not UTF-8 text; expected the file in UTF-8"
     assert "UTF-8" in items.advice
@@ -87,13 +87,13 @@ def test_an_atomic_folder_is_recognised(tmp_path: Path) -> None:
     check = checked(atomic(tmp_path / "a"))
     assert check.usable
     assert check.source["type"] == "atomic"
-    assert check.facts is not None
-    assert check.facts.items_with_text == 10
+    assert check.counts is not None
+    assert check.counts.items_with_text == 10
     without = checked(atomic(tmp_path / "b", items=False))
     assert without.usable
     assert without.template is None
-    assert without.facts is not None
-    assert without.facts.items == 10
+    assert without.counts is not None
+    assert without.counts.items == 10
 
 
 def test_an_atomic_folder_without_a_graph_says_so(tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_a_published_data_set_is_read_by_its_own_reader(tmp_path: Path) -> None:
     check = checked(movielens(tmp_path / "ml"))
     assert check.usable, check.errors
     assert check.source == {"type": "movielens", "path": (tmp_path / "ml").as_posix()}
-    assert check.facts is not None
-    assert (check.facts.users, check.facts.items) == (20, 30)
+    assert check.counts is not None
+    assert (check.counts.users, check.counts.items) == (20, 30)
     with pytest.raises(InputError, match=r"^--rename: found 'userId', but .* is movielens"):
         checked(tmp_path / "ml", Wishes(rename={"userId": "user_id"}))
 

@@ -9,7 +9,9 @@ import polars as pl
 from pipeline.data.sources.tidy import RawTable
 
 
-def facts(items: pl.DataFrame, kind: str, relations: Mapping[str, pl.Series], file: str) -> tuple[RawTable, RawTable]:
+def item_triples(
+    items: pl.DataFrame, kind: str, relations: Mapping[str, pl.Series], file: str
+) -> tuple[RawTable, RawTable]:
     """Triples with an item's entity ``KIND:ITEM`` as head, and the links of items to these entities.
 
     Names that differ only in case or blanks are one entity, written as it was met first. An item of which nothing is known

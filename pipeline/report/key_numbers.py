@@ -7,21 +7,21 @@ from typing import NamedTuple
 import polars as pl
 
 
-class Fact(NamedTuple):
+class KeyNumber(NamedTuple):
     """A number as it is shown, and what it counts."""
 
     value: str
     label: str
 
 
-def facts_of(
+def key_numbers(
     interactions: pl.DataFrame,
     users: int,
     items: pl.DataFrame,
     texts: list[str],
     kg: pl.DataFrame,
     item_entities: pl.DataFrame,
-) -> list[Fact]:
+) -> list[KeyNumber]:
     """
     Args:
         interactions: user, item, like.
@@ -33,14 +33,14 @@ def facts_of(
     """
     linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list()).sum()
     return [
-        Fact(f"{users:,}", "users"),
-        Fact(f"{len(items):,}", "items"),
-        Fact(f"{len(interactions):,}", "ratings"),
-        Fact(f"{interactions['like'].sum() / len(interactions):.0%}", "of them likes"),
-        Fact(f"{len(interactions) / (users * len(items)):.2%}", "of all pairs are rated"),
-        Fact(f"{sum(map(bool, texts)) / len(items):.0%}", "of the items have text"),
-        Fact(f"{linked / len(items):.0%}", "of the items have an entity"),
-        Fact(f"{len(kg):,}", f"triples, {kg['relation'].n_unique():,} relations"),
+        KeyNumber(f"{users:,}", "users"),
+        KeyNumber(f"{len(items):,}", "items"),
+        KeyNumber(f"{len(interactions):,}", "ratings"),
+        KeyNumber(f"{interactions['like'].sum() / len(interactions):.0%}", "of them likes"),
+        KeyNumber(f"{len(interactions) / (users * len(items)):.2%}", "of all pairs are rated"),
+        KeyNumber(f"{sum(map(bool, texts)) / len(items):.0%}", "of the items have text"),
+        KeyNumber(f"{linked / len(items):.0%}", "of the items have an entity"),
+        KeyNumber(f"{len(kg):,}", f"triples, {kg['relation'].n_unique():,} relations"),
     ]
 
 

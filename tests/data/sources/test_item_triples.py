@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.data.sources.facts import decades, facts
+from pipeline.data.sources.item_triples import decades, item_triples
 
 ITEMS = pl.DataFrame({"item_id": ["1", "2", "3", "4"]})
 
@@ -10,7 +10,7 @@ ITEMS = pl.DataFrame({"item_id": ["1", "2", "3", "4"]})
 def test_columns_become_triples_and_items_with_any_get_an_entity() -> None:
     genre = pl.Series([["Comedy", "War"], [], None, ["Comedy"]])
     year = pl.Series([1995, None, None, 1996])
-    kg, links = facts(ITEMS, "movie", {"genre": genre, "year": year}, "movies.dat")
+    kg, links = item_triples(ITEMS, "movie", {"genre": genre, "year": year}, "movies.dat")
     assert kg.frame.columns == ["head", "relation", "tail"]
     assert sorted(kg.frame.rows()) == [
         ("movie:1", "genre", "Comedy"),
@@ -25,7 +25,7 @@ def test_columns_become_triples_and_items_with_any_get_an_entity() -> None:
 
 def test_names_that_differ_in_case_or_blanks_are_one_entity_as_first_written() -> None:
     author = pl.Series(["J. K.  Rowling", "j. k. rowling ", "  ", "J.K. Rowling"])
-    kg, links = facts(ITEMS, "book", {"author": author, "publisher": pl.Series([None, None, None, "SAME"])}, "f")
+    kg, links = item_triples(ITEMS, "book", {"author": author, "publisher": pl.Series([None, None, None, "SAME"])}, "f")
     assert kg.frame.rows() == [
         ("book:1", "author", "J. K. Rowling"),
         ("book:2", "author", "J. K. Rowling"),
@@ -36,7 +36,7 @@ def test_names_that_differ_in_case_or_blanks_are_one_entity_as_first_written() -
 
 
 def test_a_fact_that_is_said_twice_is_one_triple() -> None:
-    kg, _ = facts(ITEMS, "artist", {"tag": pl.Series([["rock", "Rock", "rock "], [], [], []])}, "f")
+    kg, _ = item_triples(ITEMS, "artist", {"tag": pl.Series([["rock", "Rock", "rock "], [], [], []])}, "f")
     assert kg.frame.rows() == [("artist:1", "tag", "rock")]
 
 

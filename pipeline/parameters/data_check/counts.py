@@ -14,7 +14,7 @@ SHOWN_VALUES = 12
 
 
 @dataclass(frozen=True)
-class Facts:
+class Counts:
     """
     Attributes:
         density: interactions over users x items.
@@ -53,7 +53,7 @@ class Scale:
     counts: dict[str, int]
 
 
-def facts_of(tables: TidyTables, with_text: int) -> Facts:
+def counts_of(tables: TidyTables, with_text: int) -> Counts:
     """Counts and shares.
 
     Args:
@@ -61,7 +61,7 @@ def facts_of(tables: TidyTables, with_text: int) -> Facts:
     """
     interactions, items = tables.interactions, tables.items
     of_user = interactions.group_by("user_id").len()["len"]
-    return Facts(
+    return Counts(
         users=len(of_user),
         items=len(items),
         interactions=len(interactions),
