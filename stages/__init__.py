@@ -1,6 +1,12 @@
 """The pipeline's stages: each reads its settings and artifacts, calls `pipeline`, and writes artifacts."""
 
 import os
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+# Exit code of a stage, or of the app, where the user has made a mistake.
+USER_MISTAKE = 2
+
 
 # A sum that is split over threads has other last digits for every number of them, so each sum is taken by one thread, on every
 # machine and whatever its environment says. What is independent runs side by side: see pipeline/common/side_by_side.py.

@@ -17,10 +17,9 @@ from pipeline.artifacts.kinds import Artifact, only
 from pipeline.common.config import Config, changed, look_up, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import written_out
+from stages import PARAMS, USER_MISTAKE
 
-PARAMS = Path("params.yaml")
 TIMINGS = Path(".timings")
-USER_MISTAKE = 2
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -140,6 +139,7 @@ class Settings:
 
 DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
 VariantOption = Annotated[str, typer.Option(help="A key of `variants` or `ablations` in params.yaml.")]
+BaselineOption = Annotated[str, typer.Option(help="A baseline, by its key in `baselines` of params.yaml.")]
 GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
 StructureOption = Annotated[
     str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")
@@ -160,6 +160,15 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
 
     def command(dataset: DatasetOption, variant: VariantOption, group: GroupOption = "variants") -> None:
         _do(stage, dataset, variant, lambda: body(dataset, variant, Settings(stage, dataset, group=group)))
+
+    _run(command, body)
+
+
+def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None]) -> None:
+    """Run a stage of one baseline: ``python -m stages.NAME --dataset KEY --baseline BASELINE``."""
+
+    def command(dataset: DatasetOption, baseline: BaselineOption) -> None:
+        _do(stage, dataset, baseline, lambda: body(dataset, baseline, Settings(stage, dataset)))
 
     _run(command, body)
 

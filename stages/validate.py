@@ -9,7 +9,8 @@ from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
-from stages.stage import PARAMS, Stage, run_tool
+from stages import PARAMS
+from stages.stage import Stage, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")
 STAGE = Stage("validate", writes=(PARAMETERS_CHECKED,))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import DERIVED_EDGES
@@ -18,6 +19,7 @@ from tests.repository import ROOT
 
 MAIN, ABLATIONS = "dvc.yaml", "ablations/dvc.yaml"
 DATASETS, STRUCTURES = {"dataset": "${datasets}"}, {"dataset": "${datasets}", "structure": "${structures}"}
+BASELINES = {"dataset": "${datasets}", "baseline": "${run_baselines}"}
 VARIANTS = {
     MAIN: {"dataset": "${datasets}", "variant": "${run_variants}"},
     ABLATIONS: {"dataset": "${datasets}", "variant": "${ablations}"},
@@ -72,6 +74,8 @@ class Entry:
 
     @property
     def group(self) -> str:
+        if self.over == BASELINES:
+            return "baselines"
         return "ablations" if self.file == ABLATIONS else "variants"
 
 
@@ -84,7 +88,8 @@ STAGES = [
         for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat")
     ),
     *(Entry(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
-    *(Entry(MAIN, name, name, DATASETS) for name in ("evaluate_baselines", "compare")),
+    Entry(MAIN, "evaluate_baselines", "evaluate_baselines", BASELINES),
+    Entry(MAIN, "compare", "compare", DATASETS),
     Entry(MAIN, "recommend", "recommend", VARIANTS[MAIN]),
     Entry(MAIN, "report", "report", DATASETS),
     *(Entry(ABLATIONS, name, name, STRUCTURES) for name in ("derive_graph", "init_sdne", "train_gat")),
@@ -113,14 +118,16 @@ def as_written(entry: Entry, path: str) -> set[str]:
     for structure in entry.structures:
         at = EDGES.path if (path, structure) == (DERIVED_EDGES.path, "structure") else path
         at = at.replace("{structure}", structure).replace("{group}", entry.group).replace("{dataset}", entry.dataset)
-        if "variant" in entry.over:
-            at = at.replace("{variant}", "${item.variant}")
+        for kind in ("variant", "baseline"):
+            if kind in entry.over:
+                at = at.replace("{variant}", f"${{item.{kind}}}")
         found.add(re.split(r"/\{variant\}|/\*", at)[0])
     return found
 
 
 def inside(entry: Entry, path: str) -> set[str]:
     """What a path of the file stands for: a folder for every artifact that can be in it, so that none is there for nothing."""
-    every = [artifact.path for artifact in EVERY.values()]
+    # A baseline has no cautions.
+    every = [artifact.path for artifact in EVERY.values() if (entry.over, artifact) != (BASELINES, CAUTIONS)]
     written = {written for at in every for written in as_written(entry, at)}
     return {at for at in written if at.startswith(f"{path}/")} or {path}

@@ -78,10 +78,7 @@ def concerned(files: Iterable[str], keys: Iterable[str]) -> set[str]:
     """Stages that list one of the files, or one of the settings: `ablations:` before those of the other file."""
     found = set()
     for stage in ALL:
-        listed = [
-            key.replace("${item.dataset}", "NAME").replace("${key}", "NAME")
-            for key in stage.definition.get("params", [])
-        ]
+        listed = [key.replace("${item.baseline}", "ease") for key in stage.definition.get("params", [])]
         code = any(lies_in(file, path) for file in files for path in stage.code)
         if code or set(listed) & set(keys):
             found.add(called(stage))
@@ -138,7 +135,7 @@ EVALUATED = {"evaluate", "ablations:evaluate", "evaluate_baselines"}
             {"recommend", "report"},
             id="a column of the recommendations",
         ),
-        pytest.param([], ["evaluate_baselines"], {"evaluate_baselines"}, id="a baseline's grid"),
+        pytest.param([], ["baselines.ease"], {"evaluate_baselines"}, id="a baseline's grid"),
         pytest.param(["pipeline/data/sources/movielens.py"], [], {"validate", "check_tables", "fetch"}, id="a reader"),
         pytest.param(
             ["stages/cli/app.py", "stages/cli/ask/recommend.py", "stages/cli/data.py"], [], set(), id="the CLI"

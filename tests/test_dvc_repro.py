@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.evaluation import ABLATION_METRICS, METRICS
 from pipeline.artifacts.graph import EDGES
 from pipeline.data.sources.atomic import atomic_table
+from pipeline.evaluation.baselines.registry import GRIDS
 from tests.clone import Clone
 from tests.repository import ROOT
 
@@ -22,7 +23,8 @@ VARIANTS, BASELINES = (
 )
 OF_VARIANTS = {f"{stage}-{variant}" for stage in ("train_users", "evaluate", "recommend") for variant in VARIANTS}
 DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", *OF_VARIANTS, "compare", "report"}
-UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", "evaluate_baselines"}
+OF_BASELINES = {f"evaluate_baselines-{name}" for name in GRIDS}
+UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", *OF_BASELINES}
 OF_ABLATIONS = {
     f"ablations:{name}"
     for name in (
@@ -147,7 +149,7 @@ def test_one_variant_runs_with_what_it_needs_and_the_rest_of_a_second_clean_run_
     needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
     assert ran == {"validate", *needed, "train_users-crmman-plus"}
     ran, _ = second.repro()
-    assert ran == {*OF_VARIANTS, "evaluate_baselines", "compare", "report"} - {"train_users-crmman-plus"}
+    assert ran == {*OF_VARIANTS, *OF_BASELINES, "compare", "report"} - {"train_users-crmman-plus"}
     assert second.hashes() == first_run.hashes()
 
 

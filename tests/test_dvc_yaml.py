@@ -15,6 +15,7 @@ from pipeline.structure.settings import StructureEntry
 from tests.artifacts.every import EVERY
 from tests.dvc_files import (
     ABLATIONS,
+    BASELINES,
     DATASETS,
     FILES,
     PARAMETERS,
@@ -45,7 +46,7 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Entry) -> 
         assert entry["foreach"] == "${datasets}"
     else:
         assert entry["matrix"] == stage.over
-    options = {"variant": " --variant ${item.variant}", "structure": " --structure ${item.structure}"}
+    options = {name: f" --{name} ${{item.{name}}}" for name in ("variant", "baseline", "structure")}
     expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
@@ -64,6 +65,8 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Entry) -> None:
     section = reads.section or stage.module
     models = ["variants.${item.variant}"]
     of_structure = []
+    # A baseline's grid is its own, and what chooses is that of all.
+    whole = ["baselines.chosen_by", "baselines.${item.baseline}"] if stage.over == BASELINES else [section]
     if stage.over == STRUCTURES and section in StructureEntry.model_fields:
         of_structure = ["structures.${item.structure}." + section]
     if stage.file == ABLATIONS:
@@ -72,7 +75,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Entry) -> None:
         "run": lambda fields: fields,
         "dataset": lambda fields: [f"datasets.{stage.dataset}.{field}" for field in fields],
         # A section is a stage's own: DVC looks a whole one up as fast as a single setting.
-        "stage": lambda fields: [section, f"datasets.{stage.dataset}.{section}", *of_structure],
+        "stage": lambda fields: [*whole, f"datasets.{stage.dataset}.{section}", *of_structure],
         "variant": lambda fields: [*models, "datasets.${item.dataset}.train_users"],
         "structure": lambda fields: [f"structures.${{item.structure}}.{field}" for field in fields],
     }

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from pipeline.common.errors import InputError
+from stages import USER_MISTAKE
 from stages.cli.data import data_app
 
 if TYPE_CHECKING:
     from stages.cli.ask.output import Answer
 
-USER_MISTAKE = 2
 # What typer makes of Ctrl-C, by its version: this code, or an exception.
 INTERRUPTED = 130
 # Of every mistake in options and arguments; typer gives it no public name of its own.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stages.stage import PARAMS, USER_MISTAKE
+from stages import PARAMS, USER_MISTAKE
 
 if TYPE_CHECKING:
     from pipeline.parameters.data_check.check import DataCheck, Wishes

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pipeline.common.errors import InputError
 from pipeline.graph.item_graph import ItemGraph, build_item_graph, neighbour_incidence, refuse_without_edges
 from pipeline.graph.matrices import adjacency, edge_index, incidence_of
-from pipeline.graph.rewiring import rewired
 from pipeline.graph.settings import ItemGraphConfig
 
 ENTITIES = [f"m.{number}" for number in range(7)]
@@ -230,61 +229,3 @@ def test_the_neighbours_of_every_item_are_kept_as_a_table_and_read_back_as_a_mat
     shared = (incidence @ incidence.T).toarray()
     assert shared.tolist() == [[len(left & right) for right in sets] for left in sets]
     assert incidence.shape[1] == len(set().union(*sets))
-
-
-def random_edges(items: int, share: float, seed: int) -> pl.DataFrame:
-    random = np.random.default_rng(seed)
-    pairs = [pair for pair in combinations(range(items), 2) if random.random() < share]
-    schema = {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32}
-    rows_of = [(left, right, int(random.integers(1, 9))) for left, right in pairs]
-    return pl.DataFrame(rows_of, schema=schema, orient="row")
-
-
-def degrees(edges: pl.DataFrame, items: int) -> list[int]:
-    return np.bincount(np.r_[edges["source"].to_numpy(), edges["target"].to_numpy()], minlength=items).tolist()
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.integers(2, 14), st.floats(0.15, 1.0), st.integers(0, 1000))
-def test_a_rewired_graph_keeps_every_items_number_of_edges_without_loops_and_double_edges(
-    items: int, share: float, seed: int
-) -> None:
-    edges = random_edges(items, share, seed)
-    if edges.is_empty():
-        return
-    found = rewired(edges, np.random.default_rng(seed))
-    assert found.schema == edges.schema
-    assert degrees(found, items) == degrees(edges, items)
-    pairs = [(source, target) for source, target, _ in rows(found)]
-    assert all(source < target for source, target in pairs)
-    assert len(set(pairs)) == len(pairs) == len(edges)
-    assert pairs == sorted(pairs)
-    assert sorted(found["overlap"].to_list()) == sorted(edges["overlap"].to_list())
-
-
-def test_a_rewired_graph_has_hardly_an_edge_of_the_old_one_left_and_follows_its_generator() -> None:
-    edges = random_edges(200, 0.03, 0)
-    before = {(source, target) for source, target, _ in rows(edges)}
-    first, again, other = (rewired(edges, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first.equals(again)
-    assert not first.equals(other)
-    left = len(before & {(source, target) for source, target, _ in rows(first)})
-    # A random graph of this density shares 3% of its edges by chance.
-    assert left / len(before) < 0.1
-
-
-def test_where_no_edge_can_be_swapped_the_graph_stays_as_it_is() -> None:
-    for edges in (random_edges(5, 1.0, 0), random_edges(2, 1.0, 0)):
-        assert (
-            rewired(edges, np.random.default_rng(0)).select("source", "target").equals(edges.select("source", "target"))
-        )
-
-
-def test_either_end_of_an_edge_is_swapped() -> None:
-    # All edges lead from the first half of the items to the second. With one kind of swap alone they would stay that way.
-    random = np.random.default_rng(0)
-    pairs = [(left, right) for left in range(50) for right in range(50, 100) if random.random() < 0.1]
-    schema = {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32}
-    edges = pl.DataFrame([(*pair, 1) for pair in pairs], schema=schema, orient="row")
-    across = [source < 50 <= target for source, target, _ in rows(rewired(edges, random))]
-    assert np.mean(across) == pytest.approx(0.5, abs=0.1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -138,6 +140,26 @@ def test_neighbours_order_and_repetition_do_not_change_a_vector(tiny_encoder: Te
     for line in {*lines}:
         np.testing.assert_allclose(vectors[lines.index(line)], tiny_encoder.encode([line])[0], atol=1e-5)
     np.testing.assert_array_equal(tiny_encoder.encode([*lines, *lines[::-1]]), np.r_[vectors, vectors[::-1]])
+
+
+def test_any_number_of_cores_gives_the_same_bytes(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, original = TextEncoder(config(tiny, batch_tokens=64)), TextEncoder._encode_batch
+    lines = [f"{'alien ' * (number % 9)}babe {'alien ' * (number // 9)}" for number in range(60)]
+    workers: set[int] = set()
+
+    def spy(tokens: list[list[int]]) -> NDArray[np.float32]:
+        workers.add(threading.get_ident())
+        time.sleep(0.01)  # long enough for the other threads to take a batch, too
+        return original(encoder, tokens)
+
+    monkeypatch.setattr(encoder, "_encode_batch", spy)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda cores=cores: cores)
+        workers.clear()
+        found.append(encoder.encode(lines).tobytes())
+        assert len(workers) == cores
+    assert found[0] == found[1]
 
 
 def test_equal_texts_are_encoded_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
+from stages import PARAMS
 from stages.data import read_data
 from stages.models import read_model
-from stages.stage import PARAMS
 
 
 @dataclass(frozen=True)
