@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from pipeline.evaluation.baselines.registry import GRIDS
-from stages.evaluate_baselines import READS, main
+from stages.evaluate_baselines import STAGE, main
 from stages.stage import Settings, guarded
 
 
 def command(dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]) -> None:
     def run() -> None:
-        settings = Settings("evaluate_baselines", dataset, READS)
+        settings = Settings(STAGE, dataset)
         for name in GRIDS:
             main(dataset, name, settings)
 

@@ -11,11 +11,25 @@ from pipeline.evaluation.comparison.warnings import beaten_warnings
 from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunSystems
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_stage, say, warn
-from stages.tables import read_tables
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_stage, say, warn
+from stages.tables import of_systems, read_tables
 
-READS = Reads(run=RunSystems, stage=ComparisonConfig)
+STAGE = Stage(
+    "compare",
+    settings=Reads(run=RunSystems, stage=ComparisonConfig),
+    reads=(
+        *DATA,
+        GRAPH_CAUTIONS,
+        TEXT_VECTORS,
+        STRUCTURE_VECTORS,
+        CAUTIONS.of(group="variants"),
+        LEFT_OUT,
+        *of_systems({"group": "variants"}),
+        *of_systems({"group": "baselines"}),
+    ),
+    writes=(METRICS, INTERVALS, DIFFERENCES, SLICES, WARNINGS),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -56,4 +70,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("compare", READS, main)
+    run_stage(STAGE, main)

@@ -9,11 +9,16 @@ from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.choice import choose
 from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.systems.system import evaluate_system
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_baseline_stage, say
-from stages.tables import write_tables
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_baseline_stage, say
+from stages.tables import of_systems, write_tables
 
-READS = Reads(run=SeedConfig, stage=BaselineSettings, section="baselines")
+STAGE = Stage(
+    "evaluate_baselines",
+    settings=Reads(run=SeedConfig, stage=BaselineSettings, section="baselines"),
+    reads=DATA,
+    writes=(*of_systems({"group": "baselines"}), CHOSEN_BASELINES, LEFT_OUT),
+)
 
 
 def main(dataset: str, baseline: str, settings: Settings) -> None:
@@ -34,4 +39,4 @@ def main(dataset: str, baseline: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_baseline_stage("evaluate_baselines", READS, main)
+    run_baseline_stage(STAGE, main)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.evaluation import PAIRS, PER_USER
-from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS_PLOT
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.users import MODEL
 from tests.stages.conftest import Finished
@@ -194,14 +194,14 @@ def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_en
 
 
 @pytest.mark.parametrize(
-    ("s_m", "tail", "message", "drawn"),
+    ("s_m", "tail", "message", "found"),
     [
         (0, pl.col("head"), "kg: found no two items that share an entity", False),
         (50, pl.lit("all the same"), "s_m: found 50, which leaves no edge: no two items share more than 1", True),
     ],
 )
-def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
-    s_m: int, tail: pl.Expr, message: str, drawn: bool, tmp_path
+def test_a_graph_without_an_edge_is_said_with_the_table_that_shows_a_better_s_m(
+    s_m: int, tail: pl.Expr, message: str, found: bool, tmp_path
 ) -> None:
     workspace = make_workspace(tmp_path)
     workspace.change_params(lambda values: values["datasets"][KEY].update(s_m=s_m))
@@ -211,7 +211,7 @@ def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
     SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
     ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
     assert_a_mistake_in_one_line(workspace.run("build_graph"), message)
-    assert THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
+    assert (THRESHOLDS.read(KEY, tmp_path)["edges"].sum() > 0) == found
 
 
 def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: Finished, tmp_path) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts import evaluation as evaluation_artifacts
-from pipeline.artifacts.code import STAGE_CODE
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS, THRESHOLDS_PLOT
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS
 from pipeline.artifacts.kinds import Artifact, Vectors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.report import CURVE_PLOT, THRESHOLDS_PLOT
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_CURVE,
@@ -53,9 +53,6 @@ def every_artifact() -> list[Artifact]:
     """Each artifact as often as the small workspace has it: by variant, by group of variants, by way to make vectors."""
     found: list[Artifact] = []
     for artifact in EVERY.values():
-        # The notes of the code are of the repository and of no data set: test_code.py has them.
-        if artifact is STAGE_CODE:
-            continue
         copies = [artifact]
         if "{structure}" in artifact.path:
             copies = [artifact.of(**structure_names(STRUCTURE))]
@@ -70,7 +67,7 @@ def every_artifact() -> list[Artifact]:
             copies = [artifact.of(variant=name) for name in BASELINES]
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
-            for_use = artifact in (RECOMMENDATIONS, VECTORS) or "/showcase/" in artifact.path
+            for_use = artifact in (RECOMMENDATIONS, VECTORS, CURVE_PLOT) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
     return found
@@ -159,7 +156,8 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
     for s_m, edges in thresholds.select("s_m", "edges").iter_rows():
         assert edges == sum(overlap > s_m for overlap in shared.values())
     assert thresholds["s_m"].to_list() == list(range(max(shared.values()) + 1))
-    assert THRESHOLDS_PLOT.read(KEY, root).lstrip().startswith("<?xml")
+    for plot in (THRESHOLDS_PLOT, *(CURVE_PLOT.of(variant=variant) for variant in VARIANTS)):
+        assert plot.read(KEY, root).lstrip().startswith("<?xml")
 
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
