@@ -192,7 +192,7 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Stage) -> 
     else:
         assert entry["matrix"] == stage.over
     options = {"variant": " --variant ${item.variant}", "structure": " --structure ${item.structure}"}
-    expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
+    expected = f"./stage {stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
     assert stage.definition["cmd"] == expected + group
@@ -241,7 +241,7 @@ def test_a_stage_depends_on_its_own_code_and_on_no_module_beside(stage: Stage) -
 
 def test_the_stage_that_reads_the_code_runs_when_any_of_it_changes() -> None:
     code = FILES[MAIN]["stages"]["code"]
-    assert code["cmd"] == "python -m stages.code"
+    assert code["cmd"] == "./stage code"
     assert code["deps"] == list(PACKAGES)
     assert code["outs"] == [{CODE_NOTES: {"persist": True}}]
 
