@@ -1,5 +1,5 @@
 # make repro   environment, install, and the whole pipeline on the default data set
-# make test    environment, install, and the tests
+# make test    environment, install, and the tests; make test-benchmarks has those of benchmarks/
 # make lint    format check, lint, types, import contracts, and a strict build of the documentation
 # make docs    the documentation site, into site/
 # make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
@@ -18,7 +18,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality test lint docs bench growth peers setup clean
+.PHONY: repro ablations quality test test-benchmarks lint docs bench growth peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \
@@ -30,10 +30,12 @@ ablations: setup
 quality: setup
 	@$(RUN) python -m stages.cli.quality
 
-# PYTEST_ARGS names some of them.
+# PYTEST_ARGS names some of them; "-n 0" among them runs all in one process.
 test: setup
-	@# Stages run side by side there: threads of one would only wait for those of the others.
-	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(RUN) python -m pytest $(PYTEST_ARGS)
+	@$(RUN) python -m pytest -n auto --dist loadgroup --no-loadscope-reorder --ignore tests/benchmarks $(PYTEST_ARGS)
+
+test-benchmarks: setup
+	@$(RUN) python -m pytest tests/benchmarks
 
 lint: setup
 	@$(RUN) ruff format --check .

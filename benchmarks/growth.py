@@ -47,12 +47,14 @@ class Stage:
         largest: items beyond which it is not run unless it is asked for by name.
         interactions: whether it reads them.
         variant: whether it is one of a variant.
+        module: what is run, if not that of `stages` which has its name.
     """
 
     needs: tuple[str, ...] = ()
     largest: int = 100_000
     interactions: bool = True
     variant: bool = False
+    module: str = ""
 
 
 STAGES = {
@@ -65,7 +67,7 @@ STAGES = {
     "train_gat": Stage(("init_sdne",), interactions=False),
     "train_users": Stage(("embed_text", "train_gat"), variant=True),
     "evaluate": Stage(("train_users",), variant=True),
-    "evaluate_baselines": Stage(("prepare",)),
+    "evaluate_baselines": Stage(("prepare",), module="benchmarks.all_baselines"),
     "compare": Stage(("evaluate", "evaluate_baselines")),
     "recommend": Stage(("train_users",), variant=True),
     "report": Stage(("compare", "recommend")),
@@ -123,14 +125,14 @@ def params(items: int) -> dict[str, Any]:
     """`params.yaml` for one size."""
     values = read_yaml(ROOT / "params.yaml")
     baselines = {
-        name: [found[len(found) // 2]]
-        for name, found in values["evaluate_baselines"].items()
-        if isinstance(found, list)
+        name: {key: [found[len(found) // 2]] for key, found in grid.items() if isinstance(found, list)}
+        for name, grid in values["baselines"].items()
+        if isinstance(grid, dict)
     }
     changes = {
         "init_sdne": {"epochs": EPOCHS["init_sdne"]},
         "train_gat": {"epochs": EPOCHS["train_gat"]},
-        "evaluate_baselines": baselines,
+        "baselines": baselines,
     }
     variant = values["variants"]["crmman-plus"] | {
         "catalogue_sample": 2000,
@@ -253,7 +255,7 @@ def run(name: str, items: int, folder: Path, limits: Limits) -> Taken:
     with tempfile.TemporaryFile("w+") as said:
         start = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", f"stages.{name}", *arguments],
+            [sys.executable, "-m", STAGES[name].module or f"stages.{name}", *arguments],
             cwd=folder,
             env=environment() | {"PYTHONPATH": str(ROOT)},
             stdout=said,

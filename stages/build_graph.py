@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, THRESHOLDS, THRESHOLDS_PLOT
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, THRESHOLDS
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.settings import ItemGraphConfig
-from pipeline.report.plots import thresholds_plot
-from stages.stage import Reads, Settings, run_stage, say, warn
+from stages.stage import Reads, Settings, Stage, run_stage, say, warn
 
-READS = Reads(run=SeedConfig, dataset=ItemGraphConfig)
+STAGE = Stage(
+    "build_graph",
+    settings=Reads(run=SeedConfig, dataset=ItemGraphConfig),
+    reads=(SOURCE_KG, SOURCE_ITEM_ENTITIES, ITEMS),
+    writes=(THRESHOLDS, EDGES, NEIGHBOURS, GRAPH_CAUTIONS, GRAPH_FIGURES),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -20,10 +24,6 @@ def main(dataset: str, settings: Settings) -> None:
     items = ITEMS.read(dataset)
     graph = build_item_graph(kg, links, items, config)
     THRESHOLDS.write(graph.thresholds, dataset)
-    if not graph.thresholds["edges"].sum():
-        # There is nothing to draw either.
-        refuse_without_edges(graph, config.s_m)
-    THRESHOLDS_PLOT.write(thresholds_plot(graph.thresholds, config.s_m, graph.items), dataset)
     refuse_without_edges(graph, config.s_m)
     EDGES.write(graph.edges, dataset)
     NEIGHBOURS.write(graph.neighbours, dataset)
@@ -40,4 +40,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("build_graph", READS, main)
+    run_stage(STAGE, main)

@@ -9,14 +9,18 @@ from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.text.settings import TextTemplateConfig
 from pipeline.text.template import item_texts
-from stages.stage import Reads, Settings, run_stage
+from stages.stage import Reads, Settings, Stage, run_stage
 
 
 class TablesConfig(SourceConfig, DatasetConfig, TextTemplateConfig):
     """What decides whether tables can be used."""
 
 
-READS = Reads(run=SeedConfig, dataset=TablesConfig)
+STAGE = Stage(
+    "check_tables",
+    settings=Reads(run=SeedConfig, dataset=TablesConfig),
+    writes=(TABLES_CHECKED,),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -28,4 +32,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("check_tables", READS, main)
+    run_stage(STAGE, main)

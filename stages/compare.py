@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.evaluation import BASELINES, CAUTIONS, DIFFERENCES, INTERVALS, METRICS, SLICES, WARNINGS
+from pipeline.artifacts.evaluation import CAUTIONS, DIFFERENCES, INTERVALS, LEFT_OUT, METRICS, SLICES, WARNINGS
 from pipeline.artifacts.graph import GRAPH_CAUTIONS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
@@ -10,24 +10,43 @@ from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compar
 from pipeline.evaluation.comparison.warnings import beaten_warnings
 from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
-from pipeline.parameters.runs import RunVariants
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_stage, warn
-from stages.tables import read_tables
+from pipeline.parameters.runs import RunSystems
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_stage, say, warn
+from stages.tables import of_systems, read_tables
 
-READS = Reads(run=RunVariants, stage=ComparisonConfig)
+STAGE = Stage(
+    "compare",
+    settings=Reads(run=RunSystems, stage=ComparisonConfig),
+    reads=(
+        *DATA,
+        GRAPH_CAUTIONS,
+        TEXT_VECTORS,
+        STRUCTURE_VECTORS,
+        CAUTIONS.of(group="variants"),
+        LEFT_OUT,
+        *of_systems({"group": "variants"}),
+        *of_systems({"group": "baselines"}),
+    ),
+    writes=(METRICS, INTERVALS, DIFFERENCES, SLICES, WARNINGS),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(RunVariants), settings.stage(ComparisonConfig)
+    run, config = settings.run(RunSystems), settings.stage(ComparisonConfig)
     variants = run.run_variants
     data = read_data(dataset)
+    baselines = []
+    for name in sorted(run.run_baselines):
+        why = LEFT_OUT.of(variant=name).read(dataset)
+        if why:
+            say(dataset, "compare", f"{name} is left out: {why[0]}")
+        else:
+            baselines.append(name)
     tables = SystemTables.joined(
         [read_tables(dataset, {"group": "variants", "variant": name}) for name in variants]
-        + [read_tables(dataset, BASELINES)]
+        + [read_tables(dataset, {"group": "baselines", "variant": name}) for name in baselines]
     )
-    systems = tables.per_user["system"].unique(maintain_order=True).to_list()
-    baselines = [system for system in systems if system not in variants]
     found = compare_systems(tables, data, [(alone(variants), alone(baselines))], config, run.seed)
     METRICS.write(found.as_nested(), dataset)
     INTERVALS.write(found.intervals(), dataset)
@@ -51,4 +70,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("compare", READS, main)
+    run_stage(STAGE, main)

@@ -6,11 +6,16 @@ from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS
 from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_stage
-from stages.tables import read_tables
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_stage
+from stages.tables import of_systems, read_tables
 
-READS = Reads(run=RunAblations, stage=ComparisonConfig, section="compare")
+STAGE = Stage(
+    "compare_ablations",
+    settings=Reads(run=RunAblations, stage=ComparisonConfig, section="compare"),
+    reads=(*DATA, *of_systems({"group": "variants"}), *of_systems({"group": "ablations"})),
+    writes=(ABLATION_METRICS, ABLATION_DIFFERENCES, ABLATION_SLICES),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -36,4 +41,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("compare_ablations", READS, main)
+    run_stage(STAGE, main)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.data.dataset import Dataset
 
+DATA = (ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES)
+
 
 def read_data(dataset: str) -> Dataset:
     """The data set with its interactions and sampled candidates."""

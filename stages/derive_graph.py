@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pipeline.artifacts.graph import EDGES
-from pipeline.artifacts.structure import edges_of
+from pipeline.artifacts.structure import DERIVED_EDGES, edges_of
 from pipeline.common.random_streams import stream
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.rewiring import rewired
 from pipeline.graph.settings import RewiringConfig
-from stages.stage import Reads, Settings, run_structure_stage, say
+from stages.stage import Reads, Settings, Stage, run_structure_stage, say
 
-READS = Reads(run=SeedConfig, structure=RewiringConfig)
+STAGE = Stage(
+    "derive_graph",
+    settings=Reads(run=SeedConfig, structure=RewiringConfig),
+    reads=(EDGES,),
+    writes=(DERIVED_EDGES,),
+)
 
 
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
@@ -23,4 +28,4 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_structure_stage("derive_graph", READS, main)
+    run_structure_stage(STAGE, main)

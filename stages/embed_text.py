@@ -10,9 +10,14 @@ from pipeline.text.encoder import TextEncoder
 from pipeline.text.precision import agreement, without_instructions
 from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.text.template import item_texts
-from stages.stage import Reads, Settings, run_stage, say, warn
+from stages.stage import Reads, Settings, Stage, run_stage, say, warn
 
-READS = Reads(run=DeviceConfig, dataset=TextTemplateConfig, stage=TextConfig)
+STAGE = Stage(
+    "embed_text",
+    settings=Reads(run=DeviceConfig, dataset=TextTemplateConfig, stage=TextConfig),
+    reads=(ITEMS,),
+    writes=(TEXT_VECTORS,),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -40,4 +45,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("embed_text", READS, main)
+    run_stage(STAGE, main)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import CAUTIONS
+from pipeline.artifacts.users import MODEL
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
 from pipeline.evaluation.systems.system import evaluate_system
 from pipeline.users.trained import TrainedModel
-from stages.data import read_data
+from stages.data import DATA, read_data
 from stages.models import read_model
-from stages.stage import Reads, Settings, run_variant_stage, say, warn
-from stages.tables import write_tables
+from stages.stage import Reads, Settings, Stage, run_variant_stage, say, warn
+from stages.tables import TABLES, write_tables
 
-READS = Reads(run=RunConfig)
+STAGE = Stage(
+    "evaluate",
+    settings=Reads(run=RunConfig),
+    reads=(*DATA, MODEL),
+    writes=(*TABLES, CAUTIONS),
+)
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
@@ -32,4 +38,4 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_variant_stage("evaluate", READS, main)
+    run_variant_stage(STAGE, main)

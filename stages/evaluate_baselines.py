@@ -1,36 +1,42 @@
-"""Fit the baselines, choose their settings on validation, and evaluate them on the test split."""
+"""Fit a baseline, choose its setting on validation, and evaluate it on the test split."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from pipeline.artifacts.evaluation import BASELINES, CHOSEN_BASELINES
+from pipeline.artifacts.evaluation import CHOSEN_BASELINES, LEFT_OUT
 from pipeline.common.settings import SeedConfig
-from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, choose, left_out
-from pipeline.evaluation.systems.system import SystemTables, evaluate_system
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_stage, say
-from stages.tables import write_tables
+from pipeline.evaluation.baselines.choice import choose
+from pipeline.evaluation.baselines.registry import BaselineSettings
+from pipeline.evaluation.systems.system import evaluate_system
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_baseline_stage, say
+from stages.tables import of_systems, write_tables
 
-READS = Reads(run=SeedConfig, stage=BaselineConfig)
+STAGE = Stage(
+    "evaluate_baselines",
+    settings=Reads(run=SeedConfig, stage=BaselineSettings, section="baselines"),
+    reads=DATA,
+    writes=(*of_systems({"group": "baselines"}), CHOSEN_BASELINES, LEFT_OUT),
+)
 
 
-def main(dataset: str, settings: Settings) -> None:
-    run, config = settings.run(SeedConfig), settings.stage(BaselineConfig)
+def main(dataset: str, baseline: str, settings: Settings) -> None:
+    run, config = settings.run(SeedConfig), settings.stage(BaselineSettings)
+    grid = config.grid(baseline)
     data = read_data(dataset)
-    for system, why in left_out(config, data).items():
-        say(dataset, "evaluate_baselines", f"{system} is left out: {why}")
-    evaluated: list[SystemTables] = []
-    tried: list[Tried] = []
-    for chosen, settings_tried in choose(data, config, run.seed):
-        evaluated.append(evaluate_system(chosen.system, chosen.scorer, data, chosen.on_validation))
-        tried += settings_tried
-        setting = next(each.setting for each in settings_tried if each.chosen)
-        say(dataset, "evaluate_baselines", f"{chosen.system} evaluated{f' with {setting}' if setting else ''}")
-    tables = SystemTables.joined(evaluated)
-    write_tables(tables, dataset, BASELINES)
-    CHOSEN_BASELINES.write(pl.DataFrame([vars(each) for each in tried]), dataset)
+    why = grid.left_out(data)
+    LEFT_OUT.of(variant=baseline).write([why] if why else [], dataset)
+    if why:
+        say(dataset, "evaluate_baselines", f"{baseline} is left out: {why}")
+        return
+    chosen, tried = choose(data, baseline, grid, config.chosen_by, run.seed)
+    tables = evaluate_system(baseline, chosen.scorer, data, chosen.on_validation)
+    write_tables(tables, dataset, {"group": "baselines", "variant": baseline})
+    CHOSEN_BASELINES.of(variant=baseline).write(pl.DataFrame([vars(each) for each in tried]), dataset)
+    setting = next(each.setting for each in tried if each.chosen)
+    say(dataset, "evaluate_baselines", f"{baseline} evaluated{f' with {setting}' if setting else ''}")
 
 
 if __name__ == "__main__":
-    run_stage("evaluate_baselines", READS, main)
+    run_baseline_stage(STAGE, main)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
 from pipeline.data.sources import SourceConfig
-from stages.stage import Reads, Settings, run_stage, say
+from stages.stage import Reads, Settings, Stage, run_stage, say
 
-READS = Reads(dataset=SourceConfig)
+STAGE = Stage(
+    "fetch",
+    settings=Reads(dataset=SourceConfig),
+    writes=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_KG, SOURCE_ITEM_ENTITIES),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -22,4 +26,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("fetch", READS, main)
+    run_stage(STAGE, main)

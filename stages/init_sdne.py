@@ -5,15 +5,27 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts.data import ITEMS
-from pipeline.artifacts.structure import INITIAL_CURVE, INITIAL_FIGURES, INITIAL_VECTORS, edges_of, structure_names
+from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
+    INITIAL_CURVE,
+    INITIAL_FIGURES,
+    INITIAL_VECTORS,
+    edges_of,
+    structure_names,
+)
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import adjacency
 from pipeline.structure.embed import embed_graph
 from pipeline.structure.settings import StructureConfig
-from stages.stage import Reads, Settings, run_structure_stage, say, warn
+from stages.stage import Reads, Settings, Stage, run_structure_stage, say, warn
 
-READS = Reads(run=RunConfig, stage=StructureConfig)
+STAGE = Stage(
+    "init_sdne",
+    settings=Reads(run=RunConfig, stage=StructureConfig),
+    reads=(ITEMS, DERIVED_EDGES),
+    writes=(INITIAL_VECTORS, INITIAL_CURVE, INITIAL_FIGURES),
+)
 
 
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
@@ -33,4 +45,4 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_structure_stage("init_sdne", READS, main)
+    run_structure_stage(STAGE, main)

@@ -14,9 +14,14 @@ from pipeline.artifacts.data import (
 from pipeline.common.settings import SeedConfig
 from pipeline.data.prepare import prepare
 from pipeline.data.settings import DatasetConfig
-from stages.stage import Reads, Settings, run_stage, say
+from stages.stage import Reads, Settings, Stage, run_stage, say
 
-READS = Reads(run=SeedConfig, dataset=DatasetConfig)
+STAGE = Stage(
+    "prepare",
+    settings=Reads(run=SeedConfig, dataset=DatasetConfig),
+    reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_ITEM_ENTITIES),
+    writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -36,4 +41,4 @@ def main(dataset: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("prepare", READS, main)
+    run_stage(STAGE, main)

@@ -10,8 +10,8 @@ import polars as pl
 from tqdm import tqdm
 
 from pipeline.artifacts.data import ITEMS, USERS
-from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
-from pipeline.artifacts.users import USERS_CURVE
+from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE, VECTORS
+from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import DeviceConfig
 from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
@@ -19,15 +19,20 @@ from pipeline.recommend.settings import RecommendConfig
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import people_of
-from stages.data import read_data
+from stages.data import DATA, read_data
 from stages.models import read_model
 from stages.showcase import write_showcase
-from stages.stage import Reads, Settings, run_variant_stage, say
+from stages.stage import Reads, Settings, Stage, run_variant_stage, say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-READS = Reads(run=DeviceConfig, stage=RecommendConfig)
+STAGE = Stage(
+    "recommend",
+    settings=Reads(run=DeviceConfig, stage=RecommendConfig),
+    reads=(*DATA, MODEL, USERS_CURVE),
+    writes=(RECOMMENDATIONS, VECTORS, *SHOWCASE),
+)
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
@@ -74,4 +79,4 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_variant_stage("recommend", READS, main)
+    run_variant_stage(STAGE, main)

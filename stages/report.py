@@ -7,14 +7,21 @@ from pydantic import Field
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
 from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, SLICES, WARNINGS
 from pipeline.artifacts.graph import THRESHOLDS
-from pipeline.artifacts.recommend import SHOWCASE_CURVE, SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
-from pipeline.artifacts.report import REPORT
+from pipeline.artifacts.recommend import (
+    SHOWCASE,
+    SHOWCASE_CURVE,
+    SHOWCASE_MODEL,
+    SHOWCASE_REASONS,
+    SHOWCASE_RECOMMENDATIONS,
+)
+from pipeline.artifacts.report import CURVE_PLOT, REPORT, THRESHOLDS_PLOT
 from pipeline.parameters.runs import RunVariants
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
+from pipeline.report.plots import learning_curve_plot, thresholds_plot
 from pipeline.report.vega import start_bundling
 from pipeline.text.settings import TextTemplateConfig
-from stages.stage import Reads, Settings, run_stage, say
+from stages.stage import Reads, Settings, Stage, run_stage, say
 
 
 class ReportConfig(TextTemplateConfig):
@@ -24,7 +31,25 @@ class ReportConfig(TextTemplateConfig):
     s_m: int = Field(description="Items are joined when they share more than this many entities")
 
 
-READS = Reads(run=RunVariants, dataset=ReportConfig)
+STAGE = Stage(
+    "report",
+    settings=Reads(run=RunVariants, dataset=ReportConfig),
+    reads=(
+        ITEMS,
+        USERS,
+        INTERACTIONS,
+        SOURCE_KG,
+        SOURCE_ITEM_ENTITIES,
+        THRESHOLDS,
+        METRICS,
+        INTERVALS,
+        DIFFERENCES,
+        SLICES,
+        WARNINGS,
+        *SHOWCASE,
+    ),
+    writes=(THRESHOLDS_PLOT, CURVE_PLOT, REPORT),
+)
 
 
 def main(dataset: str, settings: Settings) -> None:
@@ -45,6 +70,9 @@ def main(dataset: str, settings: Settings) -> None:
     )
     variants = {name: read_shown(dataset, name) for name in run.run_variants}
     report = compose(dataset, tables, variants, config.text_template, config.like_threshold, config.s_m, run.seed)
+    THRESHOLDS_PLOT.write(thresholds_plot(tables.thresholds, config.s_m, len(tables.items)), dataset)
+    for name, shown in variants.items():
+        CURVE_PLOT.of(variant=name).write(learning_curve_plot(shown.curve, shown.about["best_epoch"]), dataset)
     page = render(report)
     REPORT.write(page, dataset)
     played = f"{report.playable} runs in it" if report.playable else "no model can run in it"
@@ -63,4 +91,4 @@ def read_shown(dataset: str, variant: str) -> Shown:
 
 
 if __name__ == "__main__":
-    run_stage("report", READS, main)
+    run_stage(STAGE, main)

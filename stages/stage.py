@@ -1,10 +1,11 @@
-"""What all stages share: the command line, one-line errors, timing, and settings cut to what a stage declares."""
+"""What all stages share: the command line, one-line errors, timing, and what a stage declares to read and write."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from pipeline.artifacts.kinds import Artifact, only
 from pipeline.common.config import Config, changed, look_up, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import written_out
@@ -42,6 +44,27 @@ class Reads:
     section: str | None = None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A stage and all that it touches, as the pipeline's file lists it (a test compares). To touch more is an AssertionError.
+
+    Attributes:
+        name: of its module.
+        settings: what it reads of params.yaml.
+        reads: artifacts that are there before it.
+        writes: artifacts that it makes, which it may read again.
+    """
+
+    name: str
+    settings: Reads = Reads()
+    reads: Sequence[Artifact] = ()
+    writes: Sequence[Artifact] = ()
+
+    def touching(self) -> AbstractContextManager[None]:
+        """Within it no other artifact can be touched."""
+        return only(self.name, self.reads, self.writes)
+
+
 class Settings:
     """Settings of one stage for one data set, checked when they are asked for.
 
@@ -52,9 +75,8 @@ class Settings:
 
     def __init__(
         self,
-        stage: str,
+        stage: Stage,
         dataset: str,
-        reads: Reads,
         path: Path = PARAMS,
         structure: str | None = None,
         group: str = "variants",
@@ -64,7 +86,7 @@ class Settings:
         look_up(self._values, ("datasets", dataset), self._where)
         if structure is not None:
             look_up(self._values, ("structures", structure), self._where)
-        self._stage, self._dataset, self._reads, self._structure = stage, dataset, reads, structure
+        self._stage, self._dataset, self._reads, self._structure = stage.name, dataset, stage.settings, structure
         self.group = group
 
     def run(self, model: type[ConfigT]) -> ConfigT:
@@ -117,49 +139,61 @@ class Settings:
 
 DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
 VariantOption = Annotated[str, typer.Option(help="A key of `variants` or `ablations` in params.yaml.")]
+BaselineOption = Annotated[str, typer.Option(help="A baseline, by its key in `baselines` of params.yaml.")]
 GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
 StructureOption = Annotated[
     str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")
 ]
 
 
-def run_stage(name: str, reads: Reads, body: Callable[[str, Settings], None]) -> None:
+def run_stage(stage: Stage, body: Callable[[str, Settings], None]) -> None:
     """Run a stage from the command line: ``python -m stages.NAME --dataset KEY``."""
 
     def command(dataset: DatasetOption) -> None:
-        guarded(lambda: timed(name, dataset, lambda: body(dataset, Settings(name, dataset, reads))))
+        _do(stage, dataset, "", lambda: body(dataset, Settings(stage, dataset)))
 
     _run(command, body)
 
 
-def run_variant_stage(name: str, reads: Reads, body: Callable[[str, str, Settings], None]) -> None:
+def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) -> None:
     """Run a stage of one variant: ``python -m stages.NAME --dataset KEY --variant VARIANT``."""
 
     def command(dataset: DatasetOption, variant: VariantOption, group: GroupOption = "variants") -> None:
-        guarded(
-            lambda: timed(
-                f"{name}.{variant}",
-                dataset,
-                lambda: body(dataset, variant, Settings(name, dataset, reads, group=group)),
-            )
-        )
+        _do(stage, dataset, variant, lambda: body(dataset, variant, Settings(stage, dataset, group=group)))
 
     _run(command, body)
 
 
-def run_structure_stage(name: str, reads: Reads, body: Callable[[str, str | None, Settings], None]) -> None:
+def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None]) -> None:
+    """Run a stage of one baseline: ``python -m stages.NAME --dataset KEY --baseline BASELINE``."""
+
+    def command(dataset: DatasetOption, baseline: BaselineOption) -> None:
+        _do(stage, dataset, baseline, lambda: body(dataset, baseline, Settings(stage, dataset)))
+
+    _run(command, body)
+
+
+def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings], None]) -> None:
     """Run a stage on the way to structural vectors: ``python -m stages.NAME --dataset KEY [--structure STRUCTURE]``."""
 
     def command(dataset: DatasetOption, structure: StructureOption = None) -> None:
-        guarded(
-            lambda: timed(
-                f"{name}.{structure}" if structure else name,
-                dataset,
-                lambda: body(dataset, structure, Settings(name, dataset, reads, structure=structure)),
-            )
+        _do(
+            stage,
+            dataset,
+            structure or "",
+            lambda: body(dataset, structure, Settings(stage, dataset, structure=structure)),
         )
 
     _run(command, body)
+
+
+def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> None:
+    """
+    Args:
+        part: the variant or the structure that it is run for, if any.
+    """
+    with stage.touching():
+        guarded(lambda: timed(f"{stage.name}.{part}" if part else stage.name, dataset, action))
 
 
 def run_tool(body: Callable[[], None]) -> None:

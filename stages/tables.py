@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
+from pipeline.artifacts.kinds import Table
 from pipeline.evaluation.systems.system import SystemTables
+
+TABLES = (PER_USER, PAIRS, ITEM_SLICES, FACTS)
+
+
+def of_systems(names: dict[str, str]) -> list[Table]:
+    """The tables of some systems: of a group of variants, or of the baselines."""
+    return [table.of(**names) for table in TABLES]
 
 
 def write_tables(tables: SystemTables, dataset: str, names: dict[str, str]) -> None:

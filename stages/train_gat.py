@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
     GAT_CURVE,
     GAT_FIGURES,
     GAT_WEIGHTS,
@@ -18,9 +19,14 @@ from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import edge_index
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
-from stages.stage import Reads, Settings, run_structure_stage, say, warn
+from stages.stage import Reads, Settings, Stage, run_structure_stage, say, warn
 
-READS = Reads(run=RunConfig, stage=GatConfig)
+STAGE = Stage(
+    "train_gat",
+    settings=Reads(run=RunConfig, stage=GatConfig),
+    reads=(INITIAL_VECTORS, DERIVED_EDGES),
+    writes=(STRUCTURE_VECTORS, GAT_WEIGHTS, GAT_CURVE, GAT_FIGURES),
+)
 
 
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
@@ -45,4 +51,4 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    run_structure_stage("train_gat", READS, main)
+    run_structure_stage(STAGE, main)

@@ -12,21 +12,32 @@ import polars as pl
 import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS
-from pipeline.artifacts.structure import GAT_WEIGHTS, INITIAL_VECTORS, STRUCTURE_VECTORS, edges_of, structure_names
+from pipeline.artifacts.structure import (
+    DERIVED_EDGES,
+    GAT_WEIGHTS,
+    INITIAL_VECTORS,
+    STRUCTURE_VECTORS,
+    edges_of,
+    structure_names,
+)
 from pipeline.artifacts.text import TEXT_VECTORS
-from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
+from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import edge_index, incidence_of
-from pipeline.report.plots import learning_curve_plot
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
-from stages.data import read_data
-from stages.stage import Reads, Settings, run_variant_stage, say
+from stages.data import DATA, read_data
+from stages.stage import Reads, Settings, Stage, run_variant_stage, say
 
-READS = Reads(run=RunConfig, variant=VariantConfig)
+STAGE = Stage(
+    "train_users",
+    settings=Reads(run=RunConfig, variant=VariantConfig),
+    reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
+    writes=(MODEL, USERS_CURVE),
+)
 CHECKPOINTS = Path(".checkpoints")
 
 
@@ -43,7 +54,6 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
     USERS_CURVE.of(variant=variant).write(curve, dataset)
-    USERS_CURVE_PLOT.of(variant=variant).write(learning_curve_plot(curve, trained.best_epoch), dataset)
     # Of runs that were stopped and never taken up again, too: with other settings they are of no use.
     for left in checkpoint.parent.glob("*"):
         left.unlink(missing_ok=True)
@@ -115,4 +125,4 @@ def show_epoch(dataset: str, row: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    run_variant_stage("train_users", READS, main)
+    run_variant_stage(STAGE, main)

@@ -10,9 +10,10 @@ from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
 from stages import PARAMS
-from stages.stage import run_tool
+from stages.stage import Stage, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")
+STAGE = Stage("validate", writes=(PARAMETERS_CHECKED,))
 
 
 def main() -> None:
@@ -65,4 +66,5 @@ def check_bases(parameters: Parameters, listed: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_tool(main)
+    with STAGE.touching():
+        run_tool(main)

@@ -14,11 +14,33 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.common.cores import cores_here
 from pipeline.common.errors import InputError
 from pipeline.data.sources.files import DOWNLOADS
 from pipeline.data.sources.recbole_wheel import RecboleWheelSource, fetch_wheel
 
 ROOT = Path(__file__).parent.parent
+WORKERS = 8
+# Run from the start, since they take longest: through DVC, and the stages, which share a workspace where all of them ran.
+LONGEST = ("test_dvc_repro", "stages")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a module, or of the shared workspace, are one worker's: what they share is made once."""
+
+    def group(item: pytest.Item) -> str:
+        shared = "finished" in getattr(item, "fixturenames", ())
+        return "stages" if shared else item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: LONGEST.index(group(item)) if group(item) in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: a worker for each core; with more of them each would only import PyTorch and wait for the longest."""
+    return min(cores_here(), WORKERS)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.common.config import Config
 from pipeline.data.sources import SOURCES
+from pipeline.evaluation.baselines.registry import GRIDS
 from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
@@ -25,6 +26,7 @@ MODELS: dict[str, Any] = {
     "ablations.NAME.": Ablation,
     "structures.NAME.": StructureEntry,
     **SECTIONS,
+    **{f"baselines.{name}.": grid for name, grid in GRIDS.items()},
 }
 # Keys that are sections of their own.
 PARENTS = {
@@ -34,6 +36,8 @@ PARENTS = {
     "structures",
     "datasets.NAME.source",
     *StageSettings.model_fields,
+    *GRIDS,
+    *(f"baselines.{name}" for name in GRIDS),
 }
 
 
@@ -44,7 +48,7 @@ def test_the_reference_is_what_the_models_say() -> None:
 
 
 def test_the_reference_has_a_row_for_every_setting_and_no_other() -> None:
-    keys = re.findall(r"^\| `([\w.]+)` \|", reference(), re.MULTILINE)
+    keys = re.findall(r"^\| `([\w.-]+)` \|", reference(), re.MULTILINE)
     expected = {f"{prefix}{name}" for prefix, model in MODELS.items() for name in model.model_fields} - PARENTS
     expected |= {f"datasets.NAME.source.{name}" for source in SOURCES for name in source.model_fields}
     assert set(keys) == expected

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.artifacts.kinds import Columns, Lines, Numbers, Table
 
-# evaluate (of each variant) and evaluate_baselines (of all baselines): what a system did on the test split
+# evaluate (of each variant) and evaluate_baselines (of each baseline): what a system did on the test split
 _PER_USER_VALUE: Columns = {
     "system": pl.String,
     "protocol": pl.String,
@@ -45,9 +45,10 @@ FACTS = Table(
     key=("system", "fact"),
 )
 CAUTIONS = Lines("artifacts/{dataset}/evaluation/{group}/{variant}/cautions.txt")
-BASELINES = {"group": "baselines", "variant": "all"}
+# Of a baseline: why it was left out, in one line; and what was tried of it.
+LEFT_OUT = Lines("artifacts/{dataset}/evaluation/baselines/{variant}/left_out.txt")
 CHOSEN_BASELINES = Table(
-    "artifacts/{dataset}/evaluation/baselines/chosen.parquet",
+    "artifacts/{dataset}/evaluation/baselines/{variant}/chosen.parquet",
     {
         "system": pl.String,
         "setting": pl.String,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Text
+from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table
 
 # build_graph: each edge once, source < target, with the number of shared entities
 EDGES = Table(
@@ -24,6 +24,5 @@ NEIGHBOURS = Table(
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
 )
 THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
-THRESHOLDS_PLOT = Text("plots/{dataset}/thresholds.svg")
 GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
 GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")

@@ -13,8 +13,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -54,27 +57,78 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class Artifact:
-    """``{dataset}`` in the path stands for the data set's name, other names are filled in by `of`."""
+    """``{dataset}`` in the path stands for the data set's name, other names are filled in by `of`.
+
+    Attributes:
+        general: the path before any name was filled in; empty where none was.
+    """
 
     path: str
+    general: str = field(default="", kw_only=True)
 
     def of(self, **names: str) -> Self:
         """The same artifact of one variant (``{variant}``), of one group of variants or one way to make structural vectors."""
         path = self.path
         for name, value in names.items():
             path = path.replace(f"{{{name}}}", value)
-        return replace(self, path=path)
+        return replace(self, path=path, general=self.general or self.path)
 
     def at(self, dataset: str, root: Path = HERE) -> Path:
         return root / self.path.format(dataset=dataset, structure=DEFAULT_STRUCTURE, group=DEFAULT_GROUP)
 
+    def covers(self, other: Artifact) -> bool:
+        """Whether the other one is this one with names filled in."""
+        names = re.sub(r"\\\{\w+\\\}", ".+", re.escape(self.path))
+        same = (other.general or other.path) == (self.general or self.path)
+        return same and re.fullmatch(names, other.path) is not None
+
+    def _to_write(self, dataset: str, root: Path) -> Path:
+        """Where it is written, if it may be."""
+        allowed = _allowed.get()
+        assert allowed is None or any(each.covers(self) for each in allowed.writes), (
+            f"stage {allowed.stage} writes {self.path} without declaring it"
+        )
+        return self.at(dataset, root)
+
+    def _to_read(self, dataset: str, root: Path) -> Path:
+        """Where it is read, if it may be: what a stage writes it may read as well."""
+        allowed = _allowed.get()
+        assert allowed is None or any(each.covers(self) for each in (*allowed.reads, *allowed.writes)), (
+            f"stage {allowed.stage} reads {self.path} without declaring it"
+        )
+        return self.at(dataset, root)
+
     def _existing(self, dataset: str, root: Path) -> Path:
-        path = self.at(dataset, root)
+        path = self._to_read(dataset, root)
         if not path.is_file():
             raise InputError(
                 f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back"
             )
         return path
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    stage: str
+    reads: Sequence[Artifact]
+    writes: Sequence[Artifact]
+
+
+_allowed: ContextVar[_Allowed | None] = ContextVar("allowed", default=None)
+
+
+def only(stage: str, reads: Sequence[Artifact], writes: Sequence[Artifact]) -> AbstractContextManager[None]:
+    """Within it, to read or write another artifact is an AssertionError: a stage that does not declare what it touches."""
+    return _allowing(_Allowed(stage, reads, writes))
+
+
+@contextmanager
+def _allowing(allowed: _Allowed | None) -> Iterator[None]:
+    before = _allowed.set(allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(before)
 
 
 @dataclass(frozen=True)
@@ -96,7 +150,7 @@ class Table(Artifact):
     holds: Mapping[str, pl.Expr] = field(default_factory=dict)
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
-        path = self.at(dataset, root)
+        path = self._to_write(dataset, root)
         names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
         ordered = in_key_order(frame.select(names), self.key).rechunk()
         self._check(ordered, path)
@@ -162,25 +216,27 @@ class Vectors(Artifact):
         Args:
             vectors: of items (`item_id`, `vector`) and of users (`user_id`, `vector`); or why there are none.
         """
-        path = self.at(dataset, root)
+        path = self._to_write(dataset, root)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             made = Path(folder) / path.name
             if isinstance(vectors, str):
                 write_bytes(made / self.none, f"{vectors}\n".encode())
             else:
-                for table, frame in zip(self._tables(made), vectors, strict=True):
-                    table.write(frame, dataset)
+                with _allowing(None):
+                    for table, frame in zip(self._tables(made), vectors, strict=True):
+                        table.write(frame, dataset)
             if path.exists():
                 # A folder cannot be moved over another: the old one is out of the way before the new one comes.
                 path.rename(Path(folder) / "old")
             made.rename(path)
 
     def read(self, dataset: str, root: Path = HERE) -> tuple[pl.DataFrame, pl.DataFrame] | str:
-        path = self.at(dataset, root)
+        path = self._to_read(dataset, root)
         if (path / self.none).is_file():
             return (path / self.none).read_text(encoding="utf-8").strip()
-        items, users = (table.read(dataset) for table in self._tables(path))
+        with _allowing(None):
+            items, users = (table.read(dataset) for table in self._tables(path))
         found = [frame.schema["vector"] for frame in (items, users)]
         if found[0] != found[1] or found[0].inner != pl.Float32:  # type: ignore[attr-defined]
             raise InputError(
@@ -214,7 +270,7 @@ class Tensors(Artifact):
         """``about`` is kept beside the arrays as one JSON string: with two metadata keys the byte order is random."""
         from safetensors.numpy import save
 
-        path = self.at(dataset, root)
+        path = self._to_write(dataset, root)
         kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
         self._check(kept, path)
         write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
@@ -265,7 +321,7 @@ class Numbers(Artifact):
 
     def write(self, content: Mapping[str, Any], dataset: str, root: Path = HERE) -> None:
         text = json.dumps(self._rounded(content, self.at(dataset, root)), indent=2, allow_nan=False)
-        write_bytes(self.at(dataset, root), (text + "\n").encode())
+        write_bytes(self._to_write(dataset, root), (text + "\n").encode())
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
         path = self._existing(dataset, root)
@@ -298,7 +354,7 @@ class Curve(Artifact):
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
         text = frame.select(self.columns).write_csv(separator="\t", float_precision=6)
-        write_bytes(self.at(dataset, root), text.encode())
+        write_bytes(self._to_write(dataset, root), text.encode())
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
         path = self._existing(dataset, root)
@@ -315,7 +371,7 @@ class Text(Artifact):
     """A text file: an SVG plot, a note."""
 
     def write(self, content: str, dataset: str = "", root: Path = HERE) -> None:
-        write_bytes(self.at(dataset, root), content.encode())
+        write_bytes(self._to_write(dataset, root), content.encode())
 
     def read(self, dataset: str = "", root: Path = HERE) -> str:
         return self._existing(dataset, root).read_text(encoding="utf-8")
@@ -328,7 +384,9 @@ class Lines(Artifact):
     def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
         # Names out of the data may hold line breaks of any kind.
         flat = [" ".join(line.split()) for line in lines]
-        write_bytes(self.at(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode())
+        write_bytes(
+            self._to_write(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode()
+        )
 
     def read(self, dataset: str, root: Path = HERE) -> list[str]:
         path = self._existing(dataset, root)

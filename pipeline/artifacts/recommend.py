@@ -44,3 +44,4 @@ SHOWCASE_REASONS = Table(
     key=("user", "rank", "cause"),
     not_empty=False,
 )
+SHOWCASE = (SHOWCASE_MODEL, SHOWCASE_CURVE, SHOWCASE_RECOMMENDATIONS, SHOWCASE_REASONS)

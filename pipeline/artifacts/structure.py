@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import DEFAULT_STRUCTURE, Curve, Numbers, Table, Tensors
 
-# derive_graph: the item graph of another way to make structural vectors, `{structure}`
+# derive_graph: the item graph of another way to make structural vectors, `{structure}`; with the name "graph" it is EDGES
 DERIVED_EDGES = replace(EDGES, path="artifacts/{dataset}/{structure}/edges.parquet")
 
 
@@ -18,7 +18,7 @@ def structure_names(structure: str | None) -> dict[str, str]:
 
 def edges_of(structure: str | None) -> Table:
     """The item graph that such vectors are made from."""
-    return DERIVED_EDGES.of(**structure_names(structure)) if structure else EDGES
+    return DERIVED_EDGES.of(**structure_names(structure)) if structure else DERIVED_EDGES.of(structure="graph")
 
 
 # init_sdne

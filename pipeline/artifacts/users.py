@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.kinds import Curve, Tensors, Text
+from pipeline.artifacts.kinds import Curve, Tensors
 
 # train_users: of each variant
 MODEL = Tensors("artifacts/{dataset}/users/{variant}/model.safetensors")
@@ -10,4 +10,3 @@ USERS_CURVE = Curve(
     "plots/{dataset}/train_users/{variant}.tsv",
     ("epoch", "loss", "ctr_user_auc", "impression_ndcg@10", "ranking_ndcg@10"),
 )
-USERS_CURVE_PLOT = Text("plots/{dataset}/train_users/{variant}.svg")

@@ -17,11 +17,11 @@ from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml,
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
-from pipeline.evaluation.baselines.choice import BaselineConfig
+from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.ablation import written_out
-from pipeline.parameters.runs import RunAblations
+from pipeline.parameters.runs import RunAblations, RunSystems
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.settings import StructureConfig, StructureEntry
@@ -35,15 +35,13 @@ class StageSettings(Config):
     embed_text: TextConfig
     init_sdne: StructureConfig
     train_gat: GatConfig
-    evaluate_baselines: BaselineConfig
+    baselines: BaselineSettings
     compare: ComparisonConfig
     recommend: RecommendConfig
 
 
 # Stages whose settings a data set may change; of `train_users` those of every variant.
-Changeable = Literal[
-    "embed_text", "init_sdne", "train_gat", "train_users", "evaluate_baselines", "compare", "recommend"
-]
+Changeable = Literal["embed_text", "init_sdne", "train_gat", "train_users", "baselines", "compare", "recommend"]
 Change = Annotated[
     dict[str, object] | None,
     Field(description="What changes for this data set in the section of that name; null: nothing"),
@@ -60,7 +58,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
     train_users: dict[str, object] | None = Field(
         description="What changes for this data set in every variant, e.g. `{epochs: 5}`; null: nothing"
     )
-    evaluate_baselines: Change
+    baselines: Change
     compare: Change
     recommend: Change
 
@@ -70,7 +68,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
         return {stage: found for stage in get_args(Changeable) if (found := getattr(self, stage))}
 
 
-class Parameters(StageSettings, RunAblations, RunConfig):
+class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
     """All of ``params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
@@ -207,16 +205,12 @@ def _check_widths(
     variant: VariantConfig, stages: Mapping[str, Any], init_sdne: StructureConfig, where: str, who: str
 ) -> None:
     structural = stages["train_gat"].output_width if variant.structure == "gat" else init_sdne.dimensions
-    if "structure" not in variant.modalities:
-        structural = 0
-    if structural and variant.fusion == "average" and variant.width != structural:
+    if "structure" in variant.modalities and variant.fusion == "average" and variant.width != structural:
         raise ValueError(
             f"{where}.fusion: average fusion needs equal widths, found width {variant.width} and structural vectors "
             f"{structural} wide ({who}); make them equal or use concat or linear"
         )
-    width = variant.width
-    if variant.fusion == "concat":
-        width = width * len([name for name in variant.modalities if name != "structure"]) + structural
+    width = variant.item_width(structural)
     if variant.attention != "none" and width % variant.attention_heads:
         raise ValueError(
             f"{where}.attention_heads: found {variant.attention_heads}, expected a divisor of the item vector's width {width} "

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.common.errors import InputError
 from pipeline.common.settings import SeedConfig
+from pipeline.evaluation.baselines.registry import GRIDS
 from pipeline.parameters.ablation import Ablation
 
 NAME = r"^[\w-]+$"
@@ -19,6 +20,21 @@ class RunVariants(SeedConfig):
     run_variants: Names = Field(
         description="Variants that `dvc repro` trains, evaluates and compares with the baselines"
     )
+
+
+class RunSystems(RunVariants):
+    run_baselines: list[str] = Field(
+        min_length=1, description="Baselines that `dvc repro` tunes, evaluates and compares with the variants"
+    )
+
+    @field_validator("run_baselines")
+    @classmethod
+    def _known_once(cls, names: list[str]) -> list[str]:
+        if unknown := [name for name in names if name not in GRIDS]:
+            raise ValueError(f"run_baselines: found {unknown[0]!r}, expected some of: {', '.join(GRIDS)}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"run_baselines: found {names}, expected each at most once")
+        return names
 
 
 class RunAblations(RunVariants):

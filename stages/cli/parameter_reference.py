@@ -40,7 +40,7 @@ def reference() -> str:
         RunConfig,
         "Beside the sections that are described below.",
     )
-    parts += _field_rows("", Parameters, "run_variants", "ablations", "profiles")
+    parts += _field_rows("", Parameters, "run_variants", "run_baselines", "ablations", "profiles")
     parts += _section(
         "Data sets",
         "datasets.NAME.",
@@ -76,10 +76,15 @@ def reference() -> str:
     for stage, field in StageSettings.model_fields.items():
         assert isinstance(field.annotation, type)
         parts += _section(
-            f"Stage `{stage}`",
+            "Baselines" if stage == "baselines" else f"Stage `{stage}`",
             f"{stage}.",
             field.annotation,
-            f"`datasets.NAME.{stage}` changes some of them for a data set.",
+            (
+                "Grids, a key for each baseline; `popularity` has nothing to try, and is `{}`. "
+                if stage == "baselines"
+                else ""
+            )
+            + f"`datasets.NAME.{stage}` changes some of them for a data set.",
         )
     return "\n".join(parts) + "\n"
 
@@ -92,7 +97,13 @@ def _section(title: str, prefix: str, model: type[Config], note: str) -> list[st
 
 
 def _rows(prefix: str, model: type[Config]) -> list[str]:
-    return _field_rows(prefix, model, *model.model_fields)
+    rows = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+            rows += _rows(f"{prefix}{name}.", field.annotation)
+        else:
+            rows += _field_rows(prefix, model, name)
+    return rows
 
 
 def _field_rows(prefix: str, model: type[Config], *names: str) -> list[str]:

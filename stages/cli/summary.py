@@ -23,13 +23,14 @@ STAGES = (
     "report",
 )
 VARIANT_STAGES = ("train_users", "evaluate", "recommend")
+BASELINE_STAGE = "evaluate_baselines"
 
 
 def main() -> None:
     from pipeline.common.config import look_up, read_yaml
 
     values = read_yaml(PARAMS)
-    variants = look_up(values, ("run_variants",), str(PARAMS))
+    variants, baselines = (look_up(values, (key,), str(PARAMS)) for key in ("run_variants", "run_baselines"))
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
         print(f"\n{dataset}: {METRICS.at(dataset)}\n")
         figures = (
@@ -41,9 +42,9 @@ def main() -> None:
         for line in WARNINGS.read(dataset):
             print(f"warning: {line}")
         names = [
-            f"{stage}.{variant}" if stage in VARIANT_STAGES else stage
+            f"{stage}.{system}" if system else stage
             for stage in STAGES
-            for variant in (variants if stage in VARIANT_STAGES else [""])
+            for system in (variants if stage in VARIANT_STAGES else baselines if stage == BASELINE_STAGE else [""])
         ]
         seconds = {name: float(path.read_text()) for name in names if (path := TIMINGS / f"{dataset}.{name}").is_file()}
         if seconds:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.artifacts.graph import EDGES
-from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Tensors, Text, Vectors
+from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Tensors, Text, Vectors, only
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS, edges_of, structure_names
 from pipeline.common.errors import InputError
@@ -325,7 +325,7 @@ def test_structural_vectors_made_in_another_way_and_their_graph_have_places_of_t
     own, other = structure_names(None), structure_names("walks")
     assert STRUCTURE_VECTORS.of(**own).at("d") == STRUCTURE_VECTORS.at("d")
     assert STRUCTURE_VECTORS.of(**other).at("d") == Path("artifacts/d/structures/walks/vectors.safetensors")
-    assert edges_of(None) is EDGES
+    assert edges_of(None).at("d") == EDGES.at("d")
     edges = edges_of("walks")
     assert edges.at("d") == Path("artifacts/d/structures/walks/edges.parquet")
     assert (edges.columns, edges.holds.keys()) == (EDGES.columns, EDGES.holds.keys())
@@ -469,3 +469,28 @@ def test_recommendations_may_be_none_and_their_parts_are_numbers(
     wrong = frame.with_columns(reasons=pl.Series([reasons], dtype=kind))
     assert message in refusal(lambda: table.write(wrong, "d", tmp_path))
     assert table.read("d", tmp_path)["reasons"].to_list() == [[]]
+
+
+def test_a_stage_touches_what_it_declares_and_nothing_else(tmp_path: Path) -> None:
+    made, other = Text("made/{dataset}/{variant}.txt"), Text("other/{dataset}.txt")
+    baselines = Text("evaluation/{dataset}/{group}/{variant}.txt")
+    for artifact in (other, baselines.of(group="baselines", variant="all")):
+        artifact.write("text", "d", tmp_path)
+    with only("stage", reads=[baselines.of(group="baselines")], writes=[made]):
+        made.of(variant="a").write("text", "d", tmp_path)
+        assert made.of(variant="a").read("d", tmp_path) == "text"
+        assert baselines.of(group="baselines", variant="all").read("d", tmp_path) == "text"
+        with pytest.raises(AssertionError, match=r"^stage stage reads other/\{dataset\}\.txt without declaring it"):
+            other.read("d", tmp_path)
+        with pytest.raises(AssertionError, match=r"^stage stage reads evaluation/"):
+            baselines.of(group="variants", variant="all").read("d", tmp_path)
+        with pytest.raises(AssertionError, match=r"^stage stage writes evaluation/"):
+            baselines.of(group="baselines", variant="all").write("text", "d", tmp_path)
+    assert other.read("d", tmp_path) == "text"
+
+
+def test_the_vectors_of_a_stage_are_two_tables_of_one_artifact(tmp_path: Path) -> None:
+    vectors = Vectors("vectors/{dataset}")
+    with only("stage", reads=[], writes=[vectors]):
+        vectors.write("there are none", "d", tmp_path)
+        assert vectors.read("d", tmp_path) == "there are none"

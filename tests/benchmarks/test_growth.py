@@ -87,8 +87,8 @@ def test_settings_fit_at_every_size() -> None:
         assert list(values["variants"]) == values["run_variants"] == [growth.VARIANT]
         assert all(
             len(found) == 1
-            for found in values["datasets"][growth.DATASET]["evaluate_baselines"].values()
-            if isinstance(found, list)
+            for grid in values["datasets"][growth.DATASET]["baselines"].values()
+            for found in grid.values()
         )
     assert [growth.s_m_for(items) for items in (1_000, 10_000, 1_000_000)] == [5, 6, 8]
 

@@ -12,7 +12,7 @@ from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import Ablation, written_out
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
-from stages.stage import Reads, Settings
+from stages.stage import Reads, Settings, Stage
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")
@@ -128,7 +128,7 @@ def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Pa
         path.write_text(
             (ROOT / "params.yaml").read_text().replace("train_users: null", "train_users: {epochs: 5}") + text
         )
-        return Settings("train_users", "ml-100k", Reads(variant=VariantConfig), path)
+        return Settings(Stage("train_users", Reads(variant=VariantConfig)), "ml-100k", path)
 
     # What the data set changes goes over both.
     expected = PLUS | {"epochs": 5, "attention": "self"}

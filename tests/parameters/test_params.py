@@ -55,7 +55,7 @@ def test_the_committed_parameters_are_valid() -> None:
 
 
 def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
-    stages = {"embed_text", "init_sdne", "train_gat", "evaluate_baselines", "compare", "recommend"}
+    stages = {"embed_text", "init_sdne", "train_gat", "baselines", "compare", "recommend"}
     assert stages == set(StageSettings.model_fields)
     for keys in [(stage, key) for stage in stages for key in VALUES[stage]]:
         assert mistake(keys, ...) == "nothing, expected this key"
@@ -85,7 +85,11 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "expected"),
     [
-        (("sead",), 1, r"an unknown key, .* profiles, recommend, run_variants, seed, .* \(did you mean seed\?\)"),
+        (
+            ("sead",),
+            1,
+            r"an unknown key, .* profiles, recommend, run_baselines, run_variants, seed, .* \(did you mean seed\?\)",
+        ),
         ((*DATASET, "sm"), 1, r"an unknown key, .*\bs_m, .*\(did you mean s_m\?\)"),
         ((*DATASET, "source", "versoin"), "1", r"an unknown key, expected one of: path, sha256, type, version \(did"),
         (("train_gats",), {}, r"an unknown key, .*\(did you mean train_gat\?\)"),
@@ -117,7 +121,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*DATASET, "s_m"), -1, "-1, expected greater than or equal to 0"),
         ((*DATASET, "text_template"), "{title", "'{title': expected '}' before end of string"),
         ((*DATASET, "text_template"), "a film", "'a film' without a field"),
-        ((*DATASET, "profile"), "fast", "an unknown key, expected one of: compare, embed_text, evaluate_baselines, "),
+        ((*DATASET, "profile"), "fast", "an unknown key, expected one of: baselines, compare, embed_text, "),
         ((*DATASET, "train_users"), [], r"\[\], expected a mapping"),
         ((*DATASET, "init_sdne"), 3, "3, expected a mapping"),
         (("train_gat",), None, "null, expected a mapping"),

@@ -381,9 +381,17 @@ def test_help_has_an_example_of_each_verb_that_works(ask: Ask, fresh: Workspace)
             assert set(re.findall(r" (--?\w[\w-]*)", line)) <= options_of
 
 
-def test_help_imports_nothing_heavy() -> None:
-    heavy = "{'torch', 'polars', 'numpy', 'scipy', 'transformers', 'rapidfuzz', 'pydantic', 'rich'}"
-    code = f"import sys, stages.cli; print(sorted({heavy} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        # `crmman --help`.
+        ("app", {"torch", "polars", "numpy", "scipy", "transformers", "rapidfuzz", "pydantic", "rich"}),
+        # What needs no model.
+        ("ask.similar", {"torch", "transformers"}),
+    ],
+)
+def test_nothing_heavy_is_imported_where_it_is_not_needed(module: str, heavy: set[str]) -> None:
+    code = f"import sys, stages.cli.{module}; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.artifacts.data import SOURCE_ITEMS, TABLES_CHECKED
 from pipeline.common.errors import InputError
-from stages.check_tables import READS, main
+from stages.check_tables import STAGE, main
 from stages.stage import Settings
 from tests.repository import ROOT
 
@@ -25,8 +25,8 @@ def test_a_new_template_is_tried_on_the_new_source_and_not_on_the_columns_that_w
     left = SOURCE_ITEMS.at("ml-100k")
     left.parent.mkdir(parents=True)
     pl.DataFrame({"item_id": ["1"], "name": ["of the source before"]}).write_parquet(left)
-    main("ml-100k", Settings("check_tables", "ml-100k", READS))
+    main("ml-100k", Settings(STAGE, "ml-100k"))
     assert TABLES_CHECKED.at("ml-100k").is_file()
     Path("params.yaml").write_text(params.replace("{movie_title} ({release_year}). {class}", "{name}"))
     with pytest.raises(InputError, match=r"text_template: .*\bname\b.*movie_title"):
-        main("ml-100k", Settings("check_tables", "ml-100k", READS))
+        main("ml-100k", Settings(STAGE, "ml-100k"))

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
-from pipeline.artifacts.evaluation import BASELINES, PAIRS, PER_USER
-from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS_PLOT
+from pipeline.artifacts.evaluation import PAIRS, PER_USER
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.users import MODEL
 from tests.stages.conftest import Finished
@@ -65,7 +65,7 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         f"init_sdne.{STRUCTURE}": edges_of(STRUCTURE),
         "train_users.crmman": ITEMS,
         "evaluate.crmman": ITEMS,
-        "evaluate_baselines": ITEMS,
+        "evaluate_baselines.ease": ITEMS,
         "compare": ITEMS,
         "report": ITEMS,
         "recommend.crmman": ITEMS,
@@ -94,7 +94,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
             1,
             f"structures.{STRUCTURE}.rewire: found 1",
         ),
-        "evaluate_baselines": (("evaluate_baselines", "ease_l2"), [], "ease_l2: found []"),
+        "evaluate_baselines.ease": (("baselines", "ease", "l2"), [], "baselines.ease.l2: found []"),
         "compare": (("compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),
         "compare_ablations": (("ablations",), 1, "ablations: found 1"),
         "recommend.crmman": (("recommend", "top"), 0, "recommend.top: found 0"),
@@ -194,14 +194,14 @@ def test_a_text_template_with_an_unknown_column_is_refused_before_anything_is_en
 
 
 @pytest.mark.parametrize(
-    ("s_m", "tail", "message", "drawn"),
+    ("s_m", "tail", "message", "found"),
     [
         (0, pl.col("head"), "kg: found no two items that share an entity", False),
         (50, pl.lit("all the same"), "s_m: found 50, which leaves no edge: no two items share more than 1", True),
     ],
 )
-def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
-    s_m: int, tail: pl.Expr, message: str, drawn: bool, tmp_path
+def test_a_graph_without_an_edge_is_said_with_the_table_that_shows_a_better_s_m(
+    s_m: int, tail: pl.Expr, message: str, found: bool, tmp_path
 ) -> None:
     workspace = make_workspace(tmp_path)
     workspace.change_params(lambda values: values["datasets"][KEY].update(s_m=s_m))
@@ -211,7 +211,7 @@ def test_a_graph_without_an_edge_is_said_with_the_plot_that_shows_a_better_s_m(
     SOURCE_ITEM_ENTITIES.write(tables["item_entities"], KEY, tmp_path)
     ITEMS.write(tables["items"].with_row_index("item").cast({"item": pl.Int32}), KEY, tmp_path)
     assert_a_mistake_in_one_line(workspace.run("build_graph"), message)
-    assert THRESHOLDS_PLOT.at(KEY, tmp_path).is_file() == drawn
+    assert (THRESHOLDS.read(KEY, tmp_path)["edges"].sum() > 0) == found
 
 
 def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: Finished, tmp_path) -> None:
@@ -240,7 +240,7 @@ def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finishe
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
-    for_pairs = PAIRS.of(**BASELINES)
+    for_pairs = PAIRS.of(group="baselines", variant="als")
     for artifact in (SOURCE_KG, INITIAL_VECTORS, NEIGHBOURS, model, for_pairs):
         path = artifact.at(KEY, copy.root)
         path.write_bytes(path.read_bytes()[:-40])

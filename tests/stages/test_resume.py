@@ -4,17 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.code import CODE_NOTES
-from pipeline.artifacts.users import MODEL, USERS_CURVE, USERS_CURVE_PLOT
+from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.config import read_yaml
 from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
 from stages.stage import Settings
-from stages.train_users import READS, checkpoint_key
+from stages.train_users import STAGE, checkpoint_key
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
 
-OUTPUTS = (MODEL, USERS_CURVE, USERS_CURVE_PLOT)
+OUTPUTS = (MODEL, USERS_CURVE)
 
 
 def checkpoints(workspace: Workspace) -> list[Path]:
@@ -70,7 +69,7 @@ def test_a_finished_training_clears_what_runs_of_its_variant_left_and_of_no_othe
 
 
 def settings_of(variant: str) -> tuple[RunConfig, VariantConfig]:
-    settings = Settings("train_users", KEY, READS)
+    settings = Settings(STAGE, KEY)
     return settings.run(RunConfig), settings.variant(VariantConfig, variant)
 
 
@@ -88,7 +87,7 @@ def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(
         "settings": checkpoint_key(KEY, run, config.model_copy(update={"epochs": config.epochs + 1})),
     }
     deps = read_yaml(ROOT / "dvc.yaml")["stages"]["train_users"]["deps"]
-    listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if not name.startswith(CODE_NOTES)]
+    listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if name.startswith("artifacts/")]
     inputs = [str(inner) for path in listed for inner in (path.iterdir() if path.is_dir() else [path])]
     assert len(inputs) == 10
     if config.structure_source:

@@ -12,10 +12,10 @@ import pytest
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts import evaluation as evaluation_artifacts
-from pipeline.artifacts.code import STAGE_CODE
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS, THRESHOLDS_PLOT
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS
 from pipeline.artifacts.kinds import Artifact, Vectors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.report import CURVE_PLOT, THRESHOLDS_PLOT
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_CURVE,
@@ -53,9 +53,6 @@ def every_artifact() -> list[Artifact]:
     """Each artifact as often as the small workspace has it: by variant, by group of variants, by way to make vectors."""
     found: list[Artifact] = []
     for artifact in EVERY.values():
-        # The notes of the code are of the repository and of no data set: test_code.py has them.
-        if artifact is STAGE_CODE:
-            continue
         copies = [artifact]
         if "{structure}" in artifact.path:
             copies = [artifact.of(**structure_names(STRUCTURE))]
@@ -64,12 +61,13 @@ def every_artifact() -> list[Artifact]:
         if "{group}" in artifact.path:
             copies = [artifact.of(group="variants", variant=name) for name in VARIANTS]
             copies += [artifact.of(group="ablations", variant=ABLATION)]
-            copies += (
-                [artifact.of(**evaluation_artifacts.BASELINES)] if artifact is not evaluation_artifacts.CAUTIONS else []
-            )
+            if artifact is not evaluation_artifacts.CAUTIONS:
+                copies += [artifact.of(group="baselines", variant=name) for name in BASELINES]
+        elif "/baselines/" in artifact.path:
+            copies = [artifact.of(variant=name) for name in BASELINES]
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
-            for_use = artifact in (RECOMMENDATIONS, VECTORS) or "/showcase/" in artifact.path
+            for_use = artifact in (RECOMMENDATIONS, VECTORS, CURVE_PLOT) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
     return found
@@ -158,7 +156,8 @@ def test_build_graph_joins_items_that_share_more_than_s_m_entities(finished: Fin
     for s_m, edges in thresholds.select("s_m", "edges").iter_rows():
         assert edges == sum(overlap > s_m for overlap in shared.values())
     assert thresholds["s_m"].to_list() == list(range(max(shared.values()) + 1))
-    assert THRESHOLDS_PLOT.read(KEY, root).lstrip().startswith("<?xml")
+    for plot in (THRESHOLDS_PLOT, *(CURVE_PLOT.of(variant=variant) for variant in VARIANTS)):
+        assert plot.read(KEY, root).lstrip().startswith("<?xml")
 
 
 def test_structure_stages_give_vectors_curves_and_figures(finished: Finished) -> None:
@@ -264,7 +263,8 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
     assert all(metrics[name] == evaluation_artifacts.METRICS.read(KEY, root)[name] for name in VARIANTS)
     assert_figures_are_printed(metrics, finished.results["compare_ablations"].out)
     pairs = evaluation_artifacts.ABLATION_DIFFERENCES.read(KEY, root).select("system", "against").unique().rows()
-    assert sorted(pairs) == sorted((ABLATION, name) for name in VARIANTS)
+    # With the variant that it is of, and with no other.
+    assert pairs == [(ABLATION, "crmman-plus")]
     assert set(evaluation_artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
 
 
@@ -273,6 +273,22 @@ def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], 
         assert list(protocols) == ["ctr", "impression", "ranking"]
         for value in (value for figures in protocols.values() for value in figures.values()):
             assert f"{value:.4f}".replace("0.", ".", 1) in out
+
+
+def test_a_baseline_that_is_left_out_says_so_and_is_not_compared(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1))
+    result = copy.run("evaluate_baselines.ease")
+    why = "items with a like, more than max_items 1"
+    assert re.search(rf"ease is left out: \d+ {why}", result.out)
+    assert why in evaluation_artifacts.LEFT_OUT.of(variant="ease").read(KEY, copy.root)[0]
+    result = copy.run("compare")
+    assert result.code == 0, result.err
+    assert re.search(rf"ease is left out: \d+ {why}", result.out)
+    assert list(evaluation_artifacts.METRICS.read(KEY, copy.root)) == [
+        *VARIANTS,
+        *(name for name in BASELINES if name != "ease"),
+    ]
 
 
 def test_every_variant_is_compared_with_every_baseline(finished: Finished) -> None:
@@ -351,7 +367,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "derive_graph": "The item graph that another way to make structural vectors",
         "train_users": "Train one variant of the user model",
         "evaluate": "Evaluate one variant of the model on the test split",
-        "evaluate_baselines": "Fit the baselines, choose their settings",
+        "evaluate_baselines": "Fit a baseline, choose its setting",
         "compare": "Lay all systems side by side",
         "compare_ablations": "Lay ablations beside the variant",
         "recommend": "Recommend to every user what they have not rated",

@@ -27,16 +27,16 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
         "variants.crmman.head: found an unknown key",
     ),
     "missing": (
-        lambda p: p["evaluate_baselines"].pop("als_alpha"),
-        "evaluate_baselines.als_alpha: found nothing",
+        lambda p: p["baselines"]["als"].pop("alpha"),
+        "baselines.als.alpha: found nothing",
     ),
     "widths": (
         lambda p: p["variants"]["crmman"].update(fusion="average", width=32),
         "variants.crmman.fusion: average fusion needs equal widths, found width 32 and structural vectors 64 wide",
     ),
     "grid": (
-        lambda p: p["evaluate_baselines"].update(item_knn_neighbours=[20, -1]),
-        "evaluate_baselines.item_knn_neighbours.1: found -1",
+        lambda p: p["baselines"]["item-knn"].update(neighbours=[20, -1]),
+        "baselines.item-knn.neighbours.1: found -1",
     ),
     "changes of a data set": (
         lambda p: p["datasets"][KEY]["train_users"].update(epochs=0),
@@ -45,6 +45,14 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     "variants": (
         lambda p: p["run_variants"].append("crmman-pls"),
         "run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus",
+    ),
+    "baselines": (
+        lambda p: p["run_baselines"].append("eas"),
+        "run_baselines: found 'eas', expected some of: popularity, item-mean, item-knn, ease",
+    ),
+    "a baseline twice": (
+        lambda p: p.update(run_baselines=["als", "als"]),
+        "run_baselines: found ['als', 'als'], expected each at most once",
     ),
     "structures": (
         lambda p: p["structures"].clear(),

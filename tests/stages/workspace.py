@@ -17,6 +17,7 @@ import polars as pl
 from ruamel.yaml import YAML
 
 from pipeline.common.config import changed
+from pipeline.evaluation.baselines.registry import GRIDS
 from tests.in_process import Result, run_module
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,8 @@ RUNS: dict[str, tuple[str, ...]] = {
 RUNS |= {
     f"{stage}.{variant}": (stage, "--variant", variant) for stage in ("train_users", "evaluate") for variant in VARIANTS
 }
-RUNS |= {"evaluate_baselines": ("evaluate_baselines",), "compare": ("compare",)}
+RUNS |= {f"evaluate_baselines.{name}": ("evaluate_baselines", "--baseline", name) for name in GRIDS}
+RUNS |= {"compare": ("compare",)}
 RUNS |= {f"recommend.{variant}": ("recommend", "--variant", variant) for variant in VARIANTS}
 RUNS |= {"report": ("report",)}
 ABLATION_RUNS: dict[str, tuple[str, ...]] = {
@@ -149,7 +151,7 @@ def make_workspace(root: Path) -> Workspace:
         values["variants"] = {name: values["variants"][name] for name in VARIANTS}
         for section, changes in values["profiles"]["fast"].items():
             values[section] = changed(values[section], changes)
-        values["evaluate_baselines"]["item_knn_neighbours"] = [5, 20]
+        values["baselines"]["item-knn"]["neighbours"] = [5, 20]
         values["compare"]["bootstrap_samples"] = 20
 
     workspace.change_params(small)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
+
+from pipeline.evaluation.baselines.grid import Fit, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,3 +56,26 @@ class ImplicitAls:
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.asarray(self.user_factors[users] @ self.item_factors.T, dtype=np.float32)
+
+
+class AlsGrid(Grid):
+    factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the factors")
+    regularization: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1, description="Penalty on the squared factors"
+    )
+    alpha: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Weight of an observed like")
+    iterations: int = Field(ge=1, description="Rounds over users and items")
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {
+            f"factors {factors}, regularization {regularization:g}, alpha {alpha:g}": partial(
+                ImplicitAls.fit,
+                factors=factors,
+                regularization=regularization,
+                alpha=alpha,
+                iterations=self.iterations,
+                seed=seed,
+                threads=threads,
+            )
+            for factors, regularization, alpha in product(self.factors, self.regularization, self.alpha)
+        }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
 from pipeline.common.random_streams import stream
 from pipeline.data.dataset import blocks
+from pipeline.evaluation.baselines.grid import Fit, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,3 +101,25 @@ def _ridge(
         left[:, range(width), range(width)] += regularization
         solved[rows] = np.linalg.solve(left, right[rows, :, None])[:, :, 0]
     return solved[:, :-1], solved[:, -1]
+
+
+class BiasedMfGrid(Grid):
+    learns_from_dislikes = True
+
+    factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the factors of ratings")
+    regularization: list[Annotated[float, Field(gt=0)]] = Field(
+        min_length=1, description="Penalty on the squared factors and biases"
+    )
+    iterations: int = Field(ge=1, description="Rounds over users and items")
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {
+            f"factors {factors}, regularization {regularization:g}": partial(
+                BiasedMf.fit,
+                factors=factors,
+                regularization=regularization,
+                iterations=self.iterations,
+                seed=seed,
+            )
+            for factors, regularization in product(self.factors, self.regularization)
+        }

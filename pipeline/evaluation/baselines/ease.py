@@ -8,10 +8,15 @@ are fewer users than items, a matrix by users is inverted instead. With M = (X X
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
+from pipeline.evaluation.baselines.grid import Fit, Grid
 from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights
 
 if TYPE_CHECKING:
@@ -97,3 +102,43 @@ class EaseByUsers:
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         return self.scores[users]
+
+
+class EaseGrid(Grid):
+    l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
+    max_items: int = Field(
+        ge=1, description="EASE inverts an items x items matrix; beyond this many items with a like it is left out"
+    )
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {f"l2 {l2:g}": partial(fit_ease, l2=l2) for l2 in self.l2}
+
+    def left_out(self, data: Dataset) -> str | None:
+        return _too_many(data.train_likes.getnnz(axis=0) > 0, "items with a like", self.max_items)
+
+
+class SignedEaseGrid(Grid):
+    """EASE on likes and dislikes."""
+
+    learns_from_dislikes = True
+
+    l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
+    dislike_weight: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1, description="How much a dislike counts against a like's 1"
+    )
+    max_items: int = Field(ge=1, description="As of EASE, of rated items")
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {
+            f"l2 {l2:g}, dislike weight {weight:g}": partial(fit_ease, l2=l2, dislike_weight=weight)
+            for l2, weight in product(self.l2, self.dislike_weight)
+        }
+
+    def left_out(self, data: Dataset) -> str | None:
+        liked, disliked = (matrix.getnnz(axis=0) > 0 for matrix in (data.train_likes, data.train_dislikes))
+        return _too_many(liked | disliked, "rated items", self.max_items)
+
+
+def _too_many(items: NDArray[np.bool_], what: str, most: int) -> str | None:
+    count = int(items.sum())
+    return f"{count} {what}, more than max_items {most}" if count > most else None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
+
+from pipeline.evaluation.baselines.grid import Fit, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,3 +42,12 @@ class ItemKnn:
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         # The similarity row of an item lists its own neighbours; a candidate is scored by those of them that the user liked.
         return np.asarray((self.likes[users] @ self._of_liked).toarray(), dtype=np.float32)
+
+
+class ItemKnnGrid(Grid):
+    neighbours: list[Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="Similar items that count for an item"
+    )
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {f"neighbours {k}": partial(ItemKnn.fit, neighbours=k) for k in self.neighbours}

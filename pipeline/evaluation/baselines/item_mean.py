@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field
 
+from pipeline.evaluation.baselines.grid import Fit, Grid
 from pipeline.evaluation.baselines.popularity import SameForAll
 
 if TYPE_CHECKING:
@@ -26,3 +30,14 @@ class ItemMean(SameForAll):
         total = np.bincount(pairs.items, weights=ratings - mean, minlength=data.items)
         count = np.bincount(pairs.items, minlength=data.items)
         return cls((mean + total / np.maximum(count + damping, 1e-9)).astype(np.float32))
+
+
+class ItemMeanGrid(Grid):
+    learns_from_dislikes = True
+
+    damping: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1, description="Ratings of the global mean that every item starts with"
+    )
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {f"damping {damping:g}": partial(ItemMean.fit, damping=damping) for damping in self.damping}

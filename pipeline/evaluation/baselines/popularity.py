@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pipeline.evaluation.baselines.grid import Fit, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,3 +29,10 @@ class Popularity(SameForAll):
     @classmethod
     def fit(cls, data: Dataset) -> Popularity:
         return cls(data.train_likes.getnnz(axis=0).astype(np.float32))
+
+
+class PopularityGrid(Grid):
+    """Nothing to try."""
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return {"": Popularity.fit}

@@ -1,5 +1,5 @@
 "use strict";
-// The model: scores and reasons of a person who likes and dislikes some items. pipeline/report/browser_model.py has the formula.
+// The model: scores of a person who likes and dislikes some items. pipeline/report/browser_model.py has the formula.
 
 class Model {
   constructor(data) {
@@ -24,8 +24,8 @@ class Model {
     return this.arrays.items.subarray(item * this.width, (item + 1) * this.width);
   }
 
-  // K^T (sum of the items' vectors), times their share: what a candidate's vector is multiplied by.
-  pull(view, items, share) {
+  // The user by a view, K^T (sum of the items' vectors) times their share: what a candidate's vector is multiplied by.
+  user(view, items, share) {
     const sum = new Float64Array(this.width);
     for (const item of items) this.vector(item).forEach((value, column) => (sum[column] += value));
     const matrix = this.arrays[`pull.${view}`];
@@ -52,24 +52,24 @@ class Model {
   scores(likes, dislikes) {
     const scores = Float64Array.from(this.arrays.biases);
     for (const { view, items, share } of this.histories(likes, dislikes)) {
-      const pull = this.pull(view, items, share);
+      const user = this.user(view, items, share);
       for (let item = 0; item < this.count; item++) {
-        scores[item] += this.dot(item, pull);
+        scores[item] += this.dot(item, user);
         for (const cause of items) scores[item] += this.together(view, cause, item);
       }
     }
     return scores;
   }
 
-  // What each liked and disliked item adds to the score of a candidate, and what is said of it to anybody: they add up to it.
-  reasons(likes, dislikes, candidate) {
-    const parts = new Map([...likes, ...dislikes].map((item) => [item, 0]));
+  // Contributions of what is liked and disliked to the score of a candidate, and what is said of it to anybody: they add up to it.
+  contributions(likes, dislikes, candidate) {
+    const values = new Map([...likes, ...dislikes].map((item) => [item, 0]));
     for (const { view, items, share } of this.histories(likes, dislikes))
       for (const item of items) {
-        const part = this.dot(candidate, this.pull(view, [item], share)) + this.together(view, item, candidate);
-        parts.set(item, parts.get(item) + part);
+        const value = this.dot(candidate, this.user(view, [item], share)) + this.together(view, item, candidate);
+        values.set(item, values.get(item) + value);
       }
-    const named = (items) => items.map((item) => ({ item, part: parts.get(item) }));
+    const named = (items) => items.map((item) => ({ item, value: values.get(item) }));
     return { likes: named(likes), dislikes: named(dislikes), bias: this.arrays.biases[candidate] };
   }
 }

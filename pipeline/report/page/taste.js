@@ -76,23 +76,23 @@ if (data.model.titles) {
   }
 
   // In the words of pipeline/explain/sentence.py, which a test compares.
-  function why(parts, kind, because, inSpite) {
-    if (!parts.some(({ part }) => part)) return [];
-    const total = (list) => list.reduce((sum, { part }) => sum + part, 0);
-    const speaksFor = total(parts) >= 0;
-    const order = [...parts].sort((a, b) => (speaksFor ? b.part - a.part : a.part - b.part));
+  function why(contributions, kind, because, inSpite) {
+    if (!contributions.some(({ value }) => value)) return [];
+    const total = (list) => list.reduce((sum, { value }) => sum + value, 0);
+    const speaksFor = total(contributions) >= 0;
+    const order = [...contributions].sort((a, b) => (speaksFor ? b.value - a.value : a.value - b.value));
     const first = order.slice(0, NAMED[kind]);
     const rest = order.slice(NAMED[kind]);
     const nodes = [speaksFor ? because : inSpite];
-    first.forEach(({ item, part }, number) =>
-      nodes.push(number ? ", " : " ", element("b", {}, titles[item]), ` (${signed(part)})`),
+    first.forEach(({ item, value }, number) =>
+      nodes.push(number ? ", " : " ", element("b", {}, titles[item]), ` (${signed(value)})`),
     );
     if (rest.length) nodes.push(` and ${rest.length} ${rest.length === 1 ? "other" : "others"} (${signed(total(rest))})`);
     return nodes;
   }
 
   function sentence(item) {
-    const { likes, dislikes, bias } = model.reasons(taste.likes, taste.dislikes, item);
+    const { likes, dislikes, bias } = model.contributions(taste.likes, taste.dislikes, item);
     const clauses = [
       why(likes, "likes", "because you liked", "in spite of your liking"),
       why(dislikes, "dislikes", "because you disliked", "in spite of your disliking"),

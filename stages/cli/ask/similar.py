@@ -13,8 +13,8 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
 from pipeline.graph.matrices import incidence_of
 from pipeline.recommend.similar import most_similar
+from stages.cli.ask.catalogue import Catalogue, read_catalogue
 from stages.cli.ask.output import Answer, table
-from stages.cli.ask.trained import Catalogue, read_catalogue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

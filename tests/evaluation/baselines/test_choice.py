@@ -6,47 +6,53 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from pipeline.common.config import validated
+from pipeline.common.config import changed, read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines import choice
 from pipeline.evaluation.baselines.als import ImplicitAls
 from pipeline.evaluation.baselines.biased_mf import BiasedMf
-from pipeline.evaluation.baselines.choice import BaselineConfig, Tried, candidates, choose, left_out
+from pipeline.evaluation.baselines.choice import Chosen, Tried, choose
 from pipeline.evaluation.baselines.ease import fit_ease
 from pipeline.evaluation.baselines.item_knn import ItemKnn
 from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
+from pipeline.evaluation.baselines.registry import GRIDS, BaselineSettings
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_dataset, random_rows, unrated_rows
+from tests.repository import ROOT
 
 USERS, ITEMS = 20, 30
 SETTINGS: dict[str, Any] = {
-    "baselines_chosen_by": "ranking.ndcg@10",
-    "item_mean_damping": [0.0, 30.0],
-    "item_knn_neighbours": [1, 3, 20],
-    "ease_l2": [0.5, 20.0, 5000.0],
-    "ease_max_items": 100,
-    "signed_ease_l2": [1.0, 500.0],
-    "signed_ease_dislike_weight": [0.0, 0.5],
-    "als_factors": [1, 3],
-    "als_regularization": [0.1, 5.0],
-    "als_alpha": [2.0],
-    "als_iterations": 2,
-    "biased_mf_factors": [1, 2],
-    "biased_mf_regularization": [0.5, 50.0],
-    "biased_mf_iterations": 2,
+    "chosen_by": "ranking.ndcg@10",
+    "popularity": {},
+    "item-mean": {"damping": [0.0, 30.0]},
+    "item-knn": {"neighbours": [1, 3, 20]},
+    "ease": {"l2": [0.5, 20.0, 5000.0], "max_items": 100},
+    "signed-ease": {"l2": [1.0, 500.0], "dislike_weight": [0.0, 0.5], "max_items": 100},
+    "als": {"factors": [1, 3], "regularization": [0.1, 5.0], "alpha": [2.0], "iterations": 2},
+    "biased-mf": {"factors": [1, 2], "regularization": [0.5, 50.0], "iterations": 2},
 }
-SYSTEMS = ["popularity", "item-mean", "item-knn", "ease", "signed-ease", "als", "biased-mf"]
 OF_DISLIKES = {"item-mean", "signed-ease", "biased-mf"}
+Change = dict[str, Any] | str
 
 
-def config(**changes: Any) -> BaselineConfig:
-    return BaselineConfig.model_validate(SETTINGS | changes)
+def config(changes: dict[str, Change] | None = None) -> Any:
+    return BaselineSettings.model_validate(changed(SETTINGS, changes))
 
 
-def tried_of(data: Dataset, settings: BaselineConfig, seed: int = 0) -> list[Tried]:
-    return [one for _, tried in choose(data, settings, seed) for one in tried]
+def chosen_of(data: Dataset, settings: Any, seed: int = 0) -> dict[str, tuple[Chosen, list[Tried]]]:
+    """Of every baseline that is not left out."""
+    grids = {name: settings.grid(name) for name in GRIDS}
+    return {
+        name: choose(data, name, grid, settings.chosen_by, seed)
+        for name, grid in grids.items()
+        if grid.left_out(data) is None
+    }
+
+
+def tried_of(data: Dataset, settings: Any, seed: int = 0) -> list[Tried]:
+    return [one for _, tried in chosen_of(data, settings, seed).values() for one in tried]
 
 
 def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen() -> None:
@@ -61,8 +67,8 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7) for f in (1, 3) for r in (0.1, 5.0)],
         "biased-mf": [BiasedMf.fit(data, f, r, 2, 7) for f in (1, 2) for r in (0.5, 50.0)],
     }
-    found = {chosen.system: (chosen, tried) for chosen, tried in choose(data, settings, 7)}
-    assert list(found) == list(grids) == SYSTEMS
+    found = chosen_of(data, settings, 7)
+    assert list(found) == list(grids) == list(GRIDS)
     for system, scorers in grids.items():
         chosen, tried = found[system]
         figure = "impression.ndcg@10" if system in OF_DISLIKES else "ranking.ndcg@10"
@@ -84,25 +90,25 @@ def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest
     met, threads = [], []
     original = ImplicitAls.fit
 
-    def spy(*arguments: Any) -> ImplicitAls:
-        threads.append(arguments[-1])
-        return original(*arguments)
+    def spy(*arguments: Any, **named: Any) -> ImplicitAls:
+        threads.append(named["threads"])
+        return original(*arguments, **named)
 
     monkeypatch.setattr(ImplicitAls, "fit", spy)
     monkeypatch.setattr(choice, "cores_here", lambda: 3)
     for cells in (ITEMS**2, 10 * ITEMS**2):
         monkeypatch.setattr(choice, "MOST_CELLS", cells)
         with threadpool_limits(1):
-            found = list(choose(data, settings, 7))
-        scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found]
-        met.append(([tried for _, tried in found], scores))
+            found = chosen_of(data, settings, 7)
+        scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found.values()]
+        met.append(([tried for _, tried in found.values()], scores))
     assert met[0] == met[1]
     assert threads == [0] * 4 + [1] * 4, "ALS has threads of its own where nothing runs beside it"
 
 
 def test_the_choice_follows_the_figure_that_is_named() -> None:
     data = planted_dataset(seed=2)
-    by = {name: tried_of(data, config(baselines_chosen_by=name)) for name in ("ranking.ndcg@10", "ctr.user_auc")}
+    by = {name: tried_of(data, config({"chosen_by": name})) for name in ("ranking.ndcg@10", "ctr.user_auc")}
     picked = {name: [one.setting for one in tried if one.chosen] for name, tried in by.items()}
     for name, tried in by.items():
         for system in {one.system for one in tried}:
@@ -114,7 +120,7 @@ def test_the_choice_follows_the_figure_that_is_named() -> None:
 
 def test_of_settings_that_do_equally_well_the_first_is_chosen() -> None:
     # More neighbours than there are items: both keep them all.
-    tried = tried_of(random_dataset(USERS, ITEMS), config(item_knn_neighbours=[200, 100]))
+    tried = tried_of(random_dataset(USERS, ITEMS), config({"item-knn": {"neighbours": [200, 100]}}))
     knn = [one for one in tried if one.system == "item-knn"]
     assert knn[0].validation == knn[1].validation
     assert [(one.setting, one.chosen) for one in knn] == [("neighbours 200", True), ("neighbours 100", False)]
@@ -132,8 +138,8 @@ def test_fits_do_not_see_validation_or_test() -> None:
     clean, other = (dataset(part, [], USERS, ITEMS) for part in (rows, poisoned(rows, {"valid", "test"})))
     assert clean.liked("valid").items.tolist() != other.liked("valid").items.tolist()
     users = np.arange(USERS)
-    for system, baseline in candidates(config(), 0).items():
-        for setting, fit in baseline.settings.items():
+    for system in GRIDS:
+        for setting, fit in config().grid(system).settings(0, 1).items():
             np.testing.assert_array_equal(fit(clean).score(users), fit(other).score(users), err_msg=system + setting)
 
 
@@ -141,8 +147,9 @@ def test_fits_do_not_see_validation_or_test() -> None:
 def test_ease_is_left_out_beyond_its_number_of_liked_items(most, runs) -> None:
     data = planted_dataset()
     assert (data.train_likes.getnnz(axis=0) > 0).sum() == 60
-    found = [chosen.system for chosen, _ in choose(data, config(ease_max_items=most), 0)]
-    assert found == (SYSTEMS if runs else [system for system in SYSTEMS if system not in ("ease", "signed-ease")])
+    settings = config({"ease": {"max_items": most}, "signed-ease": {"max_items": most}})
+    assert [settings.grid(name).left_out(data) is None for name in ("ease", "signed-ease")] == [runs, runs]
+    assert all(settings.grid(name).left_out(data) is None for name in GRIDS if "ease" not in name)
 
 
 def test_ease_counts_liked_items_and_signed_ease_rated_ones() -> None:
@@ -150,45 +157,61 @@ def test_ease_counts_liked_items_and_signed_ease_rated_ones() -> None:
         row | {"like": False, "rating": 1.0} if row["item"] < 5 else row for row in random_rows(USERS, ITEMS, 0.5, 0)
     ]
     data = dataset(rows, [], USERS, ITEMS)
-    assert left_out(config(ease_max_items=ITEMS), data) == {}
-    assert left_out(config(ease_max_items=ITEMS - 1), data) == {
-        "signed-ease": "30 rated items, more than ease_max_items 29"
-    }
-    assert left_out(config(ease_max_items=24), data) == {
-        "ease": "25 items with a like, more than ease_max_items 24",
-        "signed-ease": "30 rated items, more than ease_max_items 24",
-    }
+
+    def why(most: int) -> list[str | None]:
+        settings = config({"ease": {"max_items": most}, "signed-ease": {"max_items": most}})
+        return [settings.grid(name).left_out(data) for name in ("ease", "signed-ease")]
+
+    assert why(ITEMS) == [None, None]
+    assert why(ITEMS - 1) == [None, "30 rated items, more than max_items 29"]
+    assert why(24) == ["25 items with a like, more than max_items 24", "30 rated items, more than max_items 24"]
+
+
+def test_the_pipeline_runs_every_baseline_of_the_registry() -> None:
+    assert read_yaml(ROOT / "params.yaml")["run_baselines"] == list(GRIDS)
+
+
+def test_a_baseline_that_there_is_not_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"^baseline: found 'eas', expected one of: popularity, item-mean"):
+        config().grid("eas")
 
 
 def test_a_figure_that_validation_does_not_have_is_replaced_by_that_of_the_settings_or_refused() -> None:
     rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.3, 0)]
     data = dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS)
     assert {one.chosen_by for one in tried_of(data, config())} == {"ranking.ndcg@10"}
-    with pytest.raises(InputError, match=r"baselines_chosen_by: found impression\.ndcg@10, which no user of the valid"):
-        tried_of(data, config(baselines_chosen_by="impression.ndcg@10"))
+    with pytest.raises(
+        InputError, match=r"baselines\.chosen_by: found impression\.ndcg@10, which no user of the valid"
+    ):
+        tried_of(data, config({"chosen_by": "impression.ndcg@10"}))
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "named"),
+    ("baseline", "key", "value", "named"),
     [
-        ("item_knn_neighbours", [20, 0], r"item_knn_neighbours\.1: found 0, expected greater than or equal to 1"),
-        ("item_knn_neighbours", [], r"item_knn_neighbours: found \[\]"),
-        ("ease_l2", [0.0], r"ease_l2\.0: found 0\.0, expected greater than 0"),
-        ("als_factors", [0], r"als_factors\.0: found 0"),
-        ("als_regularization", [-0.1], r"als_regularization\.0: found -0\.1"),
-        ("als_alpha", [1.0, 0.0], r"als_alpha\.1: found 0\.0"),
-        ("als_iterations", 0, r"als_iterations: found 0"),
-        ("item_mean_damping", [5.0, -1.0], r"item_mean_damping\.1: found -1\.0"),
-        ("signed_ease_l2", [0.0], r"signed_ease_l2\.0: found 0\.0"),
-        ("signed_ease_dislike_weight", [-0.25], r"signed_ease_dislike_weight\.0: found -0\.25"),
-        ("biased_mf_factors", [8, 0], r"biased_mf_factors\.1: found 0"),
-        ("biased_mf_regularization", [0.0], r"biased_mf_regularization\.0: found 0\.0"),
-        ("biased_mf_iterations", 0, r"biased_mf_iterations: found 0"),
-        ("ease_max_items", 0, r"ease_max_items: found 0"),
-        ("baselines_chosen_by", "ranking.mrr", r"baselines_chosen_by: found 'ranking\.mrr'"),
-        ("baselines_chosen_by", "ctr.auc", r"baselines_chosen_by: found 'ctr\.auc'"),
+        ("item-knn", "neighbours", [20, 0], r"neighbours\.1: found 0, expected greater than or equal to 1"),
+        ("item-knn", "neighbours", [], r"neighbours: found \[\]"),
+        ("ease", "l2", [0.0], r"l2\.0: found 0\.0, expected greater than 0"),
+        ("als", "factors", [0], r"factors\.0: found 0"),
+        ("als", "regularization", [-0.1], r"regularization\.0: found -0\.1"),
+        ("als", "alpha", [1.0, 0.0], r"alpha\.1: found 0\.0"),
+        ("als", "iterations", 0, r"iterations: found 0"),
+        ("item-mean", "damping", [5.0, -1.0], r"damping\.1: found -1\.0"),
+        ("signed-ease", "l2", [0.0], r"l2\.0: found 0\.0"),
+        ("signed-ease", "dislike_weight", [-0.25], r"dislike_weight\.0: found -0\.25"),
+        ("biased-mf", "factors", [8, 0], r"factors\.1: found 0"),
+        ("biased-mf", "regularization", [0.0], r"regularization\.0: found 0\.0"),
+        ("biased-mf", "iterations", 0, r"iterations: found 0"),
+        ("ease", "max_items", 0, r"max_items: found 0"),
+        ("popularity", "max_items", 1, r"max_items: found an unknown key"),
     ],
 )
-def test_a_setting_out_of_its_range_is_named(key, value, named) -> None:
-    with pytest.raises(InputError, match=f"^params: {named}"):
-        validated(BaselineConfig, SETTINGS | {key: value}, "params: ")
+def test_a_setting_out_of_its_range_is_named(baseline, key, value, named) -> None:
+    with pytest.raises(InputError, match=f"^params: {baseline}.{named}"):
+        validated(BaselineSettings, changed(SETTINGS, {baseline: {key: value}}), "params: ")
+
+
+@pytest.mark.parametrize("figure", ["ranking.mrr", "ctr.auc"])
+def test_a_baseline_is_chosen_by_a_mean_over_users_alone(figure) -> None:
+    with pytest.raises(InputError, match=f"^params: chosen_by: found '{figure}'"):
+        validated(BaselineSettings, SETTINGS | {"chosen_by": figure}, "params: ")

@@ -1,0 +1,36 @@
+"""What a baseline is: values to try of its settings, and how a system comes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from pipeline.common.config import Config
+from pipeline.data.dataset import Dataset
+from pipeline.evaluation.protocols.scores import Scorer
+
+Fit = Callable[[Dataset], Scorer]
+
+
+class Grid(Config):
+    """Values to try; the setting with the best validation figure runs on the test split.
+
+    Attributes:
+        learns_from_dislikes: such a system is there for the protocol that ranks dislikes, and its setting is chosen by a figure of that.
+            Chosen by one of another protocol it would be weakened at its own: signed EASE, say, would all but leave its dislikes out and
+            be a second EASE.
+    """
+
+    learns_from_dislikes: ClassVar[bool] = False
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        """What is tried, by its values in words; a baseline without settings has one, without words.
+
+        Args:
+            threads: of a library that has threads of its own; 0: as many as there are processors. They change no byte.
+        """
+        raise NotImplementedError
+
+    def left_out(self, data: Dataset) -> str | None:
+        """Why the baseline is too large for a data set; None: it is not."""
+        return None

@@ -1,0 +1,70 @@
+"""The items of a data set, as `dvc repro` left them. No model is needed, and no PyTorch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
+from pipeline.common.config import look_up, read_yaml
+from pipeline.graph.paths import KnowledgeGraph
+from pipeline.recommend.titles import Titles
+from stages import PARAMS
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The items of a data set.
+
+    Attributes:
+        dataset: its name.
+        items: item, item_id, and what else is known of them.
+        titles: of the items, by index.
+        left_out: relations of the knowledge graph that do not count.
+    """
+
+    dataset: str
+    items: pl.DataFrame
+    titles: Titles
+    left_out: Sequence[str]
+
+    def find(self, *texts: str) -> list[int]:
+        """The items that some texts mean, each once. What was found by less than a whole title is noted on stderr.
+
+        Raises:
+            InputError: one means no item, or more than one.
+        """
+        found = [self.titles.find(text) for text in texts]
+        for text, item in zip(texts, found, strict=True):
+            if not self.titles.names(text, item):
+                print(
+                    f"note: {text!r} is taken for {self.titles.shown(item)} id:{self.titles.ids[item]}", file=sys.stderr
+                )
+        return list(dict.fromkeys(found))
+
+    def knowledge_graph(self) -> KnowledgeGraph:
+        return KnowledgeGraph(
+            SOURCE_KG.read(self.dataset),
+            SOURCE_ITEM_ENTITIES.read(self.dataset),
+            self.items,
+            self.left_out,
+            [self.titles.shown(item) for item in range(len(self.titles))],
+        )
+
+
+def read_catalogue(dataset: str | None) -> Catalogue:
+    """
+    Args:
+        dataset: a key of `datasets` in params.yaml; None: the first.
+
+    Raises:
+        InputError: there is no such data set, or it has not been prepared.
+    """
+    values = read_yaml(PARAMS)
+    name = str(next(iter(look_up(values, ("datasets",), str(PARAMS))))) if dataset is None else dataset
+    entry = look_up(values, ("datasets", name), str(PARAMS))
+    items = ITEMS.read(name)
+    return Catalogue(name, items, Titles.of(items), entry.get("leave_out_relations", []))
