@@ -205,16 +205,12 @@ def _check_widths(
     variant: VariantConfig, stages: Mapping[str, Any], init_sdne: StructureConfig, where: str, who: str
 ) -> None:
     structural = stages["train_gat"].output_width if variant.structure == "gat" else init_sdne.dimensions
-    if "structure" not in variant.modalities:
-        structural = 0
-    if structural and variant.fusion == "average" and variant.width != structural:
+    if "structure" in variant.modalities and variant.fusion == "average" and variant.width != structural:
         raise ValueError(
             f"{where}.fusion: average fusion needs equal widths, found width {variant.width} and structural vectors "
             f"{structural} wide ({who}); make them equal or use concat or linear"
         )
-    width = variant.width
-    if variant.fusion == "concat":
-        width = width * len([name for name in variant.modalities if name != "structure"]) + structural
+    width = variant.item_width(structural)
     if variant.attention != "none" and width % variant.attention_heads:
         raise ValueError(
             f"{where}.attention_heads: found {variant.attention_heads}, expected a divisor of the item vector's width {width} "

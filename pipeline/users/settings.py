@@ -121,6 +121,16 @@ class VariantConfig(Config):
         default=["ranking.ndcg@10"], description="Validation figures whose sum picks the epoch"
     )
 
+    def item_width(self, structural: int) -> int:
+        """d, the width of the item vectors.
+
+        Args:
+            structural: width of the structural vectors, which concatenation takes as they are.
+        """
+        if self.fusion != "concat":
+            return self.width
+        return sum(structural if name == "structure" else self.width for name in self.modalities)
+
     @model_validator(mode="after")
     def _switches_fit(self) -> VariantConfig:
         for name in ("modalities", "heads", "early_stopping_by"):

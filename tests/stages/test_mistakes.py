@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
-from pipeline.artifacts.evaluation import BASELINES, PAIRS, PER_USER
+from pipeline.artifacts.evaluation import PAIRS, PER_USER
 from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.users import MODEL
@@ -240,7 +240,7 @@ def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finishe
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
-    for_pairs = PAIRS.of(**BASELINES)
+    for_pairs = PAIRS.of(group="baselines", variant="als")
     for artifact in (SOURCE_KG, INITIAL_VECTORS, NEIGHBOURS, model, for_pairs):
         path = artifact.at(KEY, copy.root)
         path.write_bytes(path.read_bytes()[:-40])

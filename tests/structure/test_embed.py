@@ -16,7 +16,8 @@ from scipy.sparse import csr_matrix, linalg
 from pipeline.common.errors import InputError
 from pipeline.common.vector_health import effective_rank
 from pipeline.structure import embed as structure
-from pipeline.structure.embed import Embedded, embed_graph, karateclub_embedding
+from pipeline.structure.embed import Embedded, embed_graph
+from pipeline.structure.karateclub_methods import karateclub_embedding
 from pipeline.structure.sdne.estimator import SDNE
 from pipeline.structure.settings import KARATECLUB_METHODS, StructureConfig
 from tests.graphs import matrix, two_communities

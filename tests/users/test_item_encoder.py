@@ -19,6 +19,7 @@ from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
 from pipeline.users.modalities.names import Modality
 from pipeline.users.modalities.registry import MODALITIES as BY_NAME
 from pipeline.users.names import ADDING
+from pipeline.users.settings import VariantConfig
 from tests.users.views.slow import dot, softmax
 
 ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH = 5, 4, 3
@@ -102,6 +103,8 @@ def test_an_item_is_the_written_fusion_of_its_modalities(fusion: str, modalities
     found = encoder()
     expected_width = sum(3 if name == "structure" else 2 for name in modalities) if fusion == "concat" else width
     assert found.shape == (ITEMS, encoder.width) == (ITEMS, expected_width)
+    settings = {"modalities": modalities, "fusion": fusion, "width": width, "attention": "none"}
+    assert VariantConfig.model_validate(settings).item_width(STRUCTURE_WIDTH) == expected_width
     for item in range(ITEMS):
         assert found[item].tolist() == pytest.approx(slow_item(encoder, modalities, fusion, item), abs=1e-5)
 
