@@ -5,7 +5,9 @@ A call of DVC takes seconds, so that tests share one clone and go through it in 
 
 from __future__ import annotations
 
+import shutil
 import zipfile
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pipeline.artifacts.graph import EDGES
 from pipeline.data.sources.atomic import atomic_table
 from pipeline.evaluation.baselines.registry import GRIDS
 from tests.clone import Clone
+from tests.docs.console import at, shape
 from tests.in_process import run_module
 from tests.repository import ROOT
 
@@ -139,6 +142,30 @@ def test_a_clean_run_makes_metrics_of_every_system_under_every_protocol(first_ru
         assert set(protocols) == {"ctr", "impression", "ranking"}
     shown = first_run.run("dvc", "metrics", "show", "--json")
     assert "ndcg@10" in shown
+
+
+def test_the_page_about_dvc_shows_what_is_printed(first_run: Project, tmp_path: Path) -> None:
+    def check(place: str, folder: Path) -> None:
+        project = copy(first_run)
+        project.folder = folder
+        for one in at(place):
+            printed = project.run("bash", "-c", f"{one.command.replace('ml-100k', 'slice')} || true")
+            assert shape(printed.replace("slice", "ml-100k")) == shape(one.output), one
+
+    finished, other = tmp_path / "finished", tmp_path / "other"
+    shutil.copytree(first_run.folder, finished)
+    params = finished / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("s_m: 6", "s_m: 5"))
+    check("dvc, s_m changed", finished)
+    params.write_text(text)
+    check("dvc", finished)
+    first_run.run("git", "clone", "--quiet", str(first_run.folder), str(other))
+    check("dvc, another clone", other)
+    assert METRICS.read("slice", other) == METRICS.read("slice", finished)
+    assert EDGES.read("slice", other).equals(EDGES.read("slice", finished))
+    shutil.copytree(other, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
+    check("dvc, without git", tmp_path / "copy")
 
 
 def test_a_change_of_the_code_runs_the_stages_that_list_it(first_run: Project) -> None:

@@ -94,7 +94,7 @@ def prepare(
             )
     if short:
         remarks.append(
-            f"{short} likes of users who rated almost everything have no unrated item to stand against in `ctr`"
+            f"{short} likes of users who rated almost everything have no unrated item to be compared with in `ctr`"
         )
     liked = int(table["like"].sum())
     remarks.append(

@@ -77,7 +77,9 @@ def build_item_graph(
     """
     incidence = neighbour_incidence(kg, item_entities, items, config.leave_out_relations)
     if incidence.nnz == 0:
-        raise InputError("kg: found no triple about any linked item; do item_entities and kg name entities alike?")
+        raise InputError(
+            "kg: found no triple about any linked item; do item_entities and kg use the same entity names?"
+        )
     edges, thresholds = overlap_join(incidence, config.s_m)
     rows, columns = incidence.nonzero()
     neighbours = pl.DataFrame({"item": rows.astype(np.int32), "entity": columns.astype(np.int32)})

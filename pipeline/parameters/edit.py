@@ -46,7 +46,9 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     before = YAML(typ="safe", pure=True).load(text)
     if name in before["datasets"]:
         known = ", ".join(before["datasets"])
-        raise InputError(f"{file}: datasets.{name}: found the name in use already, expected another than: {known}")
+        raise InputError(
+            f"{file}: datasets.{name}: found a name that is already in use, expected one other than: {known}"
+        )
     place = _place(text, file)
     line = "\r\n" if "\r\n" in text else "\n"
     rows = [f"{scalar(name)}:", f"  <<: *{place.anchor}"]
@@ -60,9 +62,7 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     expected = before | {"datasets": before["datasets"] | {name: entry}}
     # Whatever the layout, a file that says something else is not written.
     if YAML(typ="safe", pure=True).load(result) != expected:
-        raise InputError(
-            f"{file}: datasets: no place found for lines of a new entry; add it by hand: {' / '.join(rows)}"
-        )
+        raise InputError(f"{file}: datasets: found no place for a new entry; add it by hand: {' / '.join(rows)}")
     return result, [row.rstrip() for row in added]
 
 
@@ -87,7 +87,7 @@ def _place(text: str, file: str) -> _Place:
         raise InputError(f"{file}: dataset_defaults: found no anchor, expected `dataset_defaults: &dataset`")
     if datasets.flow_style or not datasets.value:
         raise InputError(
-            f"{file}: datasets: found it on one line, expected an entry below another, each on lines of its own"
+            f"{file}: datasets: found it on one line, expected one entry below another, each on its own lines"
         )
     indent = datasets.value[0][0].start_mark.column
     line = _last_line(datasets) + 1

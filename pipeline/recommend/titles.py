@@ -221,7 +221,7 @@ class Titles:
             if found:
                 return found
         if self._whole_title(text):
-            raise InputError(f"item {text!r}: found none of {year}, but {self._list(candidates)}")
+            raise InputError(f"item {text!r}: found none from {year}, but {self._list(candidates)}")
         return []
 
     def _by_steps(self, text: str) -> list[int]:

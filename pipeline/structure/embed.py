@@ -67,7 +67,7 @@ def embed_graph(
         vectors = model.get_embedding()
         if not np.isfinite(vectors).all():
             raise InputError(
-                "init_sdne: found vectors that are not finite, expected finite ones; a lower learning_rate helps"
+                "init_sdne: found vectors that are not finite, expected finite ones; try a lower learning_rate"
             )
         history = model.history
         auc = link_auc(model.reconstruct(adjacency, *edges), model.reconstruct(adjacency, *others))

@@ -167,14 +167,14 @@ def _require_hub(encoder: str) -> None:
     """Ask once, since the hub's client would go on asking for most of a minute."""
     expected = f"expected {PACKAGED}, a folder with a model, or a hub id"
     if not HUB_ID.fullmatch(encoder):
-        raise InputError(f"encoder: found {encoder!r}, which is no folder and cannot be a hub id; {expected}")
+        raise InputError(f"encoder: found {encoder!r}, which is neither a folder nor a possible hub id; {expected}")
     try:
         urlopen(Request(ENDPOINT, method="HEAD"), timeout=10).close()
     except HTTPError:
         pass  # an answer, if not a friendly one
     except (OSError, ValueError):
         raise InputError(
-            f"encoder: found {encoder!r}, which is no folder and not in the hub's cache, and {ENDPOINT} cannot be reached; {expected}"
+            f"encoder: found {encoder!r}, which is neither a folder nor in the hub's cache, and {ENDPOINT} cannot be reached; {expected}"
         ) from None
 
 

@@ -180,8 +180,8 @@ class UserTrainer:
         self.losses.append(float(np.mean(losses)) if losses else 0.0)
         if not np.isfinite(self.losses[-1]):
             raise InputError(
-                f"train_users: found a loss of {self.losses[-1]} in epoch {self.epoch}; expected a finite one; "
-                "a lower learning_rate helps"
+                f"train_users: found a loss of {self.losses[-1]} in epoch {self.epoch}; expected a finite number; "
+                "try a lower learning_rate"
             )
         if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
             self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())

@@ -1,4 +1,4 @@
-"""The command line `crmman`: ask a trained model for recommendations, their reasons, and what is like what.
+"""The command line `crmman`: ask a trained model for recommendations, their reasons, and similar items.
 
 This module imports nothing heavy: each verb loads what it needs when it runs, so that `--help` answers at once.
 """
@@ -17,6 +17,7 @@ import typer
 from pipeline.common.errors import InputError
 from stages import USER_MISTAKE
 from stages.cli.data import data_app
+from stages.cli.help import examples
 
 if TYPE_CHECKING:
     from stages.cli.ask.output import Answer
@@ -28,11 +29,6 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-
-
-def examples(*commands: str) -> str:
-    """Shown below the options as they stand."""
-    return "\b\nFor example:\n" + "\n".join(f"  crmman {command}" for command in commands)
 
 
 class Format(StrEnum):
@@ -49,25 +45,29 @@ class By(StrEnum):
 
 
 DatasetOption = Annotated[
-    str | None, typer.Option("--dataset", help="A data set of params.yaml; the first, if not given.")
+    str | None, typer.Option("--dataset", help="A data set of params.yaml; by default the first.")
 ]
 VariantOption = Annotated[
     str | None,
-    typer.Option("--variant", help="A model; the last trained one of `run_variants` in params.yaml, if not given."),
+    typer.Option(
+        "--variant", help="A model; by default the last one of `run_variants` in params.yaml that is trained."
+    ),
 ]
-UserOption = Annotated[str | None, typer.Option("--user", help="Id of a user of the data set.")]
+UserOption = Annotated[str | None, typer.Option("--user", help="The id of a user of the data set.")]
 LikeOption = Annotated[
-    list[str] | None, typer.Option("--like", help="Title or id of an item that somebody likes; as often as you like.")
+    list[str] | None, typer.Option("--like", help="Title or id of an item that somebody likes. Can be repeated.")
 ]
-DislikeOption = Annotated[list[str] | None, typer.Option("--dislike", help="Likewise, of an item that they dislike.")]
+DislikeOption = Annotated[
+    list[str] | None, typer.Option("--dislike", help="Title or id of an item that they dislike. Can be repeated.")
+]
 ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
 CountOption = Annotated[int, typer.Option("-k", "--count", min=1, help="How many items.")]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="A table, if neither this nor the name of --output says otherwise.")
+    Format | None, typer.Option("--format", help="By default a table, or what the ending of --output says.")
 ]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", help="A file to write, whose ending (.json, .csv, .parquet) may say the format."),
+    typer.Option("--output", help="A file to write; the ending .json, .csv or .parquet chooses the format."),
 ]
 
 
@@ -75,7 +75,7 @@ OutputOption = Annotated[
 def crmman(context: typer.Context) -> None:
     """A recommender that knows why people like things and why they dislike them.
 
-    Run it where params.yaml is, once `dvc repro` has trained a model.
+    Run it in the folder of params.yaml, after `dvc repro` has trained a model.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -98,7 +98,7 @@ def recommend(
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Recommend items to a user, or to anybody by what they like. Each comes with its score and its reason."""
+    """Recommend items to a user, or to anybody whose likes you name. Each item comes with its score and the reasons for it."""
     from stages.cli.ask.recommend import recommend
 
     _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
@@ -118,12 +118,19 @@ def explain(
     user: UserOption = None,
     like: LikeOption = None,
     dislike: DislikeOption = None,
-    parts: Annotated[int, typer.Option("--parts", min=1, help="Contributions of each kind that have a line.")] = 10,
-    paths: Annotated[int, typer.Option("--paths", min=0, help="Items that are looked for in the knowledge graph.")] = 3,
+    parts: Annotated[int, typer.Option("--parts", min=1, help="How many contributions of each kind to list.")] = 10,
+    paths: Annotated[
+        int,
+        typer.Option(
+            "--paths",
+            min=0,
+            help="For how many of these items to show what the knowledge graph has in common with ITEM.",
+        ),
+    ] = 3,
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Explain an item's score. All that adds up to it, and what the knowledge graph has between the item and the history."""
+    """Explain an item's score: everything that adds up to it, and what connects the item to the history in the knowledge graph."""
     from stages.cli.ask.explain import explain
 
     _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
@@ -133,14 +140,12 @@ def explain(
 def similar(
     item: ItemOption,
     dataset: DatasetOption = None,
-    by: Annotated[
-        By, typer.Option("--by", help="What is written about items, their place in the graph, or both.")
-    ] = By.BOTH,
+    by: Annotated[By, typer.Option("--by", help="Compare by text, by place in the graph, or by both.")] = By.BOTH,
     count: CountOption = 10,
     form: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Find items that are like an item."""
+    """Find items that are similar to an item."""
     from stages.cli.ask.similar import similar
 
     _give(similar(dataset, item, by, count), form, output)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stages import PARAMS, USER_MISTAKE
+from stages.cli.help import examples
 
 if TYPE_CHECKING:
     from pipeline.parameters.data_check.check import DataCheck, Wishes
@@ -38,31 +39,41 @@ class Format(StrEnum):
     json = "json"
 
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="With the tables.", show_default=False)]
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="The folder with the tables.", show_default=False)
+]
 ThresholdOption = Annotated[
-    float | None, typer.Option(help="Lowest rating that is a like; suggested where it is not given.")
+    float | None, typer.Option(help="The lowest rating that is a like. Suggested if not given.")
 ]
 SmOption = Annotated[
-    int | None, typer.Option(min=0, help="Items are joined when they share more than this many entities; suggested.")
+    int | None,
+    typer.Option(min=0, help="Items are joined when they share more than this many entities. Suggested if not given."),
 ]
 TemplateOption = Annotated[
-    str | None, typer.Option(help='Text of an item, such as "{title} ({year}). {genres}"; suggested.')
+    str | None, typer.Option(help='The text of an item, such as "{title} ({year}). {genres}". Suggested if not given.')
 ]
-UserOption = Annotated[int | None, typer.Option(min=1, help="Leave out users with fewer interactions.")]
-LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave out items without an entity.")]
+UserOption = Annotated[int | None, typer.Option(min=1, help="Leave out users with fewer interactions than this.")]
+LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave out items that have no entity.")]
 RenameOption = Annotated[
-    list[str] | None, typer.Option(metavar="THEIRS=OURS", help="A column's name; may be given several times.")
+    list[str] | None, typer.Option(metavar="THEIRS=OURS", help="Rename a column. Can be repeated.")
 ]
 
 
 @data_app.callback(invoke_without_command=True)
 def data(context: typer.Context) -> None:
-    """Your own data: check a folder, add it to params.yaml."""
+    """Your own data: check a folder, and add it to params.yaml."""
     if context.invoked_subcommand is None:
         print(context.get_help())
 
 
-@data_app.command("check")
+@data_app.command(
+    "check",
+    epilog=examples(
+        "data check recipes",
+        "data check recipes --like-threshold 3 --format json",
+        "data check films --rename userId=user_id --rename movieId=item_id",
+    ),
+)
 def check(
     folder: FolderArgument,
     like_threshold: ThresholdOption = None,
@@ -71,18 +82,13 @@ def check(
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
     rename: RenameOption = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.text,
+    output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
 ) -> None:
-    r"""What a folder's tables hold, what is wrong with them, and which settings they ask for.
+    """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
     The folder has interactions (user_id, item_id, rating or like), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or it is in RecBole's format,
-    or a published data set (MovieLens, Book-Crossing, Last.fm). Exit code 2 when it cannot be used.
-
-    \b
-    crmman data check recipes
-    crmman data check recipes --like-threshold 3 --format json
-    crmman data check films --rename userId=user_id --rename movieId=item_id
+    or a published data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
     """
     found = _checked(
         folder,
@@ -101,9 +107,18 @@ def check(
         raise typer.Exit(USER_MISTAKE)
 
 
-@data_app.command("add")
+@data_app.command(
+    "add",
+    epilog=examples(
+        "data add recipes data/recipes",
+        "data add recipes data/recipes --like-threshold 3 --profile fast",
+    ),
+)
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - and _.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Its name in params.yaml: letters, digits, - and _.", show_default=False),
+    ],
     folder: FolderArgument,
     like_threshold: ThresholdOption = None,
     s_m: SmOption = None,
@@ -114,16 +129,11 @@ def add(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="A key of `profiles`: large for a large catalogue, or fast to see in a minute that it works."
+            help="A key of `profiles`: large for a large catalogue, fast to see within a minute whether it works."
         ),
     ] = None,
 ) -> None:
-    r"""Check a folder and write it into params.yaml as a data set; nothing else there changes.
-
-    \b
-    crmman data add recipes data/recipes
-    crmman data add recipes data/recipes --like-threshold 3 --profile fast
-    """
+    """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
     from pipeline.artifacts.kinds import Text
     from pipeline.common.errors import InputError
     from pipeline.parameters.params import read_parameters
@@ -139,16 +149,18 @@ def add(
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
-            f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; `crmman data check` says what to do"
+            f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `crmman data check` to see what to do"
         )
     text, added = _edited(name, found.settings() | filters | run, found.reasons())
     Text(str(PARAMS)).write(text)
-    print(f"{PARAMS} has a data set more:\n")
+    print(f"added to {PARAMS}:\n")
     print("\n".join(added))
     warnings = len(found.warnings)
     if warnings:
-        print(f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: `crmman data check {folder}` has them")
-    print(f"\nnext: dvc repro compare@{name}   (or `dvc repro`, for all data sets)")
+        print(
+            f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: run `crmman data check {folder}` to see them"
+        )
+    print(f"\nnext: dvc repro compare@{name}   (or `dvc repro` for all data sets)")
 
 
 def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> tuple[str, list[str]]:

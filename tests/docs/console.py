@@ -45,9 +45,9 @@ def typed(page: Path) -> list[Typed]:
     return found
 
 
-def at(place: str, page: str = "") -> list[Typed]:
-    """The commands that run at a place, in the order of the pages; of one page where it is named."""
-    return [one for path in PAGES for one in typed(path) if one.place == place and page in ("", one.page)]
+def at(place: str) -> list[Typed]:
+    """The commands that run at a place, in the order of the pages."""
+    return [one for path in PAGES for one in typed(path) if one.place == place]
 
 
 def _split(part: str) -> tuple[str, str]:
@@ -99,5 +99,5 @@ def _cell(cell: str) -> str:
 
 
 def _numbers(text: str) -> str:
-    text = re.sub(r"[▁▂▃▄▅▆▇█]", "▅", NUMBER.sub("#", text))
+    text = re.sub(r"[▁▂▃▄▅▆▇█]", "▅", NUMBER.sub("#", re.sub(r" +", " ", text)))
     return re.sub(r"(item|line|row|edge|like|dislike)s\b", r"\1", text)

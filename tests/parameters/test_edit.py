@@ -108,7 +108,9 @@ def test_a_text_over_several_lines_is_not_cut() -> None:
 
 
 def test_a_name_in_use_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^f: datasets\.second: found the name in use already, .*: first, second$"):
+    with pytest.raises(
+        InputError, match=r"^f: datasets\.second: found a name that is already in use, .*: first, second$"
+    ):
         with_dataset(SMALL, "second", [], "f")
 
 

@@ -116,7 +116,7 @@ def test_a_title_is_found_as_people_type_it(text: str, item_id: str) -> None:
         ("Chasing Amy", "found 2 items, expected one, so take its id: Chasing Amy (1997) id:12, Chasing Amy (1997) id:13"),
         # A title that is the id of another item.
         ("187", "found 2 items, expected one, so add the year or take its id: Godfather, The (1972) id:187, 187 (1997) id:330"),
-        ("Sabrina 1960", "found none of 1960, but Sabrina (1954) id:10, Sabrina (1995) id:11"),
+        ("Sabrina 1960", "found none from 1960, but Sabrina (1954) id:10, Sabrina (1995) id:11"),
         ("Alien 5", "found no such title; nearest: Alien (1979) id:2"),  # a number is no slip of the pen
         ("Rocky 6", "found no such title"),
         ("Sarafina", "found no such title"),  # Sabrina is another name

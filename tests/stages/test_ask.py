@@ -109,7 +109,7 @@ def test_somebody_unseen_with_a_users_ratings_is_told_what_the_user_is_told(fini
 
 def test_titles_are_matched_forgivingly_and_what_was_matched_is_shown(ask: Ask) -> None:
     result = ask("recommend", "--like", "FILM  number, 3", "--like", "id:i4", "--dislike", "flim number 12", "-k", "3")
-    assert result.err == "note: 'flim number 12' is taken for Film number 12 id:i12\n"
+    assert result.err == "note: 'flim number 12' is taken to mean Film number 12 id:i12\n"
     heading, _, columns, *rows = result.out.splitlines()
     assert heading == (
         f"{KEY}, crmman-plus: for somebody who liked Film number 3 and Film number 4, and disliked Film number 12"
@@ -311,7 +311,7 @@ def test_similar_items_fall_in_cosine_and_show_what_they_share(finished: Finishe
 
 
 MISTAKES: dict[str, tuple[list[str], str]] = {
-    "nobody": (["recommend"], "found nobody, expected --user with an id, or --like and --dislike with titles"),
+    "nobody": (["recommend"], "found no user, expected --user with an id, or --like and --dislike with titles"),
     "both": (["recommend", "--user", "u1", "--like", "i1"], "found --user and --like or --dislike"),
     "user": (["recommend", "--user", "u999"], "user 'u999': found no such user in small"),
     "item": (["explain", "--user", "u1", "--item", "Solaris"], "item 'Solaris': found no such title"),
@@ -333,7 +333,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "missing": (["explain", "--user", "u1"], "Missing option '--item'"),
     "no edge": (
         ["similar", "--item", f"i{ITEMS - 1}"],
-        "has no edge in the item graph, so that nothing can be like it by",
+        "has no edge in the item graph, so nothing can be similar to it by",
     ),
 }
 

@@ -80,7 +80,7 @@ def test_a_data_set_is_added_and_the_parameters_are_valid(project: Path) -> None
 def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
     mistakes = {
-        ("ml-100k", "my recipes"): "datasets.ml-100k: found the name in use already",
+        ("ml-100k", "my recipes"): "datasets.ml-100k: found a name that is already in use",
         ("my recipes", "my recipes"): "datasets: found the name 'my recipes', expected letters, digits, '-' and '_'",
         ("", "my recipes"): "datasets: found the name ''",
         ("recipes", "nowhere"): "nowhere: folder not found",

@@ -262,7 +262,7 @@ def test_a_folder_with_damaged_weights_is_one_line(tiny: Path, tmp_path: Path) -
 
 def test_a_folder_that_does_not_exist_is_one_line() -> None:
     with pytest.raises(
-        InputError, match=r"encoder: found './no/such/folder', which is no folder and cannot be a hub id"
+        InputError, match=r"encoder: found './no/such/folder', which is neither a folder nor a possible hub id"
     ):
         TextEncoder(config("./no/such/folder"))
 

@@ -345,7 +345,7 @@ def test_many_parameters_are_moved_as_few_are(
 
 def test_a_loss_that_is_not_finite_is_one_line(inputs: ItemInputs, data: Dataset) -> None:
     broken = ItemInputs(inputs.text * np.float32(1e30), inputs.structure * np.float32("nan"))
-    with pytest.raises(InputError, match=r"^train_users: found a loss of nan in epoch 1; expected a finite one"):
+    with pytest.raises(InputError, match=r"^train_users: found a loss of nan in epoch 1; expected a finite number"):
         train(broken, data)
 
 

@@ -108,7 +108,7 @@ def tidy(
         kept = links.filter(pl.col("item_id").is_in(list(known)))
         if len(kept) < len(links):
             remarks.append(
-                f"{item_entities.file}: {len(links) - len(kept)} links of items that the data set lacks are left out"
+                f"{item_entities.file}: {len(links) - len(kept)} links of items that are not in the data set are left out"
             )
         links = kept
         if links.is_empty():

@@ -31,7 +31,7 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     if unusable:
         found.append(
             Finding(
-                f"items: column {unusable[0]}: found a name that cannot stand in a text template",
+                f"items: column {unusable[0]}: found a name that cannot be used in a text template",
                 "rename it to letters, digits and _",
                 count=len(unusable),
             )
@@ -40,7 +40,7 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     if template is None:
         found.append(
             Finding(
-                "items: found no column of text: items are known by the graph and their ratings alone",
+                "items: found no column of text: items are known only by the graph and their ratings",
                 "add titles, categories or descriptions",
             )
         )
@@ -68,14 +68,14 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, fewest:
         found.append(
             Finding(
                 "interactions: found likes only: the view of dislikes stays empty",
-                "the models still run; add dislikes, or raise the like threshold, if there are any",
+                "the models still run; add dislikes if there are any, or raise the like threshold",
             )
         )
     elif dislikes < FEW_DISLIKES * count:
         found.append(
             Finding(
-                f"interactions: only {dislikes:,} of {count:,} are dislikes: there is little to learn of them",
-                "a higher like threshold makes more",
+                f"interactions: only {dislikes:,} of {count:,} are dislikes: there is little to learn from them",
+                "a higher like threshold gives more",
             )
         )
     if fewest < FEW_RATINGS and counts.users_with_few > counts.users / 2:
@@ -117,7 +117,7 @@ def cautions_of_splits(data: Dataset) -> tuple[list[Finding], dict[str, Any]]:
         found.append(
             Finding(
                 f"items: crmman-ease inverts a matrix of {data.items:,} x {data.items:,} ({size:.0f} GB, several at once)",
-                "take it out of run_variants if that is too much",
+                "remove it from run_variants if that is too much",
             )
         )
     return found, changes
@@ -134,8 +134,8 @@ def cautions_of_graph(with_entity: int, joining: Joining, doubts: Sequence[str])
     if without > MANY_WITHOUT * joining.items:
         found.append(
             Finding(
-                f"item_entities: {without:,} of {joining.items:,} items have no entity: the graph says nothing of them",
-                "link them, or leave them out by --linked-items-only",
+                f"item_entities: {without:,} of {joining.items:,} items have no entity: the graph says nothing about them",
+                "link them, or leave them out with --linked-items-only",
             )
         )
     if not joining.fits and joining.edges:

@@ -230,7 +230,7 @@ class _Check:
             self.errors.append(
                 Finding(
                     "found no two items that share an entity, expected some: the item graph would have no edge",
-                    "add facts that several items have in common, such as categories or makers",
+                    "add facts that several items share, such as categories or makers",
                     "kg",
                 )
             )
@@ -241,7 +241,7 @@ class _Check:
         if joining.density == 1:
             self.errors.append(
                 Finding(
-                    f"item graph: s_m {joining.s_m}: found an edge between every two items, which tells none from another",
+                    f"item graph: s_m {joining.s_m}: found an edge between every two items, which tells nothing apart",
                     "take a higher s_m, or add facts that only some items have",
                 )
             )

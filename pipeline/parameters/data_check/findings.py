@@ -181,7 +181,7 @@ class _TableCheck:
             return
         alike = _alike(ids.filter(unknown).unique()).is_in(_alike(known).implode()).mean()
         advice = (
-            "the ids are written in another way there (spaces, capitals, leading zeros or '.0'): write them alike"
+            "the ids are written differently there (spaces, capitals, leading zeros or '.0'): write them the same way"
             if isinstance(alike, float) and alike > 0.5
             else f"add the items to {items.table.file}, or remove these rows"
         )
@@ -223,8 +223,8 @@ class _TableCheck:
             index = int(spaced.arg_true()[0])
             self.warnings.append(
                 Finding(
-                    f"found {column.values[index]!r} with spaces around it, which makes another id than without",
-                    "remove them, here and in the other tables, if they mean nothing",
+                    f"found {column.values[index]!r} with spaces around it, which makes it another id",
+                    "if they mean nothing, remove them here and in the other tables",
                     self.table.file,
                     name,
                     self.table.row(index),
@@ -305,14 +305,14 @@ def of_links(tables: TidyTables, links_file: str, kg_file: str) -> tuple[list[Fi
     if unknown.all():
         found = Finding(
             f"found no entity that {kg_file} knows, the first is {first!r}; expected heads or tails of its triples",
-            "name the entities alike in both tables",
+            "use the same entity names in both tables",
             links_file,
             "entity_id",
         )
         return [found], []
     found = Finding(
         f"found {first!r}, which no triple of {kg_file} is about: such an item has no neighbours",
-        "fine for a few; are the entities named alike in both tables?",
+        "fine for a few; do both tables use the same entity names?",
         links_file,
         "entity_id",
         count=int(unknown.sum()),

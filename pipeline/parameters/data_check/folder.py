@@ -79,7 +79,7 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
     if kind not in ("tables", "atomic"):
         if rename:
             raise InputError(
-                f"--rename: found {next(iter(rename))!r}, but {folder} is {kind}, which has names of its own"
+                f"--rename: found {next(iter(rename))!r}, but {folder} is {kind}, whose column names are fixed"
             )
         return _published(folder, kind)
     raw: dict[str, RawTable] = {}

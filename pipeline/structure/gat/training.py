@@ -123,6 +123,6 @@ def _finite(loss: torch.Tensor, epoch: int) -> float:
     value = float(loss.detach())
     if not np.isfinite(value):
         raise InputError(
-            f"train_gat: found a loss of {value} in epoch {epoch}; expected a finite one; a lower learning_rate helps"
+            f"train_gat: found a loss of {value} in epoch {epoch}; expected a finite number; try a lower learning_rate"
         )
     return value

@@ -41,7 +41,8 @@ class Catalogue:
         for text, item in zip(texts, found, strict=True):
             if not self.titles.names(text, item):
                 print(
-                    f"note: {text!r} is taken for {self.titles.shown(item)} id:{self.titles.ids[item]}", file=sys.stderr
+                    f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}",
+                    file=sys.stderr,
                 )
         return list(dict.fromkeys(found))
 

@@ -137,7 +137,7 @@ def _sum(contributions: Sequence[Contribution], shown: int, titles: Titles) -> l
 
 def _kind(kind: Kind, count: int) -> str:
     if kind == "bias":
-        return "the item itself, whoever asks"
+        return "the item itself, for any user"
     return f"they {kind} ({count} {'item' if count == 1 else 'items'})"
 
 

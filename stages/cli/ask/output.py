@@ -41,7 +41,7 @@ class Answer:
             InputError: Parquet without a file, or a file that cannot be written.
         """
         if form == "parquet" and output is None:
-            raise InputError("--format parquet: found no --output, expected a file: Parquet is no text")
+            raise InputError("--format parquet: found no --output, expected a file: Parquet cannot be printed")
         content = self._as(form)
         if output is None:
             sys.stdout.write(content.decode())

@@ -36,7 +36,9 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
         InputError: neither a user nor any like or dislike, or both; an unknown user or item; an item both liked and disliked.
     """
     if user is not None and (likes or dislikes):
-        raise InputError("found --user and --like or --dislike, expected either a user or what somebody else likes")
+        raise InputError(
+            "found --user and --like or --dislike, expected either a user, or what somebody likes and dislikes"
+        )
     if user is not None:
         person = trained.person_of(user)
         counts = ", ".join(
@@ -46,7 +48,7 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
         record = {"user_id": user, "likes": len(person.likes), "dislikes": len(person.dislikes)}
         return Asked(person, f"user {user} ({counts})", record)
     if not likes and not dislikes:
-        raise InputError("found nobody, expected --user with an id, or --like and --dislike with titles")
+        raise InputError("found no user, expected --user with an id, or --like and --dislike with titles")
     catalogue = trained.catalogue
     liked, disliked = catalogue.find(*likes), catalogue.find(*dislikes)
     both = [item for item in liked if item in disliked]

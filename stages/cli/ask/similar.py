@@ -36,7 +36,7 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     for kind, rows_of_kind in vectors.items():
         if not rows_of_kind[asked].any():
             raise InputError(
-                f"--by {by}: {titles.shown(asked)} has {NOTHING[kind]}, so that nothing can be like it by {kind}"
+                f"--by {by}: {titles.shown(asked)} has {NOTHING[kind]}, so nothing can be similar to it by {kind}"
             )
     found = most_similar(vectors, asked, count)
     cosines = {f"by_{kind}": values for kind, values in found.cosines.items()} if len(vectors) > 1 else {}

@@ -65,7 +65,7 @@ def test_links_of_items_that_the_data_set_lacks_are_left_out_with_a_remark(tmp_p
     tables = source(folder_of(tmp_path, link=FILES[".link"] + "99\tm.9\n")).read()
     assert tables.item_entities.rows() == [("10", "m.1"), ("20", "m.2")]
     (remark,) = tables.remarks
-    assert remark.endswith("films.link: 1 links of items that the data set lacks are left out")
+    assert remark.endswith("films.link: 1 links of items that are not in the data set are left out")
 
 
 def test_an_interaction_with_an_item_that_the_item_file_lacks_is_a_mistake(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_a_graph_of_ones_own_takes_the_place_of_genres(tmp_path: Path) -> None:
         tables = source(folder, kg_triples=triples, kg_links=links).read()
         assert tables.kg.equals(KG)
         assert tables.item_entities.rows() == [("1193", "m.1"), ("661", "m.2")]
-        assert tables.remarks == [f"{folder}/{links}: 1 links of items that the data set lacks are left out"]
+        assert tables.remarks == [f"{folder}/{links}: 1 links of items that are not in the data set are left out"]
 
 
 def test_a_graph_of_ones_own_is_two_files_that_are_there(tmp_path: Path) -> None:

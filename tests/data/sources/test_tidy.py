@@ -243,7 +243,7 @@ def test_links_of_unknown_items_are_left_out_with_a_remark_where_that_is_allowed
     links = pl.DataFrame({"item_id": ["z", "a", "y"], "entity_id": ["e", "e", "e"]})
     tidied = tables(links=links, links_may_name_unknown_items=True)
     assert tidied.item_entities.rows() == [("a", "e")]
-    assert tidied.remarks == ["links.csv: 2 links of items that the data set lacks are left out"]
+    assert tidied.remarks == ["links.csv: 2 links of items that are not in the data set are left out"]
     with pytest.raises(
         InputError, match=r"^links\.csv: found no link of the items in items\.csv, expected at least one"
     ):
@@ -285,7 +285,7 @@ def test_a_published_data_set_is_mended_and_each_change_is_remarked() -> None:
         "links.csv: 1 repeated links: the first of each counts",
         "interactions.parquet: 1 of 5 interactions with items that items.csv lacks are left out",
         "interactions.parquet: 2 repeated interactions: the latest of each counts",
-        "links.csv: 1 links of items that the data set lacks are left out",
+        "links.csv: 1 links of items that are not in the data set are left out",
     ]
 
 

@@ -144,7 +144,7 @@ CAUTIONS: dict[str, tuple[Callable[[Tables], Tables], str]] = {
     "half linked": (half_linked, "100 of 200 items have no entity"),
     "no text": (no_text, "found no column of text"),
     "half without text": (half_without_text, "100 of 200 have no text"),
-    "bad name": (bad_name, "column my-tags: found a name that cannot stand in a text template"),
+    "bad name": (bad_name, "column my-tags: found a name that cannot be used in a text template"),
     "wrong links": (wrong_links, "no fact of the knowledge graph goes along with any category"),
 }
 

@@ -164,8 +164,8 @@ def test_the_first_row_is_counted_as_its_file_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ids", "hint"),
     [
-        (lambda c: pl.concat_str(c.cast(pl.String), pl.lit(".0")), "in another way"),
-        (lambda c: pl.concat_str(pl.lit("00"), c.cast(pl.String)), "in another way"),
+        (lambda c: pl.concat_str(c.cast(pl.String), pl.lit(".0")), "differently"),
+        (lambda c: pl.concat_str(pl.lit("00"), c.cast(pl.String)), "differently"),
         (lambda c: pl.concat_str(pl.lit("tt"), c.cast(pl.String)), "are both keyed by the same ids?"),
     ],
 )

@@ -262,7 +262,7 @@ def test_a_complete_graph_is_an_error() -> None:
 
 
 def test_a_loss_that_is_not_finite_is_an_error(world: tuple[NDArray[np.float32], pl.DataFrame]) -> None:
-    with pytest.raises(InputError, match=r"^train_gat: found a loss of nan in epoch 1; expected a finite one"):
+    with pytest.raises(InputError, match=r"^train_gat: found a loss of nan in epoch 1; expected a finite number"):
         train_gat(np.full((25, 8), np.nan, dtype=np.float32), directed(world[1]), config(), 1)
 
 
