@@ -12,6 +12,7 @@ from tests.repository import ROOT
 
 TRACKED = (
     "pipeline",
+    "stage",
     "stages",
     "ablations/dvc.yaml",
     "dvc.yaml",

@@ -47,7 +47,7 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Entry) -> 
     else:
         assert entry["matrix"] == stage.over
     options = {name: f" --{name} ${{item.{name}}}" for name in ("variant", "baseline", "structure")}
-    expected = f"python -m stages.{stage.module} --dataset {stage.dataset}"
+    expected = f"./stage {stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
     assert stage.definition["cmd"] == expected + group

@@ -29,17 +29,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return clone
 
 
-def run(project: Clone, *command: str) -> str:
-    """What `python -m ...` prints, in the clone."""
-    python, flag, module, *arguments = command
-    assert (python, flag) == ("python", "-m")
-    result = run_module(module, *arguments, folder=project.folder)
+def run(project: Clone, command: str, *arguments: str) -> str:
+    """What `./stage NAME ARGUMENTS` prints, in the clone."""
+    script, name, *given = [*command.split(), *arguments]
+    assert script == "./stage"
+    result = run_module(f"stages.{name}", *given, folder=project.folder)
     assert result.code == 0, result.err
     return result.out
 
 
 def crmman(project: Clone, *arguments: str) -> str:
-    return run(project, "python", "-m", "stages.cli", *arguments)
+    return run(project, "./stage cli", *arguments)
 
 
 def commands_behind(project: Clone, stage: str) -> list[str]:
@@ -67,10 +67,10 @@ def test_from_a_folder_to_recommendations(project: Clone) -> None:
     assert command.startswith("dvc repro compare@recipes")
     # Only what is new runs: the other data set would be fetched over the network.
     commands = commands_behind(project, "compare@recipes")
-    assert "python -m stages.compare --dataset recipes" in commands
+    assert "./stage compare --dataset recipes" in commands
     assert "ml-100k" not in "".join(commands)
     for line in commands:
-        run(project, *line.split())
+        run(project, line)
     metrics = json.loads((project.folder / "metrics/recipes.json").read_text())
     assert "crmman-plus" in metrics
 
