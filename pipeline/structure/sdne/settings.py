@@ -28,5 +28,6 @@ class SdneConfig(Config):
     sampled_columns: int = Field(
         ge=0,
         description="0: each row is reconstructed whole; otherwise in its edges, and in this many columns, drawn for each batch, "
-        "that stand for all the others: cost and memory then grow with the edges and not with the square of the items",
+        "that stand for all the others: memory then grows with the edges and not with the square of the items, "
+        "and so does cost but for a small part",
     )
