@@ -22,6 +22,7 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
+from pipeline.common.config import validated
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import edge_index, incidence_of
@@ -92,7 +93,7 @@ def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
         initial,
         edge_index(edges_of(config.structure_source or None).read(dataset)),
         weights.read(dataset),
-        partial(TwoLayerGat, config=GatConfig.model_validate(weights.about(dataset))),
+        partial(TwoLayerGat, config=validated(GatConfig, weights.about(dataset), f"{weights.at(dataset)}: ")),
     )
     return ItemInputs(text, structure, entities, gat)
 

@@ -210,16 +210,14 @@ def bound(folder: Path, profile: str, changes: dict[str, object]) -> Bound:
     coding = 2 * entries * first + 2 * items * inner
     if config.sampled_columns:
         a_pass += 6 * entries * first
-    rows = min(items, columns + entries / steps) if config.sampled_columns else items
-    adam = steps * 2 * rows * first * 4 * 7
+    adam = steps * 2 * items * first * 4 * 7
     return Bound(
         operations=config.epochs * a_pass + coding,
         moved=config.epochs * adam,
         counted=f"{config.epochs} x 6 x {items:,} rows x {columns:,} columns x {first} in the last layer, forwards and twice backwards, "
         f"and the sums over {entries:,} entries in the first; in each of {steps} steps a pass the two matrices by items, their gradient "
-        "and both moments are read and all but the gradient written, 7 x 4 bytes a number"
-        + (", of the rows met at most" if config.sampled_columns else "")
-        + "; the batch's reconstruction stays in the cache",
+        "and both moments are read and all but the gradient written, 7 x 4 bytes a number; "
+        "the batch's reconstruction stays in the cache",
     )
 
 

@@ -14,5 +14,5 @@ class ItemGraphConfig(Config):
 
 class RewiringConfig(Config):
     rewire: bool = Field(
-        description="Rewire the item graph at random, every item keeping its number of edges: what does its content give?"
+        description="Rewire the item graph at random, keeping every item's number of edges, to see what its content gives"
     )

@@ -44,7 +44,7 @@ class StageSettings(Config):
 Changeable = Literal["embed_text", "init_sdne", "train_gat", "train_users", "baselines", "compare", "recommend"]
 Change = Annotated[
     dict[str, object] | None,
-    Field(description="What changes for this data set in the section of that name; null: nothing"),
+    Field(description="Changes to the section of the same name for this data set; null: none"),
 ]
 
 
@@ -56,7 +56,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
     init_sdne: Change
     train_gat: Change
     train_users: dict[str, object] | None = Field(
-        description="What changes for this data set in every variant, e.g. `{epochs: 5}`; null: nothing"
+        description="Changes to every variant for this data set, e.g. `{epochs: 5}`; null: none"
     )
     baselines: Change
     compare: Change

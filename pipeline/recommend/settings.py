@@ -8,7 +8,7 @@ from pipeline.common.config import Config
 
 
 class RecommendConfig(Config):
-    top: int = Field(ge=1, le=10_000, description="Items recommended to each user, at most")
+    top: int = Field(ge=1, le=10_000, description="At most this many items are recommended to each user")
     reasons: int = Field(
         ge=0,
         le=1_000,

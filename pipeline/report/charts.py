@@ -200,7 +200,7 @@ def map_chart(
     return drawn(
         rows,
         "container",
-        "Items in the plane; near ones have similar vectors",
+        "Items in the plane; those close together have similar vectors",
         mark={"type": "circle", "stroke": "var(--paper)", "strokeWidth": 0.5},
         encoding=encoding,
         params=[{"name": "shown", "value": ""}],

@@ -17,7 +17,7 @@ EXPLAINED = {
     "items drawn at random.",
     "impression": "Of the items that the person did rate in the test split, do the likes come before the dislikes?",
     "ranking": "All items that the person had not rated before are ranked: how many of the test split's likes come out on top? "
-    "Coverage is the share of all items that stand in anybody's first ten.",
+    "Coverage is the share of all items that are in anybody's top ten.",
 }
 
 

@@ -52,4 +52,6 @@ def split_sentence(interactions: pl.DataFrame) -> str:
     """
     sizes = dict(interactions["split"].value_counts().iter_rows())
     train, valid, test = (f"{sizes.get(part, 0):,}" for part in ("train", "valid", "test"))
-    return f"{train} ratings train the models, {valid} choose their settings, and {test} are seen once, for the figures below."
+    return (
+        f"{train} ratings train the models, {valid} choose their settings, and {test} are kept for the figures below."
+    )

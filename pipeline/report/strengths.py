@@ -53,7 +53,7 @@ PANELS = {
         ITEM_SLICES,
         WITHIN,
         "ndcg@10",
-        "Ranked among their like, by item popularity",
+        "Ranked among items of similar popularity",
         "NDCG@10 within the slice",
     ),
     "history": Panel(HISTORY, USER_SLICES[HISTORY], "ranking", "ndcg@10", "Users by length of history", "NDCG@10"),
@@ -62,7 +62,7 @@ PANELS = {
 WHO = {POPULARITY: "{} items", HISTORY: "users with a {} history", DISLIKES: "users with {} dislikes"}
 SLICES_EXPLAINED = (
     f"Cold items have at most {COLD_LIKES} likes in training; head items are the most liked ones that hold half of all other likes; "
-    "the tail is the rest. Users are parted into thirds."
+    "the tail is the rest. Users are split into thirds."
 )
 
 

@@ -56,4 +56,4 @@ class StructureConfig(SdneConfig):
 class StructureEntry(RewiringConfig):
     """An entry of `structures`: another way to make structural vectors."""
 
-    init_sdne: dict[str, object] = Field(description="What changes in the profile's settings of that stage")
+    init_sdne: dict[str, object] = Field(description="Changes to the settings of that stage")

@@ -78,7 +78,7 @@ class VariantConfig(Config):
         default=0.4,
         ge=0,
         le=10,
-        description="How much judge counts beside meet where all items are ranked; of no use with click or like",
+        description="Weight of judge beside meet when all items are ranked; ignored with click or like",
     )
     biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
@@ -112,10 +112,10 @@ class VariantConfig(Config):
     weight_decay: float = Field(default=0.0, ge=0, le=1, description="Of AdamW")
     batch_users: int = Field(default=256, ge=1, description="Users per step; small batches overfit")
     epochs: int = Field(default=60, ge=1, description="At most this many; the learning rate falls linearly over them")
-    validate_every: int = Field(default=1, ge=1, description="Epochs from one look at the validation split to the next")
+    validate_every: int = Field(default=1, ge=1, description="Evaluate on the validation split every so many epochs")
     patience: int = Field(default=10, ge=1, description="Epochs without a better validation figure before stopping")
     training_seed: int = Field(
-        default=0, ge=0, lt=1000, description="Another number is another training run on the same split and structure"
+        default=0, ge=0, lt=1000, description="Change it for another training run on the same split and structure"
     )
     early_stopping_by: Annotated[list[Figure], Field(min_length=1)] = Field(
         default=["ranking.ndcg@10"], description="Validation figures whose sum picks the epoch"

@@ -38,14 +38,14 @@ def reference() -> str:
         "Top level",
         "",
         RunConfig,
-        "Beside the sections that are described below.",
+        "Besides the sections described below.",
     )
     parts += _field_rows("", Parameters, "run_variants", "run_baselines", "ablations", "profiles")
     parts += _section(
         "Data sets",
         "datasets.NAME.",
         TextTemplateConfig,
-        "One entry for each data set. What several share stands in `dataset_defaults` and is taken over by the merge key `<<: *dataset`.",
+        "One entry for each data set. What they share is in `dataset_defaults`, merged in by `<<: *dataset`.",
     )
     parts += _rows("datasets.NAME.", DatasetConfig)
     parts += _rows("datasets.NAME.", ItemGraphConfig)
@@ -57,14 +57,14 @@ def reference() -> str:
         "Variants",
         "variants.NAME.",
         VariantConfig,
-        "Models of the users. `run_variants` says which of them are trained; `datasets.NAME.train_users` lays changes over all "
-        "of these and over the ablations, for one data set.",
+        "Models of the users. `run_variants` says which of them are trained; `datasets.NAME.train_users` changes settings in all "
+        "of these and in the ablations, for one data set.",
     )
     parts += _section(
         "Ablations",
         "ablations.NAME.",
         Ablation,
-        "Beside `of`, any setting of a variant that is another one here. `ablations/dvc.yaml` lists the variants that ablations "
+        "Besides `of`, any setting of a variant that differs. `ablations/dvc.yaml` lists the variants that ablations "
         "are of; an ablation of another one needs a line there.",
     )
     parts += _section(

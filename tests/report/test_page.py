@@ -144,7 +144,7 @@ def test_the_last_variant_recommends_and_the_last_that_can_runs_in_the_page() ->
     both = report("plain", "attentive")
     assert (both.shown, both.playable, both.refused) == ("attentive", "plain", {"attentive": "its views use attention"})
     text = Page(page("plain", "attentive")).text
-    assert "attentive knows them by the training split alone" in text
+    assert "attentive knows only their training split" in text
     assert "plain runs in this page" in text
     assert "attentive cannot run here: its views use attention." in text
     later = report("attentive", "plain", "together")
@@ -154,7 +154,7 @@ def test_the_last_variant_recommends_and_the_last_that_can_runs_in_the_page() ->
 def test_where_no_model_can_run_the_page_says_so_in_its_place() -> None:
     alone = Page(page("attentive"))
     assert report("attentive").playable is None
-    assert "No model of this run can be computed in a page: attentive: its views use attention." in alone.text
+    assert "No model of this run can run in a page: attentive: its views use attention." in alone.text
     assert not [attributes for attributes in alone.of("input") if attributes.get("id") == "search"]
     assert json.loads(alone.scripts[0])["model"] == {}
 

@@ -341,7 +341,7 @@ def test_the_model_finds_the_planted_tastes(finished: Finished) -> None:
 
 
 def test_the_summary_shows_the_stored_table_and_what_each_stage_took(finished: Finished) -> None:
-    result = finished.workspace.run("summary")
+    result = finished.workspace.run("cli.summary")
     assert result.code == 0
     table = finished.results["compare"].out.split("items\n\n")[1].split("\n\n[")[0]
     assert table.strip() in result.out
@@ -372,13 +372,13 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "compare_ablations": "Lay ablations beside the variant",
         "recommend": "Recommend to every user what they have not rated",
         "report": "One HTML file about a data set",
-        "summary": "What a run took, stage by stage",
+        "cli.summary": "What a run took, stage by stage",
     }
     for stage, purpose in purposes.items():
         code, out, err = fresh.call(stage, "--help")
         assert code == 0, err
         assert purpose in " ".join(out.split())
-        assert ("--dataset" in out) == (stage not in ("validate", "summary"))
+        assert ("--dataset" in out) == (stage not in ("validate", "cli.summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
         assert ("--structure" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))
     assert fresh.files() == {}

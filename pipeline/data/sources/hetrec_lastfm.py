@@ -24,11 +24,11 @@ TAGS_IN_TEXT = 5
 
 class HetrecLastfmSource(FilesSource):
     type: Literal["hetrec-lastfm"] = Field(description="HetRec 2011 Last.fm 2K")
-    min_plays: int = Field(default=1, ge=1, description="Whoever played an artist this often likes it")
+    min_plays: int = Field(default=1, ge=1, description="Plays of an artist from which on it counts as liked")
     fewer_plays: Literal["drop", "dislike"] = Field(
         default="drop", description="What fewer plays are: nothing, or a dislike"
     )
-    min_taggers: int = Field(default=2, ge=1, description="So many people must have given an artist a tag")
+    min_taggers: int = Field(default=2, ge=1, description="An artist has a tag if at least this many people gave it")
 
     def read(self) -> TidyTables:
         """Read and check the data set.

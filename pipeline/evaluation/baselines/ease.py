@@ -124,9 +124,9 @@ class SignedEaseGrid(Grid):
 
     l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
     dislike_weight: list[Annotated[float, Field(ge=0)]] = Field(
-        min_length=1, description="How much a dislike counts against a like's 1"
+        min_length=1, description="Weight of a dislike, where a like has 1"
     )
-    max_items: int = Field(ge=1, description="As of EASE, of rated items")
+    max_items: int = Field(ge=1, description="As for EASE, counting rated items")
 
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
         return {

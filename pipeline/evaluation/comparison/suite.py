@@ -27,7 +27,7 @@ def alone(systems: Iterable[str]) -> Runs:
 
 
 class ComparisonConfig(Config):
-    bootstrap_samples: int = Field(ge=20, description="Resamplings of users for each 95% interval")
+    bootstrap_samples: int = Field(ge=20, description="Resamples of users for each 95% interval")
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ if (data.model.titles) {
     at("clear").hidden = chips.length === 0;
     at("hint").textContent = chips.length
       ? "Recommended to you"
-      : "With nothing liked yet: what it would show to anybody";
+      : "Nothing liked yet: this is what everybody would see";
   }
 
   // In the words of pipeline/explain/sentence.py, which a test compares.

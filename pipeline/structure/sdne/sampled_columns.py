@@ -15,8 +15,8 @@ The two matrices with a row for each item (of the first layer, and of the last) 
 With S = M all is exact.
 
 A step meets rows of these two matrices for the drawn and for the batch's neighbours, and no others. They are taken out, each once,
-and the loss is that of the small network they make. Adam passes over both matrices in every step, fused: for M / batch steps that
-is M^2 h / batch in all, which at 100,000 items is a small part of the rest.
+and the loss is that of the small network they make. Adam passes over both matrices in every step, fused: M^2 h / batch in all,
+which up to 100,000 items took no longer than moving the rows met alone (docs/large_catalogues.md).
 
 A pass costs O(edges h + M S h + M^2 h / batch) instead of O(M^2 h); a batch's memory is O((its edges + S) h + batch S) beside the weights.
 """

@@ -20,7 +20,7 @@ class SdneConfig(Config):
     beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
     nu: float = Field(ge=0, description="Weight of the L2 term")
     learning_rate: float = Field(gt=0, le=1, description="Of Adam")
-    batch_size: int = Field(ge=1, description="Items, each with its adjacency row, to a step")
+    batch_size: int = Field(ge=1, description="Adjacency rows per step")
     epochs: int = Field(ge=1, description="At most this many passes over all rows")
     tolerance: float = Field(
         ge=0, lt=1, description="Stop when five passes lower the loss by less than this share; 0: never"
@@ -28,5 +28,6 @@ class SdneConfig(Config):
     sampled_columns: int = Field(
         ge=0,
         description="0: each row is reconstructed whole; otherwise in its edges, and in this many columns, drawn for each batch, "
-        "that stand for all the others: cost and memory then grow with the edges and not with the square of the items",
+        "that stand for all the others: memory then grows with the edges and not with the square of the items, "
+        "and so does cost but for a small part",
     )

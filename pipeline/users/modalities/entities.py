@@ -12,16 +12,13 @@ from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors
 
 
 class EntityVectors(ModalityVectors):
-    """Needs N_i.
+    """Reads N_i."""
 
-    Raises:
-        ValueError: the inputs have none.
-    """
+    needs = ("entities",)
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)
-        if inputs.entities is None:
-            raise ValueError("the modality `entities` needs the items' entities")
+        assert inputs.entities is not None
         # SciPy's form beside PyTorch's: it gives some of its rows at once, and PyTorch's searches them all.
         self._bags = shared_bags(inputs.entities)
         self.register_buffer("bag", _as_tensor(self._bags), persistent=False)

@@ -10,7 +10,7 @@ from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors, 
 
 
 class IdVectors(ModalityVectors):
-    """Needs nothing but the number of items."""
+    """Reads nothing but the number of items."""
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)

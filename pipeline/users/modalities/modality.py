@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -22,11 +24,20 @@ class ModalityVectors(nn.Module):
         added: modalities are added up, as `linear` and `gated` fusion do: all are that wide, and start small.
 
     Attributes:
+        needs: which of the inputs it reads.
         width: of its vectors: the one asked for, unless it says otherwise.
+
+    Raises:
+        ValueError: an input that it needs is not there.
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__()
+        for name in self.needs:
+            if getattr(inputs, name) is None:
+                raise ValueError(f"{type(self).__name__} needs the items' {name}, found none")
         self.width = width
 
     def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class StructureVectors(ModalityVectors):
-    """Needs p'', standardised; with `finetune_gat` the GAT's own inputs and weights. As wide as p'' where modalities are not added up."""
+    """Reads p'', standardised, or the GAT's own inputs and weights where they are given.
+
+    As wide as p'' where modalities are not added up.
+    """
+
+    needs = ("structure",)
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)

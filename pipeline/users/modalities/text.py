@@ -10,7 +10,9 @@ from pipeline.users.modalities.modality import PROJECTED_SPREAD, ModalityVectors
 
 
 class TextVectors(ModalityVectors):
-    """Needs t'_1, standardised."""
+    """Reads t'_1, standardised."""
+
+    needs = ("text",)
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)
