@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 
 from pipeline.artifacts.kinds import Table, Tensors
-from pipeline.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pipeline.data.dataset import Dataset
 
 DATASET = "ml-100k"
 
@@ -39,6 +40,8 @@ def of_users(users: NDArray[np.int64], interactions: pl.DataFrame, candidates: p
         candidates: user, item, split.
         items: number of items.
     """
+    from pipeline.data.dataset import Dataset
+
     numbers = pl.DataFrame({"user": users.astype(np.int32)}).with_row_index("number")
 
     def of_them(frame: pl.DataFrame) -> pl.DataFrame:

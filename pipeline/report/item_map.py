@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +37,6 @@ def project(vectors: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float64
     Args:
         vectors: (items, width).
     """
-    from threadpoolctl import threadpool_limits
-
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
     with threadpool_limits(1):
@@ -50,6 +49,7 @@ def project(vectors: NDArray[np.floating[Any]], seed: int) -> NDArray[np.float64
 
 
 def _by_neighbours(reduced: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    # It takes a second to load, in which the page's library is being made.
     from sklearn.manifold import TSNE
 
     start = _first_two(reduced)

@@ -11,6 +11,8 @@ from functools import cache
 from subprocess import PIPE, CalledProcessError, Popen
 from typing import Any
 
+import vl_convert
+
 Spec = dict[str, Any]
 INK, FAINT, LINES, ACCENT, GOOD = "var(--ink)", "var(--faint)", "var(--line)", "var(--c1)", "var(--good)"
 # Systems and genres; what comes after them is grey.
@@ -50,8 +52,6 @@ def drawn(values: list[Spec], height: int | str, about: str, **parts: Any) -> Sp
         about: what is shown, for those who do not see it.
         parts: of the Vega-Lite specification: mark and encoding, or layer; params.
     """
-    import vl_convert
-
     spec = {
         "data": {"values": values},
         "width": "container",

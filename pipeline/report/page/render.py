@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report.figures import ProtocolTable
 from pipeline.report.key_numbers import KeyNumber
@@ -73,8 +74,6 @@ class Report:
 
 def render(report: Report) -> str:
     """The page; the same report gives the same text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

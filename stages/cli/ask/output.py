@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from pipeline.common.errors import InputError
 
@@ -74,10 +78,6 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
         rows: of cells.
         right: headings of columns that are aligned to the right: numbers.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     laid_out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for place, heading in enumerate(headings):
         last = place == len(headings) - 1
@@ -92,8 +92,6 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
 
 def columns(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Lines of a text and a number each, the numbers one below the other."""
-    from rich.cells import cell_len
-
     width = max(cell_len(text) for text, _ in rows)
     digits = max(len(number) for _, number in rows)
     return [f"{text}{' ' * (width - cell_len(text))}  {number:>{digits}}" for text, number in rows]
