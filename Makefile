@@ -11,6 +11,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# pip, and not uv: that reads none of pip's configuration, and may install another build of PyTorch, gigabytes larger.
+# Python compiles what it imports, which is a small part of what is installed.
+PIP_INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 # Stages are run as `python -m ...`: the environment's python must be the first on the path.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 DATASET ?= ml-100k
@@ -63,20 +66,20 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) found, Python 3.11 or newer expected; name one by: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m $(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
 	@# karateclub's pins are of 2021; it runs on current releases, so it goes in without them. `pip check` will complain.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps karateclub==1.3.3
+	$(BIN)/python -m $(PIP_INSTALL) --no-deps karateclub==1.3.3
 	@touch $(READY)
 
 $(BENCH_READY): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m $(PIP_INSTALL) --constraint constraints.txt --editable '.[bench]'
 	@touch $(BENCH_READY)
 
 $(PEERS_READY): benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	$(PEERS)/bin/python -m $(PIP_INSTALL) --requirement benchmarks/peers/requirements.txt
 	@# RecBole pins ray, colorama and others that these models do without; benchmarks/peers/shims.py has the rest.
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps recbole==1.2.1
+	$(PEERS)/bin/python -m $(PIP_INSTALL) --no-deps recbole==1.2.1
 	@touch $(PEERS_READY)
 
 clean:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,9 @@ class Dataset:
 
     def matrix(self, pairs: Pairs) -> csr_matrix:
         ones = np.ones(len(pairs), dtype=np.float32)
+        # Here, since checks of the settings import this module and would wait for scipy.
+        from scipy.sparse import csr_matrix
+
         return csr_matrix((ones, (pairs.users, pairs.items)), shape=(self.users, self.items))
 
     def _pairs(self, condition: pl.Expr) -> Pairs:

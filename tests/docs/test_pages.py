@@ -9,6 +9,8 @@ import pytest
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
+from pipeline.artifacts.evaluation import METRICS
+from pipeline.evaluation.comparison.markdown import number
 from tests.docs.console import NOT_RUN, PAGES, typed
 from tests.repository import ROOT
 
@@ -65,3 +67,17 @@ def test_every_page_is_in_the_navigation_and_the_built_site_fetches_nothing(
     assert [page.name for page in pages if re.search("|".join(fetched), page.read_text("utf-8"))] == []
     styles = [page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.css")]
     assert [text for text in styles if re.search(r"url\([\"']?(?:https?:)?//", text)] == []
+
+
+def test_the_tours_table_has_the_committed_figures() -> None:
+    text = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+    metrics = METRICS.read("ml-100k", ROOT)
+    (table,) = re.findall(r"```text\n(ctr .*?)```", text, re.DOTALL)
+    found = 0
+    for part in table.split("\n\n"):
+        (protocol, *names), *rows = (line.split() for line in part.splitlines())
+        for system, *cells in rows if protocol in ("ctr", "impression", "ranking") else ():
+            figures = [cell.lstrip("*") for cell in cells if not cell.startswith("±")]
+            assert figures == [number(metrics[system][protocol][name]) for name in names], (system, protocol)
+            found += 1
+    assert found == 3 * len(metrics)
