@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.in_process import run_module
 from tests.repository import ROOT
 
 TRACKED = (
@@ -21,6 +23,15 @@ TRACKED = (
     ".gitignore",
     ".dvc/config",
 )
+# DVC has no command for it: with --dry it fails where an input has not been made yet.
+COMMANDS = """
+import json, sys
+from dvc.repo import Repo
+from networkx import dfs_postorder_nodes
+repo = Repo()
+stages = {each: None for wanted in repo.stage.collect(sys.argv[1]) for each in dfs_postorder_nodes(repo.index.graph, wanted)}
+print(json.dumps([stage.cmd for stage in stages]))
+"""
 
 
 class Clone:
@@ -32,7 +43,8 @@ class Clone:
             source, target = ROOT / name, folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+                # With what Python and Numba compiled of it, so that no process does so once more; not what they are about to.
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.pyc.*", "*.tmp.*"))
             else:
                 shutil.copy(source, target)
         self.run("git", "init", "--quiet")
@@ -41,6 +53,18 @@ class Clone:
         self.run("git", "add", "--all")
         identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
         self.run("git", *identity, "commit", "--quiet", "--message", "state")
+
+    def commands(self, target: str) -> list[str]:
+        """What `dvc repro TARGET` runs where nothing has run yet, in an order in which data flows."""
+        return list(json.loads(self.run(sys.executable, "-c", COMMANDS, target)))
+
+    def run_here(self, command: str) -> str:
+        """What a command of a stage prints, run in the tests' own process."""
+        script, stage, *arguments = command.split()
+        assert script == "./stage"
+        result = run_module(f"stages.{stage}", *arguments, folder=self.folder)
+        assert result.code == 0, result.err
+        return result.out
 
     def run(self, *command: str, code: int = 0) -> str:
         """What a command prints, errors included, in the clone."""

@@ -1,7 +1,7 @@
 """Run `python -m MODULE ARGUMENTS` inside the tests' own process, which spares the seconds that a new one takes to start.
 
 What a process of its own starts from, the module finds here as well: its command line, a folder to work in, PyTorch's and
-NumPy's state as imports leave it, warnings that are shown. `tests/stages/test_runs.py` holds what stages write this way against
+NumPy's state as imports leave it, warnings that are shown. `tests/test_dvc_repro.py` holds what stages write this way against
 what they write as processes, byte for byte.
 """
 

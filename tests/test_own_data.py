@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import polars as pl
@@ -29,27 +28,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return clone
 
 
-def run(project: Clone, command: str, *arguments: str) -> str:
-    """What `./stage NAME ARGUMENTS` prints, in the clone."""
-    script, name, *given = [*command.split(), *arguments]
-    assert script == "./stage"
-    result = run_module(f"stages.{name}", *given, folder=project.folder)
+def crmman(project: Clone, *arguments: str) -> str:
+    result = run_module("stages.cli", *arguments, folder=project.folder)
     assert result.code == 0, result.err
     return result.out
-
-
-def crmman(project: Clone, *arguments: str) -> str:
-    return run(project, "./stage cli", *arguments)
-
-
-def commands_behind(project: Clone, stage: str) -> list[str]:
-    """What `dvc repro STAGE` runs where nothing has run yet. That it does run it is seen in test_dvc_repro.py."""
-    code = (
-        "import json, sys; from dvc.repo import Repo; from networkx import dfs_postorder_nodes; repo = Repo(); "
-        "stages = dfs_postorder_nodes(repo.index.graph, *repo.stage.collect(sys.argv[1])); "
-        "print(json.dumps([stage.cmd for stage in stages]))"
-    )
-    return list(json.loads(project.run(sys.executable, "-c", code, stage)))
 
 
 def test_from_a_folder_to_recommendations(project: Clone) -> None:
@@ -65,12 +47,12 @@ def test_from_a_folder_to_recommendations(project: Clone) -> None:
     assert new in added
 
     assert command.startswith("dvc repro compare@recipes")
-    # Only what is new runs: the other data set would be fetched over the network.
-    commands = commands_behind(project, "compare@recipes")
+    # Only what is new runs: the other data set would be fetched over the network. That DVC does run it: test_dvc_repro.py.
+    commands = project.commands("compare@recipes")
     assert "./stage compare --dataset recipes" in commands
     assert "ml-100k" not in "".join(commands)
     for line in commands:
-        run(project, line)
+        project.run_here(line)
     metrics = json.loads((project.folder / "metrics/recipes.json").read_text())
     assert "crmman-plus" in metrics
 
