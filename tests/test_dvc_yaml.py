@@ -139,7 +139,7 @@ def test_a_curve_is_drawn_by_columns_that_it_has(stage: Entry) -> None:
 
 def test_git_ignores_what_must_never_be_committed() -> None:
     ignored = Path(ROOT / ".gitignore").read_text().splitlines()
-    assert {"/artifacts/", "/.checkpoints/", "/.venv/"} <= set(ignored)
+    assert {"/artifacts/", "/.checkpoints/", "/.venv"} <= set(ignored)
 
 
 def test_neither_git_nor_dvc_sees_what_is_downloaded() -> None:

@@ -1,4 +1,4 @@
-"""Items by the titles that people type: case, accents, articles, years, punctuation and slips of the pen do not matter.
+"""Items by the titles that people type: case, accents, articles, years, punctuation and typos do not matter.
 
 A text is looked for in steps, from the strict to the lenient, and the first step that finds anything decides:
 
@@ -27,8 +27,8 @@ from rapidfuzz.distance import OSA
 from pipeline.common.errors import InputError
 from pipeline.text.title import title_column, year_column
 
-# Slips of the pen: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
-LETTERS_PER_SLIP = 5
+# Typos: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
+LETTERS_PER_TYPO = 5
 # Similarity, 100 being equality, from which a title is named to somebody whose own was not found.
 RELATED = 60.0
 LISTED, NEAREST = 10, 3
@@ -249,7 +249,7 @@ class Titles:
         return [item for item, title in enumerate(self._plain) if wanted and wanted <= set(title.split())]
 
     def _nearly(self, text: str) -> list[int]:
-        """Titles that differ by a few letters. Numbers are no slips: "Rocky 6" is not Rocky V or Rocky 5."""
+        """Titles that differ by a few letters. A number is no typo: "Rocky 6" is not Rocky V or Rocky 5."""
         wanted = without_article(text)
         numbers = sorted(re.findall(r"\d+", wanted))
         for kind in ("bare", "other"):
@@ -260,12 +260,12 @@ class Titles:
                 if sorted(re.findall(r"\d+", name)) == numbers
             ]
             texts = [name for _, name in names]
-            slips = process.extract(
-                wanted, texts, scorer=OSA.distance, score_cutoff=len(wanted) // LETTERS_PER_SLIP, limit=None
+            typos = process.extract(
+                wanted, texts, scorer=OSA.distance, score_cutoff=len(wanted) // LETTERS_PER_TYPO, limit=None
             )
-            if slips:
-                fewest = min(count for _, count, _ in slips)
-                return sorted({names[place][0] for _, count, place in slips if count == fewest})
+            if typos:
+                fewest = min(count for _, count, _ in typos)
+                return sorted({names[place][0] for _, count, place in typos if count == fewest})
         return []
 
     def _nearest(self, text: str) -> list[int]:

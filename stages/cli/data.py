@@ -5,6 +5,7 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.common.errors import InputError
 from stages import PARAMS, USER_MISTAKE
 from stages.cli.help import examples
 
@@ -96,8 +98,6 @@ def check(
         _filters(min_user_interactions, linked_items_only),
     )
     if output is Format.json:
-        import json
-
         print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
         from pipeline.parameters.data_check.text import shown_check
@@ -135,7 +135,6 @@ def add(
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
     from pipeline.artifacts.kinds import Text
-    from pipeline.common.errors import InputError
     from pipeline.parameters.params import read_parameters
 
     profiles = read_parameters(PARAMS).profiles
@@ -180,7 +179,6 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
 def _wishes(
     like_threshold: float | None, s_m: int | None, text_template: str | None, rename: list[str] | None
 ) -> Wishes:
-    from pipeline.common.errors import InputError
     from pipeline.parameters.data_check.check import Wishes
 
     names = {}

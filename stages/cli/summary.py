@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNINGS
+from pipeline.common.config import look_up, read_yaml
 from pipeline.evaluation.comparison.suite import table
 from stages import PARAMS
 from stages.stage import TIMINGS, run_tool
@@ -27,8 +28,6 @@ BASELINE_STAGE = "evaluate_baselines"
 
 
 def main() -> None:
-    from pipeline.common.config import look_up, read_yaml
-
     values = read_yaml(PARAMS)
     variants, baselines = (look_up(values, (key,), str(PARAMS)) for key in ("run_variants", "run_baselines"))
     for dataset in look_up(values, ("datasets",), str(PARAMS)):

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Tensors, Text, Vectors, only
@@ -236,8 +239,6 @@ def test_a_damaged_schema_inside_a_parquet_file_is_refused(tmp_path: Path) -> No
 def test_tensors_that_are_not_what_they_should_be_are_refused(
     tmp_path: Path, arrays: dict[str, Any], message: str
 ) -> None:
-    from safetensors.numpy import save_file
-
     path = VECTORS.at("d", tmp_path)
     assert refusal(lambda: VECTORS.write(arrays, "d", tmp_path)) == f"{path}: {message}"
     assert not path.exists()
@@ -258,8 +259,6 @@ def test_damaged_safetensors_files_are_refused_wherever_they_were_cut(tmp_path: 
 
 
 def test_tensors_without_notes_say_so_in_one_line(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
-
     path = VECTORS.at("d", tmp_path)
     path.parent.mkdir(parents=True)
     for metadata in (None, {"other": "{}"}, {"about": "not JSON"}):
@@ -402,9 +401,6 @@ def test_vectors_are_two_tables_or_one_line_and_never_both(tmp_path: Path) -> No
 
 
 def test_vectors_are_fixed_size_lists_to_whoever_reads_the_files(tmp_path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
     VECTOR_TABLES.write(vector_tables(), "d", tmp_path)
     for name in ("item_vectors", "user_vectors"):
         schema = pyarrow.parquet.read_schema(VECTOR_TABLES.at("d", tmp_path) / f"{name}.parquet")

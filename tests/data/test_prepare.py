@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.artifacts.data import INTERACTIONS, UNRATED_CANDIDATES, USERS
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
 from pipeline.data.prepare import Prepared, _sample_unrated, prepare, with_likes
@@ -140,8 +141,6 @@ def test_interactions_keep_their_ratings_and_likes() -> None:
 
 
 def test_types_are_those_of_the_artifacts() -> None:
-    from pipeline.artifacts.data import INTERACTIONS, UNRATED_CANDIDATES, USERS
-
     result = prepared(world())
     for frame, table in (
         (result.interactions, INTERACTIONS),

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from pipeline.graph import link_check
 from pipeline.graph.link_check import LinkEvidence, link_evidence, link_warnings
@@ -144,8 +145,6 @@ def test_an_item_of_several_entities_has_the_facts_of_all() -> None:
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.integers(2, 30), st.integers(1, 6), st.integers(1, 5), st.integers(1, 1000), st.sampled_from([1, 10, 10**6]))
 def test_the_best_agreement_is_the_highest_correlation_of_two_columns(items, facts, categories, seed, cells) -> None:
-    from scipy.sparse import csr_matrix
-
     random = np.random.default_rng(seed)
     left = (random.random((items, facts)) < random.random(facts)).astype(float)
     right = (random.random((items, categories)) < 0.4).astype(float)

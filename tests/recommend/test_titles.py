@@ -117,10 +117,10 @@ def test_a_title_is_found_as_people_type_it(text: str, item_id: str) -> None:
         # A title that is the id of another item.
         ("187", "found 2 items, expected one, so add the year or take its id: Godfather, The (1972) id:187, 187 (1997) id:330"),
         ("Sabrina 1960", "found none from 1960, but Sabrina (1954) id:10, Sabrina (1995) id:11"),
-        ("Alien 5", "found no such title; nearest: Alien (1979) id:2"),  # a number is no slip of the pen
+        ("Alien 5", "found no such title; nearest: Alien (1979) id:2"),  # a number is no typo
         ("Rocky 6", "found no such title"),
         ("Sarafina", "found no such title"),  # Sabrina is another name
-        ("Wale", "found no such title"),  # too short for a slip
+        ("Wale", "found no such title"),  # too short for a typo
         ("xyzzyx", "found no such title"),
         ("id:999", "found no item with the id '999'"),
         ("  ?! ", "found no letter or digit"),

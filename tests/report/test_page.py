@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -164,8 +165,6 @@ def test_the_same_report_gives_the_same_text() -> None:
 
 
 def test_a_model_goes_into_the_page_and_comes_out_the_same() -> None:
-    import base64
-
     folded = shown("together")
     packed = browser_data(folded.arrays, folded.about["exponents"], ["t"] * ITEMS, [""] * ITEMS, np.arange(ITEMS))
     for name, array in folded.arrays.items():

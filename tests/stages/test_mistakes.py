@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.evaluation import PAIRS, PER_USER
@@ -126,8 +127,6 @@ def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp
 
 
 def test_cuda_where_there_is_none_is_said_in_one_line(finished: Finished, tmp_path) -> None:
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     copy = finished.workspace.copy(tmp_path / "copy")

@@ -13,6 +13,7 @@ from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
 from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
+from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.people import people_of, preference_of
 from pipeline.users.settings import VariantConfig
@@ -22,8 +23,6 @@ from tests.stages.workspace import ITEMS, KEY, USERS, VARIANTS, Workspace, plant
 
 def stored_scores(root: Path, variant: str) -> pl.DataFrame:
     """Scores of every user and item by the stored model and all of a user's ratings: user_id, item_id, expected."""
-    from pipeline.data.dataset import Dataset
-
     items, users = data_artifacts.ITEMS.read(KEY, root)["item_id"], data_artifacts.USERS.read(KEY, root)["user_id"]
     tables = data_artifacts.INTERACTIONS.read(KEY, root), data_artifacts.UNRATED_CANDIDATES.read(KEY, root)
     data = Dataset(*tables, len(users), len(items))

@@ -15,6 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from transformers import (
     AutoModel,
     AutoTokenizer,
@@ -282,9 +284,6 @@ def test_an_unknown_encoder_is_one_line_at_once_where_the_hub_cannot_be_reached(
 
 
 def test_an_encoder_without_cls_first_is_refused(tiny: Path, tmp_path: Path) -> None:
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-
     words = Tokenizer(WordLevel({"[UNK]": 0, "[CLS]": 1, "[PAD]": 2}, unk_token="[UNK]"))
     for special in ({}, {"cls_token": "[CLS]"}):
         folder = tmp_path / str(len(special))

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.users import coordinates as user_coordinates
 from pipeline.users import trained as module
 from pipeline.users.coordinates import ScoredByVectors, coordinates, item_bias, why_no_vectors
+from pipeline.users.histories import histories
 from pipeline.users.model import Model
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import random_dataset
@@ -48,10 +50,6 @@ def test_both_questions_are_answered_as_the_heads_answer_them(
 
 @pytest.mark.parametrize("name", WITH)
 def test_a_sum_of_heads_has_the_shares_that_it_is_given(name: str, data: Dataset) -> None:
-    import torch
-
-    from pipeline.users.histories import histories
-
     model, users = trained(name, data).model, np.arange(USERS)
     shares = {head: 0.5 - place for place, head in enumerate(model.scorer.heads)}
     with torch.inference_mode():

@@ -17,12 +17,13 @@ from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.evaluation.baselines.item_weights import item_weights
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
-from pipeline.users import losses, training
+from pipeline.users import losses, sampled_catalogue, training
 from pipeline.users.histories import Histories, histories
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
@@ -427,8 +428,6 @@ def test_a_sample_of_everything_gives_the_loss_and_gradients_of_the_whole_catalo
 def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
     inputs: ItemInputs, data: Dataset, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.users import sampled_catalogue
-
     drawn: list[sampled_catalogue.SampledCatalogue] = []
 
     def spy(*given: Any) -> sampled_catalogue.SampledCatalogue:
@@ -636,8 +635,6 @@ def test_users_train_with_the_item_weights_that_were_not_fitted_to_them(
 def test_item_weights_are_fitted_to_what_each_view_holds(
     inputs: ItemInputs, data: Dataset, views: str, names: list[str]
 ) -> None:
-    from pipeline.evaluation.baselines.item_weights import item_weights
-
     trainer = trainer_of(inputs, data, **CO_RATING | {"views": views})
     held = {"likes": data.train_likes, "dislikes": data.train_dislikes, "rated": data.train_likes + data.train_dislikes}
     assert trainer.whole_co_rating is not None

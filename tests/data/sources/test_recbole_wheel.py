@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -131,8 +132,6 @@ def test_a_missing_item_to_entity_table_is_named(offline: pytest.MonkeyPatch) ->
 
 
 def test_a_wheel_without_the_data_set_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import hashlib
-
     name = "recbole-9.9.9-py3-none-any.whl"
     with zipfile.ZipFile(tmp_path / name, "w") as archive:
         archive.writestr("recbole-9.9.9.dist-info/METADATA", "Metadata-Version: 2.1\nName: recbole\nVersion: 9.9.9\n")

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch_geometric.nn import GAE
 
 from pipeline.common.errors import InputError
 from pipeline.common.vector_health import effective_rank, link_auc, sampled_non_edges
@@ -213,8 +214,6 @@ def test_training_stops_when_patience_is_spent(world: tuple[NDArray[np.float32],
 def test_held_out_edges_are_not_in_the_graph_that_is_trained_on(
     world: tuple[NDArray[np.float32], pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from torch_geometric.nn import GAE
-
     seen: dict[str, set[tuple[int, int]]] = {}
     encode, test = GAE.encode, GAE.test
 
