@@ -70,7 +70,7 @@ def test_a_data_set_is_added_and_the_parameters_are_valid(project: Path) -> None
     assert run(project, module="stages.validate").code == 0
     assert sorted(path.name for path in project.iterdir() if path.is_file()) == ["params.yaml"]
     assert_a_mistake_in_one_line(
-        run(project, "data", "add", "recipes", "my recipes"), "datasets.recipes: found the name in use"
+        run(project, "data", "add", "recipes", "my recipes"), "datasets.recipes: found a name that is already in use"
     )
     # The stages take what the check has said yes to.
     checked = run(project, "--dataset", "recipes", module="stages.check_tables")
