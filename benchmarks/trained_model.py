@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.data import DATASET, copy_artifacts
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.data.dataset import Dataset
+    from pipeline.users.model import Model
+    from pipeline.users.people import Person
     from pipeline.users.settings import VariantConfig
     from pipeline.users.trained import TrainedModel
 
@@ -102,7 +108,7 @@ def write_vectors(folder: Path) -> None:
     """
     import numpy as np
 
-    from pipeline.recommend.vectors import item_vectors, user_vectors
+    from pipeline.recommend.vectors import item_vectors
     from pipeline.users.people import people_of
 
     trained = read_model(folder)
@@ -113,3 +119,18 @@ def write_vectors(folder: Path) -> None:
     known = [data.rated((split,)) for split in ("train", "valid")]
     train, valid, test = (np.stack([found.users, found.items]) for found in (*known, data.liked("test")))
     np.savez(folder / PAIRS, train=train, valid=valid, test=test)
+
+
+def user_vectors(model: Model, people: Sequence[Person]) -> NDArray[np.float32]:
+    """Users beside `item_vectors`, as the stage `recommend` writes them, (users, width + 1)."""
+    import torch
+
+    from pipeline.explain.contributions import Explainer
+    from pipeline.recommend.vectors import with_ones
+    from pipeline.users.people import histories_of
+
+    explainer = Explainer(model)
+    with torch.inference_mode():
+        found = explainer.users(explainer.weighed(*histories_of(people, model.device)))
+    assert found is not None
+    return with_ones(found.float().cpu().numpy())

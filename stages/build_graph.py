@@ -1,4 +1,4 @@
-"""From the knowledge graph to the item graph, by the overlap threshold S_m."""
+"""From the knowledge graph to the item graph, by the overlap threshold S_m (`pipeline.graph`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the data set's tables and try all that is done with them, before any output is replaced."""
+"""Read the data set's tables and try all that is done with them, before any output is replaced (`pipeline.data`, `pipeline.text`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lay ablations beside the variants that they are ablations of: what does each part contribute?"""
+"""Lay ablations beside the variants that they are ablations of: what does each part contribute? (`pipeline.evaluation`)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The item graph that another way to make structural vectors starts from: the same, or rewired at random."""
+"""The item graph that another way to make structural vectors starts from: the same, or rewired at random (`pipeline.graph`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encode every item's text with a frozen BERT."""
+"""Encode every item's text with a frozen BERT (`pipeline.text`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit a baseline, choose its setting on validation, and evaluate it on the test split."""
+"""Fit a baseline, choose its setting on validation, and evaluate it on the test split (`pipeline.evaluation`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Get the data set from its source and store it as four tidy tables."""
+"""Get the data set from its source and store it as four tidy tables (`pipeline.data.sources`)."""
 
 from __future__ import annotations
 

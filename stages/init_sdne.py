@@ -1,4 +1,4 @@
-"""Initial structural vectors of the items: SDNE, or an embedding of karateclub in its place."""
+"""Initial structural vectors of the items: SDNE, or an embedding of karateclub in its place (`pipeline.structure`)."""
 
 from __future__ import annotations
 

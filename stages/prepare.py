@@ -1,4 +1,4 @@
-"""Likes and dislikes, filters, dense indices, splits, and the unrated candidates of the ctr protocol."""
+"""Likes and dislikes, filters, dense indices, splits, and the unrated candidates of the ctr protocol (`pipeline.data`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train the two-layer graph attention network by link reconstruction and write the structural vectors."""
+"""Train the two-layer graph attention network by link reconstruction and write the structural vectors (`pipeline.structure`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train one variant of the user model: item vectors, two views, heads; pick the epoch by validation."""
+"""Train one variant of the user model: item vectors, two views, heads; pick the epoch by validation (`pipeline.users`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check the whole of params.yaml before any stage starts and before any output is replaced."""
+"""Check the whole of params.yaml before any stage starts and before any output is replaced (`pipeline.parameters`)."""
 
 from __future__ import annotations
 

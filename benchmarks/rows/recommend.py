@@ -52,7 +52,8 @@ def one_by_one(ready: Any) -> Figures:
 
 
 def one_by_one_by_vectors(ready: Any) -> Figures:
-    from pipeline.recommend.vectors import item_vectors, user_vectors
+    from benchmarks.trained_model import user_vectors
+    from pipeline.recommend.vectors import item_vectors
 
     model, people, *_ = ready
     users, items = user_vectors(model, people), item_vectors(model)

@@ -105,7 +105,7 @@ class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
             if name in self.variants:
                 raise ValueError(f"ablations.{name}: found the name of a variant, expected another: both name folders")
         for (kind, name), variant in self._models().items():
-            self._check_source(variant.structure_source, f"{kind}.{name}")
+            self._check_structure(variant.structure_source, f"{kind}.{name}")
         return self
 
     def _models(self) -> dict[tuple[str, str], VariantConfig]:
@@ -148,16 +148,16 @@ class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
             for stage in StageSettings.model_fields
         }
         initial = {"": stages["init_sdne"]}
-        for name, source in self.structures.items():
+        for name, structure in self.structures.items():
             initial[name] = _changed_section(
-                stages["init_sdne"], source.init_sdne, f"structures.{name}.init_sdne", "init_sdne"
+                stages["init_sdne"], structure.init_sdne, f"structures.{name}.init_sdne", "init_sdne"
             )
         for (kind, name), model in models.items():
             if kind == "variants" and name not in self.run_variants:
                 continue
             of_variants = changes.get("train_users", {})
             variant = _changed_section(model, of_variants, f"{where}.train_users", "a variant", name)
-            self._check_source(variant.structure_source, f"{where}.train_users")
+            self._check_structure(variant.structure_source, f"{where}.train_users")
             if variant.structure_source and name in self.run_variants:
                 raise ValueError(
                     f"run_variants: found {name!r}, whose structure_source {variant.structure_source!r} is made for "
@@ -165,10 +165,10 @@ class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
                 )
             _check_widths(variant, stages, initial[variant.structure_source], f"{kind}.{name}", who)
 
-    def _check_source(self, source: str, where: str) -> None:
-        if source and source not in self.structures:
+    def _check_structure(self, name: str, where: str) -> None:
+        if name and name not in self.structures:
             known = ", ".join([*self.structures, "''"])
-            raise ValueError(f"{where}.structure_source: found {source!r}, expected one of: {known}")
+            raise ValueError(f"{where}.structure_source: found {name!r}, expected one of: {known}")
 
 
 def _changed_section(section: ConfigT, changes: Mapping[str, Any], where: str, what: str, variant: str = "") -> ConfigT:

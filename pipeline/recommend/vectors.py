@@ -8,16 +8,13 @@ candidate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from pipeline.data.dataset import blocks
-from pipeline.users.coordinates import BLOCK_USERS, coordinates, item_bias
+from pipeline.users.coordinates import item_bias
 from pipeline.users.model import Model
-from pipeline.users.people import Person, histories_of
 from pipeline.users.shares import head_shares
 
 if TYPE_CHECKING:
@@ -30,17 +27,6 @@ def item_vectors(model: Model) -> NDArray[np.float32]:
         bias = item_bias(model, head_shares(model))
         found: NDArray[np.float32] = torch.cat([model.items, bias.unsqueeze(1)], dim=1).float().cpu().numpy()
     return found
-
-
-def user_vectors(model: Model, people: Sequence[Person]) -> NDArray[np.float32]:
-    """Of some people, (people, width + 1), for a model of which `why_no_vectors` says nothing; the last coordinate is 1."""
-    parts = [np.zeros((0, model.items.shape[1]), dtype=np.float32)]
-    with torch.inference_mode():
-        for block in blocks(len(people), BLOCK_USERS):
-            likes, dislikes = histories_of(people[block[0] : block[-1] + 1], model.device)
-            (total,) = coordinates(model, likes, dislikes, [head_shares(model)])
-            parts.append(total.float().cpu().numpy())
-    return with_ones(np.concatenate(parts))
 
 
 def with_ones(coordinates: NDArray[np.float32]) -> NDArray[np.float32]:

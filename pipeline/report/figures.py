@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     Attributes:
         spread: half of its 95% interval.
         best: whether it is the highest of its column, and systems are compared by that column.
-        mark: "+" above the best baseline beyond chance, "-" below.
+        mark: "+" above the best baseline, "-" below, by a difference whose interval excludes zero.
     """
 
     value: str

@@ -127,13 +127,13 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
 def _load(encoder: str) -> tuple[Any, Any]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    source = packaged_model() if encoder == PACKAGED else Path(encoder)
-    if source.is_dir():
-        if not (source / "config.json").is_file():
+    folder = packaged_model() if encoder == PACKAGED else Path(encoder)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
             raise InputError(
                 f"encoder: found the folder {encoder!r} without a config.json; expected a saved transformers model"
             )
-        return _from_pretrained(encoder, source, local_files_only=True)
+        return _from_pretrained(encoder, folder, local_files_only=True)
     try:
         # What the hub's cache holds needs no network.
         return _from_pretrained(encoder, encoder, local_files_only=True)
@@ -142,10 +142,10 @@ def _load(encoder: str) -> tuple[Any, Any]:
         return _from_pretrained(encoder, encoder, local_files_only=False)
 
 
-def _from_pretrained(encoder: str, source: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
+def _from_pretrained(encoder: str, saved: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
     kinds = (AutoTokenizer, AutoModel)
     try:
-        tokenizer, model = (kind.from_pretrained(source, local_files_only=local_files_only) for kind in kinds)
+        tokenizer, model = (kind.from_pretrained(saved, local_files_only=local_files_only) for kind in kinds)
     except (
         OSError,
         ValueError,

@@ -30,7 +30,6 @@ from pipeline.users.trained import TrainedModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What a validation run reports, in the order of the learning curve's columns.
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
+from numpy.typing import NDArray
 
-from pipeline.recommend.vectors import item_vectors, user_vectors
+from pipeline.explain.contributions import Explainer
+from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
-from pipeline.users.people import Person, preference_of
+from pipeline.users.model import Model
+from pipeline.users.people import Person, histories_of, preference_of
 from tests.explain.test_contributions import ITEMS, VARIANTS, WIDTH, model, people, person
 
 WITHOUT = {name for name, variant in VARIANTS.items() if variant.co_rating_l2 or variant.attention == "candidate"}
 WITH = sorted(set(VARIANTS) - WITHOUT)
+
+
+def user_vectors(of: Model, some: Sequence[Person]) -> NDArray[np.float32]:
+    """As the stage `recommend` writes them."""
+    explainer = Explainer(of)
+    with torch.inference_mode():
+        found = explainer.users(explainer.weighed(*histories_of(some, of.device)))
+    assert found is not None
+    return with_ones(found.float().numpy())
 
 
 @pytest.mark.parametrize("name", WITH)

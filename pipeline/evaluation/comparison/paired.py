@@ -1,4 +1,4 @@
-"""Paired differences: is one system better than another beyond chance, when both met the same users?
+"""Paired differences: is one system better than another for users like these, when both met the same ones?
 
 The difference is taken within each user before users are resampled: what makes a user easy or hard for both systems
 cancels, so two systems whose own intervals overlap widely can still be told apart.

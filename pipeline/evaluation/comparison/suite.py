@@ -151,7 +151,7 @@ def over_enough_runs(differences: pl.DataFrame) -> pl.DataFrame:
 
 
 def marks_of(differences: pl.DataFrame) -> dict[tuple[str, str, str], str]:
-    """`+` where a variant is above the best system it is compared with beyond chance, `-` where below."""
+    """`+` where a variant is above the best system it is compared with, `-` where below, by a difference whose interval excludes zero."""
     return {
         (row["system"], row["protocol"], row["metric"]): "+" if row["low"] > 0 else "-"
         for row in against_best(differences).iter_rows(named=True)
