@@ -168,33 +168,15 @@ class Explainer:
         return torch.from_numpy(candidates.clip(min=0).astype(np.int64)).to(self.model.device)
 
 
-def contributions_of(
-    model: Model, person: Person, candidates: NDArray[np.int64], *, leave_one_out: bool = False
-) -> Contributions:
+def contributions_of(model: Model, person: Person, candidates: NDArray[np.int64]) -> Contributions:
     """Contributions to one person's scores.
 
     Args:
-        candidates: item indices.
-        leave_one_out: a candidate that the person rated is scored by the person without it, its own contribution being zero.
+        candidates: item indices; of one that they rated, ask for the person without it.
     """
     explainer = Explainer(model)
-
-    def alone(person: Person, candidates: NDArray[np.int64]) -> Contributions:
-        (found,) = explainer.contributions(explainer.weighed(*histories_of([person], model.device)), candidates[None])
-        return found
-
     with torch.inference_mode():
-        found = alone(person, candidates)
-        if leave_one_out:
-            for row in np.flatnonzero(np.isin(candidates, np.concatenate(person))):
-                item = int(candidates[row])
-                rest = alone(person.without(item), candidates[[row]])
-                for whole, items, part in (
-                    (found.likes, person.likes, rest.likes),
-                    (found.dislikes, person.dislikes, rest.dislikes),
-                ):
-                    whole[row, items == item] = 0.0
-                    whole[row, items != item] = part[0]
+        (found,) = explainer.contributions(explainer.weighed(*histories_of([person], model.device)), candidates[None])
     return found
 
 
