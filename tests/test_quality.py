@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pipeline.artifacts.evaluation import METRICS
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
-from stages.cli.quality import evaluated_runs, headline, replaced, run_ablations
+from pipeline.evaluation.comparison.markdown import systems_table
+from stages.cli.quality import evaluated_runs, headline, marker, replaced, run_ablations
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")
@@ -47,6 +50,14 @@ def test_the_document_has_markers_for_the_data_set_of_the_repository() -> None:
     text = (ROOT / "docs" / "quality.md").read_text()
     for part in ("systems", "ablations"):
         replaced(text, f"ml-100k {part}", "")
+
+
+def test_the_documents_table_of_systems_has_the_committed_figures() -> None:
+    metrics = METRICS.read("ml-100k", ROOT)
+    order = dict.fromkeys([*VALUES["run_variants"], *metrics])
+    text = (ROOT / "docs" / "quality.md").read_text()
+    table = text.split(marker("ml-100k systems"))[1].strip().split("\n\n")[0]
+    assert re.sub(r" [+-](?= \|)", "", table) == systems_table({name: metrics[name] for name in order}, {})
 
 
 def test_the_readmes_table_is_that_of_the_committed_figures() -> None:

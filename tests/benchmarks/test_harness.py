@@ -181,6 +181,15 @@ def test_the_tables_are_written_between_markers(tmp_path: Path, monkeypatch: pyt
         render.render()
 
 
+def test_what_is_committed_is_what_the_document_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (results.RESULTS, render.DOCUMENT):
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_bytes((ROOT / path).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    render.render()
+    assert render.DOCUMENT.read_text(encoding="utf-8") == (ROOT / render.DOCUMENT).read_text(encoding="utf-8")
+
+
 def test_the_terminal_gets_the_same_rows() -> None:
     lines = render.plain_table(rows_of(taken("again", [5.0]))).splitlines()
     assert [line.split()[0] for line in lines] == ["stage", "sums"]

@@ -23,6 +23,8 @@ NOT_RUN = "not run, "
 FENCED = re.compile(
     r"(?:<!-- console: (?P<place>[^\n]*) -->\n)?```console\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
+REASON = r"because |in spite |for anybody"
+CLAUSE = re.compile(r"(because you (dis)?liked|in spite of your (dis)?liking) .+ \(#\)|for anybody \(#\)")
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(\.\d+)?(e-?\d+)?(?![\w])")
 
 
@@ -68,7 +70,8 @@ def shape(output: str) -> list[str]:
 
     Rows of a table are reduced to what each cell is: a number, a reason, or a name.
     """
-    lines = [_line(line) for line in output.splitlines() if not re.match(r" {24,}\S", line)]
+    # The last cell of a row may go on below.
+    lines = [_line(line) for line in re.sub(r"\n {24,}(?=\S)", " ", output).splitlines()]
     # As many rows of a kind as there are.
     return [line for before, line in zip([None, *lines], lines, strict=False) if line and line != before]
 
@@ -79,8 +82,8 @@ def _line(line: str) -> str:
         cells = [cell.strip() for cell in line.strip("│").split("┆")]
         return " | ".join("LIST" if cell.startswith("[{") else _numbers(cell) for cell in cells) if "┆" in line else ""
     line = re.sub(r"crmman(-\w+)?(?=:)", "MODEL", line)
-    if re.match(r"because you (dis)?liked|in spite of", line):
-        return "REASON"
+    if re.match(REASON, line):
+        return _reason(line)
     if line.startswith("    ") and re.search(r": .* \(of [\d,]+ items\)", line):
         return "RELATION"
     line = re.sub(r"^  \S.*(?=, which they (dis)?liked: )", "NAME", line)
@@ -93,9 +96,15 @@ def _line(line: str) -> str:
 def _cell(cell: str) -> str:
     if NUMBER.fullmatch(cell):
         return "#"
-    if re.match(r"because|in spite", cell):
-        return "REASON"
+    if re.match(REASON, cell):
+        return _reason(cell)
     return _numbers(cell) if re.match(r"[a-z…]", cell) else "NAME"
+
+
+def _reason(text: str) -> str:
+    """A reason is the same as any other in the words of `pipeline.explain.sentence`, and stays as it is in other words."""
+    clauses = re.split(rf"; (?={REASON})", _numbers(text))
+    return "REASON" if all(CLAUSE.fullmatch(clause) for clause in clauses) else text
 
 
 def _numbers(text: str) -> str:

@@ -12,7 +12,7 @@ TABLE = "rank  title              score  why\n   1  Braveheart (1995)   5.78  be
 
 
 def test_figures_names_and_their_number_make_no_difference() -> None:
-    wrapped = "   1  Toy Story (1995)     1.2  in spite of liking\n                              Up (-0.05)\n"
+    wrapped = "   1  Toy Story (1995)     1.2  in spite of your liking\n                              Up (-0.05); for anybody (+1.25)\n"
     other = "rank  title       score  why\n" + wrapped + "   2  Alien (1979)      10  because you liked Up (+1.00)\n"
     assert shape(TABLE) == shape(other)
     assert shape("12 files pushed\n") == shape("1 files pushed\n")
@@ -22,7 +22,15 @@ def test_figures_names_and_their_number_make_no_difference() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("score", "points"), ("rank  ", ""), ("5.78", "–"), ("because you liked", "for"), ("   1  ", "   ")],
+    [
+        ("score", "points"),
+        ("rank  ", ""),
+        ("5.78", "–"),
+        ("because you liked", "for"),
+        ("because you liked", "in spite of liking"),
+        ("(+0.11)", "+0.11"),
+        ("   1  ", "   "),
+    ],
 )
 def test_another_word_of_the_program_or_another_column_does(before: str, after: str) -> None:
     assert before in TABLE
