@@ -339,7 +339,8 @@ def test_filters_go_on_until_every_user_and_item_left_has_enough(
         result = prepared(interactions, **filters)
     except InputError as error:
         # Those whose likes fell into a held-out split may have rated everything, even where others have not.
-        assert "found no item left unrated" in str(error)
+        if "found no item left unrated" not in str(error):
+            raise
         return
     assert set(result.items["item_id"]) == {str(item) for item in catalogue}
     trained = set(result.users["user_id"])
