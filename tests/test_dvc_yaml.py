@@ -12,6 +12,7 @@ from pipeline.artifacts.kinds import Curve
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.data.sources.files import DOWNLOADS
 from pipeline.structure.settings import StructureEntry
+from stages.cli import summary
 from tests.artifacts.every import EVERY
 from tests.dvc_files import (
     ABLATIONS,
@@ -51,6 +52,13 @@ def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Entry) -> 
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""
     assert stage.definition["cmd"] == expected + group
+
+
+def test_the_summary_of_a_run_has_every_stage_in_its_order() -> None:
+    timed = [stage for stage in STAGES if stage.file != ABLATIONS]
+    assert list(summary.STAGES) == [stage.name for stage in timed]
+    assert list(summary.VARIANT_STAGES) == [stage.name for stage in timed if "variant" in stage.over]
+    assert [stage.name for stage in timed if stage.over == BASELINES] == [summary.BASELINE_STAGE]
 
 
 @every_stage

@@ -11,6 +11,7 @@ from mkdocs.config import load_config
 
 from pipeline.artifacts.evaluation import METRICS
 from pipeline.evaluation.comparison.markdown import number
+from pipeline.evaluation.metrics.registry import compared_in
 from tests.docs.console import NOT_RUN, PAGES, typed
 from tests.repository import ROOT
 
@@ -79,5 +80,10 @@ def test_the_tours_table_has_the_committed_figures() -> None:
         for system, *cells in rows if protocol in ("ctr", "impression", "ranking") else ():
             figures = [cell.lstrip("*") for cell in cells if not cell.startswith("±")]
             assert figures == [number(metrics[system][protocol][name]) for name in names], (system, protocol)
+            best = [max(metrics[one][protocol][name] for one in metrics) for name in names]
+            starred = [metrics[system][protocol][name] == top for name, top in zip(names, best, strict=True)]
+            compared = [name in compared_in(protocol) for name in names]
+            marks = [cell.startswith("*") for cell in cells if not cell.startswith("±")]
+            assert marks == [star and there for star, there in zip(starred, compared, strict=True)], (system, protocol)
             found += 1
     assert found == 3 * len(metrics)

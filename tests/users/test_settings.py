@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from pipeline.artifacts.users import USERS_CURVE
 from pipeline.common.config import read_yaml, validated
 from pipeline.common.errors import InputError
+from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.parameters.ablation import written_out
-from pipeline.users.settings import VariantConfig
+from pipeline.users.settings import Figure, VariantConfig
 
 VALUES = read_yaml(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
@@ -24,6 +26,12 @@ METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["crmman-plus"]
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_of_the_pipeline_keeps_the_rules(name: str) -> None:
     assert validated(VariantConfig, VARIANTS[name], "").model_dump() == VARIANTS[name]
+
+
+def test_a_model_may_be_chosen_by_every_figure_that_validates_it_and_the_curve_has_them() -> None:
+    figures = tuple(f"{figure.protocol}.{figure.name}" for figure in FIGURES)
+    assert get_args(Figure) == figures
+    assert USERS_CURVE.columns == ("epoch", "loss", *(name.replace(".", "_") for name in figures))
 
 
 def test_what_is_not_said_is_the_method_as_written() -> None:
