@@ -301,4 +301,4 @@ def test_it_is_dark_where_the_system_is(opened: Open) -> None:
 def test_a_page_without_a_model_to_run_is_silent_too(opened: Open) -> None:
     found = opened("attentive")
     assert found.complaints == []
-    assert "No model of this run can be computed in a page" in found.run("document.getElementById('try').textContent")
+    assert "No model of this run can run in a page" in found.run("document.getElementById('try').textContent")

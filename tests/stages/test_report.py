@@ -82,7 +82,7 @@ def test_items_without_titles_and_genres_have_a_report_too(finished: Finished, t
     found = REPORT.read(KEY, copy.root)
     assert embedded(found)["model"]["titles"] == items["item_id"].to_list()
     assert "data-genre" not in re.sub(r"<script.*?</script>", "", found, flags=re.DOTALL)
-    assert "No column of the items tells a few kinds apart" in found
+    assert "No column of the items has just a few different values" in found
 
 
 def test_a_variant_that_was_not_shown_is_named(finished: Finished, tmp_path) -> None:
