@@ -35,7 +35,7 @@ quality: setup
 
 # PYTEST_ARGS names some of them; "-n 0" among them runs all in one process.
 test: setup
-	@$(RUN) python -m pytest -n auto --dist loadgroup --no-loadscope-reorder --ignore tests/benchmarks $(PYTEST_ARGS)
+	@$(RUN) python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/benchmarks $(PYTEST_ARGS)
 
 test-benchmarks: setup
 	@$(RUN) python -m pytest tests/benchmarks

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 # One thread in each process, said before a library counts the cores: tests run beside each other, where threads of one would
 # only wait for those of the others.
@@ -22,19 +23,31 @@ from pipeline.data.sources.recbole_wheel import RecboleWheelSource, fetch_wheel
 ROOT = Path(__file__).parent.parent
 WORKERS = 8
 # Run from the start, since they take longest: through DVC, and the stages, which share a workspace where all of them ran.
-LONGEST = ("test_dvc_repro", "stages")
+LONGEST = ("tests/test_dvc_repro.py", "tests/stages")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a module, or of the shared workspace, are one worker's: what they share is made once."""
+    items.sort(
+        key=lambda item: LONGEST.index(group_of(item.nodeid)) if group_of(item.nodeid) in LONGEST else len(LONGEST)
+    )
 
-    def group(item: pytest.Item) -> str:
-        shared = "finished" in getattr(item, "fixturenames", ())
-        return "stages" if shared else item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: LONGEST.index(group(item)) if group(item) in LONGEST else len(LONGEST))
+def group_of(nodeid: str) -> str:
+    """Tests of a group are one worker's, so that what they share is made once: a module, or all of the stages."""
+    path = nodeid.split("::")[0]
+    return "tests/stages" if path.startswith("tests/stages/") else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    # xdist's own groups (`--dist loadgroup`) are not kept by version 3.8 under pytest 9.2.
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
