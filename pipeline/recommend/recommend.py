@@ -150,9 +150,12 @@ class _Best:
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
-        for name, weights in (self._model.co_rating or {}).items():
-            history = weighed.by_view[name][0].of(first, last)
-            scores.add_(add_up(history, weights), alpha=co_rating_share(self._model, name))
+        together = self._model.co_rating or {}
+        # In the order of the views: a stored model's tensors come in another one in each process, and so would the last digits.
+        for name, (history, _) in weighed.by_view.items():
+            if name in together:
+                added = add_up(history.of(first, last), together[name])
+                scores.add_(added, alpha=co_rating_share(self._model, name))
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found
 
