@@ -135,7 +135,7 @@ def test_tensors_have_the_same_bytes_whatever_the_order_of_names_and_notes(tmp_p
 
 def test_tensors_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     names = [f"tensor {number:02}" for number in range(20)]
-    WEIGHTS.write({name: MATRIX for name in reversed(names)}, "d", tmp_path)
+    WEIGHTS.write(dict.fromkeys(reversed(names), MATRIX), "d", tmp_path)
     assert list(WEIGHTS.read("d", tmp_path)) == names
 
 
