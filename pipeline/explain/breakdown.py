@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.explain.sentence import DIGITS, pieces, sentence
+from pipeline.explain.sentence import DIGITS, pieces, rounded, sentence
 from pipeline.users.people import Person
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def lines_of(contributions: Sequence[Contribution], shown: int, digits: int) -> 
         cut = len(mine) if len(mine) == shown + 1 else shown
         groups += [(one,) for one in mine[:cut]]
         groups += [tuple(mine[cut:])] if mine[cut:] else []
-    values = rounded([math.fsum(one.value for one in group) for group in groups], digits)
+    total = math.fsum(one.value for one in contributions)
+    values = rounded([math.fsum(one.value for one in group) for group in groups], total, digits)
     for group, value in zip(groups, values, strict=True):
         lines.setdefault(group[0].kind, []).append(Line(group, value))
     # Rounding can change the order.
@@ -119,10 +120,11 @@ def as_printed(lines: Mapping[Kind, Sequence[Line]]) -> list[Contribution]:
     return found
 
 
-def why(contributions: Sequence[Contribution], name: Callable[[int], str], digits: int) -> str:
+def why(contributions: Sequence[Contribution], score: float, name: Callable[[int], str], digits: int) -> str:
     """The contributions as a sentence.
 
     Args:
+        score: that is printed beside it, with as many digits.
         name: of an item.
     """
     likes, dislikes = (
@@ -130,21 +132,7 @@ def why(contributions: Sequence[Contribution], name: Callable[[int], str], digit
         for kind in ("liked", "disliked")
     )
     bias = math.fsum(one.value for one in contributions if one.kind == "bias")
-    return sentence(pieces(likes, dislikes, bias, digits))
-
-
-def rounded(values: Sequence[float], digits: int) -> list[float]:
-    """Values rounded so that they add up to their rounded sum: each up or down, the largest fractions up.
-
-    >>> rounded([0.334, 0.333, 0.333], 2)
-    [0.34, 0.33, 0.33]
-    """
-    scaled = np.asarray(values, dtype=np.float64) * 10**digits
-    whole = np.floor(scaled)
-    fractions = scaled - whole
-    up = np.argsort(-fractions, kind="stable")[: round(float(fractions.sum() + whole.sum()) - float(whole.sum()))]
-    whole[up] += 1
-    return [round(float(value) / 10**digits, digits) + 0.0 for value in whole]
+    return sentence(pieces(likes, dislikes, bias, score, digits))
 
 
 def digits_for(values: Sequence[float] | NDArray[np.float64]) -> int:

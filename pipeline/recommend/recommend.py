@@ -151,7 +151,6 @@ class _Best:
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
         together = self._model.co_rating or {}
-        # In the order of the views: a stored model's tensors come in another one in each process, and so would the last digits.
         for name, (history, _) in weighed.by_view.items():
             if name in together:
                 added = add_up(history.of(first, last), together[name])

@@ -131,7 +131,7 @@ def _sum(contributions: Sequence[Contribution], shown: int, titles: Titles) -> l
         total += subtotal
         rows.append((_kind(kind, sum(len(line.contributions) for line in mine)), signed(subtotal, digits)))
         rows += [(f"  {_line(line, titles)}", signed(line.value, digits)) for line in mine]
-    reason = why(as_printed(lines), titles.short, digits)
+    reason = why(as_printed(lines), total, titles.short, digits)
     return [*([reason] if reason else []), "", *columns([*rows, ("score", signed(total, digits))])]
 
 
