@@ -131,6 +131,11 @@ class VariantConfig(Config):
             return self.width
         return sum(structural if name == "structure" else self.width for name in self.modalities)
 
+    def without_dislikes(self) -> VariantConfig:
+        """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet` and `judge`."""
+        heads = self.heads if self.heads == ["click"] else ["like"]
+        return self.model_copy(update={"views": "likes", "heads": heads})
+
     @model_validator(mode="after")
     def _switches_fit(self) -> VariantConfig:
         for name in ("modalities", "heads", "early_stopping_by"):
