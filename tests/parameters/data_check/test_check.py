@@ -92,7 +92,7 @@ def drawn_zeros(frames: Tables, unlike: int = 0) -> Tables:
 def test_zeros_that_somebody_drew_are_told_from_dislikes(tmp_path: Path, recipes: DataCheck) -> None:
     assert recipes.feedback is not None
     assert recipes.feedback.value == recipes.settings()["feedback"] == "rated"
-    assert recipes.feedback.why == f"{recipes.likes} likes and {recipes.zeros} dislikes were given"
+    assert recipes.feedback.why == "likes and dislikes were given"
     count = 2 * len(recipe_tables()["interactions"])
     for unlike, value in ((0, "sampled"), (5, "sampled"), (6, "rated")):
         check = checked(write(tmp_path / str(unlike), drawn_zeros(recipe_tables(), unlike)))
