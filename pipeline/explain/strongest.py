@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.common.top_columns import best_columns
-from pipeline.explain.contributions import CHUNK_NUMBERS, NO_ITEM, Explainer, Weighed
+from pipeline.explain.contributions import CHUNK_NUMBERS, NO_ITEM, Explainer
+from pipeline.users.coordinates import Weighed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
