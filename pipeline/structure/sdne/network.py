@@ -16,6 +16,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from pipeline.structure.sdne.activations import ACTIVATIONS, Activation
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -33,10 +35,15 @@ class Losses(NamedTuple):
 
 
 class Autoencoder(NamedTuple):
-    """Encoder M -> hidden -> code, and decoder back."""
+    """Encoder M -> hidden -> code, and decoder back.
+
+    Attributes:
+        activation: of every layer.
+    """
 
     encoder: torch.nn.Sequential
     decoder: torch.nn.Sequential
+    activation: Activation
 
     def parameters(self) -> list[torch.nn.Parameter]:
         return [*self.encoder.parameters(), *self.decoder.parameters()]
@@ -44,7 +51,7 @@ class Autoencoder(NamedTuple):
 
 def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int, activation: str) -> Autoencoder:
     """Encoder M -> hidden -> code and its mirror image, every layer with the activation, the code included."""
-    function = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[activation]
+    function = ACTIVATIONS[activation]
     widths = [count, *hidden_widths, dimensions]
 
     def layers(sizes: Sequence[int]) -> nn.Sequential:
@@ -53,7 +60,7 @@ def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int,
             parts += [nn.Linear(left, right), function()]
         return nn.Sequential(*parts)
 
-    return Autoencoder(layers(widths), layers(widths[::-1]))
+    return Autoencoder(layers(widths), layers(widths[::-1]), function())
 
 
 class SparseAutoencoder(NamedTuple):
@@ -75,7 +82,7 @@ class SparseAutoencoder(NamedTuple):
     decoder: torch.nn.Sequential
     outputs: torch.Tensor
     output_bias: torch.Tensor
-    activation: torch.nn.Module
+    activation: Activation
 
     def codes(self, rows: csr_matrix) -> torch.Tensor:
         """Codes y of adjacency rows, (batch, code).
@@ -114,7 +121,7 @@ def by_items(network: Autoencoder) -> SparseAutoencoder:
         nn.Sequential(*decoder[:-2]),
         nn.Parameter(last.weight.detach().clone()),
         nn.Parameter(last.bias.detach().clone()),
-        decoder[-1],
+        network.activation,
     )
 
 
