@@ -175,7 +175,9 @@ def test_concatenation_puts_text_before_structure_and_the_average_is_their_mean(
 
 def test_averaging_different_widths_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^fusion: average fusion needs equal widths, found width 2 and structural vectors 3 wide$"
+        InputError,
+        match=r"^fusion: average fusion needs equal widths, found width 2 and structural vectors 3 wide; "
+        r"make them equal or use concat or linear$",
     ):
         ItemEncoder(inputs(), ["text", "structure"], "average", 2)
     # Without the structural vector there is nothing that would have to be as wide.
