@@ -35,15 +35,10 @@ class Losses(NamedTuple):
 
 
 class Autoencoder(NamedTuple):
-    """Encoder M -> hidden -> code, and decoder back.
-
-    Attributes:
-        activation: of every layer.
-    """
+    """Encoder M -> hidden -> code, and decoder back."""
 
     encoder: torch.nn.Sequential
     decoder: torch.nn.Sequential
-    activation: Activation
 
     def parameters(self) -> list[torch.nn.Parameter]:
         return [*self.encoder.parameters(), *self.decoder.parameters()]
@@ -60,7 +55,7 @@ def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int,
             parts += [nn.Linear(left, right), function()]
         return nn.Sequential(*parts)
 
-    return Autoencoder(layers(widths), layers(widths[::-1]), function())
+    return Autoencoder(layers(widths), layers(widths[::-1]))
 
 
 class SparseAutoencoder(NamedTuple):
@@ -111,9 +106,10 @@ class SparseAutoencoder(NamedTuple):
 def by_items(network: Autoencoder) -> SparseAutoencoder:
     """The same network, its first and last matrix copied to where items are rows; the layers between are shared."""
     encoder, decoder = list(network.encoder), list(network.decoder)
-    first, last = encoder[0], decoder[-2]
+    first, last, activation = encoder[0], decoder[-2], decoder[-1]
     assert isinstance(first, nn.Linear)
     assert isinstance(last, nn.Linear)
+    assert isinstance(activation, Activation)
     return SparseAutoencoder(
         nn.Parameter(first.weight.detach().T.contiguous()),
         first.bias,
@@ -121,7 +117,7 @@ def by_items(network: Autoencoder) -> SparseAutoencoder:
         nn.Sequential(*decoder[:-2]),
         nn.Parameter(last.weight.detach().clone()),
         nn.Parameter(last.bias.detach().clone()),
-        network.activation,
+        activation,
     )
 
 

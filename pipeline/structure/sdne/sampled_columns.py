@@ -53,8 +53,8 @@ class SampledColumns:
         size: int,
         random: np.random.Generator,
     ) -> None:
-        for part in network:
-            part.to(device)
+        for half in network:
+            half.to(device)
         self.network = by_items(network)
         self._beta, self._size, self._random = beta, size, random
         self._optimiser = torch.optim.Adam(

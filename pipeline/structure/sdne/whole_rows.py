@@ -25,8 +25,8 @@ class WholeRows:
     def __init__(
         self, network: Autoencoder, beta: float, decay: float, learning_rate: float, device: torch.device | str = "cpu"
     ) -> None:
-        for part in network:
-            part.to(device)
+        for half in network:
+            half.to(device)
         self.network, self._beta = by_items(network), beta
         groups: list[dict[str, Any]] = [
             {"params": self.network.weights(), "weight_decay": decay},

@@ -157,7 +157,7 @@ def test_the_decoder_mirrors_the_encoder() -> None:
     network = build_autoencoder(9, (6, 4), 3, "tanh")
     shapes = [[tuple(layer.weight.shape) for layer in half if isinstance(layer, torch.nn.Linear)] for half in network]
     assert shapes == [[(6, 9), (4, 6), (3, 4)], [(4, 3), (6, 4), (9, 6)]]
-    assert all(isinstance(layer, torch.nn.Tanh) for half in network for layer in list(half)[1::2])
+    assert all(isinstance(layer, Tanh) for half in network for layer in list(half)[1::2])
 
 
 def model(**changes: Any) -> SDNE:
