@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -31,6 +31,9 @@ from pipeline.users.shares import co_rating_share, head_shares
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# What a contribution is of: an item of the history, all of its other items together, or the item biases.
+Kind = Literal["like", "dislike", "other likes", "other dislikes", "bias"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 # Stands in the place of a candidate that is not there.
 NO_ITEM = NONE
 # Numbers in each array of a chunk: vectors of its histories, or contributions.

@@ -11,8 +11,8 @@ import torch
 
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import blocks
-from pipeline.explain.contributions import NO_ITEM, Contributions, Explainer
-from pipeline.explain.strongest import KINDS, StrongestContributions, strongest_contributions
+from pipeline.explain.contributions import KINDS, NO_ITEM, Contributions, Explainer
+from pipeline.explain.strongest import StrongestContributions, strongest_contributions
 from pipeline.users.coordinates import Weighed
 from pipeline.users.histories import add_up
 from pipeline.users.model import Model

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
-from pipeline.explain.contributions import NO_ITEM, contributions_of
-from pipeline.explain.strongest import KINDS, StrongestContributions
+from pipeline.explain.contributions import KINDS, NO_ITEM, contributions_of
+from pipeline.explain.strongest import StrongestContributions
 from pipeline.recommend import recommend
 from pipeline.recommend.recommend import Recommended, recommendation_table, recommended, recommended_to
 from pipeline.recommend.vectors import item_vectors, with_ones
