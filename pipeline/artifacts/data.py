@@ -12,9 +12,16 @@ TABLES_CHECKED = Text("artifacts/{dataset}/tables.checked")
 # fetch: the four tidy tables, whatever their source; ids are strings
 SOURCE_INTERACTIONS = Table(
     "artifacts/{dataset}/source/interactions.parquet",
-    {"user_id": pl.String, "item_id": pl.String, "rating": pl.Float32, "like": pl.Boolean, "timestamp": pl.Float64},
+    {
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "rating": pl.Float32,
+        "like": pl.Boolean,
+        "timestamp": pl.Float64,
+        "split": pl.String,
+    },
     key=("user_id", "item_id"),
-    nullable=frozenset({"rating", "like", "timestamp"}),
+    nullable=frozenset({"rating", "like", "timestamp", "split"}),
 )
 SOURCE_ITEMS = Table("artifacts/{dataset}/source/items.parquet", {"item_id": pl.String}, key=("item_id",), more=True)
 SOURCE_KG = Table(

@@ -1,7 +1,8 @@
 """From tidy tables to what models train on: likes, filters, dense indices, splits, sampled candidates.
 
 Rules of the evaluation protocols: a like is a rating at or above the threshold, a dislike one below it; 60/20/20 over
-interactions by default; users without a like in training are dropped and counted.
+interactions by default; users without a like in training are dropped and counted, but not where the split was given: a figure
+over the whole of a published test split has everybody who is in it.
 """
 
 from __future__ import annotations
@@ -39,15 +40,16 @@ def prepare(
     """Filter, index, split, and sample the unrated candidates of the `ctr` protocol.
 
     Args:
-        interactions: user_id, item_id, rating or like, timestamp.
+        interactions: user_id, item_id, rating or like, timestamp, split.
         items: item_id and any other columns.
         item_entities: item_id, entity_id.
 
     Raises:
-        InputError: no likes, nothing left after the filters, a split that would be empty, or no timestamps for a
-            temporal split.
+        InputError: no likes, nothing left after the filters, a split that would be empty, no timestamps for a
+            temporal split, or no column `split` for a given one.
     """
     remarks: list[str] = []
+    _check_given(interactions, config, remarks)
     rated = with_likes(interactions, config.like_threshold)
     if config.linked_items_only:
         linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list())
@@ -61,20 +63,32 @@ def prepare(
         raise InputError(
             "interactions: found none left after the filters; lower min_user_interactions or min_item_interactions"
         )
+    if config.split == "given":
+        of_test = [len(frame.filter(pl.col("split") == "test")) for frame in (interactions, rated)]
+        if of_test[1] < of_test[0]:
+            remarks.append(
+                f"{of_test[0] - of_test[1]} of the {of_test[0]} test interactions of the given split are left out by these filters: "
+                "figures do not compare with others' on the whole of it"
+            )
 
     items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
     rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left")
-    split = _split(in_key_order(rated, ("user_id", "item")), config, seed)
+    split = _split(in_key_order(rated, ("user_id", "item")), config, seed, remarks)
 
     trained = split.filter((pl.col("split") == "train") & pl.col("like"))["user_id"].unique().to_list()
     users = _in_natural_order(split.select(pl.col("user_id").unique()), "user_id")
-    kept = users.filter(pl.col("user_id").is_in(trained))
-    if kept.is_empty():
+    if not trained:
         raise InputError(
             "interactions: found no user with a like in training; lower like_threshold or enlarge the training fraction"
         )
+    kept = users if config.split == "given" else users.filter(pl.col("user_id").is_in(trained))
     if len(kept) < len(users):
         remarks.append(f"{len(users) - len(kept)} of {len(users)} users have no like in training and are dropped")
+    if len(trained) < len(kept):
+        remarks.append(
+            f"{len(kept) - len(trained)} of {len(kept)} users have no like in training; they stay, as the split was given, and are "
+            "scored by what holds for anybody"
+        )
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
     table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split")
     table = in_key_order(table, ("user", "item"))
@@ -83,7 +97,7 @@ def prepare(
         if likes.is_empty():
             raise InputError(
                 f"interactions: found no like in the {part} split of users who have one in training; expected some: "
-                f"the data set is too small for split_fractions {config.split_fractions}, or its users are too new for split {config.split}"
+                f"{_why_no_like(config)}"
             )
     candidates, short = _sample_unrated(table, len(items), seed)
     for part in SPLITS[1:]:
@@ -101,6 +115,31 @@ def prepare(
         f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
     )
     return Prepared(items, kept.select("user", "user_id"), table, candidates, remarks)
+
+
+def _why_no_like(config: DatasetConfig) -> str:
+    if config.split == "given":
+        return "the split was given by the column split"
+    return f"the data set is too small for split_fractions {config.split_fractions}, or its users are too new for split {config.split}"
+
+
+def _check_given(interactions: pl.DataFrame, config: DatasetConfig, remarks: list[str]) -> None:
+    """Whether there is a given split, where one is to be used; a remark where there is one that is not.
+
+    Raises:
+        InputError: no column `split`, or nothing in training or test.
+    """
+    has_column = "split" in interactions.columns and not interactions["split"].has_nulls()
+    if config.split != "given":
+        if has_column:
+            remarks.append(f"the interactions have a column split, which split {config.split} does not read")
+        return
+    if not has_column:
+        raise InputError("split: found given, but the interactions have no column split; expected random")
+    found = interactions["split"].unique().to_list()
+    for part in ("train", "test"):
+        if part not in found:
+            raise InputError(f"interactions: column split: found no row with {part}, expected some")
 
 
 def with_likes(interactions: pl.DataFrame, threshold: float | None) -> pl.DataFrame:
@@ -161,8 +200,10 @@ def _in_natural_order(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     return frame.sort(number.is_null(), number, pl.col(column))
 
 
-def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFrame:
+def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int, remarks: list[str]) -> pl.DataFrame:
     train, valid, _ = config.split_fractions
+    if config.split == "given":
+        return _with_valid(rated, train / (train + valid), seed, remarks)
     count = len(rated)
     if config.split == "random":
         place = stream(seed, "split").permutation(count)
@@ -185,6 +226,24 @@ def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFram
     first, second = np.rint(total * train), np.rint(total * (train + valid))
     part = np.where(place < first, 0, np.where(place < second, 1, 2))
     return rated.with_columns(split=_named(part))
+
+
+def _with_valid(given: pl.DataFrame, kept: float, seed: int, remarks: list[str]) -> pl.DataFrame:
+    """A given split; where it has no valid, a part of train drawn by seed, as large beside the rest as `split_fractions` has it.
+
+    Args:
+        kept: the share of train that stays there.
+    """
+    if (given["split"] == "valid").any():
+        return given
+    training = (given["split"] == "train").arg_true().to_numpy()
+    place = stream(seed, "split").permutation(len(training))
+    cut = training[place >= np.rint(len(training) * kept)]
+    remarks.append(
+        f"the given split has no valid: {len(cut)} of its {len(training)} training interactions, drawn by seed, are it"
+    )
+    is_cut = pl.Series(np.isin(np.arange(len(given)), cut))
+    return given.with_columns(split=pl.when(is_cut).then(pl.lit("valid")).otherwise("split"))
 
 
 def _sample_unrated(table: pl.DataFrame, items: int, seed: int) -> tuple[pl.DataFrame, int]:

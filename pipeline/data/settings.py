@@ -16,8 +16,9 @@ class DatasetConfig(Config):
     min_user_interactions: int = Field(ge=1, description="Users with fewer are left out")
     min_item_interactions: int = Field(ge=0, description="Items with fewer are left out; 0 keeps items nobody rated")
     linked_items_only: bool = Field(description="Leave out items without an entity in the knowledge graph")
-    split: Literal["random", "temporal", "temporal-per-user"] = Field(
-        description="Random over interactions; or the oldest interactions train, over all users or within each"
+    split: Literal["random", "temporal", "temporal-per-user", "given"] = Field(
+        description="Random over interactions; the oldest interactions train, over all users or within each; or given by the column "
+        "`split` of the interactions, where train is cut by seed if there is no valid"
     )
     split_fractions: list[float] = Field(min_length=3, max_length=3, description="Training, validation, test")
 

@@ -56,6 +56,13 @@ TemplateOption = Annotated[
 ]
 UserOption = Annotated[int | None, typer.Option(min=1, help="Leave out users with fewer interactions than this.")]
 LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave out items that have no entity.")]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How ratings are split: random, temporal, temporal-per-user, or given by the column split. "
+        "given, if not said and there is such a column."
+    ),
+]
 RenameOption = Annotated[
     list[str] | None, typer.Option(metavar="THEIRS=OURS", help="Rename a column. Can be repeated.")
 ]
@@ -83,18 +90,19 @@ def check(
     text_template: TemplateOption = None,
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
+    split: SplitOption = None,
     rename: RenameOption = None,
     output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
-    The folder has interactions (user_id, item_id, rating or like), items (item_id and any text columns), kg (head,
+    The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or it is in RecBole's format,
     or a published data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
     """
     found = _checked(
         folder,
-        _wishes(like_threshold, s_m, text_template, rename),
+        _wishes(like_threshold, s_m, text_template, split, rename),
         _filters(min_user_interactions, linked_items_only),
     )
     if output is Format.json:
@@ -125,6 +133,7 @@ def add(
     text_template: TemplateOption = None,
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
+    split: SplitOption = None,
     rename: RenameOption = None,
     profile: Annotated[
         str | None,
@@ -144,7 +153,7 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(folder, _wishes(like_threshold, s_m, text_template, rename), filters)
+    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, rename), filters)
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
@@ -177,7 +186,11 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
 
 
 def _wishes(
-    like_threshold: float | None, s_m: int | None, text_template: str | None, rename: list[str] | None
+    like_threshold: float | None,
+    s_m: int | None,
+    text_template: str | None,
+    split: str | None,
+    rename: list[str] | None,
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
 
@@ -187,7 +200,7 @@ def _wishes(
         if not equals or not theirs or not ours:
             raise InputError(f"--rename: found {pair!r}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
-    return Wishes(like_threshold, s_m, text_template, names)
+    return Wishes(like_threshold, s_m, text_template, split, names)
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

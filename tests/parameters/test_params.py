@@ -112,7 +112,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*DATASET, "like_threshold"), True, "True, expected a valid number"),
         ((*DATASET, "min_user_interactions"), 0, "0, expected greater than or equal to 1"),
         ((*DATASET, "linked_items_only"), 1, "1, expected a valid boolean"),
-        ((*DATASET, "split"), "time", "'time', expected 'random', 'temporal' or 'temporal-per-user'"),
+        ((*DATASET, "split"), "time", "'time', expected 'random', 'temporal', 'temporal-per-user' or 'given'"),
         ((*DATASET, "split_fractions"), [0.6, 0.2, 0.1], r"\[0.6, 0.2, 0.1\], expected three positive numbers"),
         ((*DATASET, "split_fractions"), [1.0, 0.0, 0.0], r"\[1.0, 0.0, 0.0\], expected three positive numbers"),
         ((*DATASET, "split_fractions"), [1.2, -0.1, -0.1], "expected three positive numbers that add up to 1"),

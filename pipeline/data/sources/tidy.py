@@ -2,7 +2,7 @@
 
 | table | columns |
 |---|---|
-| interactions | user_id, item_id, and rating or like, optionally timestamp |
+| interactions | user_id, item_id, and rating or like, optionally timestamp and split |
 | items | item_id and any text columns |
 | kg | head, relation, tail |
 | item_entities | item_id, entity_id |
@@ -20,6 +20,7 @@ import polars as pl
 
 from pipeline.common.errors import InputError
 from pipeline.common.row_keys import has_repeats
+from pipeline.data.splits import SPLITS
 
 # Null is the type of a column without a single value.
 TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
@@ -130,6 +131,9 @@ def _interactions(table: RawTable) -> pl.DataFrame:
         "timestamp": _whole(table, "timestamp", read_numbers(table, "timestamp"))
         if "timestamp" in table.frame.columns
         else pl.Series([None], dtype=pl.Float64),
+        "split": _whole(table, "split", read_splits(table))
+        if "split" in table.frame.columns
+        else pl.Series([None], dtype=pl.String),
     }
     frame = frame.with_columns(
         [
@@ -239,6 +243,20 @@ def read_likes(table: RawTable) -> ReadColumn:
             words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
         )
     return ReadColumn(numbers == 1.0, numbers.is_null() | ~numbers.is_in([0.0, 1.0]), expected)
+
+
+def read_splits(table: RawTable) -> ReadColumn:
+    """The column ``split``: which part of a published split an interaction is in.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column = _column(table, "split")
+    expected = f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+    if column.dtype not in TEXT_TYPES:
+        raise InputError(f"{table.file}: column split: found type {column.dtype}, expected {expected}")
+    text = column.cast(pl.String)
+    return ReadColumn(text, ~text.is_in(SPLITS).fill_null(False), expected)
 
 
 def rating_or_like(table: RawTable) -> str:

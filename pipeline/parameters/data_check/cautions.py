@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
+from pipeline.data.settings import DatasetConfig
 from pipeline.parameters.data_check.counts import FEW_RATINGS, Counts, Scale
 from pipeline.parameters.data_check.findings import Finding
 from pipeline.parameters.data_check.suggestions import ASKED, Joining, unusable_names
@@ -49,10 +50,10 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     return found
 
 
-def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, fewest: int) -> list[Finding]:
+def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config: DatasetConfig) -> list[Finding]:
     """
     Args:
-        fewest: users with fewer ratings are left out.
+        config: which users are left out, and whether ratings have yet to be split.
     """
     found = []
     count, dislikes = counts.interactions, counts.interactions - likes
@@ -78,7 +79,8 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, fewest:
                 "a higher like threshold gives more",
             )
         )
-    if fewest < FEW_RATINGS and counts.users_with_few > counts.users / 2:
+    is_to_split = config.split != "given" and config.min_user_interactions < FEW_RATINGS
+    if is_to_split and counts.users_with_few > counts.users / 2:
         left = counts.users - counts.users_with_few
         found.append(
             Finding(

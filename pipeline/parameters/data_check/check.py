@@ -53,12 +53,14 @@ class Wishes:
         like_threshold: lowest rating that is a like.
         s_m: overlap above which items are joined.
         text_template: text of an item.
+        split: how interactions are split.
         rename: column names in the files to ours.
     """
 
     like_threshold: float | None = None
     s_m: int | None = None
     text_template: str | None = None
+    split: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,6 +82,7 @@ class DataCheck:
         counts, threshold, likes, joining, template: None where an error stands in the way of knowing.
         likes, dislikes: of all interactions, at the threshold.
         example: the text of the first item that has one.
+        split: other than the defaults have it, since it was asked for or is given by a column.
         splits: what preparing the data would say.
         train_users: what the data ask the variants to do otherwise.
     """
@@ -96,6 +99,7 @@ class DataCheck:
     joining: Joining | None = None
     template: str | None = None
     example: str = ""
+    split: str | None = None
     splits: list[str] = field(default_factory=list)
     train_users: dict[str, Any] = field(default_factory=dict)
 
@@ -112,6 +116,7 @@ class DataCheck:
             "like_threshold": None if self.threshold is None else _whole(self.threshold.value),
             "s_m": self.joining.s_m,
         }
+        found |= {"split": self.split} if self.split else {}
         return found | ({"train_users": self.train_users} if self.train_users else {})
 
     def reasons(self) -> dict[str, str]:
@@ -123,6 +128,7 @@ class DataCheck:
         return {
             "like_threshold": "interactions have `like`" if self.threshold is None else likes,
             "s_m": self.joining.sentence(),
+            "split": "by the column split" if self.split == "given" else "",
             "train_users": "no user has likes and dislikes to judge in validation",
         }
 
@@ -205,8 +211,10 @@ class _Check:
         self.known |= {"likes": likes, "dislikes": len(rated) - likes}
         names = DatasetConfig.model_fields
         settings = {name: value for name, value in self.defaults.items() if name in names}
-        config = validated(DatasetConfig, settings | {"like_threshold": threshold}, "settings of the data set: ")
-        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config.min_user_interactions)
+        self.known["split"] = split = self.wishes.split or ("given" if counts.splits else None)
+        settings |= {"like_threshold": threshold} | ({"split": split} if split else {})
+        config = validated(DatasetConfig, settings, "settings of the data set: ")
+        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config)
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 

@@ -53,6 +53,9 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
     yield "items", f"{counts.items:,}", ", ".join(parts)
     time = "with" if counts.timestamps else "without"
     yield "interactions", f"{counts.interactions:,}", f"{percent(counts.density)} of all pairs, {time} timestamps"
+    if counts.splits:
+        shares = ", ".join(f"{part} {count:,}" for part, count in counts.splits.items())
+        yield "split", "", f"{shares}, by the column split{'' if check.split == 'given' else ', which is not read'}"
     if check.scale is not None:
         yield "ratings", f"{check.scale.low:g}-{check.scale.high:g}", _values(check.scale)
     if check.likes is not None:

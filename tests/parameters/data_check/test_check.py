@@ -58,6 +58,25 @@ def test_settings_are_those_of_the_data_set(recipes: DataCheck) -> None:
     assert set(settings) == {"source", "text_template", "like_threshold", "s_m"}
 
 
+def test_a_given_split_is_proposed_where_there_is_one(tmp_path: Path) -> None:
+    plain = recipe_tables()["interactions"]
+    parts = ["train", "valid", "test", "train"]
+    given = plain.with_columns(split=pl.Series([parts[row % 4] for row in range(len(plain))]))
+    folder = write_recipes(tmp_path / "r")
+    given.write_csv(folder / "interactions.csv")
+    check = checked(folder)
+    assert check.counts is not None
+    assert check.counts.splits == {part: given["split"].to_list().count(part) for part in ("train", "valid", "test")}
+    assert check.settings()["split"] == "given"
+    assert "by the column split\n" in shown_check(check)
+    other = checked(folder, Wishes(split="random"))
+    assert other.settings()["split"] == "random"
+    assert "by the column split, which is not read\n" in shown_check(other)
+    assert "note: the interactions have a column split, which split random does not read\n" in shown_check(other)
+    with pytest.raises(InputError, match=r"^settings of the data set: split: found 'mine', expected 'random', "):
+        checked(folder, Wishes(split="mine"))
+
+
 def test_a_threshold_and_an_s_m_that_are_given_are_kept(tmp_path: Path) -> None:
     check = checked(write_recipes(tmp_path / "r"), Wishes(like_threshold=3, s_m=2, text_template="{tags}"))
     ratings = recipe_tables()["interactions"]["rating"]
