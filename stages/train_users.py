@@ -11,7 +11,7 @@ import polars as pl
 
 import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
-from pipeline.artifacts.graph import NEIGHBOURS
+from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_WEIGHTS,
@@ -25,8 +25,10 @@ from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.config import validated
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
+from pipeline.data.dataset import Dataset
 from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.structure.gat.settings import GatConfig
+from pipeline.users.knowledge import Knowledge
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.modalities.registry import MODALITIES
 from pipeline.users.settings import VariantConfig
@@ -37,7 +39,7 @@ from stages.stage import Reads, Settings, Stage, run_variant_stage, say
 STAGE = Stage(
     "train_users",
     settings=Reads(run=RunConfig, variant=VariantConfig),
-    reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
+    reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
     writes=(MODEL, USERS_CURVE),
 )
 CHECKPOINTS = Path(".checkpoints")
@@ -49,7 +51,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     config = asked if data.train_dislikes.nnz else asked.without_dislikes()
     if config != asked:
         say(dataset, "train_users", f"{variant}: no dislikes in training: {shown_changes(asked, config)}")
-    inputs = read_inputs(dataset, config, data.items)
+    inputs = read_inputs(dataset, config, data)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
@@ -88,16 +90,18 @@ def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
     )
 
 
-def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
+def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInputs:
     """What the variant's modalities need of items, with the GAT's own inputs if it goes on training."""
     needs = {need for name in config.modalities for need in MODALITIES[name].needs}
     names = structure_names(config.structure_source or None)
     structural = (STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS).of(**names)
+    knowledge = Knowledge.of(data, RELATIONS.read(dataset)) if config.knows else None
     return ItemInputs(
-        items,
+        data.items,
         TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
         structural.read(dataset)["vectors"] if "structure" in needs else None,
-        incidence_of(NEIGHBOURS.read(dataset), items) if "entities" in needs else None,
+        incidence_of(NEIGHBOURS.read(dataset), data.items) if "entities" in needs else None,
+        knowledge,
         gat_inputs(dataset, config) if config.finetune_gat else None,
     )
 
@@ -127,6 +131,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
         SAMPLED_ZEROS,
         TEXT_VECTORS,
         NEIGHBOURS,
+        RELATIONS,
         edges_of(config.structure_source or None),
         STRUCTURE_VECTORS.of(**names),
         INITIAL_VECTORS.of(**names),

@@ -23,6 +23,13 @@ NEIGHBOURS = Table(
     key=("item", "entity"),
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
 )
+# The same entities with the relations that lead to them; inverse where the item's entity is the tail of the triple.
+RELATIONS = Table(
+    "artifacts/{dataset}/graph/relations.parquet",
+    {"item": pl.Int32, "relation": pl.String, "inverse": pl.Boolean, "entity": pl.Int32},
+    key=("item", "relation", "inverse", "entity"),
+    holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+)
 THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
 GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
 GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.users.count_biases import CountBiases, starts_by_counts
+from pipeline.users.knowledge import Knowledge, knowledge_from
 from pipeline.users.names import ADDING
 from pipeline.users.scorer import Biases, TwoViews
 from pipeline.users.settings import VariantConfig
@@ -63,7 +66,8 @@ class Model:
             )
         # Where biases started is as good as anything: those that were learned are read. It would take the whole training split.
         biases = Biases({head: torch.zeros(items) for head in config.heads}, 0.5) if config.biases else None
-        scorer = _scorer(config, vectors.shape[1], items, biases)
+        knowledge = knowledge_from(arrays, items) if config.terms else None
+        scorer = _scorer(config, vectors.shape[1], items, biases, knowledge)
         weights = {
             name.removeprefix("scorer."): torch.from_numpy(array)
             for name, array in arrays.items()
@@ -96,17 +100,20 @@ class Model:
         )
 
 
-def build_scorer(config: VariantConfig, width: int, data: Dataset) -> TwoViews:
+def build_scorer(config: VariantConfig, width: int, data: Dataset, knowledge: Knowledge | None = None) -> TwoViews:
     """The scorer of a variant as training starts with it.
 
     Args:
         width: d, of the item vectors.
         data: whose training split says how popular and how well liked items are, for the biases.
     """
-    return _scorer(config, width, data.items, starting_biases(data, config.heads) if config.biases else None)
+    biases = starting_biases(data, config.heads) if config.biases else None
+    return _scorer(config, width, data.items, biases, knowledge)
 
 
-def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None) -> TwoViews:
+def _scorer(
+    config: VariantConfig, width: int, items: int, biases: Biases | None, knowledge: Knowledge | None
+) -> TwoViews:
     settings: dict[str, object] = {
         "attention": config.attention,
         "attention_heads": config.attention_heads,
@@ -116,28 +123,55 @@ def _scorer(config: VariantConfig, width: int, items: int, biases: Biases | None
     # Vectors that are added up start small, and standardised ones at length sqrt(d).
     scale = 1.0 if config.fusion in ADDING else width**-0.5
     return TwoViews(
-        width, items, config.heads, config.views, settings, biases, scale, co_rating=config.co_rating_l2 > 0
+        width,
+        items,
+        config.heads,
+        config.views,
+        settings,
+        biases,
+        scale,
+        co_rating=config.co_rating_l2 > 0,
+        terms=config.terms,
+        knowledge=knowledge,
     )
 
 
 def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
     """Log popularity among likes (click, like) or ratings (meet), and the log-odds of the like-rate (judge), per item."""
+    likes, dislikes = counts(data)
+    overall = _like_rate(likes, dislikes)
+    starts = biases_by_counts(likes, dislikes, overall)
+
+    def centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = values - values.mean()
+        return found
+
+    starts = {head: start if head == "judge" else centred(start) for head, start in starts.items()}
+    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, overall)
+
+
+def build_count_biases(data: Dataset, heads: Sequence[str], knowledge: Knowledge) -> CountBiases:
+    likes, dislikes = counts(data)
+    start = partial(biases_by_counts, overall=_like_rate(likes, dislikes))
+    return CountBiases(knowledge.features, starts_by_counts(start, likes, dislikes, heads))
+
+
+def counts(data: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Likes and dislikes of each item in the training split, each (M,)."""
     likes, dislikes = (
         np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel() for matrix in (data.train_likes, data.train_dislikes)
     )
+    return likes, dislikes
+
+
+def biases_by_counts(
+    likes: NDArray[np.float64], dislikes: NDArray[np.float64], overall: float
+) -> dict[str, NDArray[np.float64]]:
     ratings = likes + dislikes
-    overall = np.clip(likes.sum() / max(ratings.sum(), 1), 0.01, 0.99)
     rate = (likes + RATE_DAMPING * overall) / (ratings + RATE_DAMPING)
+    liked = np.log(likes + 1)
+    return {"click": liked, "like": liked, "meet": np.log(ratings + 1), "judge": np.log(rate / (1 - rate))}
 
-    def centred_log(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        logs = np.log(counts + 1)
-        centred: NDArray[np.float64] = logs - logs.mean()
-        return centred
 
-    starts = {
-        "click": centred_log(likes),
-        "like": centred_log(likes),
-        "meet": centred_log(ratings),
-        "judge": np.log(rate / (1 - rate)),
-    }
-    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, float(overall))
+def _like_rate(likes: NDArray[np.float64], dislikes: NDArray[np.float64]) -> float:
+    return float(np.clip(likes.sum() / max((likes + dislikes).sum(), 1), 0.01, 0.99))

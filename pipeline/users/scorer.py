@@ -16,8 +16,13 @@ import torch
 from torch import nn
 from torch.nn.functional import dropout
 
+from pipeline.users.count_biases import OfItems
 from pipeline.users.histories import Histories, add_up, read_by
+from pipeline.users.knowledge import Knowledge
 from pipeline.users.names import Head, Views
+from pipeline.users.terms.names import Term
+from pipeline.users.terms.registry import TERMS
+from pipeline.users.terms.term import PairTerm, Rated
 from pipeline.users.views.registry import build_view
 from pipeline.users.views.view import View
 
@@ -50,6 +55,8 @@ class TwoViews(nn.Module):
         view_settings: of `build_view`: attention, attention_heads, exponent, learn_exponent.
         biases: where they start; None for a model without any.
         co_rating: also weigh what `co_rating` gives to `forward`.
+        terms: what views also read a history by.
+        knowledge: what they need; of no use without.
         scale: factor of every score but the biases. The weights could do as well: it lets them start at 1.
     """
 
@@ -63,6 +70,8 @@ class TwoViews(nn.Module):
         biases: Biases | None,
         scale: float,
         co_rating: bool = False,
+        terms: Sequence[Term] = (),
+        knowledge: Knowledge | None = None,
     ) -> None:
         super().__init__()
         self.heads, self.kind, self.scale = tuple(heads), views, scale
@@ -79,6 +88,11 @@ class TwoViews(nn.Module):
             # On the scale of EASE's own scores, and without a word from dislikes, which are disliked together for many reasons.
             shares = [[0.0 if name == "dislikes" else 1.0 for name in names] for _ in heads]
             self.co_weights = nn.Parameter(torch.tensor(shares))
+        self.terms = nn.ModuleDict()
+        if terms:
+            assert knowledge is not None
+            for name in names:
+                self.terms[name] = nn.ModuleDict({term: TERMS[term](heads, name, knowledge) for term in terms})
         if biases and "judge" in heads:
             self.register_buffer("like_rate", torch.tensor(biases.like_rate))
             self.leniency_weight = nn.Parameter(torch.tensor(1.0))
@@ -93,6 +107,8 @@ class TwoViews(nn.Module):
         leave_one_out: bool = False,
         drop: float = 0.0,
         catalogue: torch.Tensor | None = None,
+        rated: Rated | None = None,
+        biases: Mapping[str, OfItems] | None = None,
     ) -> dict[str, torch.Tensor]:
         """Scores of every item for some users.
 
@@ -106,6 +122,8 @@ class TwoViews(nn.Module):
             drop: dropout rate on the item vectors, drawn apart for their role as candidates and in histories.
             catalogue: which items of the catalogue the M are, (M,); None where they are all of it. Histories then hold
                 places among the M.
+            rated: in training: all that the users rated, which terms and biases by counts leave out one by one.
+            biases: in training: of each head, by counts, in place of the item biases.
 
         Returns:
             head to (users, M). `judge` is without the user's leniency, which orders nothing for one user.
@@ -122,9 +140,23 @@ class TwoViews(nn.Module):
                 together = add_up(history, co_rating[name])
                 for row, head in enumerate(self.heads):
                     total[head] = total[head] + together * self.co_weights[row, place]
+            for term in self.terms_of(name):
+                found = term.scores(
+                    history, None if catalogue is None else catalogue.cpu().numpy(), rated, leave_one_out
+                )
+                total = {head: total[head] + found[head] for head in self.heads}
         for name, bias in self.item_bias.items():
-            total[name] = total[name] + (bias if catalogue is None else bias.index_select(0, catalogue))
+            if biases is None:
+                total[name] = total[name] + (bias if catalogue is None else bias.index_select(0, catalogue))
+            else:
+                assert rated is not None
+                total[name] = _with_bias(total[name], biases[name], rated, catalogue)
         return total
+
+    def terms_of(self, view: str) -> list[PairTerm]:
+        """Those of a view."""
+        mine: nn.ModuleDict = self.terms[view] if view in self.terms else nn.ModuleDict()  # type: ignore[assignment]
+        return list(mine.values())  # type: ignore[arg-type]
 
     def each_view(self) -> dict[str, View]:
         """By name: likes and dislikes, or rated."""
@@ -147,6 +179,15 @@ class TwoViews(nn.Module):
         overall: torch.Tensor = self.get_buffer("like_rate")
         rate = (likes + LENIENCY_DAMPING * overall) / (likes + dislikes + LENIENCY_DAMPING)
         return self.leniency_weight * (torch.logit(rate) - torch.logit(overall))
+
+
+def _with_bias(scores: torch.Tensor, bias: OfItems, rated: Rated, catalogue: torch.Tensor | None) -> torch.Tensor:
+    """Scores with a bias added, what a user rated without that rating."""
+    whole, *without = (one if catalogue is None else one.index_select(0, catalogue) for one in bias)
+    total = scores + whole
+    for own, fewer in zip(rated, without, strict=True):
+        total = total.index_put((own.user, own.items), (fewer - whole)[own.items], accumulate=True)
+    return total
 
 
 def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Tensor:

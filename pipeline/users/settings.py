@@ -10,6 +10,7 @@ from pipeline.common.config import Config
 from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.users.modalities.names import Modality
 from pipeline.users.names import Fusion, Head, Views
+from pipeline.users.terms.names import Term
 from pipeline.users.views.names import Attention
 from pipeline.users.widths import check_average, check_heads
 
@@ -85,6 +86,16 @@ class VariantConfig(Config):
         le=10,
         description="Weight of judge beside meet when all items are ranked; ignored with click or like",
     )
+    terms: list[Term] = Field(
+        default=[],
+        description="What a view also reads a history by: overlap in the knowledge graph, how often items were together in a history, "
+        "popularity of both",
+    )
+    count_biases: bool = Field(
+        default=False,
+        description="With biases: an item's are a learned function of its counts, and of those around it in the graph, without the "
+        "rating that is predicted; otherwise free parameters",
+    )
     biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
         default="all", description="all: softmax over the whole catalogue"
@@ -100,6 +111,11 @@ class VariantConfig(Config):
         default=0.2, ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes"
     )
     leave_one_out: bool = Field(default=True, description="Score an item of the history by the history without it")
+    targets: Literal["all", "left_out"] = Field(
+        default="all",
+        description="With history_dropout. all: every rating of a user is a target, scored without itself; left_out: those that the step "
+        "leaves out of the history, so that a target and its negatives are scored by one history",
+    )
     history_dropout: bool = Field(
         default=False,
         description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; all stay targets",
@@ -136,6 +152,11 @@ class VariantConfig(Config):
             return self.width
         return sum(structural if name == "structure" else self.width for name in self.modalities)
 
+    @property
+    def knows(self) -> bool:
+        """Whether the model reads counts and the graph's relations (`Knowledge`)."""
+        return bool(self.terms) or self.count_biases
+
     def without_dislikes(self) -> VariantConfig:
         """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet` and `judge`."""
         heads = self.heads if self.heads == ["click"] else ["like"]
@@ -157,7 +178,7 @@ class VariantConfig(Config):
 
     @model_validator(mode="after")
     def _switches_fit(self) -> VariantConfig:
-        for name in ("modalities", "heads", "early_stopping_by"):
+        for name in ("modalities", "heads", "terms", "early_stopping_by"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name}: found {values}, expected each at most once")
@@ -171,6 +192,12 @@ class VariantConfig(Config):
             raise ValueError(
                 f"catalogue_sample: found {self.catalogue_sample} with negatives {self.negatives}, expected 0: only all is sampled"
             )
+        if self.targets == "left_out" and not self.history_dropout:
+            raise ValueError(
+                "targets: found left_out without history_dropout, which leaves something out; expected all"
+            )
+        if self.count_biases and not self.biases:
+            raise ValueError("count_biases: found true without biases, expected biases: true")
         if self.patience < self.validate_every:
             raise ValueError(
                 f"patience: found {self.patience}, expected at least validate_every, {self.validate_every}: "

@@ -17,18 +17,22 @@ from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.co_rating import fit_co_rating
+from pipeline.users.count_biases import CountBiases
 from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
+from pipeline.users.knowledge import knowledge_arrays
 from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import ItemInputs
-from pipeline.users.model import Model, build_scorer
+from pipeline.users.model import Model, build_count_biases, build_scorer
 from pipeline.users.negatives import sample_negatives
 from pipeline.users.sampled_catalogue import chances, sample_catalogue
 from pipeline.users.settings import VariantConfig
+from pipeline.users.terms.term import Rated, as_matrix
 from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
@@ -75,12 +79,19 @@ class UserTrainer:
         if config.training_seed:
             seed = torch_seed(seed, "training", config.training_seed)
         self.data, self.config, self.seed, self.device = data, config, seed, device
+        self.knowledge = inputs.knowledge
         torch.manual_seed(torch_seed(seed, "users"))
         self.items = ItemEncoder(inputs, config.modalities, config.fusion, config.width).to(device)
-        self.scorer = build_scorer(config, self.items.width, data).to(device)
+        self.scorer = build_scorer(config, self.items.width, data, inputs.knowledge).to(device)
+        self.biases: CountBiases | None = None
+        if config.count_biases:
+            assert inputs.knowledge is not None
+            self.biases = build_count_biases(data, config.heads, inputs.knowledge).to(device)
+            for bias in self.scorer.item_bias.values():
+                bias.requires_grad_(False)
         parameters = [
             parameter
-            for module in (self.items, self.scorer)
+            for module in (self.items, self.scorer, *([self.biases] if self.biases else []))
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
@@ -140,6 +151,9 @@ class UserTrainer:
             if checkpoint is not None:
                 self._keep(checkpoint)
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
+        if self.config.terms:
+            assert self.knowledge is not None
+            arrays |= knowledge_arrays(self.knowledge)
         arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
         return Trained(arrays, self.history, self.best_epoch)
 
@@ -206,7 +220,17 @@ class UserTrainer:
         ]
         rated = np.maximum(np.diff(likes.indptr)[users] + np.diff(dislikes.indptr)[users], 1)
         thinned = Sampling(random, None, np.minimum(config.max_targets / rated, 1.0))
-        targeted = [histories(matrix, users, self.device, thinned) for matrix in (likes, dislikes)]
+        targeted = [
+            histories(matrix, np.arange(len(users)), self.device, thinned)
+            for matrix in (
+                (
+                    self._without(matrix[users], history)
+                    for matrix, history in zip((likes, dislikes), sampled, strict=True)
+                )
+                if config.targets == "left_out"
+                else (matrix[users] for matrix in (likes, dislikes))
+            )
+        ]
         of_users = [matrix[users] for matrix in (likes, dislikes)]
         co_rating = self.co_rating[self.folds[users[0]]] if self.co_rating else None
         catalogue = log_weights = None
@@ -218,6 +242,9 @@ class UserTrainer:
             of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
             co_rating = co_rating and {name: rows[catalogue][:, catalogue] for name, rows in co_rating.items()}
         liked_targets, disliked_targets = targeted
+        rated = None
+        if config.knows:
+            rated = Rated(*(histories(matrix, np.arange(len(users)), self.device) for matrix in of_users))
         parts = self.items.parts(catalogue)
         scores = self.scorer(
             self.items.fuse(parts),
@@ -226,6 +253,8 @@ class UserTrainer:
             leave_one_out=config.leave_one_out,
             drop=config.dropout,
             catalogue=catalogue,
+            rated=rated,
+            biases=self.biases() if self.biases else None,
         )
         liked, disliked = (torch.from_numpy(matrix.toarray() > 0).to(self.device) for matrix in of_users)
         losses = []
@@ -247,6 +276,13 @@ class UserTrainer:
             aligned = alignment_loss(parts["text"], parts["structure"], config.alignment_temperature)
             losses.append(config.alignment_weight * aligned)
         return torch.stack(losses).sum()
+
+    @staticmethod
+    def _without(rated: csr_matrix, history: Histories) -> csr_matrix:
+        """What users rated without what is in their histories of this step."""
+        left = rated - as_matrix(history, rated.shape[1])
+        left.eliminate_zeros()
+        return left.tocsr()
 
     def _leniency_without_one(self, users: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Of users without one of their likes, and without one of their dislikes: the target does not tell its own label."""
@@ -288,6 +324,10 @@ class UserTrainer:
         self.items.eval()
         with torch.inference_mode():
             vectors = self.items()
+        if self.biases:
+            with torch.no_grad():
+                for head, bias in self.biases().items():
+                    self.scorer.item_bias[head].copy_(bias.whole)
         model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
         figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
@@ -310,6 +350,7 @@ class UserTrainer:
         state = {
             "items": self.items.state_dict(),
             "scorer": self.scorer.state_dict(),
+            "biases": self.biases.state_dict() if self.biases else {},
             "optimiser": self.optimiser.state_dict(),
             "best": self.best,
             "history": self.history,
@@ -332,6 +373,8 @@ class UserTrainer:
             return False
         self.items.load_state_dict(state["items"])
         self.scorer.load_state_dict(state["scorer"])
+        if self.biases:
+            self.biases.load_state_dict(state["biases"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.history, self.losses = state["best"], state["history"], state["losses"]
         self.epoch, self.best_value, self.best_epoch = state["epoch"], state["best_value"], state["best_epoch"]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from torch import nn
 
+    from pipeline.users.knowledge import Knowledge
+
 
 @dataclass(frozen=True)
 class ItemInputs:
@@ -25,6 +27,7 @@ class ItemInputs:
         text: [CLS] vectors, (M, d_e).
         structure: p'' (or P, for a model without the GAT), (M, d_k'').
         entities: N_i, (M, entities), 1 where the entity is in it.
+        knowledge: counts and relations, for terms and biases by counts.
         gat: P with edge_index and GAT weights: for `finetune_gat`.
 
     Raises:
@@ -35,6 +38,7 @@ class ItemInputs:
     text: NDArray[np.float32] | None = None
     structure: NDArray[np.float32] | None = None
     entities: csr_matrix | None = None
+    knowledge: Knowledge | None = None
     gat: GatInputs | None = None
 
     def __post_init__(self) -> None:

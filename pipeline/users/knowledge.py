@@ -1,0 +1,264 @@
+"""What the graph and the training split say of each item before anything is learned: what is around it, and how often it was rated.
+
+    F_ce = idf_e / |idf_c|,  e over (relation, entity) pairs around item c that another item has too;  idf_e = log(M / items around e)
+
+so that F_j · F_c is the overlap of two items, the cosine of their IDF-weighted surroundings. Items that were rated by few are known
+by those around them:
+
+    m_c = sum_{j != c} (F_j · F_c) n_j / sum_{j != c} F_j · F_c
+
+A count never includes the rating that is to be predicted: whoever rated c is scored by n_c - 1. The items' features exist three
+times for that: as they are, without one like, and without one dislike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+# Of the overall like-rate, in an item's: one like among three ratings says little.
+RATE_DAMPING = 5.0
+# Relations beyond the most frequent share a weight.
+RELATIONS_AT_MOST = 32
+# After the name of a relation in which the item is the tail.
+INVERSE = "^-1"
+# Items that are most often rated together with an item; the rest say next to nothing.
+TOGETHER_AT_MOST = 500
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """
+    Attributes:
+        weights: F, (M, pairs of relation and entity), rows of length 1 or empty.
+        relation: of each column, as a place in the names, (columns,).
+        names: of the relations; an inverse one has "^-1" after it.
+    """
+
+    weights: csr_matrix
+    relation: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, around: pl.DataFrame, items: int) -> Surroundings:
+        """
+        Args:
+            around: item, relation, inverse, entity, of `relations_around`.
+            items: M.
+        """
+        relations, code = np.unique(_named(around), return_inverse=True)
+        frequent = np.argsort(-np.bincount(code), kind="stable")
+        names = [str(relations[place]) for place in frequent]
+        place = np.minimum(np.argsort(frequent), RELATIONS_AT_MOST - 1)
+        if len(names) > RELATIONS_AT_MOST:
+            names = [*names[: RELATIONS_AT_MOST - 1], "any other relation"]
+        entity = around["entity"].to_numpy().astype(np.int64)
+        entities = entity.max(initial=0) + 1
+        keys, columns = np.unique(place[code] * entities + entity, return_inverse=True)
+        incidence = csr_matrix((np.ones(len(columns)), (around["item"].to_numpy(), columns)), shape=(items, len(keys)))
+        incidence.data[:] = 1.0
+        spread = incidence.getnnz(axis=0)
+        # What only one item has is shared with none, and what all have tells none apart.
+        shared = np.flatnonzero((spread >= 2) & (spread < items))
+        weighted = incidence[:, shared] @ diags(np.log(items / spread[shared]))
+        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        weights = (diags(1 / np.where(lengths > 0, lengths, 1.0)) @ weighted).tocsr().astype(np.float32)
+        return cls(weights, keys[shared] // entities, tuple(names))
+
+    @cached_property
+    def own(self) -> NDArray[np.float32]:
+        """What an item shares with itself by each relation, (M, relations)."""
+        columns = csr_matrix(
+            (np.ones(len(self.relation), dtype=np.float32), (np.arange(len(self.relation)), self.relation)),
+            shape=(len(self.relation), len(self.names)),
+        )
+        found: NDArray[np.float32] = np.asarray(
+            (self.weights.multiply(self.weights) @ columns).todense(), dtype=np.float32
+        )
+        return found
+
+    def mean_around(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean of the other items' values weighted by their overlap, and the sum of these weights; each (M,)."""
+        weights = self.weights.astype(np.float64)
+        own = np.asarray(weights.multiply(weights).sum(axis=1)).ravel()
+        total = weights @ (weights.T @ values) - own * values
+        degree = np.maximum(weights @ np.asarray(weights.sum(axis=0)).ravel() - own, 0.0)
+        return np.where(degree > 1e-6, total / np.maximum(degree, 1e-6), 0.0), degree
+
+
+def _named(around: pl.DataFrame) -> NDArray[np.str_]:
+    """The relation of each row, an inverse one with its mark."""
+    names = around["relation"].to_numpy().astype(str)
+    return np.where(around["inverse"].to_numpy(), np.char.add(names, INVERSE), names)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of items, standardised by the spread that `whole` has; each (M, features).
+
+    Attributes:
+        whole: by all ratings of the training split.
+        without_like: one like fewer; without_dislike likewise.
+    """
+
+    whole: NDArray[np.float32]
+    without_like: NDArray[np.float32]
+    without_dislike: NDArray[np.float32]
+
+
+def count_features(likes: NDArray[np.float64], dislikes: NDArray[np.float64], around: Surroundings) -> Features:
+    """log(1 + n) of likes and of dislikes, the like-rate's log-odds, and for the items around it log(1 + m) of both, and log(1 + degree).
+
+    Args:
+        likes: of each item in the training split, (M,); dislikes likewise.
+    """
+    mean_likes, degree = around.mean_around(likes)
+    mean_dislikes, _ = around.mean_around(dislikes)
+    overall = float(np.clip(likes.sum() / max(likes.sum() + dislikes.sum(), 1.0), 0.01, 0.99))
+
+    def features(liked: NDArray[np.float64], disliked: NDArray[np.float64]) -> NDArray[np.float64]:
+        rate = (liked + RATE_DAMPING * overall) / (liked + disliked + RATE_DAMPING)
+        counts = (liked, disliked, mean_likes, mean_dislikes, mean_likes * degree, degree)
+        return np.stack([*(np.log1p(np.maximum(count, 0.0)) for count in counts), np.log(rate / (1 - rate))], axis=1)
+
+    whole = features(likes, dislikes)
+    mean, spread = whole.mean(axis=0), whole.std(axis=0)
+    spread = np.where(spread > 1e-6, spread, np.inf)
+    found = (whole, features(np.maximum(likes - 1, 0), dislikes), features(likes, np.maximum(dislikes - 1, 0)))
+    return Features(*(((one - mean) / spread).astype(np.float32) for one in found))
+
+
+@dataclass(frozen=True)
+class Together:
+    """How often two items were rated together, of one kind of rating.
+
+    Attributes:
+        counts: C_jc / sqrt(n_j), (M, M), j != c; of each candidate c those with the largest cosines.
+        there: 1 / sqrt(n_j) at the same places.
+        ratings: n, (M,).
+    """
+
+    counts: csr_matrix
+    there: csr_matrix
+    ratings: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, rated: csr_matrix) -> Together:
+        """
+        Args:
+            rated: users x items, ones.
+        """
+        ratings = np.asarray(rated.sum(axis=0), dtype=np.float64).ravel()
+        counts = (rated.T.astype(np.float64) @ rated).tocsr()
+        counts.setdiag(0)
+        counts.eliminate_zeros()
+        inverse = diags(np.where(ratings > 0, ratings, 1.0) ** -0.5)
+        # Row c of the symmetric matrix: the candidate; its strongest entries are kept.
+        by_candidate = _strongest((counts @ inverse).tocsr(), TOGETHER_AT_MOST)
+        kept = by_candidate.T.tocsr()
+        kept.sort_indices()
+        there = kept.copy()
+        there.data = np.repeat(np.where(ratings > 0, ratings, 1.0) ** -0.5, np.diff(kept.indptr))
+        return cls(kept.astype(np.float32), there.astype(np.float32), ratings.astype(np.float32))
+
+
+def _strongest(matrix: csr_matrix, most: int) -> csr_matrix:
+    """The largest entries of each row; of equal ones the first."""
+    lengths = np.diff(matrix.indptr)
+    if lengths.max(initial=0) <= most:
+        return matrix
+    row = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((matrix.indices, -matrix.data, row))
+    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], lengths)
+    kept = order[place < most]
+    return csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """
+    Attributes:
+        around: of the graph.
+        features: by counts.
+        together: view to how often items were rated together in it.
+    """
+
+    around: Surroundings
+    features: Features
+    together: dict[str, Together]
+
+    @classmethod
+    def of(cls, data: Dataset, relations: pl.DataFrame) -> Knowledge:
+        """
+        Args:
+            data: whose training split is counted.
+            relations: of `relations_around`.
+        """
+        around = Surroundings.of(relations, data.items)
+        likes, dislikes = data.train_likes, data.train_dislikes
+        liked, disliked = (np.asarray(one.sum(axis=0), dtype=np.float64).ravel() for one in (likes, dislikes))
+        by_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
+        return cls(
+            around, count_features(liked, disliked, around), {name: Together.of(one) for name, one in by_view.items()}
+        )
+
+
+def knowledge_arrays(knowledge: Knowledge) -> dict[str, NDArray[np.float32]]:
+    """What `knowledge_from` reads back, as a model stores it; whole numbers below 2^24 are exact in float32."""
+    around = knowledge.around
+    found = _entries("around", around.weights)
+    found["known.around.relation"] = around.relation.astype(np.float32)
+    # Names are in the artifact's metadata; their number is all that a score needs.
+    found["known.around.relations"] = np.zeros(len(around.names), dtype=np.float32)
+    found["known.features"] = knowledge.features.whole
+    for view, together in knowledge.together.items():
+        found |= _entries(f"{view}.counts", together.counts)
+        found[f"known.{view}.ratings"] = together.ratings
+    return found
+
+
+def knowledge_from(arrays: Mapping[str, NDArray[np.float32]], items: int) -> Knowledge:
+    """Of a stored model: features by all ratings alone, since only training leaves ratings out.
+
+    Raises:
+        InputError: it has none.
+    """
+    if "known.features" not in arrays:
+        raise InputError(
+            "users/model: found no tensor known.features, expected those of a model with terms; run `dvc repro`"
+        )
+    relation = arrays["known.around.relation"].astype(np.int64)
+    weights = _matrix(arrays, "around", (items, len(relation)))
+    names = tuple(str(number) for number in range(len(arrays["known.around.relations"])))
+    whole = arrays["known.features"]
+    together = {}
+    for view in ("likes", "dislikes", "rated"):
+        counts = _matrix(arrays, f"{view}.counts", (items, items))
+        together[view] = Together(counts, counts, arrays[f"known.{view}.ratings"])
+    return Knowledge(Surroundings(weights, relation, names), Features(whole, whole, whole), together)
+
+
+def _entries(name: str, matrix: csr_matrix) -> dict[str, NDArray[np.float32]]:
+    found = matrix.tocoo()
+    return {
+        f"known.{name}.row": found.row.astype(np.float32),
+        f"known.{name}.column": found.col.astype(np.float32),
+        f"known.{name}.value": found.data.astype(np.float32),
+    }
+
+
+def _matrix(arrays: Mapping[str, NDArray[np.float32]], name: str, shape: tuple[int, int]) -> csr_matrix:
+    row, column, value = (arrays[f"known.{name}.{part}"] for part in ("row", "column", "value"))
+    return csr_matrix((value, (row.astype(np.int64), column.astype(np.int64))), shape=shape)

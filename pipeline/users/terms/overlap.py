@@ -1,0 +1,94 @@
+"""What a candidate and an item of the history share in the knowledge graph, each relation with a weight of its own.
+
+    w_head(j, c) = sum_e w_head,relation(e) F_je F_ce
+
+It is computed in the space of the entities, (sum_j F_j) diag(w) F_c: no matrix of items x items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline.users.histories import Histories
+from pipeline.users.terms.term import PairTerm, Rated, as_matrix, rows_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from pipeline.users.knowledge import Knowledge
+
+# Who reads it with which weight at the start. What shares an author with a dislike is met as often, until training says otherwise.
+START = 0.5
+
+
+class Overlap(PairTerm):
+    def __init__(self, heads: Sequence[str], view: str, known: Knowledge) -> None:
+        super().__init__(heads, view, known)
+        start = 0.0 if view == "dislikes" else START
+        self.weights = nn.ParameterDict(
+            {head: nn.Parameter(torch.full((len(known.around.names),), start)) for head in heads}
+        )
+
+    def totals(
+        self, history: Histories, catalogue: NDArray[np.int64] | None, rated: Rated | None
+    ) -> dict[str, torch.Tensor]:
+        around, device = self.known.around, self.exponent.device
+        weights = rows_of(around.weights, catalogue)
+        told = (as_matrix(history, weights.shape[0]) @ weights).toarray()
+        summed = torch.from_numpy(told).to(device)
+        forwards, backwards = _tensor(weights, device), _tensor(weights.T.tocsr(), device)
+        own = torch.from_numpy(around.own if catalogue is None else around.own[catalogue]).to(device)
+        relation = torch.from_numpy(around.relation).to(device)
+        found = {}
+        for head, by_relation in self.weights.items():
+            total = _Product.apply((summed * by_relation[relation]).T.contiguous(), forwards, backwards).T  # type: ignore[no-untyped-call]
+            itself = (own @ by_relation)[history.items]
+            found[head] = total.index_put((history.user, history.items), -itself, accumulate=True)
+        return found
+
+    def pairs(
+        self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
+    ) -> NDArray[np.float64]:
+        by_relation = sum(
+            (share * self.weights[head].detach().cpu().double().numpy() for head, share in shares.items()),
+            np.zeros(len(self.known.around.names)),
+        )
+        weights = self.known.around.weights
+        shared = weights[items].multiply(weights[candidates])
+        found: NDArray[np.float64] = np.asarray(shared @ by_relation[self.known.around.relation]).ravel()
+        return np.where(items == candidates, 0.0, found)
+
+
+class _Product(torch.autograd.Function):
+    """A sparse matrix times a dense one, and the gradient of the dense one."""
+
+    @staticmethod
+    def forward(context: Any, dense: torch.Tensor, matrix: torch.Tensor, transposed: torch.Tensor) -> torch.Tensor:
+        context.transposed = transposed
+        product: torch.Tensor = torch.sparse.mm(matrix, dense)
+        return product
+
+    @staticmethod
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return torch.sparse.mm(context.transposed, gradients[0].contiguous()), None, None
+
+
+def _tensor(matrix: csr_matrix, device: torch.device) -> torch.Tensor:
+    import warnings
+
+    with warnings.catch_warnings():
+        # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)),
+            torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data),
+            matrix.shape,
+            check_invariants=False,
+        ).to(device)

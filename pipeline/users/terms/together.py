@@ -1,0 +1,63 @@
+"""How often a candidate and an item of the history were in a history together, by the cosine of their columns (ItemKNN, with a weight).
+
+    w_head(j, c) = w_head C_jc / sqrt(n_j n_c)
+
+of a candidate that the user themselves rated: (C_jc - 1) / sqrt(n_j (n_c - 1)), so that a target does not speak for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline.users.histories import Histories, merged
+from pipeline.users.terms.term import PairTerm, Rated, as_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.users.knowledge import Knowledge
+
+START = 2.0
+
+
+class Together(PairTerm):
+    def __init__(self, heads: Sequence[str], view: str, known: Knowledge) -> None:
+        super().__init__(heads, view, known)
+        start = 0.0 if view == "dislikes" else START
+        self.weights = nn.ParameterDict({head: nn.Parameter(torch.tensor(start)) for head in heads})
+
+    def totals(
+        self, history: Histories, catalogue: NDArray[np.int64] | None, rated: Rated | None
+    ) -> dict[str, torch.Tensor]:
+        of_view = self.known.together[self.view]
+        counts, there, ratings = of_view.counts, of_view.there, of_view.ratings
+        if catalogue is not None:
+            counts, there, ratings = counts[catalogue][:, catalogue], there[catalogue][:, catalogue], ratings[catalogue]
+        matrix = as_matrix(history, len(ratings))
+        sums = (matrix @ counts).toarray()
+        scaled = sums * _inverse_root(ratings)
+        if rated is not None:
+            own = {"likes": rated.likes, "dislikes": rated.dislikes}.get(self.view) or merged(*rated)
+            user, item = own.user.cpu().numpy(), own.items.cpu().numpy()
+            counted = (matrix @ there).toarray()[user, item]
+            scaled[user, item] = (sums[user, item] - counted) * _inverse_root(ratings[item] - 1)
+        told = torch.from_numpy(scaled).to(self.exponent.device)
+        return {head: told * weight for head, weight in self.weights.items()}
+
+    def pairs(
+        self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
+    ) -> NDArray[np.float64]:
+        of_view = self.known.together[self.view]
+        weight = sum(share * float(self.weights[head]) for head, share in shares.items())
+        cosines = np.asarray(of_view.counts[items, candidates], dtype=np.float64).ravel()
+        return weight * cosines * _inverse_root(of_view.ratings[candidates])
+
+
+def _inverse_root(ratings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / sqrt(n), and 0 for items that nobody else rated."""
+    return np.where(ratings > 0, np.maximum(ratings, 1.0) ** -0.5, 0.0).astype(np.float32)
