@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pipeline.users.histories import Histories
-from pipeline.users.terms.term import PairTerm, Rated, as_matrix
+from pipeline.users.terms.term import PairTerm, Rated, as_matrix, there
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,18 +42,15 @@ class Popularity(PairTerm):
         matrix = as_matrix(history, len(whole))
         summed = torch.from_numpy(matrix @ whole.cpu().numpy()).to(device)
         # A target of training may itself be in the history.
-        inside = [
-            torch.from_numpy(np.asarray(matrix[own.user.cpu().numpy(), own.items.cpu().numpy()]).ravel()).to(device)
-            for own in rated or ()
-        ]
+        inside = [torch.from_numpy(there(matrix, own)).to(device) for own in rated or ()]
         found = {}
         for head, weights in self.weights.items():
             asked = whole @ weights
             total = summed @ asked.T
             itself = (asked * whole).sum(dim=1)[history.items]
             total = total.index_put((history.user, history.items), -itself, accumulate=True)
-            for own, features, there in zip(rated or (), (without_like, without_dislike), inside, strict=False):
-                others = summed[own.user] - there.unsqueeze(1) * whole[own.items]
+            for own, features, kept in zip(rated or (), (without_like, without_dislike), inside, strict=False):
+                others = summed[own.user] - kept.unsqueeze(1) * whole[own.items]
                 total = total.index_put((own.user, own.items), ((features @ weights)[own.items] * others).sum(dim=1))
             found[head] = total
         return found

@@ -108,3 +108,11 @@ def as_matrix(history: Histories, columns: int) -> csr_matrix:
 
 def rows_of(matrix: csr_matrix, catalogue: NDArray[np.int64] | None) -> csr_matrix:
     return matrix if catalogue is None else matrix[catalogue]
+
+
+def there(matrix: csr_matrix, cells: Histories) -> NDArray[np.float32]:
+    """1 at cells that are in a matrix of ones, 0 at others, (cells,)."""
+    row, column = cells.user.cpu().numpy(), cells.items.cpu().numpy()
+    width = matrix.shape[1]
+    inside = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
+    return np.isin(row * width + column, inside).astype(np.float32)
