@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.artifacts.kinds import Artifact, only
+from pipeline.common.ablation import written_out
 from pipeline.common.config import Config, changed, look_up, read_yaml, validated
 from pipeline.common.errors import InputError
-from pipeline.parameters.ablation import written_out
 from stages import PARAMS, USER_MISTAKE
 
 TIMINGS = Path(".timings")

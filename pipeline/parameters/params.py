@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.common.ablation import written_out
 from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml, validated
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
@@ -20,7 +21,6 @@ from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
-from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations, RunSystems
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.structure.gat.settings import GatConfig

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from pipeline.common.ablation import Ablation
 from pipeline.common.errors import InputError
 from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.registry import GRIDS
-from pipeline.parameters.ablation import Ablation
 
 NAME = r"^[\w-]+$"
 Names = Annotated[list[Annotated[str, Field(pattern=NAME)]], Field(min_length=1)]

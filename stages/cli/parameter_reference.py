@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from pipeline.common.ablation import Ablation
 from pipeline.common.config import Config
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SOURCES
 from pipeline.graph.settings import ItemGraphConfig
-from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import Changeable, DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
 from pipeline.text.settings import TextTemplateConfig

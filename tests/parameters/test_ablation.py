@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.common.ablation import Ablation, written_out
 from pipeline.common.config import read_yaml, validated
 from pipeline.common.errors import InputError
-from pipeline.parameters.ablation import Ablation, written_out
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
 from stages.stage import Reads, Settings, Stage

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.artifacts.users import USERS_CURVE
+from pipeline.common.ablation import written_out
 from pipeline.common.config import read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
-from pipeline.parameters.ablation import written_out
 from pipeline.users.settings import Figure, VariantConfig
 
 VALUES = read_yaml(Path(__file__).parents[2] / "params.yaml")
