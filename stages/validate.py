@@ -1,4 +1,4 @@
-"""Check the whole of params.yaml before any stage starts and before any output is replaced (`pipeline.parameters`)."""
+"""Check the whole of params.yaml, and the ablations beside it, before any stage starts and any output is replaced (`pipeline.parameters`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
+from pipeline.common.ablation import FILE
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
@@ -20,7 +21,7 @@ def main() -> None:
     parameters = read_parameters(PARAMS)
     for text in absent_paths(parameters):
         print(f"warning: {text}", file=sys.stderr)
-    # DVC takes no file of its own as a dependency: what is listed there is looked at whenever params.yaml changes.
+    # DVC takes no file of its own as a dependency: what is listed there is looked at whenever the parameters change.
     if ABLATIONS.is_file():
         check_bases(parameters, read_yaml(ABLATIONS)["stages"]["train_users"]["params"])
     # The same content whatever the parameters: stages that read other keys stay as they are.
@@ -60,7 +61,7 @@ def check_bases(parameters: Parameters, listed: list[str]) -> None:
     for name, ablation in parameters.ablations.items():
         if ablation.of not in known:
             raise InputError(
-                f"{PARAMS}: ablations.{name}.of: found {ablation.of!r}, which is not among the params of train_users in "
+                f"{FILE}: ablations.{name}.of: found {ablation.of!r}, which is not among the params of train_users in "
                 f"{ABLATIONS}; add variants.{ablation.of} there, or name one of: {', '.join(known)}"
             )
 

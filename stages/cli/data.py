@@ -175,13 +175,13 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
     """Text of params.yaml with the data set, checked as a whole, and the lines that are new."""
     from ruamel.yaml import YAML
 
-    from pipeline.common.config import validated
+    from pipeline.common.ablation import validated_in_files, with_ablations
     from pipeline.parameters.edit import Setting, with_dataset
     from pipeline.parameters.params import Parameters
 
     settings = [Setting(key, value, (comments or {}).get(key, "")) for key, value in values.items()]
     text, added = with_dataset(PARAMS.read_bytes().decode(), name, settings, str(PARAMS))
-    validated(Parameters, YAML(typ="safe").load(text), f"{PARAMS}: ")
+    validated_in_files(Parameters, with_ablations(YAML(typ="safe").load(text), PARAMS), PARAMS)
     return text, added
 
 

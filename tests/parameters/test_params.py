@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.common.ablation import FILE, read_all
+from pipeline.common.config import look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, StageSettings, read_parameters
 
@@ -18,7 +19,7 @@ FAST = ("profiles", "fast")
 PLUS = ("variants", "crmman-plus")
 NO_ID = ("ablations", "no-id")
 OVERRIDES = (*DATASET, "train_users")
-VALUES = read_yaml(ROOT / "params.yaml")
+VALUES = read_all(ROOT / "params.yaml")
 
 
 def changed(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -78,7 +79,9 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
             for key, value in section.items():
                 walk(value, f"{place}.{key}")
 
-    walk(YAML().load((ROOT / "params.yaml").read_text()), "params.yaml")
+    loaded = {file: YAML().load((ROOT / file).read_text()) for file in ("params.yaml", str(FILE))}
+    for file, content in loaded.items():
+        walk(content, file)
     assert len(found) > 40
 
 
