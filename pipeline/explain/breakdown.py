@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.explain.contributions import KINDS, Contributions, Kind
 from pipeline.explain.sentence import DIGITS, pieces, rounded, sentence
 from pipeline.users.people import Person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.explain.contributions import Contributions
-
-Kind = Literal["liked", "disliked", "bias"]
-KINDS: tuple[Kind, ...] = ("liked", "disliked", "bias")
 # What a head's item bias says of an item, whoever asks.
 BIASES = {
     "click": "how often it is liked",
@@ -34,7 +31,7 @@ class Contribution:
     """One number of the sum that is the score.
 
     Attributes:
-        kind: an item that was liked, one that was disliked, or a bias.
+        kind: like, dislike or bias.
         value: what it adds.
         item: index, of a liked or disliked item.
         head: whose bias it is.
@@ -55,8 +52,8 @@ def by_size(contributions: Contributions, person: Person, row: int) -> list[Cont
         row: of the candidate.
     """
     rows = (
-        ("liked", person.likes, contributions.likes[row]),
-        ("disliked", person.dislikes, contributions.dislikes[row]),
+        ("like", person.likes, contributions.likes[row]),
+        ("dislike", person.dislikes, contributions.dislikes[row]),
     )
     found = [
         Contribution(kind, float(value), item=int(item))  # type: ignore[arg-type]
@@ -129,7 +126,7 @@ def why(contributions: Sequence[Contribution], score: float, name: Callable[[int
     """
     likes, dislikes = (
         [(name(one.item), one.value) for one in contributions if one.kind == kind and one.item is not None]
-        for kind in ("liked", "disliked")
+        for kind in ("like", "dislike")
     )
     bias = math.fsum(one.value for one in contributions if one.kind == "bias")
     return sentence(pieces(likes, dislikes, bias, score, digits))

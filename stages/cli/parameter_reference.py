@@ -20,8 +20,9 @@ from pipeline.users.settings import VariantConfig
 
 HEAD = """# Parameters
 
-Every key of `params.yaml`, and of `ablations/params.yaml` with the ablations and structures. Made by `python -m stages.cli.parameter_reference` from the models that check
-these files: a key that is not here is refused, and so is a value out of its range, in one line and before anything runs.
+Every key of `params.yaml`, and of `ablations/params.yaml` with the ablations and structures. Made by
+`python -m stages.cli.parameter_reference` from the models that check these files: a key that is not here is refused, and so is a value
+out of its range, in one line and before anything runs.
 """
 BOUNDS = {
     "minimum": "≥ {}",
@@ -64,8 +65,8 @@ def reference() -> str:
         "Ablations",
         "ablations.NAME.",
         Ablation,
-        "In `ablations/params.yaml`. Besides `of`, any setting of a variant that differs. `ablations/dvc.yaml` lists the variants that ablations "
-        "are of; an ablation of another one needs a line there.",
+        "In `ablations/params.yaml`. Besides `of`, any setting of a variant that differs. `ablations/dvc.yaml` lists the "
+        "variants that ablations are of; an ablation of another one needs a line there.",
     )
     parts += _section(
         "Structures",

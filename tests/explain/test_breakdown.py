@@ -32,11 +32,11 @@ def some_parts(liked: list[float], disliked: list[float], biases: list[float] = 
 def test_parts_are_likes_dislikes_and_biases_each_by_size() -> None:
     parts = some_parts([0.1, -0.4, 0.2], [0.05, -0.3], [1.0, -2.0])
     assert parts == [
-        Contribution("liked", -0.4, item=1),
-        Contribution("liked", 0.2, item=2),
-        Contribution("liked", 0.1, item=0),
-        Contribution("disliked", -0.3, item=4),
-        Contribution("disliked", 0.05, item=3),
+        Contribution("like", -0.4, item=1),
+        Contribution("like", 0.2, item=2),
+        Contribution("like", 0.1, item=0),
+        Contribution("dislike", -0.3, item=4),
+        Contribution("dislike", 0.05, item=3),
         Contribution("bias", -2.0, head="judge"),
         Contribution("bias", 1.0, head="meet"),
     ]
@@ -69,7 +69,7 @@ def test_printed_lines_add_up_to_the_printed_score(
 
 
 def test_the_rest_is_what_is_smallest() -> None:
-    lines = lines_of(some_parts([0.5, -0.01, 0.02, 0.3], []), 2, 2)["liked"]
+    lines = lines_of(some_parts([0.5, -0.01, 0.02, 0.3], []), 2, 2)["like"]
     assert [(line.value, line.rest, len(line.contributions)) for line in lines] == [
         (0.5, False, 1),
         (0.3, False, 1),
@@ -79,7 +79,7 @@ def test_the_rest_is_what_is_smallest() -> None:
 
 def test_lines_are_in_the_order_of_what_they_show() -> None:
     # So many are just above a half that one just below it is rounded away from zero, and passes a larger one.
-    lines = lines_of(some_parts([0.0148, -0.0147] + [0.0055] * 10, []), 12, 2)["liked"]
+    lines = lines_of(some_parts([0.0148, -0.0147] + [0.0055] * 10, []), 12, 2)["like"]
     assert [line.value for line in lines[:2]] == [-0.02, 0.01]
 
 

@@ -261,7 +261,7 @@ def test_average_fusion_needs_equal_widths() -> None:
     expected = (
         r"ablations\.average-fusion\.fusion: average fusion needs equal widths, found width 32 and structural vectors "
     )
-    rest = r" wide \(data set ml-100k\); make them equal or use concat or linear"
+    rest = r" wide; make them equal or use concat or linear \(fusion average, data set ml-100k\)"
     refused(values, f"{expected}64{rest}")
     values["train_gat"]["output_width"] = 32
     validated(Parameters, values, "")

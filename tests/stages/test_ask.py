@@ -204,7 +204,7 @@ def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, an
     assert told["score"] == pytest.approx(best["score"], abs=1e-9)
     assert sum(row["contribution"] for row in told["contributions"]) == pytest.approx(best["score"], abs=1e-5)
     assert told["rank"] == 1
-    for kind, total in (("liked", "from_likes"), ("disliked", "from_dislikes"), ("bias", "from_biases")):
+    for kind, total in (("like", "from_likes"), ("dislike", "from_dislikes"), ("bias", "from_biases")):
         mine = [row["contribution"] for row in told["contributions"] if row["kind"] == kind]
         assert sum(mine) == pytest.approx(best[total], abs=1e-9)
         assert [abs(value) for value in mine] == sorted(map(abs, mine), reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -23,13 +24,13 @@ class Grid(Config):
 
     learns_from_dislikes: ClassVar[bool] = False
 
+    @abstractmethod
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
         """What is tried, by its values in words; a baseline without settings has one, without words.
 
         Args:
             threads: of a library that has threads of its own; 0: as many as there are processors. They change no byte.
         """
-        raise NotImplementedError
 
     def left_out(self, data: Dataset) -> str | None:
         """Why the baseline is too large for a data set; None: it is not."""
