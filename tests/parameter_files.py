@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.common.ablation import FILE, SECTIONS, read_all
+from tests.repository import ROOT
+
+
+def copy_to(folder: Path) -> None:
+    """The repository's own."""
+    for file in (Path("params.yaml"), FILE):
+        (folder / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pipeline.common.errors import InputError
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
 from stages.stage import Reads, Settings, Stage
+from tests.parameter_files import copy_to
 from tests.repository import ROOT
 
 VALUES = read_all(ROOT / "params.yaml")
@@ -124,14 +125,11 @@ def test_an_ablation_of_nothing_is_one_line(entry: dict[str, Any], message: str)
 
 def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Path) -> None:
     def settings(text: str = "") -> Settings:
+        copy_to(tmp_path)
         path = tmp_path / "params.yaml"
-        path.write_text(
-            (ROOT / "params.yaml").read_text().replace("train_users: null", "train_users: {epochs: 5}") + text
-        )
+        path.write_text(path.read_text().replace("train_users: null", "train_users: {epochs: 5}") + text)
         return Settings(Stage("train_users", Reads(variant=VariantConfig)), "ml-100k", path)
 
-    (tmp_path / FILE).parent.mkdir()
-    (tmp_path / FILE).write_text((ROOT / FILE).read_text())
     # What the data set changes goes over both.
     expected = PLUS | {"epochs": 5, "attention": "self"}
     assert settings().variant(VariantConfig, "self-attention").model_dump() == expected

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.ablation import FILE, SECTIONS
-from pipeline.common.config import read_yaml
 from stages import validate
+from tests.parameter_files import copy_to, edited
 from tests.stages.conftest import Finished
 from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
@@ -132,13 +131,12 @@ def test_what_is_not_on_this_machine_is_named_and_stops_no_other_data_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    values = read_yaml(ROOT / "params.yaml")
-    ml_100k = values["datasets"]["ml-100k"]
-    ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
-    values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
-    values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
-    with Path("params.yaml").open("w") as file:
-        YAML(typ="safe").dump(values, file)
+    copy_to(tmp_path)
+    with edited(tmp_path) as values:
+        ml_100k = values["datasets"]["ml-100k"]
+        ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
+        values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
+        values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
     validate.main()
     assert capsys.readouterr().err.splitlines() == [
         "warning: params.yaml: datasets.elsewhere.source.path: found '../anime', which does not exist; the stages of elsewhere will stop",

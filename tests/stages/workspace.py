@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.common.ablation import FILE
 from pipeline.common.config import changed
 from pipeline.evaluation.baselines.registry import GRIDS
 from tests.in_process import Result, run_module
-from tests.parameter_files import edited
+from tests.parameter_files import copy_to, edited
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
@@ -135,9 +134,7 @@ def assert_a_mistake_in_one_line(result: Result, *parts: str) -> None:
 def make_workspace(root: Path) -> Workspace:
     """Params of the repository cut to one small data set with the fast profile, and its tables as CSV."""
     workspace = Workspace(root)
-    (root / FILE).parent.mkdir()
-    for file in (Path("params.yaml"), FILE):
-        (root / file).write_text((ROOT / file).read_text())
+    copy_to(root)
 
     def small(values: dict[str, Any]) -> None:
         source = {"type": "tables", "path": "tables"}
