@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.artifacts.data import (
     INTERACTIONS,
     ITEMS,
+    SAMPLED_ZEROS,
     SOURCE_INTERACTIONS,
     SOURCE_ITEM_ENTITIES,
     SOURCE_ITEMS,
@@ -20,7 +21,7 @@ STAGE = Stage(
     "prepare",
     settings=Reads(run=SeedConfig, dataset=DatasetConfig),
     reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_ITEM_ENTITIES),
-    writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES),
+    writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS),
 )
 
 
@@ -36,6 +37,7 @@ def main(dataset: str, settings: Settings) -> None:
     USERS.write(prepared.users, dataset)
     INTERACTIONS.write(prepared.interactions, dataset)
     UNRATED_CANDIDATES.write(prepared.unrated_candidates, dataset)
+    SAMPLED_ZEROS.write(prepared.sampled_zeros, dataset)
     for remark in prepared.remarks:
         say(dataset, "prepare", remark)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # What params.yaml of the repository sets, for a check where there is no params.yaml.
 DEFAULTS: dict[str, Any] = {
+    "feedback": "rated",
     "min_user_interactions": 1,
     "min_item_interactions": 0,
     "linked_items_only": False,
@@ -63,6 +64,13 @@ SplitOption = Annotated[
         "given, if not said and there is such a column."
     ),
 ]
+FeedbackOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What is no like: rated (dislikes), liked (nothing is known of it) or sampled (zeros that somebody drew). "
+        "Told by the tables if not given."
+    ),
+]
 RenameOption = Annotated[
     list[str] | None, typer.Option(metavar="THEIRS=OURS", help="Rename a column. Can be repeated.")
 ]
@@ -91,6 +99,7 @@ def check(
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
     split: SplitOption = None,
+    feedback: FeedbackOption = None,
     rename: RenameOption = None,
     output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
 ) -> None:
@@ -102,7 +111,7 @@ def check(
     """
     found = _checked(
         folder,
-        _wishes(like_threshold, s_m, text_template, split, rename),
+        _wishes(like_threshold, s_m, text_template, split, feedback, rename),
         _filters(min_user_interactions, linked_items_only),
     )
     if output is Format.json:
@@ -134,6 +143,7 @@ def add(
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
     split: SplitOption = None,
+    feedback: FeedbackOption = None,
     rename: RenameOption = None,
     profile: Annotated[
         str | None,
@@ -153,7 +163,7 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, rename), filters)
+    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename), filters)
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
@@ -190,6 +200,7 @@ def _wishes(
     s_m: int | None,
     text_template: str | None,
     split: str | None,
+    feedback: str | None,
     rename: list[str] | None,
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
@@ -200,7 +211,7 @@ def _wishes(
         if not equals or not theirs or not ours:
             raise InputError(f"--rename: found {pair!r}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
-    return Wishes(like_threshold, s_m, text_template, split, names)
+    return Wishes(like_threshold, s_m, text_template, split, feedback, names)
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

@@ -37,6 +37,16 @@ def test_what_is_not_said_is_the_method_as_written() -> None:
     assert validated(VariantConfig, {}, "").model_dump() == METHOD
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str) -> None:
+    asked = validated(VariantConfig, VARIANTS[name], "")
+    found = asked.without_dislikes().model_dump()
+    heads = ["click"] if asked.heads == ["click"] else ["like"]
+    assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
+    # What is stored with a model is read back.
+    assert validated(VariantConfig, found, "").without_dislikes().model_dump() == found
+
+
 @pytest.mark.parametrize("later", VariantConfig.model_fields)
 def test_settings_stored_before_a_field_came_are_read_with_its_default(later: str) -> None:
     stored = {name: value for name, value in METHOD.items() if name != later}
