@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 import pipeline
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
@@ -28,10 +28,11 @@ from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
+from pipeline.users.modalities.registry import MODALITIES
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
-from stages.data import DATA, read_data
-from stages.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.data import DATA, read_data
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
 
 STAGE = Stage(
     "train_users",
@@ -43,8 +44,11 @@ CHECKPOINTS = Path(".checkpoints")
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.variant(VariantConfig, variant)
+    run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
+    config = asked if data.train_dislikes.nnz else asked.without_dislikes()
+    if config != asked:
+        say(dataset, "train_users", f"{variant}: no dislikes in training: {shown_changes(asked, config)}")
     inputs = read_inputs(dataset, config, data.items)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
@@ -68,6 +72,16 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     )
 
 
+def shown_changes(asked: VariantConfig, config: VariantConfig) -> str:
+    before, after = asked.model_dump(), config.model_dump()
+    changes = [name for name in before if before[name] != after[name]]
+    return ", ".join(f"{name} {_shown(after[name])} in place of {_shown(before[name])}" for name in changes)
+
+
+def _shown(value: object) -> str:
+    return " + ".join(value) if isinstance(value, list) else str(value)
+
+
 def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
     return ", ".join(
         f"{head} {' '.join(f'{weight:.2f}' for weight in row)}" for head, row in zip(config.heads, weights, strict=True)
@@ -75,27 +89,31 @@ def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
 
 
 def read_inputs(dataset: str, config: VariantConfig, items: int) -> ItemInputs:
-    """What items are known by, with the GAT's own inputs if it goes on training."""
+    """What the variant's modalities need of items, with the GAT's own inputs if it goes on training."""
+    needs = {need for name in config.modalities for need in MODALITIES[name].needs}
     names = structure_names(config.structure_source or None)
-    text = TEXT_VECTORS.read(dataset)["vectors"]
-    entities = incidence_of(NEIGHBOURS.read(dataset), items)
-    initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
-    if config.structure == "initial":
-        return ItemInputs(text, initial, entities)
-    structure = STRUCTURE_VECTORS.of(**names).read(dataset)["vectors"]
-    if not config.finetune_gat:
-        return ItemInputs(text, structure, entities)
+    structural = (STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS).of(**names)
+    return ItemInputs(
+        items,
+        TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
+        structural.read(dataset)["vectors"] if "structure" in needs else None,
+        incidence_of(NEIGHBOURS.read(dataset), items) if "entities" in needs else None,
+        gat_inputs(dataset, config) if config.finetune_gat else None,
+    )
+
+
+def gat_inputs(dataset: str, config: VariantConfig) -> GatInputs:
     # PyTorch Geometric takes longer to load than PyTorch, and no other variant needs it.
     from pipeline.structure.gat.network import TwoLayerGat
 
+    names = structure_names(config.structure_source or None)
     weights = GAT_WEIGHTS.of(**names)
-    gat = GatInputs(
-        initial,
+    return GatInputs(
+        INITIAL_VECTORS.of(**names).read(dataset)["vectors"],
         edge_index(edges_of(config.structure_source or None).read(dataset)),
         weights.read(dataset),
         partial(TwoLayerGat, config=validated(GatConfig, weights.about(dataset), f"{weights.at(dataset)}: ")),
     )
-    return ItemInputs(text, structure, entities, gat)
 
 
 def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
@@ -106,6 +124,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
         USERS,
         INTERACTIONS,
         UNRATED_CANDIDATES,
+        SAMPLED_ZEROS,
         TEXT_VECTORS,
         NEIGHBOURS,
         edges_of(config.structure_source or None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from pipeline.artifacts.kinds import Table, Text
@@ -12,9 +14,16 @@ TABLES_CHECKED = Text("artifacts/{dataset}/tables.checked")
 # fetch: the four tidy tables, whatever their source; ids are strings
 SOURCE_INTERACTIONS = Table(
     "artifacts/{dataset}/source/interactions.parquet",
-    {"user_id": pl.String, "item_id": pl.String, "rating": pl.Float32, "like": pl.Boolean, "timestamp": pl.Float64},
+    {
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "rating": pl.Float32,
+        "like": pl.Boolean,
+        "timestamp": pl.Float64,
+        "split": pl.String,
+    },
     key=("user_id", "item_id"),
-    nullable=frozenset({"rating", "like", "timestamp"}),
+    nullable=frozenset({"rating", "like", "timestamp", "split"}),
 )
 SOURCE_ITEMS = Table("artifacts/{dataset}/source/items.parquet", {"item_id": pl.String}, key=("item_id",), more=True)
 SOURCE_KG = Table(
@@ -52,3 +61,5 @@ UNRATED_CANDIDATES = Table(
         "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
     },
 )
+# What `feedback: sampled` takes out of the interactions: zeros that somebody drew; there are none otherwise.
+SAMPLED_ZEROS = replace(UNRATED_CANDIDATES, path="artifacts/{dataset}/dataset/sampled_zeros.parquet", not_empty=False)

@@ -276,12 +276,13 @@ class Tensors(Artifact):
         write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:
+        """By name, in the order of the names: safetensors gives them in another one in each process."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         path = self._existing(dataset, root)
         try:
-            arrays = load(path.read_bytes())
+            arrays = dict(sorted(load(path.read_bytes()).items()))
         except (SafetensorError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
         self._check(arrays, path)

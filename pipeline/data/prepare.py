@@ -1,7 +1,8 @@
 """From tidy tables to what models train on: likes, filters, dense indices, splits, sampled candidates.
 
 Rules of the evaluation protocols: a like is a rating at or above the threshold, a dislike one below it; 60/20/20 over
-interactions by default; users without a like in training are dropped and counted.
+interactions by default; users without a like in training are dropped and counted, but not where the split was given: a figure
+over the whole of a published test split has everybody who is in it.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Tables of `pipeline.artifacts.data`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, and what a reader should know."""
+    """Tables of `pipeline.artifacts.data`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS, and what a reader should know."""
 
     items: pl.DataFrame
     users: pl.DataFrame
     interactions: pl.DataFrame
     unrated_candidates: pl.DataFrame
+    sampled_zeros: pl.DataFrame
     remarks: list[str] = field(default_factory=list)
 
 
@@ -39,16 +41,18 @@ def prepare(
     """Filter, index, split, and sample the unrated candidates of the `ctr` protocol.
 
     Args:
-        interactions: user_id, item_id, rating or like, timestamp.
+        interactions: user_id, item_id, rating or like, timestamp, split.
         items: item_id and any other columns.
         item_entities: item_id, entity_id.
 
     Raises:
-        InputError: no likes, nothing left after the filters, a split that would be empty, or no timestamps for a
-            temporal split.
+        InputError: no likes, nothing left after the filters, a split that would be empty, no timestamps for a
+            temporal split, or no column `split` for a given one.
     """
     remarks: list[str] = []
-    rated = with_likes(interactions, config.like_threshold)
+    _check_given(interactions, config, remarks)
+    rated, zeros = _by_feedback(with_likes(interactions, config.like_threshold), config, remarks)
+    of_test = sum(int((frame["split"] == "test").sum()) for frame in (rated, zeros)) if config.split == "given" else 0
     if config.linked_items_only:
         linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list())
         remarks.append(
@@ -56,34 +60,54 @@ def prepare(
         )
         items = items.filter(linked)
         rated = rated.filter(pl.col("item_id").is_in(items["item_id"].to_list()))
+    # Zeros that somebody drew are no interactions: they make nobody's history longer.
     rated, items = _with_enough_interactions(rated, items, config, remarks)
     if rated.is_empty():
         raise InputError(
             "interactions: found none left after the filters; lower min_user_interactions or min_item_interactions"
         )
+    if len(zeros):
+        zeros = zeros.filter(pl.col("item_id").is_in(items["item_id"].to_list()))
+        if config.min_user_interactions > 1:
+            zeros = zeros.filter(pl.col("user_id").is_in(rated["user_id"].unique().to_list()))
+        # They are split with the likes, whose negatives they are.
+        rated = pl.concat([rated, zeros])
+    if config.split == "given":
+        left = int((rated["split"] == "test").sum())
+        if left < of_test:
+            remarks.append(
+                f"{of_test - left} of the {of_test} test interactions of the given split are left out by these filters: "
+                "figures do not compare with others' on the whole of it"
+            )
 
     items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
     rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left")
-    split = _split(in_key_order(rated, ("user_id", "item")), config, seed)
+    split = _split(in_key_order(rated, ("user_id", "item")), config, seed, remarks)
 
     trained = split.filter((pl.col("split") == "train") & pl.col("like"))["user_id"].unique().to_list()
     users = _in_natural_order(split.select(pl.col("user_id").unique()), "user_id")
-    kept = users.filter(pl.col("user_id").is_in(trained))
-    if kept.is_empty():
+    if not trained:
         raise InputError(
             "interactions: found no user with a like in training; lower like_threshold or enlarge the training fraction"
         )
+    kept = users if config.split == "given" else users.filter(pl.col("user_id").is_in(trained))
     if len(kept) < len(users):
         remarks.append(f"{len(users) - len(kept)} of {len(users)} users have no like in training and are dropped")
+    if len(trained) < len(kept):
+        remarks.append(
+            f"{len(kept) - len(trained)} of {len(kept)} users have no like in training; they stay, as the split was given, and are "
+            "scored by what holds for anybody"
+        )
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
     table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split")
     table = in_key_order(table, ("user", "item"))
+    table, zeros = _without_zeros(table, config, remarks)
     for part in SPLITS:
         likes = table.filter((pl.col("split") == part) & pl.col("like"))
         if likes.is_empty():
             raise InputError(
                 f"interactions: found no like in the {part} split of users who have one in training; expected some: "
-                f"the data set is too small for split_fractions {config.split_fractions}, or its users are too new for split {config.split}"
+                f"{_why_no_like(config)}"
             )
     candidates, short = _sample_unrated(table, len(items), seed)
     for part in SPLITS[1:]:
@@ -100,7 +124,58 @@ def prepare(
     remarks.append(
         f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
     )
-    return Prepared(items, kept.select("user", "user_id"), table, candidates, remarks)
+    return Prepared(items, kept.select("user", "user_id"), table, candidates, zeros, remarks)
+
+
+def _why_no_like(config: DatasetConfig) -> str:
+    if config.split == "given":
+        return "the split was given by the column split"
+    return f"the data set is too small for split_fractions {config.split_fractions}, or its users are too new for split {config.split}"
+
+
+def _check_given(interactions: pl.DataFrame, config: DatasetConfig, remarks: list[str]) -> None:
+    """Whether there is a given split, where one is to be used; a remark where there is one that is not.
+
+    Raises:
+        InputError: no column `split`, or nothing in training or test.
+    """
+    has_column = "split" in interactions.columns and not interactions["split"].has_nulls()
+    if config.split != "given":
+        if has_column:
+            remarks.append(f"the interactions have a column split, which split {config.split} does not read")
+        return
+    if not has_column:
+        raise InputError("split: found given, but the interactions have no column split; expected random")
+    found = interactions["split"].unique().to_list()
+    for part in ("train", "test"):
+        if part not in found:
+            raise InputError(f"interactions: column split: found no row with {part}, expected some")
+
+
+def _by_feedback(rated: pl.DataFrame, config: DatasetConfig, remarks: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What was given, and zeros that somebody drew."""
+    if config.feedback == "rated":
+        return rated, rated.clear()
+    likes, zeros = rated.filter("like"), rated.filter(~pl.col("like"))
+    if config.feedback == "sampled":
+        return likes, zeros
+    if len(zeros):
+        remarks.append(f"{len(zeros)} of {len(rated)} interactions are no likes and are left out (feedback: liked)")
+    return likes, zeros.clear()
+
+
+def _without_zeros(table: pl.DataFrame, config: DatasetConfig, remarks: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The interactions, and the zeros of validation and test that somebody drew; those of training are of no use."""
+    columns = ("user", "item", "split")
+    if config.feedback != "sampled":
+        return table, table.clear().select(columns)
+    zeros = table.filter(~pl.col("like")).select(columns)
+    kept = zeros.filter(pl.col("split") != "train")
+    remarks.append(
+        f"{len(zeros)} zeros were drawn and are no dislikes (feedback: sampled): {len(kept)} of validation and test are ranked against "
+        f"in `impression`, {len(zeros) - len(kept)} of training are left out"
+    )
+    return table.filter("like"), kept
 
 
 def with_likes(interactions: pl.DataFrame, threshold: float | None) -> pl.DataFrame:
@@ -161,8 +236,10 @@ def _in_natural_order(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     return frame.sort(number.is_null(), number, pl.col(column))
 
 
-def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFrame:
+def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int, remarks: list[str]) -> pl.DataFrame:
     train, valid, _ = config.split_fractions
+    if config.split == "given":
+        return _with_valid(rated, train / (train + valid), seed, remarks)
     count = len(rated)
     if config.split == "random":
         place = stream(seed, "split").permutation(count)
@@ -185,6 +262,24 @@ def _split(rated: pl.DataFrame, config: DatasetConfig, seed: int) -> pl.DataFram
     first, second = np.rint(total * train), np.rint(total * (train + valid))
     part = np.where(place < first, 0, np.where(place < second, 1, 2))
     return rated.with_columns(split=_named(part))
+
+
+def _with_valid(given: pl.DataFrame, kept: float, seed: int, remarks: list[str]) -> pl.DataFrame:
+    """A given split; where it has no valid, a part of train drawn by seed, as large beside the rest as `split_fractions` has it.
+
+    Args:
+        kept: the share of train that stays there.
+    """
+    if (given["split"] == "valid").any():
+        return given
+    training = (given["split"] == "train").arg_true().to_numpy()
+    place = stream(seed, "split").permutation(len(training))
+    cut = training[place >= np.rint(len(training) * kept)]
+    remarks.append(
+        f"the given split has no valid: {len(cut)} of its {len(training)} training interactions, drawn by seed, are it"
+    )
+    is_cut = pl.Series(np.isin(np.arange(len(given)), cut))
+    return given.with_columns(split=pl.when(is_cut).then(pl.lit("valid")).otherwise("split"))
 
 
 def _sample_unrated(table: pl.DataFrame, items: int, seed: int) -> tuple[pl.DataFrame, int]:

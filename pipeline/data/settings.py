@@ -7,17 +7,23 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
+from pipeline.data.feedback import Feedback
 
 
 class DatasetConfig(Config):
     like_threshold: float | None = Field(
         description="A rating at or above it is a like; null where the table has `like`"
     )
+    feedback: Feedback = Field(
+        description="What is no like. rated: a dislike; liked: nothing, it is left out; sampled: a zero that somebody drew, against which "
+        "`impression` ranks likes, and nothing else"
+    )
     min_user_interactions: int = Field(ge=1, description="Users with fewer are left out")
     min_item_interactions: int = Field(ge=0, description="Items with fewer are left out; 0 keeps items nobody rated")
     linked_items_only: bool = Field(description="Leave out items without an entity in the knowledge graph")
-    split: Literal["random", "temporal", "temporal-per-user"] = Field(
-        description="Random over interactions; or the oldest interactions train, over all users or within each"
+    split: Literal["random", "temporal", "temporal-per-user", "given"] = Field(
+        description="Random over interactions; the oldest interactions train, over all users or within each; or given by the column "
+        "`split` of the interactions, where train is cut by seed if there is no valid"
     )
     split_fractions: list[float] = Field(min_length=3, max_length=3, description="Training, validation, test")
 

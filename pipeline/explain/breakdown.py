@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.explain.sentence import DIGITS, pieces, sentence
+from pipeline.explain.contributions import KINDS, Contributions, Kind
+from pipeline.explain.sentence import DIGITS, pieces, rounded, sentence
 from pipeline.users.people import Person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.explain.contributions import Contributions
-
-Kind = Literal["liked", "disliked", "bias"]
-KINDS: tuple[Kind, ...] = ("liked", "disliked", "bias")
 # What a head's item bias says of an item, whoever asks.
 BIASES = {
     "click": "how often it is liked",
@@ -34,7 +31,7 @@ class Contribution:
     """One number of the sum that is the score.
 
     Attributes:
-        kind: an item that was liked, one that was disliked, or a bias.
+        kind: like, dislike or bias.
         value: what it adds.
         item: index, of a liked or disliked item.
         head: whose bias it is.
@@ -55,8 +52,8 @@ def by_size(contributions: Contributions, person: Person, row: int) -> list[Cont
         row: of the candidate.
     """
     rows = (
-        ("liked", person.likes, contributions.likes[row]),
-        ("disliked", person.dislikes, contributions.dislikes[row]),
+        ("like", person.likes, contributions.likes[row]),
+        ("dislike", person.dislikes, contributions.dislikes[row]),
     )
     found = [
         Contribution(kind, float(value), item=int(item))  # type: ignore[arg-type]
@@ -102,7 +99,8 @@ def lines_of(contributions: Sequence[Contribution], shown: int, digits: int) -> 
         cut = len(mine) if len(mine) == shown + 1 else shown
         groups += [(one,) for one in mine[:cut]]
         groups += [tuple(mine[cut:])] if mine[cut:] else []
-    values = rounded([math.fsum(one.value for one in group) for group in groups], digits)
+    total = math.fsum(one.value for one in contributions)
+    values = rounded([math.fsum(one.value for one in group) for group in groups], total, digits)
     for group, value in zip(groups, values, strict=True):
         lines.setdefault(group[0].kind, []).append(Line(group, value))
     # Rounding can change the order.
@@ -119,32 +117,19 @@ def as_printed(lines: Mapping[Kind, Sequence[Line]]) -> list[Contribution]:
     return found
 
 
-def why(contributions: Sequence[Contribution], name: Callable[[int], str], digits: int) -> str:
+def why(contributions: Sequence[Contribution], score: float, name: Callable[[int], str], digits: int) -> str:
     """The contributions as a sentence.
 
     Args:
+        score: that is printed beside it, with as many digits.
         name: of an item.
     """
     likes, dislikes = (
         [(name(one.item), one.value) for one in contributions if one.kind == kind and one.item is not None]
-        for kind in ("liked", "disliked")
+        for kind in ("like", "dislike")
     )
     bias = math.fsum(one.value for one in contributions if one.kind == "bias")
-    return sentence(pieces(likes, dislikes, bias, digits))
-
-
-def rounded(values: Sequence[float], digits: int) -> list[float]:
-    """Values rounded so that they add up to their rounded sum: each up or down, the largest fractions up.
-
-    >>> rounded([0.334, 0.333, 0.333], 2)
-    [0.34, 0.33, 0.33]
-    """
-    scaled = np.asarray(values, dtype=np.float64) * 10**digits
-    whole = np.floor(scaled)
-    fractions = scaled - whole
-    up = np.argsort(-fractions, kind="stable")[: round(float(fractions.sum() + whole.sum()) - float(whole.sum()))]
-    whole[up] += 1
-    return [round(float(value) / 10**digits, digits) + 0.0 for value in whole]
+    return sentence(pieces(likes, dislikes, bias, score, digits))
 
 
 def digits_for(values: Sequence[float] | NDArray[np.float64]) -> int:

@@ -16,23 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
 
 from pipeline.common.top_columns import NONE
-from pipeline.users.coordinates import item_bias
-from pipeline.users.histories import Chunk, Histories, read_by
+from pipeline.users.coordinates import HeadSum, Weighed
+from pipeline.users.histories import Chunk
 from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of
-from pipeline.users.shares import co_rating_share, head_shares, view_shares
-from pipeline.users.views.folded import FoldedView
-from pipeline.users.views.view import View
+from pipeline.users.shares import co_rating_share, head_shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# What a contribution is of: an item of the history, all of its other items together, or the item biases.
+Kind = Literal["like", "dislike", "other likes", "other dislikes", "bias"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 # Stands in the place of a candidate that is not there.
 NO_ITEM = NONE
 # Numbers in each array of a chunk: vectors of its histories, or contributions.
@@ -66,49 +67,11 @@ class Contributions:
         return total
 
 
-class Weighed(NamedTuple):
-    """Histories of some people and what each of their entries counts.
-
-    Attributes:
-        likes, dislikes: of the people.
-        by_view: the history that a view reads, and the shares of its entries, (entries, heads).
-    """
-
-    likes: Histories
-    dislikes: Histories
-    by_view: dict[str, tuple[Histories, torch.Tensor]]
-
-
-class Explainer:
-    """The views of a model, its heads put together once as `preference` counts them; to be used without gradients.
-
-    Attributes:
-        model: whose they are.
-        bias: what item biases add to `preference`, (M,).
-    """
+class Explainer(HeadSum):
+    """A model's heads as `preference` adds them up; to be used without gradients."""
 
     def __init__(self, model: Model) -> None:
-        self.model = model
-        with torch.inference_mode():
-            self.bias = item_bias(model, head_shares(model))
-            self._views = {name: _folded(model, name, view) for name, view in model.scorer.each_view().items()}
-
-    def weighed(self, likes: Histories, dislikes: Histories) -> Weighed:
-        by_view = {}
-        for name, view in self._views.items():
-            history = read_by(name, likes, dislikes)
-            by_view[name] = history, view.shares(history)
-        return Weighed(likes, dislikes, by_view)
-
-    def users(self, weighed: Weighed) -> torch.Tensor | None:
-        """The u' whose u' · r_c + b_c is `preference` but for EASE's weights, (people, width); None where each candidate has its own."""
-        total = self.model.items.new_zeros(len(weighed.likes.lengths), self.model.items.shape[1])
-        for name, of_view in weighed.by_view.items():
-            users = self._views[name].users(*of_view)
-            if users is None:
-                return None
-            total += users
-        return total
+        super().__init__(model, head_shares(model))
 
     def by_view(
         self, weighed: Weighed, name: str, candidates: torch.Tensor, numbers: int
@@ -125,7 +88,7 @@ class Explainer:
         (history, shares), together = weighed.by_view[name], self.model.co_rating
         for chunk in history.chunks(numbers, max(self.model.items.shape[1], candidates.shape[1])):
             asked = candidates[chunk.users]
-            found = self._views[name].contributions(chunk, asked, shares)
+            found = self.views[name].contributions(chunk, asked, shares)
             if together is not None:
                 pairs = chunk.items.unsqueeze(1) * len(self.model.items) + asked.unsqueeze(2)
                 weights = together[name].take(pairs) * chunk.present.unsqueeze(1)
@@ -178,12 +141,3 @@ def contributions_of(model: Model, person: Person, candidates: NDArray[np.int64]
     with torch.inference_mode():
         (found,) = explainer.contributions(explainer.weighed(*histories_of([person], model.device)), candidates[None])
     return found
-
-
-def _folded(model: Model, name: str, view: View) -> FoldedView:
-    unit = torch.eye(model.items.shape[1], dtype=model.items.dtype, device=model.device)
-    # Heads differ in W^O alone: by their shares they are one.
-    towards = torch.zeros_like(unit)
-    for head, share in view_shares(model, name).items():
-        towards = towards + view.towards(unit, head) * share
-    return view.fold(model.items, towards)

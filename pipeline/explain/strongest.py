@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.common.top_columns import best_columns
-from pipeline.explain.contributions import CHUNK_NUMBERS, NO_ITEM, Explainer, Weighed
+from pipeline.explain.contributions import CHUNK_NUMBERS, KINDS, NO_ITEM, Explainer
+from pipeline.users.coordinates import Weighed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What a contribution is of: an item of the history, all of its other items together, or the item biases.
-KINDS = ("like", "dislike", "other likes", "other dislikes", "bias")
 # Sides of the views: places of the kind of a named contribution in `KINDS`.
 SIDES = {"likes": (0,), "dislikes": (1,), "rated": (0, 1)}
 

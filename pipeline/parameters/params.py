@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml, validated
+from pipeline.common.errors import InputError
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
@@ -205,17 +206,10 @@ def _check_widths(
     variant: VariantConfig, stages: Mapping[str, Any], init_sdne: StructureConfig, where: str, who: str
 ) -> None:
     structural = stages["train_gat"].output_width if variant.structure == "gat" else init_sdne.dimensions
-    if "structure" in variant.modalities and variant.fusion == "average" and variant.width != structural:
-        raise ValueError(
-            f"{where}.fusion: average fusion needs equal widths, found width {variant.width} and structural vectors "
-            f"{structural} wide ({who}); make them equal or use concat or linear"
-        )
-    width = variant.item_width(structural)
-    if variant.attention != "none" and width % variant.attention_heads:
-        raise ValueError(
-            f"{where}.attention_heads: found {variant.attention_heads}, expected a divisor of the item vector's width {width} "
-            f"(fusion {variant.fusion}, {who})"
-        )
+    try:
+        variant.check_widths(structural)
+    except InputError as error:
+        raise ValueError(f"{where}.{error} (fusion {variant.fusion}, {who})") from None
 
 
 def read_parameters(path: Path) -> Parameters:

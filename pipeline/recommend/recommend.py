@@ -11,8 +11,9 @@ import torch
 
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import blocks
-from pipeline.explain.contributions import NO_ITEM, Contributions, Explainer, Weighed
-from pipeline.explain.strongest import KINDS, StrongestContributions, strongest_contributions
+from pipeline.explain.contributions import KINDS, NO_ITEM, Contributions, Explainer
+from pipeline.explain.strongest import StrongestContributions, strongest_contributions
+from pipeline.users.coordinates import Weighed
 from pipeline.users.histories import add_up
 from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of, preference_of, ragged
@@ -112,7 +113,7 @@ class _Best:
 
     def __init__(self, explainer: Explainer, top: int) -> None:
         self.explainer, self._top = explainer, top
-        self._model, self._bias = explainer.model, explainer.bias
+        self._model = explainer.model
         # Made once: large arrays that come and go between small ones that stay make the heap grow.
         self._scores = self._model.items.new_empty(0, len(self._model.items))
 
@@ -149,9 +150,8 @@ class _Best:
         """`preference` of all items for the users from ``first`` up to ``last``, in the place of the block before."""
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
-        scores = torch.addmm(self._bias, users, self._model.items.T, out=self._scores[: len(users)])
+        scores = self.explainer.scores(users, out=self._scores[: len(users)])
         together = self._model.co_rating or {}
-        # In the order of the views: a stored model's tensors come in another one in each process, and so would the last digits.
         for name, (history, _) in weighed.by_view.items():
             if name in together:
                 added = add_up(history.of(first, last), together[name])

@@ -69,7 +69,7 @@ def portraits_of(
         picks = []
         for rank, item, score, bias in shown.sort("rank").select("rank", "item", "score", "bias").iter_rows():
             causes = contributions.get((user, rank), {})
-            why = pieces(causes.get(True, []), causes.get(False, []), bias)
+            why = pieces(causes.get(True, []), causes.get(False, []), bias, score)
             picks.append(Pick(labels.titles[item], labels.details[item], score, verdicts.get(item, ""), why))
         hidden = int(tested["like"].sum())
         found.append(Portrait(names[user], counts.get(True, 0), counts.get(False, 0), hidden, picks))

@@ -1,5 +1,7 @@
 """Users as vectors over the items' coordinates: what a sum of heads makes of both views, put together before any item is looked at.
 
+    sum over heads of share · head(u, c) = u' · r_c + b_c,   u' = sum over views and heads of share · W^O^T u
+
 A head is linear in the candidate where a view does not depend on it, so its W^O can be applied to users as well as to items, and views and
 heads can be added up there. For some users out of many items that leaves a single product with the item vectors, where
 scoring head by head and view by view multiplies every item by two matrices a head first.
@@ -7,7 +9,7 @@ scoring head by head and view by view multiplies every item by two matrices a he
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +20,8 @@ from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import Histories, histories, read_by
 from pipeline.users.model import Model
 from pipeline.users.shares import head_shares, view_shares
-from pipeline.users.views.view import sizes
+from pipeline.users.views.folded import FoldedView
+from pipeline.users.views.view import View, sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,27 +41,6 @@ def why_no_vectors(model: Model) -> str | None:
     return f"no vectors: {reasons[0]}" if reasons else None
 
 
-def coordinates(
-    model: Model, likes: Histories, dislikes: Histories, sums: Sequence[Mapping[str, float]]
-) -> list[torch.Tensor]:
-    """For each sum of heads the users' vectors u', (users, width), with sum of share · head(u, c) = u' · r_c but for biases.
-
-    Args:
-        model: one of which `why_no_vectors` says nothing.
-        sums: head to its share.
-    """
-    width = model.items.shape[1]
-    # A view scores any candidate by an inner product: by unit vectors it gives the user's own coordinates.
-    unit = torch.eye(width, dtype=model.items.dtype, device=model.device)
-    totals = [model.items.new_zeros(len(likes.lengths), width) for _ in sums]
-    for name, view in model.scorer.each_view().items():
-        scores = view.scores(unit, model.items, read_by(name, likes, dislikes))
-        for place, shares in enumerate(sums):
-            for head, share in view_shares(model, name, shares).items():
-                totals[place] = totals[place] + scores[head] * share
-    return totals
-
-
 def item_bias(model: Model, shares: Mapping[str, float]) -> torch.Tensor:
     """What item biases add to a sum of heads, (M,)."""
     bias = model.items.new_zeros(len(model.items))
@@ -68,10 +50,76 @@ def item_bias(model: Model, shares: Mapping[str, float]) -> torch.Tensor:
     return bias
 
 
+class Weighed(NamedTuple):
+    """Histories of some people and what each of their entries counts, whatever the heads.
+
+    Attributes:
+        likes, dislikes: of the people.
+        by_view: the history that a view reads, and the shares of its entries, (entries, heads).
+    """
+
+    likes: Histories
+    dislikes: Histories
+    by_view: dict[str, tuple[Histories, torch.Tensor]]
+
+
+class HeadSum:
+    """A sum of a model's heads, put together once; to be used without gradients.
+
+    Args:
+        shares: head to its share in the sum.
+
+    Attributes:
+        model: whose heads they are.
+        bias: what item biases add to it, (M,).
+        views: by name, as this sum reads them.
+    """
+
+    def __init__(self, model: Model, shares: Mapping[str, float]) -> None:
+        self.model = model
+        with torch.inference_mode():
+            self.bias = item_bias(model, shares)
+            self.views = {
+                name: _folded(model, view, view_shares(model, name, shares))
+                for name, view in model.scorer.each_view().items()
+            }
+
+    def weighed(self, likes: Histories, dislikes: Histories) -> Weighed:
+        by_view = {}
+        for name, view in self.views.items():
+            history = read_by(name, likes, dislikes)
+            by_view[name] = history, view.shares(history)
+        return Weighed(likes, dislikes, by_view)
+
+    def users(self, weighed: Weighed) -> torch.Tensor | None:
+        """The u' whose u' · r_c + b_c is the sum but for EASE's weights, (people, width); None where each candidate has its own."""
+        total = self.model.items.new_zeros(len(weighed.likes.lengths), self.model.items.shape[1])
+        for name, of_view in weighed.by_view.items():
+            users = self.views[name].users(*of_view)
+            if users is None:
+                return None
+            total += users
+        return total
+
+    def scores(self, users: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Of every item for some of `users`, u' · r_c + b_c, (users, M), in the place of ``out`` if that is given."""
+        return torch.addmm(self.bias, users, self.model.items.T, out=out)
+
+
+def _folded(model: Model, view: View, shares: Mapping[str, float]) -> FoldedView:
+    unit = torch.eye(model.items.shape[1], dtype=model.items.dtype, device=model.device)
+    # Heads differ in W^O alone: by their shares they are one.
+    towards = torch.zeros_like(unit)
+    for head, share in shares.items():
+        towards = towards + view.towards(unit, head) * share
+    return view.fold(model.items, towards)
+
+
 class ScoredByVectors:
     """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question.
 
     Args:
+        model: one of which `why_no_vectors` says nothing.
         data: whose training split makes the users.
     """
 
@@ -79,16 +127,19 @@ class ScoredByVectors:
         self._items = model.items
         preferred = head_shares(model)
         # Without a head of its own `judgement` is what `preference` is.
-        self._sums = [preferred, {"judge": 1.0}] if "judge" in model.scorer.heads else [preferred]
+        sums = [preferred, {"judge": 1.0}] if "judge" in model.scorer.heads else [preferred]
+        self._sums = [HeadSum(model, shares) for shares in sums]
         parts: list[list[torch.Tensor]] = [[] for _ in self._sums]
         leniency = []
         with torch.inference_mode():
-            self._bias = [item_bias(model, shares) for shares in self._sums]
             for users in blocks(data.users, BLOCK_USERS):
                 likes, dislikes = (
                     histories(matrix, users, model.device) for matrix in (data.train_likes, data.train_dislikes)
                 )
-                for kept, found in zip(parts, coordinates(model, likes, dislikes, self._sums), strict=True):
+                weighed = self._sums[0].weighed(likes, dislikes)
+                for kept, one in zip(parts, self._sums, strict=True):
+                    found = one.users(weighed)
+                    assert found is not None
                     kept.append(found)
                 ready = model.scorer.leniency(sizes(likes), sizes(dislikes))
                 leniency.append(model.items.new_zeros(len(users)) if ready is None else ready)
@@ -97,10 +148,12 @@ class ScoredByVectors:
 
     def score(self, users: NDArray[np.int64]) -> Scores:
         with torch.inference_mode():
-            preference = torch.addmm(self._bias[0], self._vectors[0][users], self._items.T).float().cpu().numpy()
+            preference = self._sums[0].scores(self._vectors[0][users]).float().cpu().numpy()
         if len(self._sums) == 1:
             return Scores(preference, preference)
-        return Scores(preference, Judged(self._items, self._vectors[1][users], self._bias[1], self._leniency[users]))
+        return Scores(
+            preference, Judged(self._items, self._vectors[1][users], self._sums[1].bias, self._leniency[users])
+        )
 
 
 class Judged(NamedTuple):

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.modalities.names import Modality
 from pipeline.users.modalities.registry import MODALITIES
 from pipeline.users.names import ADDING, Fusion
+from pipeline.users.widths import check_average
 
 
 class ItemEncoder(nn.Module):
@@ -35,11 +35,8 @@ class ItemEncoder(nn.Module):
         made = {name: kind(inputs, width, fusion in ADDING) for name, kind in MODALITIES.items() if name in modalities}
         self.modalities = nn.ModuleDict({name: made[name] for name in modalities})
         widths = {name: made[name].width for name in modalities}
-        if fusion == "average" and set(widths.values()) != {width}:
-            raise InputError(
-                f"fusion: average fusion needs equal widths, found width {width} and structural vectors "
-                f"{widths['structure']} wide"
-            )
+        if fusion == "average":
+            check_average(width, widths.get("structure", width))
         if fusion == "gated":
             self.gates = nn.Parameter(torch.zeros(len(widths), width))
         self.width = sum(widths.values()) if fusion == "concat" else width

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
+from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.users.modalities.names import Modality
 from pipeline.users.names import Fusion, Head, Views
 from pipeline.users.views.names import Attention
+from pipeline.users.widths import check_average, check_heads
 
-Figure = Literal["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"]
+if TYPE_CHECKING:
+    Figure = str
+else:
+    Figure = Literal[tuple(FIGURES)]
 
 
 class VariantConfig(Config):
@@ -131,6 +136,25 @@ class VariantConfig(Config):
             return self.width
         return sum(structural if name == "structure" else self.width for name in self.modalities)
 
+    def without_dislikes(self) -> VariantConfig:
+        """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet` and `judge`."""
+        heads = self.heads if self.heads == ["click"] else ["like"]
+        return self.model_copy(update={"views": "likes", "heads": heads})
+
+    def check_widths(self, structural: int) -> None:
+        """Whether the item vectors that these settings make fit them.
+
+        Args:
+            structural: width of the structural vectors.
+
+        Raises:
+            InputError: they do not.
+        """
+        if "structure" in self.modalities and self.fusion == "average":
+            check_average(self.width, structural)
+        if self.attention != "none":
+            check_heads(self.attention_heads, self.item_width(structural))
+
     @model_validator(mode="after")
     def _switches_fit(self) -> VariantConfig:
         for name in ("modalities", "heads", "early_stopping_by"):
@@ -164,8 +188,6 @@ class VariantConfig(Config):
             )
         if self.finetune_gat and ("structure" not in self.modalities or self.structure != "gat"):
             raise ValueError("finetune_gat: found true, expected structure among the modalities, and structure: gat")
-        if self.attention != "none" and self.fusion != "concat" and self.width % self.attention_heads:
-            raise ValueError(
-                f"attention_heads: found {self.attention_heads}, expected a divisor of the item vector's width {self.width}"
-            )
+        if self.attention != "none" and self.fusion != "concat":
+            check_heads(self.attention_heads, self.width)
         return self

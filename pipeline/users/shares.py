@@ -11,13 +11,12 @@ from pipeline.users.model import Model
 from pipeline.users.scorer import preference
 
 
-def view_shares(model: Model, view: str, shares: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Factor of each head's reading of a view in a sum of heads, that of `preference` if none is given."""
+def view_shares(model: Model, view: str, shares: Mapping[str, float]) -> dict[str, float]:
+    """Factor of each head's reading of a view in a sum of heads, of which these are the shares."""
     scorer = model.scorer
     weights = scorer.weights[:, list(scorer.views).index(view)].tolist()
     by_head: dict[str, float] = dict(zip(scorer.heads, weights, strict=True))
-    summed = head_shares(model) if shares is None else shares
-    return {head: share * scorer.scale * by_head[head] for head, share in summed.items()}
+    return {head: share * scorer.scale * by_head[head] for head, share in shares.items()}
 
 
 def co_rating_share(model: Model, view: str) -> float:

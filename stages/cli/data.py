@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # What params.yaml of the repository sets, for a check where there is no params.yaml.
 DEFAULTS: dict[str, Any] = {
+    "feedback": "rated",
     "min_user_interactions": 1,
     "min_item_interactions": 0,
     "linked_items_only": False,
@@ -56,6 +57,20 @@ TemplateOption = Annotated[
 ]
 UserOption = Annotated[int | None, typer.Option(min=1, help="Leave out users with fewer interactions than this.")]
 LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave out items that have no entity.")]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How ratings are split: random, temporal, temporal-per-user, or given by the column split. "
+        "given, if not said and there is such a column."
+    ),
+]
+FeedbackOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What is no like: rated (dislikes), liked (nothing is known of it) or sampled (zeros that somebody drew). "
+        "Told by the tables if not given."
+    ),
+]
 RenameOption = Annotated[
     list[str] | None, typer.Option(metavar="THEIRS=OURS", help="Rename a column. Can be repeated.")
 ]
@@ -83,18 +98,20 @@ def check(
     text_template: TemplateOption = None,
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
+    split: SplitOption = None,
+    feedback: FeedbackOption = None,
     rename: RenameOption = None,
     output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
-    The folder has interactions (user_id, item_id, rating or like), items (item_id and any text columns), kg (head,
+    The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or it is in RecBole's format,
     or a published data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
     """
     found = _checked(
         folder,
-        _wishes(like_threshold, s_m, text_template, rename),
+        _wishes(like_threshold, s_m, text_template, split, feedback, rename),
         _filters(min_user_interactions, linked_items_only),
     )
     if output is Format.json:
@@ -125,6 +142,8 @@ def add(
     text_template: TemplateOption = None,
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
+    split: SplitOption = None,
+    feedback: FeedbackOption = None,
     rename: RenameOption = None,
     profile: Annotated[
         str | None,
@@ -144,7 +163,7 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(folder, _wishes(like_threshold, s_m, text_template, rename), filters)
+    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename), filters)
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
@@ -177,7 +196,12 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
 
 
 def _wishes(
-    like_threshold: float | None, s_m: int | None, text_template: str | None, rename: list[str] | None
+    like_threshold: float | None,
+    s_m: int | None,
+    text_template: str | None,
+    split: str | None,
+    feedback: str | None,
+    rename: list[str] | None,
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
 
@@ -187,7 +211,7 @@ def _wishes(
         if not equals or not theirs or not ours:
             raise InputError(f"--rename: found {pair!r}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
-    return Wishes(like_threshold, s_m, text_template, names)
+    return Wishes(like_threshold, s_m, text_template, split, feedback, names)
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

@@ -133,6 +133,12 @@ def test_tensors_have_the_same_bytes_whatever_the_order_of_names_and_notes(tmp_p
     assert WEIGHTS.at("a", tmp_path).read_bytes() == WEIGHTS.at("b", tmp_path).read_bytes()
 
 
+def test_tensors_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    names = [f"tensor {number:02}" for number in range(20)]
+    WEIGHTS.write(dict.fromkeys(reversed(names), MATRIX), "d", tmp_path)
+    assert list(WEIGHTS.read("d", tmp_path)) == names
+
+
 def test_tensors_carry_one_metadata_key_since_more_come_in_random_order(tmp_path: Path) -> None:
     WEIGHTS.write({"a": MATRIX}, "d", tmp_path, about={"x": 1, "y": 2})
     content = WEIGHTS.at("d", tmp_path).read_bytes()

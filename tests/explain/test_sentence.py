@@ -6,10 +6,10 @@ import math
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.explain.sentence import NAMED_DISLIKES, NAMED_LIKES, pieces, sentence, signed
+from pipeline.explain.sentence import NAMED_DISLIKES, NAMED_LIKES, pieces, rounded, sentence, signed
 
 
 @pytest.mark.parametrize(
@@ -39,26 +39,67 @@ from pipeline.explain.sentence import NAMED_DISLIKES, NAMED_LIKES, pieces, sente
 def test_the_strongest_are_named_and_the_rest_is_added_up(
     likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float, said: str
 ) -> None:
-    assert sentence(pieces(likes, dislikes, bias)) == said
+    score = math.fsum(value for _, value in likes + dislikes) + bias
+    assert sentence(pieces(likes, dislikes, bias, score)) == said
 
 
 def test_a_sentence_with_more_digits() -> None:
-    assert sentence(pieces([("A", 0.0014)], [], 0.0, 4)) == "because you liked A (+0.0014)"
+    assert sentence(pieces([("A", 0.0014)], [], 0.0, 0.0014, 4)) == "because you liked A (+0.0014)"
+
+
+# As in the README's first row once: rounded one by one they add up to 4.75.
+def test_numbers_add_up_as_they_are_printed() -> None:
+    likes, dislikes, bias = [("A", 0.687), ("B", 0.466)], [("C", 0.196)], 3.387
+    found = pieces(likes, dislikes, bias, 4.736)
+    assert [piece.number for piece in found] == ["+0.69", "+0.47", "+0.19", "+3.39"]
+    # Float32 knows a score to fewer digits than its contributions.
+    assert [piece.number for piece in pieces(likes, [], 0.0, 1.1549999)] == ["+0.69", "+0.46"]
+    assert [piece.number for piece in pieces(likes, [], 0.0, 1.1550001)] == ["+0.69", "+0.47"]
 
 
 contributions = st.lists(st.tuples(st.text("ABCDE", max_size=3), st.floats(-2, 2)), max_size=8)
 
 
-@given(contributions, contributions, st.floats(-2, 2))
+@given(contributions, contributions, st.floats(-2, 2), st.integers(1, 5))
 def test_a_sentence_adds_up_to_the_score(
-    likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float
+    likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float, digits: int
 ) -> None:
-    found = pieces(likes, dislikes, bias)
     score = math.fsum(value for _, value in likes + dislikes) + bias
-    assert sum(piece.value for piece in found) == pytest.approx(score, abs=1e-9)
+    found = pieces(likes, dislikes, bias, score, digits)
     assert len(found) <= NAMED_LIKES + NAMED_DISLIKES + 3
-    printed = [float(number) for number in re.findall(r"\(([+-]?\d+\.\d+)\)", sentence(found))]
-    assert printed == pytest.approx([piece.value for piece in found], abs=0.005001)
+    numbers = re.findall(r"\(([+-]?\d+\.\d+)\)", sentence(found))
+    assert numbers == [piece.number for piece in found]
+    printed = [float(number) for number in numbers]
+    assert round(sum(printed), digits) == float(f"{score:.{digits}f}")
+    # Each says what it is of, to the last digit up or down.
+    unit = 10.0**-digits
+    for of_kind, named in ((likes, NAMED_LIKES), (dislikes, NAMED_DISLIKES)):
+        if any(value for _, value in of_kind):
+            sign = 1 if sum(value for _, value in of_kind) >= 0 else -1
+            values = sorted((value for _, value in of_kind), key=lambda value, sign=sign: -sign * value)
+            expected = values[:named] + ([sum(values[named:])] if values[named:] else [])
+            mine, printed = printed[: len(expected)], printed[len(expected) :]
+            assert all(abs(a - b) < unit * (1 + 1e-6) for a, b in zip(mine, expected, strict=True))
+    assert len(printed) == bool(bias)
+    assert all(abs(number - bias) < unit * (1 + 1e-6) for number in printed)
+
+
+QUICK = settings(deadline=None, max_examples=200, derandomize=True)
+
+
+@QUICK
+@given(st.lists(st.floats(-50, 50), max_size=30), st.integers(0, 4))
+def test_rounded_values_add_up_to_the_rounded_sum(values: list[float], digits: int) -> None:
+    found = rounded(values, math.fsum(values), digits)
+    unit = 10.0**-digits
+    assert sum(round(value / unit) for value in found) == round(round(math.fsum(values), digits) / unit)
+    assert all(abs(a - b) < unit * (1 + 1e-6) for a, b in zip(found, values, strict=True))
+    assert rounded(found, math.fsum(found), digits) == found
+
+
+def test_thirds_are_rounded_to_a_whole() -> None:
+    assert sorted(rounded([1 / 3, 1 / 3, 1 / 3], 1.0, 2)) == [0.33, 0.33, 0.34]
+    assert rounded([], 0.0, 2) == []
 
 
 def test_signed() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.explain import strongest as module
-from pipeline.explain.contributions import NO_ITEM, Explainer, contributions_of
-from pipeline.explain.strongest import KINDS, strongest, strongest_contributions
+from pipeline.explain.contributions import KINDS, NO_ITEM, Explainer, contributions_of
+from pipeline.explain.strongest import strongest, strongest_contributions
 from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of, people_of
 from pipeline.users.views import self_attention

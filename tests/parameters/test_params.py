@@ -112,7 +112,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*DATASET, "like_threshold"), True, "True, expected a valid number"),
         ((*DATASET, "min_user_interactions"), 0, "0, expected greater than or equal to 1"),
         ((*DATASET, "linked_items_only"), 1, "1, expected a valid boolean"),
-        ((*DATASET, "split"), "time", "'time', expected 'random', 'temporal' or 'temporal-per-user'"),
+        ((*DATASET, "split"), "time", "'time', expected 'random', 'temporal', 'temporal-per-user' or 'given'"),
         ((*DATASET, "split_fractions"), [0.6, 0.2, 0.1], r"\[0.6, 0.2, 0.1\], expected three positive numbers"),
         ((*DATASET, "split_fractions"), [1.0, 0.0, 0.0], r"\[1.0, 0.0, 0.0\], expected three positive numbers"),
         ((*DATASET, "split_fractions"), [1.2, -0.1, -0.1], "expected three positive numbers that add up to 1"),
@@ -258,7 +258,7 @@ def test_average_fusion_needs_equal_widths() -> None:
     expected = (
         r"ablations\.average-fusion\.fusion: average fusion needs equal widths, found width 32 and structural vectors "
     )
-    rest = r" wide \(data set ml-100k\); make them equal or use concat or linear"
+    rest = r" wide; make them equal or use concat or linear \(fusion average, data set ml-100k\)"
     refused(values, f"{expected}64{rest}")
     values["train_gat"]["output_width"] = 32
     validated(Parameters, values, "")

@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
-from pipeline.explain.contributions import NO_ITEM, contributions_of
-from pipeline.explain.strongest import KINDS, StrongestContributions
+from pipeline.explain.contributions import KINDS, NO_ITEM, contributions_of
+from pipeline.explain.strongest import StrongestContributions
 from pipeline.recommend import recommend
 from pipeline.recommend.recommend import Recommended, recommendation_table, recommended, recommended_to
 from pipeline.recommend.vectors import item_vectors, with_ones
-from pipeline.users.coordinates import coordinates, why_no_vectors
+from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.model import Model, build_scorer
 from pipeline.users.people import Person, histories_of, people_of, preference_of
 from pipeline.users.shares import head_shares
 from pipeline.users.views import folded
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
+from tests.users.test_coordinates import by_unit_vectors
 from tests.users.test_trained import ITEMS, USERS, arrays_of, config
 from tests.users.test_trained import VARIANTS as OTHERS
 
@@ -129,7 +130,7 @@ def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatc
     assert len(vectors) == USERS
     if why_no_vectors(model) is None:
         with torch.inference_mode():
-            (theirs,) = coordinates(model, *histories_of(people, model.device), [head_shares(model)])
+            theirs = by_unit_vectors(model, *histories_of(people, model.device), head_shares(model))
         np.testing.assert_allclose(vectors, with_ones(theirs.numpy()), atol=1e-5)
     without = replace(model, co_rating=None)
     np.testing.assert_allclose(vectors @ item_vectors(without).T, preference_of(without, people), atol=1e-4)

@@ -176,12 +176,12 @@ def test_every_format_says_the_same(ask: Ask, tmp_path, verb: str) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.csv", "answer.json", "answer.parquet"]
 
 
-def assert_adds_up(reason: str, score: float, *, exactly: bool = False) -> None:
-    """The numbers of a sentence, each rounded by itself unless `exactly`."""
+def assert_adds_up(reason: str, score: float) -> None:
+    """The numbers of a sentence add up to the score with as many digits."""
     numbers = re.findall(r"\(([+-]?\d+\.(\d+))\)", reason)
     assert numbers
-    off = 1e-9 if exactly else 0.5 * (len(numbers) + 1) * 10.0 ** -len(numbers[0][1])
-    assert sum(float(number) for number, _ in numbers) == pytest.approx(score, abs=off + 1e-9)
+    digits = len(numbers[0][1])
+    assert sum(float(number) for number, _ in numbers) == pytest.approx(float(f"{score:.{digits}f}"), abs=1e-9)
 
 
 def printed_sum(text: str) -> dict[str, list[float]]:
@@ -204,7 +204,7 @@ def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, an
     assert told["score"] == pytest.approx(best["score"], abs=1e-9)
     assert sum(row["contribution"] for row in told["contributions"]) == pytest.approx(best["score"], abs=1e-5)
     assert told["rank"] == 1
-    for kind, total in (("liked", "from_likes"), ("disliked", "from_dislikes"), ("bias", "from_biases")):
+    for kind, total in (("like", "from_likes"), ("dislike", "from_dislikes"), ("bias", "from_biases")):
         mine = [row["contribution"] for row in told["contributions"] if row["kind"] == kind]
         assert sum(mine) == pytest.approx(best[total], abs=1e-9)
         assert [abs(value) for value in mine] == sorted(map(abs, mine), reverse=True)
@@ -212,7 +212,7 @@ def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, an
     groups = printed_sum(text)
     (score,) = groups.pop("score")
     # What has a line of its own is in the sentence as it is printed there.
-    assert_adds_up(text.splitlines()[3], score, exactly=parts == "100")
+    assert_adds_up(text.splitlines()[3], score)
     assert score == pytest.approx(best["score"], abs=0.00051)
     assert sum(subtotal for subtotal, *_ in groups.values()) == pytest.approx(score, abs=1e-9)
     for subtotal, *lines in groups.values():

@@ -12,9 +12,10 @@ from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.users import coordinates as user_coordinates
 from pipeline.users import trained as module
-from pipeline.users.coordinates import ScoredByVectors, coordinates, item_bias, why_no_vectors
-from pipeline.users.histories import histories
+from pipeline.users.coordinates import HeadSum, ScoredByVectors, item_bias, why_no_vectors
+from pipeline.users.histories import Histories, histories, read_by
 from pipeline.users.model import Model
+from pipeline.users.shares import view_shares
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import random_dataset
 from tests.users.test_trained import ITEMS, USERS, VARIANTS, arrays_of, config
@@ -30,6 +31,17 @@ def data() -> Dataset:
 
 def trained(name: str, data: Dataset) -> TrainedModel:
     return TrainedModel(Model.from_arrays(arrays_of(ALL[name], data), ALL[name], data.items), data)
+
+
+def by_unit_vectors(model: Model, likes: Histories, dislikes: Histories, shares: dict[str, float]) -> torch.Tensor:
+    """Users' coordinates in a sum of heads, view by view and head by head: the scores of candidates that are unit vectors."""
+    width = model.items.shape[1]
+    total = torch.zeros(len(likes.lengths), width)
+    for name, view in model.scorer.each_view().items():
+        scores = view.scores(torch.eye(width), model.items, read_by(name, likes, dislikes))
+        for head, share in view_shares(model, name, shares).items():
+            total += scores[head] * share
+    return total
 
 
 @pytest.mark.parametrize("name", WITH)
@@ -55,9 +67,13 @@ def test_a_sum_of_heads_has_the_shares_that_it_is_given(name: str, data: Dataset
     with torch.inference_mode():
         both = [histories(matrix, users, "cpu") for matrix in (data.train_likes, data.train_dislikes)]
         by_head = model.scorer(model.items, *both)
-        (found,) = coordinates(model, *both, [shares])
+        summed = HeadSum(model, shares)
+        found = summed.users(summed.weighed(*both))
+        assert found is not None
+        torch.testing.assert_close(found, by_unit_vectors(model, *both, shares), rtol=1e-4, atol=1e-5)
         expected = sum(share * by_head[head] for head, share in shares.items())
         torch.testing.assert_close(found @ model.items.T + item_bias(model, shares), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(summed.scores(found), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from pipeline.users.modalities.entities import shared_bags
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
 from pipeline.users.modalities.names import Modality
 from pipeline.users.modalities.registry import MODALITIES as BY_NAME
+from pipeline.users.modalities.registry import MODALITIES as MODALITIES_BY_NAME
 from pipeline.users.names import ADDING
 from pipeline.users.settings import VariantConfig
 from tests.users.views.slow import dot, softmax
@@ -34,7 +36,7 @@ def inputs(entities: np.ndarray[Any, Any] | None = ENTITIES) -> ItemInputs:
     text = random.normal(2, 3, (ITEMS, TEXT_WIDTH)).astype(np.float32)
     text[3] = 0  # an item without a text
     structure = random.normal(-1, 2, (ITEMS, STRUCTURE_WIDTH)).astype(np.float32)
-    return ItemInputs(text, structure, None if entities is None else csr_matrix(entities))
+    return ItemInputs(ITEMS, text, structure, None if entities is None else csr_matrix(entities))
 
 
 def encoder_of(modalities: list[Any], fusion: Any, width: int) -> ItemEncoder:
@@ -175,7 +177,9 @@ def test_concatenation_puts_text_before_structure_and_the_average_is_their_mean(
 
 def test_averaging_different_widths_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^fusion: average fusion needs equal widths, found width 2 and structural vectors 3 wide$"
+        InputError,
+        match=r"^fusion: average fusion needs equal widths, found width 2 and structural vectors 3 wide; "
+        r"make them equal or use concat or linear$",
     ):
         ItemEncoder(inputs(), ["text", "structure"], "average", 2)
     # Without the structural vector there is nothing that would have to be as wide.
@@ -184,8 +188,23 @@ def test_averaging_different_widths_is_refused() -> None:
 
 def test_vectors_of_different_numbers_of_items_are_refused() -> None:
     given = inputs()
-    with pytest.raises(InputError, match=r"^item vectors: found 4 by text and 5 by structure; run `dvc repro`$"):
-        ItemEncoder(ItemInputs(given.text[1:], given.structure), ["text"], "linear", 2)
+    with pytest.raises(
+        InputError, match=r"^item vectors: found 4 by text, expected 5, one for each item; run `dvc repro`$"
+    ):
+        ItemEncoder(ItemInputs(ITEMS, given.text[1:], given.structure), ["text"], "linear", 2)
+
+
+@pytest.mark.parametrize("modalities", SUBSETS)
+def test_what_no_modality_needs_need_not_be_there(modalities: list[Any]) -> None:
+    given, encoders = inputs(), []
+    needs = {need for name in modalities for need in MODALITIES_BY_NAME[name].needs}
+    for one in (given, ItemInputs(ITEMS, **{need: getattr(given, need) for need in needs})):
+        torch.manual_seed(0)
+        encoders.append(ItemEncoder(one, modalities, "linear", 2))
+    assert torch.equal(encoders[0](), encoders[1]())
+    for need in needs:
+        with pytest.raises(ValueError, match=f"needs the items' {need}"):
+            ItemEncoder(replace(given, **{need: None}), modalities, "linear", 2)
 
 
 def test_the_modality_entities_without_entities_is_refused() -> None:
@@ -215,7 +234,9 @@ def test_fixed_inputs_are_not_trained_and_what_a_modality_needs_is(
 def test_a_projection_starts_without_a_bias_and_keeps_the_scale_of_standardised_texts() -> None:
     torch.manual_seed(0)
     text = np.random.default_rng(1).normal(5, 2, (300, 64)).astype(np.float32)
-    encoder = ItemEncoder(ItemInputs(text, np.zeros((300, 1), dtype=np.float32)), ["text", "structure"], "concat", 32)
+    encoder = ItemEncoder(
+        ItemInputs(300, text, np.zeros((300, 1), dtype=np.float32)), ["text", "structure"], "concat", 32
+    )
     assert not encoder.weights()["projection.bias"].any()
     assert encoder()[:, :32].std().item() == pytest.approx(1, abs=0.1)
 
@@ -224,7 +245,7 @@ def test_vectors_that_are_added_up_start_small() -> None:
     torch.manual_seed(0)
     random = np.random.default_rng(1)
     text, structure = (random.normal(5, 2, (400, width)).astype(np.float32) for width in (64, 32))
-    given = ItemInputs(text, structure, csr_matrix(np.ones((400, 30))))
+    given = ItemInputs(400, text, structure, csr_matrix(np.ones((400, 30))))
     parts = ItemEncoder(given, MODALITIES, "linear", 50).parts()
     spreads = [parts[name].std().item() for name in ("text", "structure", "id")]
     assert spreads == pytest.approx([0.1, 0.1, 0.03], rel=0.1)
@@ -271,14 +292,14 @@ def finetuned(factor: float = 2.0) -> ItemInputs:
     initial = np.random.default_rng(5).normal(1, 3, (ITEMS, 3)).astype(np.float32)
     weights = {"factor": np.full(3, factor, dtype=np.float32)}
     gat = GatInputs(initial, np.zeros((2, 0), dtype=np.int64), weights, Doubling)
-    return ItemInputs(given.text, initial * np.float32(factor), given.entities, gat)
+    return ItemInputs(ITEMS, given.text, initial * np.float32(factor), given.entities, gat)
 
 
 @pytest.mark.parametrize("fusion", ["concat", "linear"])
 def test_a_finetuned_encoder_starts_from_the_items_of_the_frozen_one(fusion: Any) -> None:
     given = finetuned()
     tuned = ItemEncoder(given, ["text", "structure"], fusion, 2)
-    frozen = ItemEncoder(ItemInputs(given.text, given.structure), ["text", "structure"], fusion, 2)
+    frozen = ItemEncoder(ItemInputs(ITEMS, given.text, given.structure), ["text", "structure"], fusion, 2)
     shared = frozen.state_dict().keys()
     frozen.load_state_dict({name: value for name, value in tuned.state_dict().items() if name in shared})
     assert torch.allclose(frozen(), tuned(), atol=1e-5)
@@ -295,6 +316,6 @@ def test_a_structural_dimension_that_is_the_same_for_all_stays_finite_when_finet
     structure = np.array([[1.0, 2.0], [1.0, 4.0]], dtype=np.float32)
     gat = GatInputs(structure, np.zeros((2, 0), dtype=np.int64), {"factor": np.ones(2, dtype=np.float32)}, Doubling)
     encoder = ItemEncoder(
-        ItemInputs(np.zeros((2, 3), dtype=np.float32), structure, None, gat), ["structure"], "concat", 2
+        ItemInputs(2, np.zeros((2, 3), dtype=np.float32), structure, None, gat), ["structure"], "concat", 2
     )
     assert encoder().tolist() == [[0, -1], [0, 1]]

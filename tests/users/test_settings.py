@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,7 @@ from pipeline.common.config import read_yaml, validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.parameters.ablation import written_out
-from pipeline.users.settings import Figure, VariantConfig
+from pipeline.users.settings import VariantConfig
 
 VALUES = read_yaml(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
@@ -29,13 +29,22 @@ def test_every_variant_of_the_pipeline_keeps_the_rules(name: str) -> None:
 
 
 def test_a_model_may_be_chosen_by_every_figure_that_validates_it_and_the_curve_has_them() -> None:
-    figures = tuple(f"{figure.protocol}.{figure.name}" for figure in FIGURES)
-    assert get_args(Figure) == figures
-    assert USERS_CURVE.columns == ("epoch", "loss", *(name.replace(".", "_") for name in figures))
+    assert validated(VariantConfig, {"early_stopping_by": list(FIGURES)}, "").early_stopping_by == list(FIGURES)
+    assert USERS_CURVE.columns == ("epoch", "loss", *(name.replace(".", "_") for name in FIGURES))
 
 
 def test_what_is_not_said_is_the_method_as_written() -> None:
     assert validated(VariantConfig, {}, "").model_dump() == METHOD
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str) -> None:
+    asked = validated(VariantConfig, VARIANTS[name], "")
+    found = asked.without_dislikes().model_dump()
+    heads = ["click"] if asked.heads == ["click"] else ["like"]
+    assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
+    # What is stored with a model is read back.
+    assert validated(VariantConfig, found, "").without_dislikes().model_dump() == found
 
 
 @pytest.mark.parametrize("later", VariantConfig.model_fields)

@@ -109,7 +109,7 @@ def inputs() -> ItemInputs:
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
     inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
-    return ItemInputs(text.astype(np.float32), gat.vectors, entities, inputs_of_gat)
+    return ItemInputs(ITEMS, text.astype(np.float32), gat.vectors, entities, inputs_of_gat)
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +345,7 @@ def test_many_parameters_are_moved_as_few_are(
 
 
 def test_a_loss_that_is_not_finite_is_one_line(inputs: ItemInputs, data: Dataset) -> None:
-    broken = ItemInputs(inputs.text * np.float32(1e30), inputs.structure * np.float32("nan"))
+    broken = ItemInputs(ITEMS, inputs.text * np.float32(1e30), inputs.structure * np.float32("nan"))
     with pytest.raises(InputError, match=r"^train_users: found a loss of nan in epoch 1; expected a finite number"):
         train(broken, data)
 
@@ -363,8 +363,8 @@ def test_data_without_any_dislike_trains_on_likes_alone(inputs: ItemInputs, chan
 
 
 def test_vectors_of_different_numbers_of_items_are_one_line(inputs: ItemInputs, data: Dataset) -> None:
-    with pytest.raises(InputError, match="found 39 by text and 40 by structure"):
-        train(ItemInputs(inputs.text[1:], inputs.structure), data)
+    with pytest.raises(InputError, match="found 39 by text, expected 40, one for each item"):
+        train(ItemInputs(ITEMS, inputs.text[1:], inputs.structure), data)
 
 
 def test_average_fusion_of_different_widths_is_one_line_before_training(inputs: ItemInputs, data: Dataset) -> None:

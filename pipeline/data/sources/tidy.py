@@ -2,7 +2,7 @@
 
 | table | columns |
 |---|---|
-| interactions | user_id, item_id, and rating or like, optionally timestamp |
+| interactions | user_id, item_id, and rating or like, optionally timestamp and split |
 | items | item_id and any text columns |
 | kg | head, relation, tail |
 | item_entities | item_id, entity_id |
@@ -20,6 +20,8 @@ import polars as pl
 
 from pipeline.common.errors import InputError
 from pipeline.common.row_keys import has_repeats
+from pipeline.data.feedback import Feedback
+from pipeline.data.splits import SPLITS
 
 # Null is the type of a column without a single value.
 TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
@@ -50,13 +52,18 @@ class RawTable:
 
 @dataclass(frozen=True)
 class TidyTables:
-    """Checked tables with columns of the types that `pipeline.artifacts.data` stores, and remarks a reader should see."""
+    """Checked tables with columns of the types that `pipeline.artifacts.data` stores, and remarks a reader should see.
+
+    Attributes:
+        feedback: what the zeros are, where the reader knows its data set; None where it reads anybody's tables.
+    """
 
     interactions: pl.DataFrame
     items: pl.DataFrame
     kg: pl.DataFrame
     item_entities: pl.DataFrame
     remarks: list[str] = field(default_factory=list)
+    feedback: Feedback | None = None
 
 
 def tidy(
@@ -68,6 +75,7 @@ def tidy(
     links_may_name_unknown_items: bool = False,
     mend: bool = False,
     least_known: float = 0.5,
+    feedback: Feedback | None = None,
 ) -> TidyTables:
     """Check the four tables and bring them to their stored types.
 
@@ -78,6 +86,7 @@ def tidy(
             their user did not write: of repeated items and links the first counts, of repeated interactions the latest (by
             `timestamp`, else by place in the file); interactions and links of unknown items are left out.
         least_known: with `mend`, so large a share of the interactions must be with known items, or a file is not whole.
+        feedback: what the zeros are, if the reader knows.
 
     Raises:
         InputError: missing column, wrong type, missing value, NaN, repeated row, unknown item, empty table.
@@ -115,7 +124,7 @@ def tidy(
             raise InputError(f"{item_entities.file}: found no link of the items in {items.file}, expected at least one")
     else:
         _no_unknown_items(links, known, item_entities, items)
-    return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks)
+    return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks, feedback)
 
 
 def _interactions(table: RawTable) -> pl.DataFrame:
@@ -130,6 +139,9 @@ def _interactions(table: RawTable) -> pl.DataFrame:
         "timestamp": _whole(table, "timestamp", read_numbers(table, "timestamp"))
         if "timestamp" in table.frame.columns
         else pl.Series([None], dtype=pl.Float64),
+        "split": _whole(table, "split", read_splits(table))
+        if "split" in table.frame.columns
+        else pl.Series([None], dtype=pl.String),
     }
     frame = frame.with_columns(
         [
@@ -239,6 +251,20 @@ def read_likes(table: RawTable) -> ReadColumn:
             words.replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
         )
     return ReadColumn(numbers == 1.0, numbers.is_null() | ~numbers.is_in([0.0, 1.0]), expected)
+
+
+def read_splits(table: RawTable) -> ReadColumn:
+    """The column ``split``: which part of a published split an interaction is in.
+
+    Raises:
+        InputError: the column is missing or of another type.
+    """
+    column = _column(table, "split")
+    expected = f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+    if column.dtype not in TEXT_TYPES:
+        raise InputError(f"{table.file}: column split: found type {column.dtype}, expected {expected}")
+    text = column.cast(pl.String)
+    return ReadColumn(text, ~text.is_in(SPLITS).fill_null(False), expected)
 
 
 def rating_or_like(table: RawTable) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -22,13 +23,13 @@ class Grid(Config):
 
     learns_from_dislikes: ClassVar[bool] = False
 
+    @abstractmethod
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
         """What is tried, by its values in words; a baseline without settings has one, without words.
 
         Args:
             threads: of a library that has threads of its own; 0: as many as there are processors. They change no byte.
         """
-        raise NotImplementedError
 
     def settings_after(self, best: str, data: Dataset, seed: int, threads: int) -> Mapping[str, Fit]:
         """What is tried after those, given the best of them."""

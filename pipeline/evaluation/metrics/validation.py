@@ -9,23 +9,25 @@ from functools import partial
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.auc import user_auc
-from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks
+from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, PerUserMetric
 from pipeline.evaluation.metrics.ndcg import ndcg
 from pipeline.evaluation.protocols.scores import Scorer
 from pipeline.evaluation.protocols.split import score_split
 
-FIGURES = (
+_METRICS: tuple[PerUserMetric, ...] = (
     ByPairs("ctr", "user_auc", user_auc),
     ByRanks("impression", "ndcg@10", partial(ndcg, k=10)),
     ByRanks("ranking", "ndcg@10", partial(ndcg, k=10)),
 )
+# By dotted names as ``ranking.ndcg@10``.
+FIGURES = {f"{metric.protocol}.{metric.name}": metric for metric in _METRICS}
 
 
 def validation_figures(scorer: Scorer, data: Dataset) -> dict[str, float]:
-    """Means over the users of the validation split, by dotted names as ``ranking.ndcg@10``; NaN where no user has a value.
+    """Means over the users of the validation split, by the names of `FIGURES`; NaN where no user has a value.
 
     Raises:
         InputError: the system gives a score that is not finite.
     """
     scored = score_split(scorer, data, "valid")
-    return {f"{figure.protocol}.{figure.name}": figure.per_user(scored).mean for figure in FIGURES}
+    return {name: metric.per_user(scored).mean for name, metric in FIGURES.items()}

@@ -3,7 +3,7 @@
 | protocol | candidates |
 |---|---|
 | ctr | likes of the split against as many sampled items the user never rated |
-| impression | what the user rated in the split: likes against dislikes |
+| impression | what the user rated in the split: likes against dislikes, or against the zeros that a publisher drew |
 | ranking | the catalogue without what the user rated in earlier splits |
 
 Published figures are comparable within a protocol only, so no figure goes without its name. Which figures there are is said by
@@ -122,12 +122,12 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
     Raises:
         InputError: the system gives a score that is not finite.
     """
-    liked, disliked, unrated = data.liked(split), data.disliked(split), data.unrated(split)
+    liked, against, unrated = data.liked(split), data.against(split), data.unrated(split)
     asked = {
         "liked": (liked, "preference"),
         "unrated": (unrated, "preference"),
         "judged": (liked, "judgement"),
-        "disliked": (disliked, "judgement"),
+        "against": (against, "judgement"),
     }
     out = {name: np.empty(len(pairs)) for name, (pairs, _) in asked.items()}
     starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
@@ -148,11 +148,11 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         places = catalogue.places(int(users[0]), answers.preference, user - users[0], item)
         ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
         never_recommended *= places.missed
-    if not np.isfinite(out["judged"]).all() or not np.isfinite(out["disliked"]).all():
+    if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
         raise not_finite(scorer)
     return ScoredSplit(
         _labelled(liked, out["liked"], unrated, out["unrated"]),
-        _labelled(liked, out["judged"], disliked, out["disliked"]),
+        _labelled(liked, out["judged"], against, out["against"]),
         RankedLikes(*ranked),
         float(1 - never_recommended.mean()),
     )

@@ -75,7 +75,7 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
                 )
                 for protocol, pairs, others in (
                     ("ctr", tested.scored.ctr, data.unrated("test")),
-                    ("impression", tested.scored.impression, data.disliked("test")),
+                    ("impression", tested.scored.impression, data.against("test")),
                 )
             ]
         ),

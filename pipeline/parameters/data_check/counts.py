@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.data.sources.tidy import TidyTables
+from pipeline.data.splits import SPLITS
 
 # A history shorter than this says little, and leaves nothing to learn from once it is split.
 FEW_RATINGS = 5
@@ -23,6 +24,7 @@ class Counts:
         items_rated, items_with_text, items_with_entity: how many of the items.
         entities: heads and tails of the triples.
         timestamps: a temporal split is possible.
+        splits: interactions in each part of a split that a column gives; empty where there is no such column.
     """
 
     users: int
@@ -38,6 +40,7 @@ class Counts:
     entities: int
     relations: int
     timestamps: bool
+    splits: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def counts_of(tables: TidyTables, with_text: int) -> Counts:
         entities=pl.concat([tables.kg["head"], tables.kg["tail"]]).n_unique(),
         relations=tables.kg["relation"].n_unique(),
         timestamps=not interactions["timestamp"].has_nulls(),
+        splits={part: count for part in SPLITS if (count := int((interactions["split"] == part).sum()))},
     )
 
 

@@ -22,6 +22,7 @@ from pipeline.data.sources.tidy import (
     read_ids,
     read_likes,
     read_numbers,
+    read_splits,
     repeats,
     shown,
     tidy,
@@ -158,6 +159,8 @@ class _TableCheck:
                 self._read(value, read_numbers if value == "rating" else lambda table, _: read_likes(table))
             if "timestamp" in self.table.frame.columns:
                 self._read("timestamp", read_numbers)
+            if "split" in self.table.frame.columns:
+                self._read("split", lambda table, _: read_splits(table))
         if self.name == "items":
             try:
                 no_reserved_column(self.table)
@@ -208,6 +211,8 @@ class _TableCheck:
             self._untrimmed(name, column)
 
     def _remedy(self, name: str, column: ReadColumn) -> str:
+        if name == "split":
+            return "write one of them, or rename the column if it is something else"
         if column.expected != "a number":
             return "fill it in, or remove these rows"
         texts = self.table.frame[name].filter(column.bad).cast(pl.String, strict=False).drop_nulls()

@@ -53,6 +53,9 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
     yield "items", f"{counts.items:,}", ", ".join(parts)
     time = "with" if counts.timestamps else "without"
     yield "interactions", f"{counts.interactions:,}", f"{percent(counts.density)} of all pairs, {time} timestamps"
+    if counts.splits:
+        shares = ", ".join(f"{part} {count:,}" for part, count in counts.splits.items())
+        yield "split", "", f"{shares}, by the column split{'' if check.split == 'given' else ', which is not read'}"
     if check.scale is not None:
         yield "ratings", f"{check.scale.low:g}-{check.scale.high:g}", _values(check.scale)
     if check.likes is not None:
@@ -62,7 +65,10 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
             if check.threshold is None
             else f"from {check.threshold.value:g} on ({check.threshold.why})"
         )
-        yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.dislikes:,} dislikes"
+        others = "dislikes" if check.feedback is None or check.feedback.value == "rated" else "zeros"
+        yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.zeros:,} {others}"
+    if check.feedback is not None:
+        yield "feedback", "", f"{check.feedback.value}: {check.feedback.why}"
     yield "triples", f"{counts.triples:,}", f"{counts.relations:,} relations, {counts.entities:,} entities"
     if check.joining is not None:
         joining = check.joining

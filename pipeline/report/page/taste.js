@@ -75,30 +75,45 @@ if (data.model.titles) {
       : "Nothing liked yet: this is what everybody would see";
   }
 
-  // In the words of pipeline/explain/sentence.py, which a test compares.
+  // Hundredths that add up to the score that is shown: each up or down, the largest fractions up.
+  function rounded(values, score) {
+    const scaled = values.map((value) => value * 100);
+    const whole = scaled.map(Math.floor);
+    const up = Math.round(Number(score.toFixed(2)) * 100) - whole.reduce((sum, value) => sum + value, 0);
+    const order = [...whole.keys()].sort((a, b) => whole[a] - scaled[a] - (whole[b] - scaled[b]));
+    for (const place of order.slice(0, up)) whole[place] += 1;
+    return whole.map((value) => value / 100);
+  }
+
+  // Words, a title or none, and a value. As pipeline/explain/sentence.py says it, which a test compares.
   function why(contributions, kind, because, inSpite) {
     if (!contributions.some(({ value }) => value)) return [];
     const total = (list) => list.reduce((sum, { value }) => sum + value, 0);
     const speaksFor = total(contributions) >= 0;
     const order = [...contributions].sort((a, b) => (speaksFor ? b.value - a.value : a.value - b.value));
-    const first = order.slice(0, NAMED[kind]);
     const rest = order.slice(NAMED[kind]);
-    const nodes = [speaksFor ? because : inSpite];
-    first.forEach(({ item, value }, number) =>
-      nodes.push(number ? ", " : " ", element("b", {}, titles[item]), ` (${signed(value)})`),
-    );
-    if (rest.length) nodes.push(` and ${rest.length} ${rest.length === 1 ? "other" : "others"} (${signed(total(rest))})`);
-    return nodes;
+    const pieces = order
+      .slice(0, NAMED[kind])
+      .map(({ item, value }, number) => [number ? ", " : `${speaksFor ? because : inSpite} `, titles[item], value]);
+    if (rest.length) pieces.push([` and ${rest.length} ${rest.length === 1 ? "other" : "others"}`, "", total(rest)]);
+    return pieces;
   }
 
-  function sentence(item) {
+  function sentence(item, score) {
     const { likes, dislikes, bias } = model.contributions(taste.likes, taste.dislikes, item);
     const clauses = [
       why(likes, "likes", "because you liked", "in spite of your liking"),
       why(dislikes, "dislikes", "because you disliked", "in spite of your disliking"),
-      bias ? [`for anybody (${signed(bias)})`] : [],
+      bias ? [["for anybody", "", bias]] : [],
     ].filter((clause) => clause.length);
-    return clauses.flatMap((clause, number) => (number ? ["; ", ...clause] : clause));
+    const values = rounded(clauses.flat().map(([, , value]) => value), score);
+    return clauses.flatMap((clause, place) =>
+      clause.flatMap(([words, title], number) => [
+        place && !number ? `; ${words}` : words,
+        ...(title ? [element("b", {}, title)] : []),
+        ` (${signed(values.shift())})`,
+      ]),
+    );
   }
 
   function showRecommended() {
@@ -115,7 +130,7 @@ if (data.model.titles) {
         element("span", { class: "score" }, scores[item].toFixed(2)),
         named(item),
         ...thumbs(item),
-        element("p", { class: "why" }, ...sentence(item)),
+        element("p", { class: "why" }, ...sentence(item, scores[item])),
       ),
     );
     at("recommended").replaceChildren(...rows);

@@ -16,6 +16,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from pipeline.structure.sdne.activations import ACTIVATIONS, Activation
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -44,7 +46,7 @@ class Autoencoder(NamedTuple):
 
 def build_autoencoder(count: int, hidden_widths: Sequence[int], dimensions: int, activation: str) -> Autoencoder:
     """Encoder M -> hidden -> code and its mirror image, every layer with the activation, the code included."""
-    function = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[activation]
+    function = ACTIVATIONS[activation]
     widths = [count, *hidden_widths, dimensions]
 
     def layers(sizes: Sequence[int]) -> nn.Sequential:
@@ -75,7 +77,7 @@ class SparseAutoencoder(NamedTuple):
     decoder: torch.nn.Sequential
     outputs: torch.Tensor
     output_bias: torch.Tensor
-    activation: torch.nn.Module
+    activation: Activation
 
     def codes(self, rows: csr_matrix) -> torch.Tensor:
         """Codes y of adjacency rows, (batch, code).
@@ -104,9 +106,10 @@ class SparseAutoencoder(NamedTuple):
 def by_items(network: Autoencoder) -> SparseAutoencoder:
     """The same network, its first and last matrix copied to where items are rows; the layers between are shared."""
     encoder, decoder = list(network.encoder), list(network.decoder)
-    first, last = encoder[0], decoder[-2]
+    first, last, activation = encoder[0], decoder[-2], decoder[-1]
     assert isinstance(first, nn.Linear)
     assert isinstance(last, nn.Linear)
+    assert isinstance(activation, Activation)
     return SparseAutoencoder(
         nn.Parameter(first.weight.detach().T.contiguous()),
         first.bias,
@@ -114,7 +117,7 @@ def by_items(network: Autoencoder) -> SparseAutoencoder:
         nn.Sequential(*decoder[:-2]),
         nn.Parameter(last.weight.detach().clone()),
         nn.Parameter(last.bias.detach().clone()),
-        decoder[-1],
+        activation,
     )
 
 

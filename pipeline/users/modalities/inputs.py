@@ -18,32 +18,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ItemInputs:
-    """What items are known by before training.
+    """What items are known by before training; None where no modality of the variant needs it.
 
     Attributes:
+        items: M, of the data set.
         text: [CLS] vectors, (M, d_e).
         structure: p'' (or P, for a model without the GAT), (M, d_k'').
         entities: N_i, (M, entities), 1 where the entity is in it.
         gat: P with edge_index and GAT weights: for `finetune_gat`.
 
     Raises:
-        InputError: vectors of different numbers of items.
+        InputError: vectors of another number of items.
     """
 
-    text: NDArray[np.float32]
-    structure: NDArray[np.float32]
+    items: int
+    text: NDArray[np.float32] | None = None
+    structure: NDArray[np.float32] | None = None
     entities: csr_matrix | None = None
     gat: GatInputs | None = None
 
     def __post_init__(self) -> None:
-        if len(self.text) != len(self.structure):
-            raise InputError(
-                f"item vectors: found {len(self.text)} by text and {len(self.structure)} by structure; run `dvc repro`"
-            )
-
-    @property
-    def items(self) -> int:
-        return len(self.text)
+        for name, vectors in (("text", self.text), ("structure", self.structure)):
+            if vectors is not None and len(vectors) != self.items:
+                raise InputError(
+                    f"item vectors: found {len(vectors)} by {name}, expected {self.items}, one for each item; run `dvc repro`"
+                )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -15,7 +16,7 @@ LEARNED_SPREAD = 0.03
 PROJECTED_SPREAD = 0.1
 
 
-class ModalityVectors(nn.Module):
+class ModalityVectors(nn.Module, ABC):
     """A subclass draws its weights where it is made; their names are those in stored models, without the modality's own before them.
 
     Args:
@@ -40,9 +41,9 @@ class ModalityVectors(nn.Module):
                 raise ValueError(f"{type(self).__name__} needs the items' {name}, found none")
         self.width = width
 
+    @abstractmethod
     def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
         """Vectors of all items, (M, width), or of some, (items, width)."""
-        raise NotImplementedError
 
 
 def rows_of(table: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:

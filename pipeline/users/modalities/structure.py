@@ -25,6 +25,7 @@ class StructureVectors(ModalityVectors):
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)
+        assert inputs.structure is not None
         read = inputs.structure.shape[1]
         self.structural = _Fixed(inputs.structure) if inputs.gat is None else _Finetuned(inputs.structure, inputs.gat)
         self._projected = added

@@ -16,6 +16,7 @@ class TextVectors(ModalityVectors):
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)
+        assert inputs.text is not None
         read = inputs.text.shape[1]
         self.register_buffer("text", torch.from_numpy(standardised(inputs.text)), persistent=False)
         self.projection = nn.Linear(read, width, bias=not added)

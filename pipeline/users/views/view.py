@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from pipeline.common.errors import InputError
+from pipeline.users.widths import check_heads
 
 if TYPE_CHECKING:
     from pipeline.users.histories import Histories
@@ -108,10 +108,7 @@ class AttentionView(View):
 
     @classmethod
     def check(cls, width: int, attention_heads: int, items: int) -> None:
-        if width % attention_heads:
-            raise InputError(
-                f"attention_heads: found {attention_heads}, expected a divisor of the item vector's width {width}"
-            )
+        check_heads(attention_heads, width)
 
 
 def sizes(history: Histories) -> torch.Tensor:

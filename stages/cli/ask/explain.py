@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.explain.breakdown import BIASES, Contribution, Kind, Line, as_printed, by_size, digits_for, lines_of, why
-from pipeline.explain.contributions import contributions_of
+from pipeline.explain.breakdown import BIASES, Contribution, Line, as_printed, by_size, digits_for, lines_of, why
+from pipeline.explain.contributions import Kind, contributions_of
 from pipeline.explain.sentence import signed
 from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
 from pipeline.recommend.titles import Titles
@@ -131,14 +131,14 @@ def _sum(contributions: Sequence[Contribution], shown: int, titles: Titles) -> l
         total += subtotal
         rows.append((_kind(kind, sum(len(line.contributions) for line in mine)), signed(subtotal, digits)))
         rows += [(f"  {_line(line, titles)}", signed(line.value, digits)) for line in mine]
-    reason = why(as_printed(lines), titles.short, digits)
+    reason = why(as_printed(lines), total, titles.short, digits)
     return [*([reason] if reason else []), "", *columns([*rows, ("score", signed(total, digits))])]
 
 
 def _kind(kind: Kind, count: int) -> str:
     if kind == "bias":
         return "the item itself, for any user"
-    return f"they {kind} ({count} {'item' if count == 1 else 'items'})"
+    return f"they {kind}d ({count} {'item' if count == 1 else 'items'})"
 
 
 def _line(line: Line, titles: Titles) -> str:
@@ -164,7 +164,7 @@ def _paths(
             found.append(f"{len(path.shared)} shared {'entity' if len(path.shared) == 1 else 'entities'}")
         else:
             found.append("no entity for it")
-        lines.append(f"  {titles.shown(path.other)}, which they {one.kind}: {', '.join(found)}")
+        lines.append(f"  {titles.shown(path.other)}, which they {one.kind}d: {', '.join(found)}")
         groups = [(", ".join(map(spoken, how)), shared) for how, shared in path.by_relation().items()]
         for how, shared in groups[:RELATIONS]:
             named = ", ".join(map(_entity, shared[:ENTITIES]))

@@ -46,7 +46,7 @@ def recommend(
             "from_likes": float(found.likes[row].sum()),
             "from_dislikes": float(found.dislikes[row].sum()),
             "from_biases": float(found.bias[row]),
-            "reason": why(by_size(found, asked.person, row), titles.short, digits),
+            "reason": why(by_size(found, asked.person, row), float(found.score[row]), titles.short, digits),
         }
         for row, item in enumerate(chosen)
     ]

@@ -44,12 +44,29 @@ def test_the_four_tables_get_their_stored_types() -> None:
         "rating": pl.Float32,
         "like": pl.Boolean,
         "timestamp": pl.Float64,
+        "split": pl.String,
     }
-    assert tidied.interactions.rows() == [("u", "a", 4.0, None, 1.0), ("v", "b", 5.0, None, 2.0)]
+    assert tidied.interactions.rows() == [("u", "a", 4.0, None, 1.0, None), ("v", "b", 5.0, None, 2.0, None)]
     assert tidied.items.equals(ITEMS)
     assert tidied.kg.equals(KG)
     assert tidied.item_entities.equals(LINKS)
     assert tidied.remarks == []
+
+
+def test_a_given_split_has_its_three_words_and_no_others() -> None:
+    for column in (pl.Series(["test", "train"]), pl.Series(["test", "train"], dtype=pl.Categorical)):
+        found = tables(RATED.with_columns(split=column)).interactions["split"]
+        assert (found.dtype, found.to_list()) == (pl.String, ["test", "train"])
+    for value, shown in (("Test", "'Test'"), (None, "no value"), ("", "''")):
+        with pytest.raises(
+            InputError,
+            match=rf"^interactions\.parquet: column split, row 1: found {shown}, expected train, valid or test$",
+        ):
+            tables(RATED.with_columns(split=pl.Series(["train", value])))
+    with pytest.raises(
+        InputError, match=r"^interactions\.parquet: column split: found type Int64, expected train, valid or test$"
+    ):
+        tables(RATED.with_columns(split=pl.Series([0, 1])))
 
 
 def test_integer_and_string_ids_are_the_same_ids() -> None:

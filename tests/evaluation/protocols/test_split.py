@@ -15,8 +15,10 @@ from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
 from pipeline.evaluation.protocols import catalogue
 from pipeline.evaluation.protocols import split as protocols
 from pipeline.evaluation.protocols.scores import Scores, scores_of
+from pipeline.evaluation.protocols.split import score_split
 from tests.evaluation import orders
 from tests.evaluation.worlds import (
+    SCHEMA,
     Fixed,
     Rows,
     dataset,
@@ -241,6 +243,26 @@ def test_data_without_dislikes_have_no_impression_figure() -> None:
     evaluated = evaluate_split(without_ties(USERS, ITEMS, 0), data, "valid")
     assert np.isnan(evaluated.value("impression.ndcg@10"))
     assert evaluated.value("ranking.ndcg@10") > 0
+
+
+def test_zeros_that_somebody_drew_take_the_place_of_dislikes_in_impression_alone() -> None:
+    rows = random_rows(USERS, ITEMS, 0.4, 3)
+    drawn = unrated_rows(rows, USERS, ITEMS, 0)
+    schema = {"user": pl.Int32, "item": pl.Int32, "split": pl.String}
+    interactions = pl.DataFrame(rows, schema=SCHEMA).sort("user", "item")
+    candidates = pl.DataFrame(drawn, schema=schema).sort("user", "item")
+    rated = Dataset(interactions, candidates, USERS, ITEMS)
+    zeros = interactions.filter(~pl.col("like"), pl.col("split") != "train").select("user", "item", "split")
+    sampled = Dataset(interactions.filter("like"), candidates, USERS, ITEMS, zeros)
+    scorer = without_ties(USERS, ITEMS, 0)
+    of_rated, of_sampled = (score_split(scorer, data, "test") for data in (rated, sampled))
+    for protocol in ("ctr", "impression"):
+        for name in ("users", "labels", "scores"):
+            here, there = (getattr(getattr(found, protocol), name) for found in (of_rated, of_sampled))
+            assert np.array_equal(here, there)
+    # Nobody rated the zeros of validation: they stay candidates, and some of them stand above a like.
+    assert (of_sampled.ranking.above >= of_rated.ranking.above).all()
+    assert (of_sampled.ranking.above > of_rated.ranking.above).any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

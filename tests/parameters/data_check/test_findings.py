@@ -97,6 +97,18 @@ CASES: dict[str, tuple[str, Change, str, int]] = {
         "column like, line 2: found '2', expected 0, 1, true or false",
         1,
     ),
+    "no split": (
+        "interactions",
+        lambda f: put("split", (2, "dev"), (4, None))(f.with_columns(split=pl.Series(["train", "test"] * 52))),
+        "column split, line 4: found 'dev', expected train, valid or test",
+        2,
+    ),
+    "split by number": (
+        "interactions",
+        lambda f: f.with_columns(split=pl.lit(1.5)),
+        "column split, line 2: found '1.5', expected train, valid or test",
+        104,
+    ),
     "no tail": ("kg", lambda f: f.drop("tail"), "column tail: not found; the file has: head, relation", 0),
     "neither": (
         "interactions",

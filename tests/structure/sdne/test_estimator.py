@@ -18,6 +18,7 @@ from pipeline.common.random_streams import torch_seed
 from pipeline.common.vector_health import link_auc, sampled_non_edges
 from pipeline.structure.sdne import estimator, reconstruction_error
 from pipeline.structure.sdne import network as sdne_network
+from pipeline.structure.sdne.activations import Tanh
 from pipeline.structure.sdne.estimator import SDNE
 from pipeline.structure.sdne.network import Autoencoder, SparseAutoencoder, build_autoencoder, by_items
 from pipeline.structure.sdne.whole_rows import WholeRows, whole_losses
@@ -156,7 +157,7 @@ def test_the_decoder_mirrors_the_encoder() -> None:
     network = build_autoencoder(9, (6, 4), 3, "tanh")
     shapes = [[tuple(layer.weight.shape) for layer in half if isinstance(layer, torch.nn.Linear)] for half in network]
     assert shapes == [[(6, 9), (4, 6), (3, 4)], [(4, 3), (6, 4), (9, 6)]]
-    assert all(isinstance(layer, torch.nn.Tanh) for half in network for layer in list(half)[1::2])
+    assert all(isinstance(layer, Tanh) for half in network for layer in list(half)[1::2])
 
 
 def model(**changes: Any) -> SDNE:
@@ -325,13 +326,13 @@ def test_no_row_is_densified_and_batches_have_their_size(monkeypatch: pytest.Mon
 
 def test_an_error_is_looked_at_by_blocks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    original = reconstruction_error.applied
+    original = Tanh.in_place
 
-    def spy(activation: torch.nn.Module, values: torch.Tensor) -> torch.Tensor:
+    def spy(activation: Tanh, values: torch.Tensor) -> torch.Tensor:
         sizes.append(values.numel())
         return original(activation, values)
 
-    monkeypatch.setattr(reconstruction_error, "applied", spy)
+    monkeypatch.setattr(Tanh, "in_place", spy)
     monkeypatch.setattr(reconstruction_error, "BLOCK_CELLS", 50)
     model(batch_size=10, epochs=1).fit_adjacency(matrix(two_communities(), 33))
     assert max(sizes) == 50

@@ -1,0 +1,54 @@
+"""Training reads of the items what the variant's modalities need, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.artifacts.graph import NEIGHBOURS
+from pipeline.artifacts.structure import INITIAL_VECTORS, STRUCTURE_VECTORS
+from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.common.errors import InputError
+from pipeline.users.settings import VariantConfig
+from stages.train_users import read_inputs
+
+ITEMS = 3
+VECTORS = {"vectors": np.arange(6, dtype=np.float32).reshape(ITEMS, 2)}
+ENTITIES = pl.DataFrame({"item": [0, 2], "entity": [0, 1]}, schema=dict(NEIGHBOURS.columns))
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed", "write"),
+    [
+        ({"modalities": ["id"]}, set(), lambda: None),
+        ({"modalities": ["text"]}, {"text"}, lambda: TEXT_VECTORS.write(VECTORS, "d")),
+        ({"modalities": ["structure"]}, {"structure"}, lambda: STRUCTURE_VECTORS.write(VECTORS, "d")),
+        (
+            {"modalities": ["structure"], "structure": "initial"},
+            {"structure"},
+            lambda: INITIAL_VECTORS.write(VECTORS, "d"),
+        ),
+        ({"modalities": ["entities", "id"]}, {"entities"}, lambda: NEIGHBOURS.write(ENTITIES, "d")),
+    ],
+)
+def test_a_modality_has_what_it_needs_read_and_no_more(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    needed: set[str],
+    write: Callable[[], None],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = VariantConfig.model_validate(settings)
+    if needed:
+        with pytest.raises(InputError, match="artifact not found"):
+            read_inputs("d", config, ITEMS)
+    write()
+    found = read_inputs("d", config, ITEMS)
+    assert found.items == ITEMS
+    assert {name for name in ("text", "structure", "entities", "gat") if getattr(found, name) is not None} == needed
