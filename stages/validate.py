@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.ablation import FILE
@@ -11,7 +12,7 @@ from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
 from stages import PARAMS
-from stages.stage import Stage, run_tool
+from stages.shared.stage import Stage, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")
 STAGE = Stage("validate", writes=(PARAMETERS_CHECKED,))
@@ -48,16 +49,16 @@ def absent_paths(parameters: Parameters) -> list[str]:
     ]
 
 
-def check_bases(parameters: Parameters, listed: list[str]) -> None:
+def check_bases(parameters: Parameters, listed: list[Any]) -> None:
     """DVC knows what every ablation takes over: a matrix cannot tell it, so that the file lists all variants for each.
 
     Args:
-        listed: `params` of the stage that trains ablations.
+        listed: `params` of the stage that trains ablations: keys of params.yaml, and a mapping for the other file.
 
     Raises:
         InputError: one is of another variant, whose changes would leave its old model standing.
     """
-    known = [key.removeprefix("variants.") for key in listed if key.startswith("variants.")]
+    known = [key.removeprefix("variants.") for key in map(str, listed) if key.startswith("variants.")]
     for name, ablation in parameters.ablations.items():
         if ablation.of not in known:
             raise InputError(

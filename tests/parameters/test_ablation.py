@@ -12,7 +12,7 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
-from stages.stage import Reads, Settings, Stage
+from stages.shared.stage import Reads, Settings, Stage
 from tests.parameter_files import copy_to
 from tests.repository import ROOT
 
