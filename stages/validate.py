@@ -10,7 +10,7 @@ from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
 from stages import PARAMS
-from stages.stage import Stage, run_tool
+from stages.shared.stage import Stage, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")
 STAGE = Stage("validate", writes=(PARAMETERS_CHECKED,))

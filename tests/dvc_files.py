@@ -13,7 +13,7 @@ from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import DERIVED_EDGES
 from pipeline.common.config import read_yaml
-from stages.stage import Stage
+from stages.shared.stage import Stage
 from tests.artifacts.every import EVERY
 from tests.repository import ROOT
 

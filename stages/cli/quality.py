@@ -31,7 +31,7 @@ from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, against_best
 from pipeline.evaluation.comparison.suite import marks_of
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages import PARAMS
-from stages.stage import run_tool
+from stages.shared.stage import run_tool
 
 DOCUMENT = Path("docs/quality.md")
 README = Path("README.md")

@@ -12,7 +12,7 @@ from pipeline.common.errors import InputError
 from pipeline.parameters.ablation import Ablation, written_out
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
-from stages.stage import Reads, Settings, Stage
+from stages.shared.stage import Reads, Settings, Stage
 from tests.repository import ROOT
 
 VALUES = read_yaml(ROOT / "params.yaml")

@@ -17,8 +17,8 @@ from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
 from stages.cli.ask.catalogue import Catalogue, read_catalogue
-from stages.data import read_data
-from stages.models import read_model
+from stages.shared.data import read_data
+from stages.shared.models import read_model
 
 
 @dataclass(frozen=True)
