@@ -1,4 +1,4 @@
-"""Evaluate one variant of the model on the test split, under all three protocols (`pipeline.evaluation`)."""
+"""Evaluate one variant of the model on the test split, under all protocols (`pipeline.evaluation`)."""
 
 from __future__ import annotations
 

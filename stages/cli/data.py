@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,13 +32,6 @@ DEFAULTS: dict[str, Any] = {
 SEED = 42
 
 data_app = typer.Typer(rich_markup_mode=None)
-
-
-class Format(StrEnum):
-    """How a check is printed."""
-
-    text = "text"
-    json = "json"
 
 
 FolderArgument = Annotated[
@@ -101,7 +93,7 @@ def check(
     split: SplitOption = None,
     feedback: FeedbackOption = None,
     rename: RenameOption = None,
-    output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
+    output: Annotated[Literal["text", "json"], typer.Option("--format", help="For people or for programs.")] = "text",
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
@@ -114,7 +106,7 @@ def check(
         _wishes(like_threshold, s_m, text_template, split, feedback, rename),
         _filters(min_user_interactions, linked_items_only),
     )
-    if output is Format.json:
+    if output == "json":
         print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
         from pipeline.parameters.data_check.text import shown_check

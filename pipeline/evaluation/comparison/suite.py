@@ -111,11 +111,11 @@ def _figures(
 ) -> dict[tuple[str, str], Figure]:
     """Figures in the order of `METRICS`. Every system meets the same resampled users."""
     found: dict[tuple[str, str], Figure] = {}
-    threshold = facts.get(THRESHOLD)
     for pooled in POOLED:
         scored = pairs.get(pooled.protocol)
         if scored is None or not scored.labels.any() or scored.labels.all():
             continue
+        threshold = facts.get(THRESHOLD.format(protocol=pooled.protocol))
         if pooled.needs_threshold and threshold is None:
             continue
         found[pooled.protocol, pooled.name] = pooled_figure(

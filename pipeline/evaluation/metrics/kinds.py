@@ -49,7 +49,7 @@ class ByRanks:
 
 @dataclass(frozen=True)
 class ByPairs:
-    """A value for each user by the user's scored pairs; of `ctr` or `impression`."""
+    """A value for each user by the user's scored pairs; of any protocol but `ranking`."""
 
     protocol: str
     name: str

@@ -1,9 +1,10 @@
-"""One split under the three protocols: what a system scored, and where it ranked it.
+"""One split under all protocols: what a system scored, and where it ranked it.
 
 | protocol | candidates |
 |---|---|
 | ctr | likes of the split against as many sampled items the user never rated |
 | impression | what the user rated in the split: likes against dislikes, or against the zeros that a publisher drew |
+| reranking | the same, and users with likes alone count too: what is published for fixed test lists |
 | ranking | the catalogue without what the user rated in earlier splits |
 
 Published figures are comparable within a protocol only, so no figure goes without its name. Which figures there are is said by
@@ -46,13 +47,21 @@ class ScoredPairs:
 
         Of users with one kind all positives first would be perfect whatever the score.
         """
-        both = np.intersect1d(self.users[self.labels], self.users[~self.labels])
-        if not len(both):
+        return self._standing_of(np.intersect1d(self.users[self.labels], self.users[~self.labels]))
+
+    @cached_property
+    def standing_of_likers(self) -> tuple[NDArray[np.int64], Standing]:
+        """As `standing`, of the users who have a positive, whether or not they have anything else; of nobody where nobody has."""
+        likers = self.users[self.labels]
+        return self._standing_of(np.unique(likers if len(likers) < len(self.users) else likers[:0]))
+
+    def _standing_of(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], Standing]:
+        if not len(users):
             none = np.empty(0, dtype=np.int64)
-            return both, Standing(none, none, none, 0)
-        kept = np.isin(self.users, both)
-        place = np.searchsorted(both, self.users[kept])
-        return both, standing(place, self.scores[kept], self.labels[kept])
+            return users, Standing(none, none, none, 0)
+        kept = np.isin(self.users, users)
+        place = np.searchsorted(users, self.users[kept])
+        return users, standing(place, self.scores[kept], self.labels[kept])
 
 
 @dataclass(frozen=True)
@@ -108,9 +117,14 @@ class ScoredSplit:
     ranking: RankedLikes
     coverage: float
 
+    @property
+    def reranking(self) -> ScoredPairs:
+        """The pairs of `impression`, of which other users count."""
+        return self.impression
+
 
 def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> ScoredSplit:
-    """Score a split under all three protocols, in blocks of users.
+    """Score a split under all protocols, in blocks of users.
 
     What is kept of a block goes into arrays of the whole split, made before: small ones of each block, made between the large ones of
     scores, leave holes in memory that nothing fits in again.

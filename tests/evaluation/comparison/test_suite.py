@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from pipeline.artifacts import evaluation as evaluation_artifacts
@@ -24,7 +25,7 @@ from pipeline.evaluation.comparison.suite import (
     table,
 )
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.evaluation.protocols.scores import Scorer
+from pipeline.evaluation.protocols.scores import Scorer, Scores
 from pipeline.evaluation.systems.slices import by_user
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from tests.evaluation.comparison.test_paired import paired_auc_difference, paired_difference
@@ -43,7 +44,8 @@ USERS, ITEMS = 40, 60
 VARIANTS, BASELINES = ["crmman-plus", "crmman"], ["popularity", "item-mean", "ease"]
 NAMES = {
     "ctr": ["auc", "user_auc", "accuracy", "f1"],
-    "impression": ["auc", "user_auc", "mrr", "ndcg@5", "ndcg@10"],
+    "impression": ["auc", "user_auc", "accuracy", "f1", "mrr", "ndcg@5", "ndcg@10"],
+    "reranking": ["ndcg@5", "f1@5"],
     "ranking": ["ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10"],
 }
 DATA = planted_dataset(USERS, ITEMS)
@@ -105,6 +107,28 @@ def test_the_threshold_of_accuracy_and_f1_is_the_best_of_validation_whatever_it_
     found = compared({"mine": higher}, ["mine"]).as_nested()["mine"]["ctr"]
     assert (found["accuracy"], found["f1"]) == (0.5, 0.0)
     assert found["auc"] == 1.0
+
+
+class TwoAnswers:
+    """Judgements that are far above the preferences."""
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        self.scores = scores
+
+    def score(self, users: NDArray[np.int64]) -> Scores:
+        return Scores(self.scores[users], self.scores[users] + 10)
+
+
+def test_impression_has_a_threshold_of_its_own_from_validation() -> None:
+    scores = oracle(DATA, "valid").table + oracle(DATA, "test").table * 0.4
+    found = compared({"mine": Fixed(scores)}, ["mine"]).as_nested()["mine"]["impression"]
+    # On validation .5 parts likes from dislikes without a mistake; on test it calls nothing a like.
+    labels = evaluate_split(Fixed(scores), DATA, "test").scored.impression.labels
+    assert (found["f1"], found["auc"]) == (0.0, 1.0)
+    assert found["accuracy"] == pytest.approx(np.mean(~labels))
+    # By the threshold of `ctr` all of these would be called likes.
+    both = compared({"mine": TwoAnswers(oracle(DATA, "valid").table + oracle(DATA, "test").table)}, ["mine"])
+    assert {both.as_nested()["mine"][protocol]["f1"] for protocol in ("ctr", "impression")} == {1.0}
 
 
 def test_figures_intervals_differences_and_slices_are_their_artifacts(comparison, tmp_path) -> None:

@@ -68,6 +68,7 @@ def test_the_tables_hold_what_the_test_split_gives(tmp_path) -> None:
     assert facts == {
         "ranking coverage@10": tested.scored.coverage,
         "ctr threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.ctr),
+        "impression threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.impression),
     }
 
 
@@ -130,7 +131,8 @@ def test_the_test_split_has_no_part_in_the_threshold() -> None:
         evaluate_system("mine", TwoAnswers(), dataset(part, drawn, USERS, ITEMS))
         for part in (rows, poisoned(rows, {"test"}))
     )
-    threshold = pl.col("fact") == "ctr threshold"
+    threshold = pl.col("fact").str.ends_with(" threshold")
+    assert len(clean.facts.filter(threshold)) == 2
     assert clean.facts.filter(threshold).equals(other.facts.filter(threshold))
     assert not clean.per_user.equals(other.per_user)
 
@@ -161,7 +163,8 @@ def test_a_split_without_dislikes_or_without_unrated_items_lacks_their_figures_a
     drawn = unrated_rows(rows, USERS, ITEMS, 0) if without == "dislikes" else []
     data = dataset(rows, drawn, USERS, ITEMS)
     tables = stored(evaluate_system("mine", TwoAnswers(), data), tmp_path)
-    expected = {"dislikes": {"ctr", "ranking"}, "unrated items": {"impression", "ranking"}, "both": {"ranking"}}[
+    of_dislikes = {"impression", "reranking"}
+    expected = {"dislikes": {"ctr", "ranking"}, "unrated items": {*of_dislikes, "ranking"}, "both": {"ranking"}}[
         without
     ]
     assert set(tables.per_user["protocol"]) == expected
