@@ -148,7 +148,6 @@ def params(items: int) -> dict[str, Any]:
         "datasets": {DATASET: dataset},
         "variants": {VARIANT: variant},
         "run_variants": [VARIANT],
-        "ablations": {},
     }
 
 

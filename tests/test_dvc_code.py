@@ -81,7 +81,7 @@ def concerned(files: Iterable[str], keys: Iterable[str]) -> set[str]:
     """Stages that list one of the files, or one of the settings: `ablations:` before those of the other file."""
     found = set()
     for stage in ALL:
-        listed = [key.replace("${item.baseline}", "ease") for key in stage.definition.get("params", [])]
+        listed = [key.replace("${item.baseline}", "ease") for key in stage.params]
         code = any(lies_in(file, path) for file in files for path in stage.code)
         if code or set(listed) & set(keys):
             found.add(called(stage))
