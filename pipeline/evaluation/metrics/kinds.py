@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols.ranks import Standing
 from pipeline.evaluation.protocols.split import PerUser, RankedLikes, ScoredPairs, ScoredSplit
 
@@ -83,7 +84,7 @@ class OfCatalogue:
 
     protocol: str
     name: str
-    function: Callable[[ScoredSplit], float]
+    function: Callable[[ScoredSplit, Dataset], float]
 
 
 PerUserMetric = ByRanks | ByPairs

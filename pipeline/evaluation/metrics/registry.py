@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from pipeline.evaluation.metrics.auc import pooled_auc, user_auc
+from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
 from pipeline.evaluation.metrics.hit import hit
 from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, Metric, OfCatalogue, PerUserMetric, Pooled
 from pipeline.evaluation.metrics.ndcg import ndcg
@@ -36,7 +37,9 @@ METRICS: tuple[Metric, ...] = (
     ByRanks("ranking", "recall@10", partial(recall, k=10)),
     ByRanks("ranking", "recall@20", partial(recall, k=20)),
     ByRanks("ranking", "hit@10", partial(hit, k=10)),
-    OfCatalogue("ranking", "coverage@10", lambda scored: scored.coverage),
+    OfCatalogue("ranking", "coverage@10", lambda scored, _: scored.coverage),
+    OfCatalogue("ranking", "gini@10", gini),
+    OfCatalogue("ranking", "novelty@10", novelty),
 )
 PER_USER: tuple[PerUserMetric, ...] = tuple(metric for metric in METRICS if isinstance(metric, PerUserMetric))
 POOLED: tuple[Pooled, ...] = tuple(metric for metric in METRICS if isinstance(metric, Pooled))

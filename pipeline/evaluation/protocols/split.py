@@ -110,12 +110,14 @@ class ScoredSplit:
         ctr: scored candidates; impression likewise.
         ranking: the likes of the split, and where they stand.
         coverage: the share of all items that stand in the first ten of any user.
+        recommended: in how many users' first ten each item is expected to stand, (items,).
     """
 
     ctr: ScoredPairs
     impression: ScoredPairs
     ranking: RankedLikes
     coverage: float
+    recommended: NDArray[np.float64]
 
     @property
     def reranking(self) -> ScoredPairs:
@@ -147,7 +149,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
     starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
     catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
     ranked = np.empty((6, len(liked)), dtype=np.int64)
-    never_recommended = np.ones(data.items)
+    never_recommended, recommended = np.ones(data.items), np.zeros(data.items)
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
         answers = scores_of(scorer, users)
         for name, (pairs, question) in asked.items():
@@ -162,6 +164,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         places = catalogue.places(int(users[0]), answers.preference, user - users[0], item)
         ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
         never_recommended *= places.missed
+        recommended += places.recommended
     if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
         raise not_finite(scorer)
     return ScoredSplit(
@@ -169,6 +172,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         _labelled(liked, out["judged"], against, out["against"]),
         RankedLikes(*ranked),
         float(1 - never_recommended.mean()),
+        recommended,
     )
 
 

@@ -64,7 +64,7 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
         )
         for (_, slice_name, protocol, metric), values in by_item(tested.scored.ranking, slice_of).items()
     ]
-    facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored) for metric in OF_CATALOGUE}
+    facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored, data) for metric in OF_CATALOGUE}
     for protocol, pairs in (("ctr", validated.scored.ctr), ("impression", validated.scored.impression)):
         if len(pairs.scores):
             facts[THRESHOLD.format(protocol=protocol)] = best_threshold(pairs)

@@ -46,7 +46,7 @@ NAMES = {
     "ctr": ["auc", "user_auc", "accuracy", "f1"],
     "impression": ["auc", "user_auc", "accuracy", "f1", "mrr", "ndcg@5", "ndcg@10"],
     "reranking": ["ndcg@5", "f1@5"],
-    "ranking": ["ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10"],
+    "ranking": ["ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10", "gini@10", "novelty@10"],
 }
 DATA = planted_dataset(USERS, ITEMS)
 
@@ -79,6 +79,8 @@ def test_the_nested_figures_have_every_system_protocol_and_metric_in_order(compa
     for protocols in nested.values():
         assert {protocol: list(metrics) for protocol, metrics in protocols.items()} == NAMES
         assert list(protocols) == list(NAMES)
+        bits = protocols["ranking"].pop("novelty@10")
+        assert 0 <= bits <= np.log2(USERS)
         assert all(0 <= value <= 1 for metrics in protocols.values() for value in metrics.values())
 
 
@@ -148,7 +150,7 @@ def test_figures_intervals_differences_and_slices_are_their_artifacts(comparison
     assert len(intervals) == len(flat)
     for row in intervals.iter_rows(named=True):
         assert row["value"] == pytest.approx(flat[row["system"], row["protocol"], row["metric"]], abs=1e-6)
-        if row["metric"] == "coverage@10":
+        if row["metric"] in ("coverage@10", "gini@10", "novelty@10"):
             assert row["low"] is None
             assert row["high"] is None
         else:
@@ -211,7 +213,7 @@ def test_each_variant_is_compared_with_each_system_that_is_named_by_what_both_di
         (protocol, metric)
         for protocol, metrics in NAMES.items()
         for metric in metrics
-        if metric not in ("accuracy", "f1", "coverage@10")
+        if metric not in ("accuracy", "f1", "coverage@10", "gini@10", "novelty@10")
     }
 
 
@@ -350,6 +352,9 @@ def test_a_column_without_a_test_has_no_mark_and_the_legend_names_it() -> None:
     assert text.splitlines()[1].split() == ["crmman", "*.9000", "±.055", ".8000"]
     assert text.splitlines()[-1] == "no mark at all in f1, coverage@10: systems are not compared by them"
     assert "no mark" not in table({"crmman": {"ctr": {"auc": 0.9}}}, INTERVALS, NONE)
+    # The zero of a ten is none before the point.
+    text = table({"crmman": {"ranking": {"novelty@10": 10.25}}}, INTERVALS, NONE)
+    assert text.splitlines()[1].split() == ["crmman", "10.2500"]
 
 
 def test_only_differences_over_three_runs_of_both_sides_bear_marks_where_both_are_trained() -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems
+from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scores
@@ -67,6 +68,8 @@ def test_the_tables_hold_what_the_test_split_gives(tmp_path) -> None:
     facts = dict(tables.facts.select("fact", "value").rows())
     assert facts == {
         "ranking coverage@10": tested.scored.coverage,
+        "ranking gini@10": gini(tested.scored, DATA),
+        "ranking novelty@10": novelty(tested.scored, DATA),
         "ctr threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.ctr),
         "impression threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.impression),
     }
