@@ -2,7 +2,7 @@
 # make test    environment, install, and the tests; make test-benchmarks has those of benchmarks/
 # make lint    format check, lint, types, import contracts, and a strict build of the documentation
 # make docs    the documentation site, into site/
-# make ablations   the ablations of params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
+# make ablations   the ablations of ablations/params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
 # make growth   what each stage takes at 1,000 to 1,000,000 items; GROWTH_ARGS="--items 1000 --items 10000" for less
 # make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own

@@ -46,6 +46,7 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
 
     tables = generate(users, items, interactions, seed=0)
     config = DatasetConfig(
+        feedback="rated",
         like_threshold=4.0,
         min_user_interactions=1,
         min_item_interactions=0,

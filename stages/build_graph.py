@@ -8,7 +8,7 @@ from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.settings import ItemGraphConfig
-from stages.stage import Reads, Settings, Stage, run_stage, say, warn
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 
 STAGE = Stage(
     "build_graph",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.artifacts.data import (
     INTERACTIONS,
     ITEMS,
+    SAMPLED_ZEROS,
     SOURCE_INTERACTIONS,
     SOURCE_ITEM_ENTITIES,
     SOURCE_ITEMS,
@@ -14,13 +15,13 @@ from pipeline.artifacts.data import (
 from pipeline.common.settings import SeedConfig
 from pipeline.data.prepare import prepare
 from pipeline.data.settings import DatasetConfig
-from stages.stage import Reads, Settings, Stage, run_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
 STAGE = Stage(
     "prepare",
     settings=Reads(run=SeedConfig, dataset=DatasetConfig),
     reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_ITEM_ENTITIES),
-    writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES),
+    writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS),
 )
 
 
@@ -36,6 +37,7 @@ def main(dataset: str, settings: Settings) -> None:
     USERS.write(prepared.users, dataset)
     INTERACTIONS.write(prepared.interactions, dataset)
     UNRATED_CANDIDATES.write(prepared.unrated_candidates, dataset)
+    SAMPLED_ZEROS.write(prepared.sampled_zeros, dataset)
     for remark in prepared.remarks:
         say(dataset, "prepare", remark)
 

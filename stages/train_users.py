@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 import pipeline
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
@@ -31,8 +31,8 @@ from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.modalities.registry import MODALITIES
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
-from stages.data import DATA, read_data
-from stages.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.data import DATA, read_data
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
 
 STAGE = Stage(
     "train_users",
@@ -44,8 +44,11 @@ CHECKPOINTS = Path(".checkpoints")
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.variant(VariantConfig, variant)
+    run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
+    config = asked if data.train_dislikes.nnz else asked.without_dislikes()
+    if config != asked:
+        say(dataset, "train_users", f"{variant}: no dislikes in training: {shown_changes(asked, config)}")
     inputs = read_inputs(dataset, config, data.items)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
@@ -67,6 +70,16 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         f"ctr user AUC {best['ctr_user_auc']:.4f}, impression NDCG@10 {best['impression_ndcg@10']:.4f}; "
         f"weights of the views {shown_weights(trained.arrays['scorer.weights'].tolist(), config)}",
     )
+
+
+def shown_changes(asked: VariantConfig, config: VariantConfig) -> str:
+    before, after = asked.model_dump(), config.model_dump()
+    changes = [name for name in before if before[name] != after[name]]
+    return ", ".join(f"{name} {_shown(after[name])} in place of {_shown(before[name])}" for name in changes)
+
+
+def _shown(value: object) -> str:
+    return " + ".join(value) if isinstance(value, list) else str(value)
 
 
 def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
@@ -111,6 +124,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
         USERS,
         INTERACTIONS,
         UNRATED_CANDIDATES,
+        SAMPLED_ZEROS,
         TEXT_VECTORS,
         NEIGHBOURS,
         edges_of(config.structure_source or None),

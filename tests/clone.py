@@ -17,7 +17,7 @@ TRACKED = (
     "pipeline",
     "stage",
     "stages",
-    "ablations/dvc.yaml",
+    "ablations",
     "dvc.yaml",
     "params.yaml",
     ".dvcignore",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from contextlib import AbstractContextManager
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.artifacts.graph import EDGES
 from pipeline.data.sources.atomic import atomic_table
 from tests.clone import Clone
 from tests.docs.console import at, shape
+from tests.parameter_files import edited
 from tests.repository import ROOT
 
 # Two of the baselines: each is a process of its own, and the stages' tests have all of them.
@@ -60,8 +62,8 @@ class Project(Clone):
             values["structures"] = {"random-graph": values["structures"]["random-graph"]}
         self.commit()
 
-    def params(self) -> _Edited:
-        return _Edited(self.folder / "params.yaml")
+    def params(self) -> AbstractContextManager[dict[str, Any]]:
+        return edited(self.folder)
 
     def repro(self, *arguments: str, code: int = 0, stages_here: bool = True) -> tuple[set[str], str]:
         """Run `dvc repro`: the stages that really ran (of a matrix with the variant), and all that was printed."""
@@ -81,19 +83,6 @@ class Project(Clone):
         """Every file that the stages of dvc.lock wrote."""
         outs = [self.folder / path for path in self.hashes()]
         return [path for out in outs for path in (out.rglob("*") if out.is_dir() else [out]) if path.is_file()]
-
-
-class _Edited:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> dict[str, Any]:
-        self.values: dict[str, Any] = YAML(typ="safe").load(self.path.read_text())
-        return self.values
-
-    def __exit__(self, *_: object) -> None:
-        with self.path.open("w") as file:
-            YAML(typ="safe").dump(self.values, file)
 
 
 @pytest.fixture(scope="module")

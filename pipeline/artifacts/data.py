@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from pipeline.artifacts.kinds import Table, Text
@@ -59,3 +61,5 @@ UNRATED_CANDIDATES = Table(
         "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
     },
 )
+# What `feedback: sampled` takes out of the interactions: zeros that somebody drew; there are none otherwise.
+SAMPLED_ZEROS = replace(UNRATED_CANDIDATES, path="artifacts/{dataset}/dataset/sampled_zeros.parquet", not_empty=False)

@@ -31,18 +31,29 @@ class Pairs:
 class Dataset:
     """Splits of one data set as arrays and sparse matrices, users x items."""
 
-    def __init__(self, interactions: pl.DataFrame, unrated_candidates: pl.DataFrame, users: int, items: int) -> None:
+    def __init__(
+        self,
+        interactions: pl.DataFrame,
+        unrated_candidates: pl.DataFrame,
+        users: int,
+        items: int,
+        sampled_zeros: pl.DataFrame | None = None,
+    ) -> None:
         """
         Args:
             interactions: user, item, like, rating, split.
             unrated_candidates: user, item, split.
             users: number of users.
             items: number of items.
+            sampled_zeros: user, item, split; of data whose zeros somebody drew (`feedback: sampled`).
 
         Raises:
             InputError: an index is out of range, which means that artifacts of different runs were mixed.
         """
-        for table, frame in (("interactions", interactions), ("unrated_candidates", unrated_candidates)):
+        tables = {"interactions": interactions, "unrated_candidates": unrated_candidates}
+        if sampled_zeros is not None:
+            tables["sampled_zeros"] = sampled_zeros
+        for table, frame in tables.items():
             for name, limit in (("user", users), ("item", items)):
                 outside = frame.filter((pl.col(name) < 0) | (pl.col(name) >= limit))
                 if len(outside):
@@ -50,13 +61,19 @@ class Dataset:
                         f"{table}: column {name}: found index {outside[name][0]}, expected 0 to {limit - 1}; run `dvc repro`"
                     )
         self.users, self.items = users, items
-        self._interactions, self._candidates = interactions, unrated_candidates
+        self._interactions, self._candidates, self._zeros = interactions, unrated_candidates, sampled_zeros
 
     def liked(self, split: str) -> Pairs:
         return self._pairs((pl.col("split") == split) & pl.col("like"))
 
     def disliked(self, split: str) -> Pairs:
         return self._pairs((pl.col("split") == split) & ~pl.col("like"))
+
+    def against(self, split: str) -> Pairs:
+        """What likes are told from in `impression`: dislikes, or the zeros of data whose zeros somebody drew."""
+        if self._zeros is None or self._zeros.is_empty():
+            return self.disliked(split)
+        return _pairs_of(self._zeros.filter(pl.col("split") == split))
 
     def rated(self, splits: tuple[str, ...]) -> Pairs:
         return self._pairs(pl.col("split").is_in(splits))

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Tables of `pipeline.artifacts.data`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, and what a reader should know."""
+    """Tables of `pipeline.artifacts.data`: ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS, and what a reader should know."""
 
     items: pl.DataFrame
     users: pl.DataFrame
     interactions: pl.DataFrame
     unrated_candidates: pl.DataFrame
+    sampled_zeros: pl.DataFrame
     remarks: list[str] = field(default_factory=list)
 
 
@@ -50,7 +51,8 @@ def prepare(
     """
     remarks: list[str] = []
     _check_given(interactions, config, remarks)
-    rated = with_likes(interactions, config.like_threshold)
+    rated, zeros = _by_feedback(with_likes(interactions, config.like_threshold), config, remarks)
+    of_test = sum(int((frame["split"] == "test").sum()) for frame in (rated, zeros)) if config.split == "given" else 0
     if config.linked_items_only:
         linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list())
         remarks.append(
@@ -58,16 +60,23 @@ def prepare(
         )
         items = items.filter(linked)
         rated = rated.filter(pl.col("item_id").is_in(items["item_id"].to_list()))
+    # Zeros that somebody drew are no interactions: they make nobody's history longer.
     rated, items = _with_enough_interactions(rated, items, config, remarks)
     if rated.is_empty():
         raise InputError(
             "interactions: found none left after the filters; lower min_user_interactions or min_item_interactions"
         )
+    if len(zeros):
+        zeros = zeros.filter(pl.col("item_id").is_in(items["item_id"].to_list()))
+        if config.min_user_interactions > 1:
+            zeros = zeros.filter(pl.col("user_id").is_in(rated["user_id"].unique().to_list()))
+        # They are split with the likes, whose negatives they are.
+        rated = pl.concat([rated, zeros])
     if config.split == "given":
-        of_test = [len(frame.filter(pl.col("split") == "test")) for frame in (interactions, rated)]
-        if of_test[1] < of_test[0]:
+        left = int((rated["split"] == "test").sum())
+        if left < of_test:
             remarks.append(
-                f"{of_test[0] - of_test[1]} of the {of_test[0]} test interactions of the given split are left out by these filters: "
+                f"{of_test - left} of the {of_test} test interactions of the given split are left out by these filters: "
                 "figures do not compare with others' on the whole of it"
             )
 
@@ -92,6 +101,7 @@ def prepare(
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
     table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split")
     table = in_key_order(table, ("user", "item"))
+    table, zeros = _without_zeros(table, config, remarks)
     for part in SPLITS:
         likes = table.filter((pl.col("split") == part) & pl.col("like"))
         if likes.is_empty():
@@ -114,7 +124,7 @@ def prepare(
     remarks.append(
         f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
     )
-    return Prepared(items, kept.select("user", "user_id"), table, candidates, remarks)
+    return Prepared(items, kept.select("user", "user_id"), table, candidates, zeros, remarks)
 
 
 def _why_no_like(config: DatasetConfig) -> str:
@@ -140,6 +150,32 @@ def _check_given(interactions: pl.DataFrame, config: DatasetConfig, remarks: lis
     for part in ("train", "test"):
         if part not in found:
             raise InputError(f"interactions: column split: found no row with {part}, expected some")
+
+
+def _by_feedback(rated: pl.DataFrame, config: DatasetConfig, remarks: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What was given, and zeros that somebody drew."""
+    if config.feedback == "rated":
+        return rated, rated.clear()
+    likes, zeros = rated.filter("like"), rated.filter(~pl.col("like"))
+    if config.feedback == "sampled":
+        return likes, zeros
+    if len(zeros):
+        remarks.append(f"{len(zeros)} of {len(rated)} interactions are no likes and are left out (feedback: liked)")
+    return likes, zeros.clear()
+
+
+def _without_zeros(table: pl.DataFrame, config: DatasetConfig, remarks: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The interactions, and the zeros of validation and test that somebody drew; those of training are of no use."""
+    columns = ("user", "item", "split")
+    if config.feedback != "sampled":
+        return table, table.clear().select(columns)
+    zeros = table.filter(~pl.col("like")).select(columns)
+    kept = zeros.filter(pl.col("split") != "train")
+    remarks.append(
+        f"{len(zeros)} zeros were drawn and are no dislikes (feedback: sampled): {len(kept)} of validation and test are ranked against "
+        f"in `impression`, {len(zeros) - len(kept)} of training are left out"
+    )
+    return table.filter("like"), kept
 
 
 def with_likes(interactions: pl.DataFrame, threshold: float | None) -> pl.DataFrame:

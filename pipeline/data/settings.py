@@ -7,11 +7,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
+from pipeline.data.feedback import Feedback
 
 
 class DatasetConfig(Config):
     like_threshold: float | None = Field(
         description="A rating at or above it is a like; null where the table has `like`"
+    )
+    feedback: Feedback = Field(
+        description="What is no like. rated: a dislike; liked: nothing, it is left out; sampled: a zero that somebody drew, against which "
+        "`impression` ranks likes, and nothing else"
     )
     min_user_interactions: int = Field(ge=1, description="Users with fewer are left out")
     min_item_interactions: int = Field(ge=0, description="Items with fewer are left out; 0 keeps items nobody rated")

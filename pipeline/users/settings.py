@@ -136,6 +136,11 @@ class VariantConfig(Config):
             return self.width
         return sum(structural if name == "structure" else self.width for name in self.modalities)
 
+    def without_dislikes(self) -> VariantConfig:
+        """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet` and `judge`."""
+        heads = self.heads if self.heads == ["click"] else ["like"]
+        return self.model_copy(update={"views": "likes", "heads": heads})
+
     def check_widths(self, structural: int) -> None:
         """Whether the item vectors that these settings make fit them.
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 # What params.yaml of the repository sets, for a check where there is no params.yaml.
 DEFAULTS: dict[str, Any] = {
+    "feedback": "rated",
     "min_user_interactions": 1,
     "min_item_interactions": 0,
     "linked_items_only": False,
@@ -32,13 +32,6 @@ DEFAULTS: dict[str, Any] = {
 SEED = 42
 
 data_app = typer.Typer(rich_markup_mode=None)
-
-
-class Format(StrEnum):
-    """How a check is printed."""
-
-    text = "text"
-    json = "json"
 
 
 FolderArgument = Annotated[
@@ -61,6 +54,13 @@ SplitOption = Annotated[
     typer.Option(
         help="How ratings are split: random, temporal, temporal-per-user, or given by the column split. "
         "given, if not said and there is such a column."
+    ),
+]
+FeedbackOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What is no like: rated (dislikes), liked (nothing is known of it) or sampled (zeros that somebody drew). "
+        "Told by the tables if not given."
     ),
 ]
 RenameOption = Annotated[
@@ -91,8 +91,9 @@ def check(
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
     split: SplitOption = None,
+    feedback: FeedbackOption = None,
     rename: RenameOption = None,
-    output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
+    output: Annotated[Literal["text", "json"], typer.Option("--format", help="For people or for programs.")] = "text",
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
@@ -102,10 +103,10 @@ def check(
     """
     found = _checked(
         folder,
-        _wishes(like_threshold, s_m, text_template, split, rename),
+        _wishes(like_threshold, s_m, text_template, split, feedback, rename),
         _filters(min_user_interactions, linked_items_only),
     )
-    if output is Format.json:
+    if output == "json":
         print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
         from pipeline.parameters.data_check.text import shown_check
@@ -134,6 +135,7 @@ def add(
     min_user_interactions: UserOption = None,
     linked_items_only: LinkedOption = False,
     split: SplitOption = None,
+    feedback: FeedbackOption = None,
     rename: RenameOption = None,
     profile: Annotated[
         str | None,
@@ -153,7 +155,7 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, rename), filters)
+    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename), filters)
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
@@ -175,13 +177,13 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
     """Text of params.yaml with the data set, checked as a whole, and the lines that are new."""
     from ruamel.yaml import YAML
 
-    from pipeline.common.config import validated
+    from pipeline.common.ablation import validated_in_files, with_ablations
     from pipeline.parameters.edit import Setting, with_dataset
     from pipeline.parameters.params import Parameters
 
     settings = [Setting(key, value, (comments or {}).get(key, "")) for key, value in values.items()]
     text, added = with_dataset(PARAMS.read_bytes().decode(), name, settings, str(PARAMS))
-    validated(Parameters, YAML(typ="safe").load(text), f"{PARAMS}: ")
+    validated_in_files(Parameters, with_ablations(YAML(typ="safe").load(text), PARAMS), PARAMS)
     return text, added
 
 
@@ -190,6 +192,7 @@ def _wishes(
     s_m: int | None,
     text_template: str | None,
     split: str | None,
+    feedback: str | None,
     rename: list[str] | None,
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
@@ -200,7 +203,7 @@ def _wishes(
         if not equals or not theirs or not ours:
             raise InputError(f"--rename: found {pair!r}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
-    return Wishes(like_threshold, s_m, text_template, split, names)
+    return Wishes(like_threshold, s_m, text_template, split, feedback, names)
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

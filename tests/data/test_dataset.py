@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset, blocks
+from pipeline.data.splits import SPLITS
 
 
 def small() -> Dataset:
@@ -71,10 +72,28 @@ def test_training_ratings_are_one_and_zero_where_there_are_only_likes() -> None:
     assert liked.train_ratings[1].tolist() == [1.0, 0.0]
 
 
+def test_likes_are_told_from_dislikes_or_from_zeros_that_somebody_drew() -> None:
+    schema = {"user": pl.Int32, "item": pl.Int32, "split": pl.String}
+    interactions, candidates = small()._interactions, small()._candidates
+    for none in (None, pl.DataFrame(schema=schema)):
+        data = Dataset(interactions, candidates, 2, 4, none)
+        assert pairs(data.against("valid")) == [(1, 3)]
+        assert pairs(data.against("test")) == []
+    zeros = pl.DataFrame([(0, 3, "test"), (1, 0, "valid"), (1, 2, "test")], schema=schema, orient="row")
+    drawn = Dataset(interactions.filter("like"), candidates, 2, 4, zeros)
+    assert pairs(drawn.against("test")) == [(0, 3), (1, 2)]
+    assert pairs(drawn.against("valid")) == [(1, 0)]
+    # They are in nobody's history, and stay candidates of `ranking`.
+    assert pairs(drawn.rated(SPLITS)) == [(0, 0), (0, 2), (1, 1)]
+    assert drawn.train_dislikes.nnz == 0
+    assert len(drawn.train_ratings[0]) == 2
+
+
 @pytest.mark.parametrize(("users", "items", "table", "column", "index"), [
     (1, 4, "interactions", "user", 1),
     (2, 3, "interactions", "item", 3),
     (2, 4, "unrated_candidates", "item", 4),
+    (2, 4, "sampled_zeros", "item", 4),
 ])  # fmt: skip
 def test_artifacts_of_different_runs_do_not_go_together(
     users: int, items: int, table: str, column: str, index: int
@@ -82,13 +101,16 @@ def test_artifacts_of_different_runs_do_not_go_together(
     interactions = pl.DataFrame(
         {"user": [0, 1], "item": [0, 3], "like": [True, True], "rating": [5.0, 5.0], "split": ["train", "train"]}
     )
-    candidates = pl.DataFrame({"user": [0], "item": [4 if table == "unrated_candidates" else 0], "split": ["test"]})
+    candidates, zeros = (
+        pl.DataFrame({"user": [0], "item": [4 if table == name else 0], "split": ["test"]})
+        for name in ("unrated_candidates", "sampled_zeros")
+    )
     limit = users if column == "user" else items
     with pytest.raises(
         InputError,
         match=rf"^{table}: column {column}: found index {index}, expected 0 to {limit - 1}; run `dvc repro`$",
     ):
-        Dataset(interactions, candidates, users, items)
+        Dataset(interactions, candidates, users, items, zeros)
 
 
 def test_blocks_cover_all_indices_in_order() -> None:

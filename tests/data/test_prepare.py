@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.data import INTERACTIONS, UNRATED_CANDIDATES, USERS
+from pipeline.artifacts.data import INTERACTIONS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
 from pipeline.data.prepare import Prepared, _sample_unrated, prepare, with_likes
@@ -29,6 +29,7 @@ QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 
 def config(**changes: Any) -> DatasetConfig:
     values = {
+        "feedback": "rated",
         "like_threshold": 4.0,
         "min_user_interactions": 1,
         "min_item_interactions": 0,
@@ -531,3 +532,95 @@ def test_the_last_remark_counts_what_is_left() -> None:
     likes = int(result.interactions["like"].sum())
     total = len(result.interactions)
     assert result.remarks[-1] == f"12 users, 30 items, {total} interactions: {likes} likes, {total - likes} dislikes"
+
+
+def labelled(users: int = 12, items: int = 30) -> pl.DataFrame:
+    """Each user likes some items, and as many zeros were drawn from the rest."""
+    draw = random.Random(4)
+    rows = []
+    for user in range(users):
+        some = draw.sample(range(items), 16)
+        rows += [(f"u{user}", str(item), None, place < 8, None) for place, item in enumerate(some)]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def zeros_of(result: Prepared) -> dict[tuple[str, str], str]:
+    frame = result.sampled_zeros.join(result.users, on="user").join(result.items.select("item", "item_id"), on="item")
+    return {(row["user_id"], row["item_id"]): row["split"] for row in frame.iter_rows(named=True)}
+
+
+def test_zeros_that_somebody_drew_are_negatives_of_validation_and_test_and_nothing_else() -> None:
+    interactions = labelled()
+    rated = prepared(interactions, like_threshold=None)
+    sampled = prepared(interactions, like_threshold=None, feedback="sampled")
+    likes = {(user, item) for user, item, _, like, _ in interactions.iter_rows() if like}
+    # Each pair stays in the split that it would be in as a rating.
+    assert splits_of(sampled) == {pair: part for pair, part in splits_of(rated).items() if pair in likes}
+    assert zeros_of(sampled) == {
+        pair: part for pair, part in splits_of(rated).items() if pair not in likes and part != "train"
+    }
+    assert sampled.interactions["like"].all()
+    of_training = 12 * 8 - len(sampled.sampled_zeros)
+    assert any(
+        remark.startswith(f"{12 * 8} zeros were drawn") and f"{of_training} of training are left out" in remark
+        for remark in sampled.remarks
+    )
+    assert len(rated.sampled_zeros) == 0
+    assert sampled.sampled_zeros.schema == {name: SAMPLED_ZEROS.columns[name] for name in SAMPLED_ZEROS.columns}
+
+
+def test_where_likes_alone_were_given_the_rest_is_left_out() -> None:
+    interactions = labelled()
+    liked = prepared(interactions, like_threshold=None, feedback="liked")
+    assert splits_of(liked) == splits_of(prepared(interactions.filter("like"), like_threshold=None))
+    assert len(liked.sampled_zeros) == 0
+    assert "96 of 192 interactions are no likes and are left out (feedback: liked)" in liked.remarks
+    # Of ratings, those below the threshold.
+    rated = prepared(world(), feedback="liked")
+    assert {row["rating"] for row in rated.interactions.iter_rows(named=True)} == {4.0, 5.0}
+
+
+def test_zeros_that_somebody_drew_make_no_history_longer() -> None:
+    few = pl.DataFrame(
+        [("few", str(item), None, item < 3, None) for item in range(6)] + [("u0", "99", None, False, None)],
+        schema=SCHEMA,
+        orient="row",
+    )
+    items = items_of(100)
+    interactions = pl.concat([labelled(), few])
+    for least, stays in ((3, True), (4, False)):
+        result = prepared(interactions, items, like_threshold=None, feedback="sampled", min_user_interactions=least)
+        assert ("few" in set(result.users["user_id"])) == stays
+        assert stays or not any(user == "few" for user, _ in zeros_of(result))
+    # An item that nobody likes has no interaction, whatever was drawn.
+    result = prepared(interactions, items, like_threshold=None, feedback="sampled", min_item_interactions=1)
+    assert "99" not in set(result.items["item_id"])
+    known = [str(item) for item in range(20)]
+    links = pl.DataFrame({"item_id": known, "entity_id": known})
+    linked = prepare(
+        interactions, items, links, config(like_threshold=None, feedback="sampled", linked_items_only=True), 5
+    )
+    assert set(linked.items["item_id"]) == set(known)
+    assert {item for _, item in zeros_of(linked)} <= set(known)
+    assert zeros_of(linked)
+
+
+def test_a_given_split_of_drawn_zeros_keeps_its_whole_test() -> None:
+    interactions = given_split(labelled(), "train", "test")
+    expected = {(row[0], row[1]): (row[3], row[-1]) for row in interactions.iter_rows()}
+    result = prepared(interactions, like_threshold=None, feedback="sampled", split="given")
+    found = {pair: (True, part) for pair, part in splits_of(result).items()}
+    found |= {pair: (False, part) for pair, part in zeros_of(result).items()}
+    of_test = {pair: kind for pair, kind in expected.items() if kind[1] == "test"}
+    assert {pair: kind for pair, kind in found.items() if kind[1] == "test"} == of_test
+    assert not any("filters" in remark for remark in result.remarks)
+    # Zeros of training say nothing to anybody.
+    whole = given_split(labelled(), *SPLITS)
+    without = whole.filter((pl.col("split") != "train") | pl.col("like"))
+    some, others = (
+        prepared(frame, like_threshold=None, feedback="sampled", split="given") for frame in (whole, without)
+    )
+    for table in ("interactions", "unrated_candidates", "sampled_zeros", "users", "items"):
+        assert getattr(some, table).equals(getattr(others, table))
+    liked = prepared(interactions, like_threshold=None, feedback="liked", split="given")
+    assert not any("filters" in remark for remark in liked.remarks)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.artifacts.users import USERS_CURVE
-from pipeline.common.config import read_yaml, validated
+from pipeline.common.ablation import read_all, written_out
+from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
-from pipeline.parameters.ablation import written_out
 from pipeline.users.settings import VariantConfig
 
-VALUES = read_yaml(Path(__file__).parents[2] / "params.yaml")
+VALUES = read_all(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
 VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
     name: written_out(VALUES, name, "") for name in VALUES["ablations"]
@@ -35,6 +35,16 @@ def test_a_model_may_be_chosen_by_every_figure_that_validates_it_and_the_curve_h
 
 def test_what_is_not_said_is_the_method_as_written() -> None:
     assert validated(VariantConfig, {}, "").model_dump() == METHOD
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str) -> None:
+    asked = validated(VariantConfig, VARIANTS[name], "")
+    found = asked.without_dislikes().model_dump()
+    heads = ["click"] if asked.heads == ["click"] else ["like"]
+    assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
+    # What is stored with a model is read back.
+    assert validated(VariantConfig, found, "").without_dislikes().model_dump() == found
 
 
 @pytest.mark.parametrize("later", VariantConfig.model_fields)

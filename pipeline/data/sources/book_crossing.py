@@ -56,7 +56,7 @@ class BookCrossingSource(FilesSource):
         frame = books.frame
         known = {"author": frame["author"], "publisher": frame["publisher"], "year": frame["year"]}
         kg, links = item_triples(frame, "book", known | {"decade": decades(frame["year"])}, books.file)
-        tables = tidy(ratings, books, kg, links, mend=True)
+        tables = tidy(ratings, books, kg, links, mend=True, feedback="rated")
         tables.remarks[:0] = remarks
         return tables
 

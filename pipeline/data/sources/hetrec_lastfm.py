@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.common.errors import InputError
+from pipeline.data.feedback import Feedback
 from pipeline.data.sources.files import DataFile, Files, FilesSource
 from pipeline.data.sources.item_triples import item_triples
 from pipeline.data.sources.lines import Encoding, Kind, read_columns, read_lines
@@ -55,7 +56,9 @@ class HetrecLastfmSource(FilesSource):
         kg, links = item_triples(artists.frame, "artist", {"tag": tags}, str(tags_file))
         interactions = RawTable(liked.select("user_id", "item_id", "like"), plays.file, 2, lines)
         items = RawTable(described, artists.file, artists.first_row, artists.lines)
-        tables = tidy(interactions, items, kg, links, mend=True)
+        has_dislikes = bool(fewer) and self.fewer_plays == "dislike"
+        feedback: Feedback = "rated" if has_dislikes else "liked"
+        tables = tidy(interactions, items, kg, links, mend=True, feedback=feedback)
         tables.remarks[:0] = remarks
         return tables
 

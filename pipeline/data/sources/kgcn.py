@@ -37,9 +37,6 @@ KG_FILES = ("kg.txt", "kg_rehashed.txt")
 class KgcnSource(FilesSource):
     type: Literal["kgcn"] = Field(description="The layout of RippleNet, MKR, KGCN, KGNN-LS and CKAN")
     implicit: Implicit = Field(default="drop", description=IMPLICIT_MEANING)
-    sampled: Literal["dislike", "drop"] = Field(
-        default="dislike", description="Zeros of ratings_final.txt, which were sampled: dislikes, or left out"
-    )
 
     def read(self) -> TidyTables:
         """Read and check the data set.
@@ -61,7 +58,9 @@ class KgcnSource(FilesSource):
         kg = read_columns(files.get(*KG_FILES), "\t", TRIPLES)
         links = _stripped(read_columns(files.get(*LINK_FILES), "\t", LINKS))
         items = RawTable(links.frame.select("item_id").unique(maintain_order=True), links.file)
-        return tidy(ratings, _with_titles(items, files, remarks), kg, links, mend=True, least_known=0.0)
+        return tidy(
+            ratings, _with_titles(items, files, remarks), kg, links, mend=True, least_known=0.0, feedback="rated"
+        )
 
     def _ratings(self, files: Files, remarks: list[str]) -> RawTable:
         file = files.get(*RATING_FILES, "ratings_final.txt")
@@ -77,12 +76,10 @@ class KgcnSource(FilesSource):
     def _final(self, files: Files, remarks: list[str]) -> TidyTables:
         ratings = read_columns(files.get("ratings_final.txt"), "\t", FINAL)
         zeros = int((ratings.frame["like"] == 0).sum())
-        if self.sampled == "drop":
-            lines = ((ratings.frame["like"] != 0).arg_true() + 1).to_list()
-            ratings = RawTable(ratings.frame.filter(pl.col("like") != 0), ratings.file, 1, lines)
         if zeros:
-            done = "left out" if self.sampled == "drop" else "read as dislikes"
-            remarks.append(f"{ratings.file}: {zeros} zeros, sampled by its publisher, are {done}")
+            remarks.append(
+                f"{ratings.file}: {zeros} zeros were drawn by its publisher: `feedback: sampled` is what they are"
+            )
         kg = read_columns(files.get("kg_final.txt"), "\t", TRIPLES)
         link_file = files.find(*LINK_FILES)
         if link_file:
@@ -96,7 +93,7 @@ class KgcnSource(FilesSource):
             items = RawTable(ratings.frame.select(pl.col("item_id").unique().sort()), ratings.file)
         ids = items.frame["item_id"]
         links = RawTable(pl.DataFrame({"item_id": ids, "entity_id": ids}), items.file)
-        return tidy(ratings, items, kg, links, mend=True, least_known=0.0)
+        return tidy(ratings, items, kg, links, mend=True, least_known=0.0, feedback="sampled")
 
 
 def _stripped(table: RawTable) -> RawTable:

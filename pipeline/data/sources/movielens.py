@@ -67,7 +67,7 @@ class MovieLensSource(FilesSource):
             kg, links = item_triples(
                 movies.frame, "movie", {"genre": genres, "year": year, "decade": decades(year)}, movies.file
             )
-        return tidy(ratings, movies, kg, links, mend=True)
+        return tidy(ratings, movies, kg, links, mend=True, feedback="rated")
 
 
 def _read_ratings(files: Files) -> RawTable:

@@ -47,7 +47,7 @@ class RecboleWheelSource(Config):
         links = Path(self.path)
         if not links.is_file():
             raise InputError(f"{links}: file not found; expected the item-to-entity table of MovieLens-100K")
-        return tidy(tables[".inter"], tables[".item"], tables[".kg"], read_table(links))
+        return tidy(tables[".inter"], tables[".item"], tables[".kg"], read_table(links), feedback="rated")
 
 
 def fetch_wheel(version: str, sha256: str, folder: Path = DOWNLOADS) -> Path:

@@ -20,6 +20,7 @@ import polars as pl
 
 from pipeline.common.errors import InputError
 from pipeline.common.row_keys import has_repeats
+from pipeline.data.feedback import Feedback
 from pipeline.data.splits import SPLITS
 
 # Null is the type of a column without a single value.
@@ -51,13 +52,18 @@ class RawTable:
 
 @dataclass(frozen=True)
 class TidyTables:
-    """Checked tables with columns of the types that `pipeline.artifacts.data` stores, and remarks a reader should see."""
+    """Checked tables with columns of the types that `pipeline.artifacts.data` stores, and remarks a reader should see.
+
+    Attributes:
+        feedback: what the zeros are, where the reader knows its data set; None where it reads anybody's tables.
+    """
 
     interactions: pl.DataFrame
     items: pl.DataFrame
     kg: pl.DataFrame
     item_entities: pl.DataFrame
     remarks: list[str] = field(default_factory=list)
+    feedback: Feedback | None = None
 
 
 def tidy(
@@ -69,6 +75,7 @@ def tidy(
     links_may_name_unknown_items: bool = False,
     mend: bool = False,
     least_known: float = 0.5,
+    feedback: Feedback | None = None,
 ) -> TidyTables:
     """Check the four tables and bring them to their stored types.
 
@@ -79,6 +86,7 @@ def tidy(
             their user did not write: of repeated items and links the first counts, of repeated interactions the latest (by
             `timestamp`, else by place in the file); interactions and links of unknown items are left out.
         least_known: with `mend`, so large a share of the interactions must be with known items, or a file is not whole.
+        feedback: what the zeros are, if the reader knows.
 
     Raises:
         InputError: missing column, wrong type, missing value, NaN, repeated row, unknown item, empty table.
@@ -116,7 +124,7 @@ def tidy(
             raise InputError(f"{item_entities.file}: found no link of the items in {items.file}, expected at least one")
     else:
         _no_unknown_items(links, known, item_entities, items)
-    return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks)
+    return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks, feedback)
 
 
 def _interactions(table: RawTable) -> pl.DataFrame:

@@ -53,23 +53,23 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
 def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config: DatasetConfig) -> list[Finding]:
     """
     Args:
-        config: which users are left out, and whether ratings have yet to be split.
+        config: what is no like, which users are left out, and whether ratings have yet to be split.
     """
     found = []
     count, dislikes = counts.interactions, counts.interactions - likes
     zeros = scale.counts.get("0", 0) if scale is not None and scale.high > 1 and scale.low == 0 else 0
-    if zeros > MANY_ZEROS * count:
+    if config.feedback == "rated" and zeros > MANY_ZEROS * count:
         found.append(
             Finding(
                 f"interactions: {zeros:,} of {count:,} ratings are 0 and count as dislikes",
                 "remove them if 0 means that somebody did not rate",
             )
         )
-    if not dislikes:
+    if config.feedback != "rated":
         found.append(
             Finding(
-                "interactions: found likes only: the view of dislikes stays empty",
-                "the models still run; add dislikes if there are any, or raise the like threshold",
+                "interactions: found no dislikes: the models have one view, of likes, and the one question what will be liked",
+                "add dislikes if there are any" + (", or raise the like threshold" if scale is not None else ""),
             )
         )
     elif dislikes < FEW_DISLIKES * count:
@@ -95,7 +95,7 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
 def cautions_of_splits(data: Dataset) -> tuple[list[Finding], dict[str, Any]]:
     """What the splits are too small for, and what the variants have to do otherwise."""
     found, changes = [], {}
-    judged = np.intersect1d(data.liked("valid").users, data.disliked("valid").users)
+    judged = np.intersect1d(data.liked("valid").users, data.against("valid").users)
     if not len(judged):
         changes = dict(WITHOUT_DISLIKES)
         found.append(

@@ -31,10 +31,12 @@ from pipeline.parameters.data_check.suggestions import (
     ASKED,
     Joining,
     Threshold,
+    Told,
     joining_at,
     suggested_s_m,
     suggested_template,
     suggested_threshold,
+    told_feedback,
 )
 from pipeline.text.template import item_texts
 
@@ -54,6 +56,7 @@ class Wishes:
         s_m: overlap above which items are joined.
         text_template: text of an item.
         split: how interactions are split.
+        feedback: what is no like.
         rename: column names in the files to ours.
     """
 
@@ -61,6 +64,7 @@ class Wishes:
     s_m: int | None = None
     text_template: str | None = None
     split: str | None = None
+    feedback: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,7 +84,8 @@ class DataCheck:
         source: the `source` of params.yaml that reads the folder.
         files: the tables that could be read, by name; none of a published data set.
         counts, threshold, likes, joining, template: None where an error stands in the way of knowing.
-        likes, dislikes: of all interactions, at the threshold.
+        likes, zeros: of all interactions, at the threshold.
+        feedback: what the zeros are.
         example: the text of the first item that has one.
         split: other than the defaults have it, since it was asked for or is given by a column.
         splits: what preparing the data would say.
@@ -95,7 +100,8 @@ class DataCheck:
     scale: Scale | None = None
     threshold: Threshold | None = None
     likes: int | None = None
-    dislikes: int | None = None
+    zeros: int | None = None
+    feedback: Told | None = None
     joining: Joining | None = None
     template: str | None = None
     example: str = ""
@@ -114,6 +120,7 @@ class DataCheck:
             "source": self.source,
             "text_template": self.template,
             "like_threshold": None if self.threshold is None else _whole(self.threshold.value),
+            "feedback": None if self.feedback is None else self.feedback.value,
             "s_m": self.joining.s_m,
         }
         found |= {"split": self.split} if self.split else {}
@@ -127,6 +134,7 @@ class DataCheck:
         likes = f"{self.likes / self.counts.interactions:.0%} of the ratings are likes"
         return {
             "like_threshold": "interactions have `like`" if self.threshold is None else likes,
+            "feedback": "" if self.feedback is None else self.feedback.why,
             "s_m": self.joining.sentence(),
             "split": "by the column split" if self.split == "given" else "",
             "train_users": "no user has likes and dislikes to judge in validation",
@@ -208,19 +216,25 @@ class _Check:
         if rated is None:
             return None
         likes = int(rated["like"].sum())
-        self.known |= {"likes": likes, "dislikes": len(rated) - likes}
+        feedback = Told(self.wishes.feedback, ASKED) if self.wishes.feedback else self._told(rated)
+        self.known |= {"likes": likes, "zeros": len(rated) - likes, "feedback": feedback}
         names = DatasetConfig.model_fields
         settings = {name: value for name, value in self.defaults.items() if name in names}
         self.known["split"] = split = self.wishes.split or ("given" if counts.splits else None)
-        settings |= {"like_threshold": threshold} | ({"split": split} if split else {})
+        settings |= {"like_threshold": threshold, "feedback": feedback.value} | ({"split": split} if split else {})
         config = validated(DatasetConfig, settings, "settings of the data set: ")
         self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config)
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 
+    def _told(self, rated: pl.DataFrame) -> Told:
+        known = self.tables.feedback
+        return told_feedback(rated) if known is None else Told(known, "as its reader knows")
+
     def _splits(self, prepared: Prepared) -> None:
         self.known["splits"] = prepared.remarks
-        data = Dataset(prepared.interactions, prepared.unrated_candidates, len(prepared.users), len(prepared.items))
+        tables = prepared.interactions, prepared.unrated_candidates
+        data = Dataset(*tables, len(prepared.users), len(prepared.items), prepared.sampled_zeros)
         found, self.known["train_users"] = cautions_of_splits(data)
         self.warnings += found
 

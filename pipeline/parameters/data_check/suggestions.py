@@ -18,6 +18,9 @@ UPPER_THIRD = 2 / 3
 LIKED_SHARES = (0.2, 0.9)
 # At a share of edges below it the item graph says little (design of S_m: 1% to 10% of the pairs).
 DENSITY_FLOOR = 0.01
+# A user who likes half of what there is has fewer zeros than likes.
+DRAWN_SHARE = 0.9
+FEWEST_USERS = 10
 ASKED = "as asked for"
 # The GAT takes the whole graph at once: a million edges are some seconds and gigabytes an epoch.
 MOST_EDGES = 1_000_000
@@ -75,6 +78,31 @@ def suggested_threshold(ratings: pl.Series) -> Threshold:
 def _short(value: float) -> float:
     """The shortest number that is the same rating: 3.6 and not 3.5999999046."""
     return float(str(pl.Series([value], dtype=pl.Float32).cast(pl.String)[0]))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the zeros are (`pipeline.data.feedback`), and by what that can be told."""
+
+    value: str
+    why: str
+
+
+def told_feedback(rated: pl.DataFrame) -> Told:
+    """What the zeros of somebody's table are: drawn, where there are as many as likes for nearly every user.
+
+    Publishers draw one zero for each like. People who rate do not give as many dislikes as likes, user by user.
+
+    Args:
+        rated: user_id and like of every interaction.
+    """
+    if rated["like"].all():
+        return Told("liked", "there are likes alone")
+    of_users = rated.group_by("user_id").agg(balance=pl.col("like").cast(pl.Int32).sum() * 2 - pl.len().cast(pl.Int32))
+    share = int((of_users["balance"] == 0).sum()) / len(of_users)
+    if share >= DRAWN_SHARE and len(of_users) >= FEWEST_USERS:
+        return Told("sampled", f"as many zeros as likes for {share:.1%} of the users: somebody drew them")
+    return Told("rated", "likes and dislikes were given")
 
 
 @dataclass(frozen=True)

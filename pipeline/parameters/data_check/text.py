@@ -65,7 +65,10 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
             if check.threshold is None
             else f"from {check.threshold.value:g} on ({check.threshold.why})"
         )
-        yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.dislikes:,} dislikes"
+        others = "dislikes" if check.feedback is None or check.feedback.value == "rated" else "zeros"
+        yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.zeros:,} {others}"
+    if check.feedback is not None:
+        yield "feedback", "", f"{check.feedback.value}: {check.feedback.why}"
     yield "triples", f"{counts.triples:,}", f"{counts.relations:,} relations, {counts.entities:,} entities"
     if check.joining is not None:
         joining = check.joining

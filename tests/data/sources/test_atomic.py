@@ -29,7 +29,7 @@ def source(folder: Path, **rename: str) -> AtomicSource:
 
 def test_the_four_files_give_the_four_tables(tmp_path: Path) -> None:
     tables = source(folder_of(tmp_path)).read()
-    assert tables.interactions.rows() == [("1", "10", 4.0, None, 100.0), ("2", "20", 2.0, None, 200.0)]
+    assert tables.interactions.rows() == [("1", "10", 4.0, None, 100.0, None), ("2", "20", 2.0, None, 200.0, None)]
     assert tables.items.columns == ["item_id", "movie_title"]
     assert tables.items.rows() == [("10", '"Crocodile" Dundee'), ("20", '5" Tall'), ("30", "Unseen")]
     assert tables.kg.columns == ["head", "relation", "tail"]

@@ -99,7 +99,7 @@ def test_ratings_may_stand_without_quotes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [published, commas])
 def test_zeros_are_likes_on_demand(tmp_path: Path, write) -> None:
     tables = read(write(tmp_path), implicit="like")
-    assert tables.interactions.row(0) == ("276725", "034545104X", 10.0, None, None)
+    assert tables.interactions.row(0) == ("276725", "034545104X", 10.0, None, None, None)
     assert len(tables.interactions) == 4
     assert tables.remarks[0].endswith("1 ratings of 0 (implicit) are read as ratings of 10")
 

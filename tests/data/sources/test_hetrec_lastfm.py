@@ -82,8 +82,10 @@ def test_few_plays_are_nothing_or_a_dislike(tmp_path: Path) -> None:
     tables = read(folder, min_plays=8)
     assert tables.interactions.select("user_id", "item_id", "like").rows() == [("2", "1", True), ("3", "2", True)]
     assert tables.remarks == [f"{folder}/user_artists.dat: 2 artists played less than 8 times are left out"]
+    assert tables.feedback == "liked"
     tables = read(folder, min_plays=8, fewer_plays="dislike")
     assert tables.interactions["like"].to_list() == [True, False, True, False]
+    assert tables.feedback == "rated"
     assert tables.remarks == []
 
 

@@ -107,10 +107,10 @@ def test_the_files_that_their_programs_write_have_items_that_are_entities(tmp_pa
     ]
     assert tables.item_entities.rows() == [("0", "0"), ("1", "1"), ("2", "2")]
     assert tables.kg.rows() == [("0", "0", "7"), ("1", "0", "7"), ("2", "1", "8")]
-    assert tables.remarks == [f"{folder}/ratings_final.txt: 2 zeros, sampled by its publisher, are read as dislikes"]
-    tables = read(folder, sampled="drop")
-    assert [row[:2] for row in tables.interactions.iter_rows()] == [("0", "0"), ("1", "1")]
-    assert tables.interactions["like"].all()
+    assert tables.remarks == [
+        f"{folder}/ratings_final.txt: 2 zeros were drawn by its publisher: `feedback: sampled` is what they are"
+    ]
+    assert tables.feedback == "sampled"
 
 
 def test_items_of_final_files_are_the_lines_of_the_links(tmp_path: Path) -> None:
@@ -153,11 +153,10 @@ def test_a_mistake_is_named_by_file_and_line(tmp_path: Path, name: str, text: st
     assert str(error.value).removeprefix(f"{folder}/").startswith(message)
 
 
-def test_a_label_that_is_neither_0_nor_1_is_named_though_zeros_are_left_out(tmp_path: Path) -> None:
+def test_a_label_that_is_neither_0_nor_1_is_named(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, ratings_final__txt=FINAL + "3\t1\t4\n", kg_final__txt="0\t0\t7\n")
-    for sampled in ("drop", "dislike"):
-        with pytest.raises(InputError, match=r"ratings_final\.txt: column like, line 5: found 4, expected 0, 1, true"):
-            read(folder, sampled=sampled)
+    with pytest.raises(InputError, match=r"ratings_final\.txt: column like, line 5: found 4, expected 0, 1, true"):
+        read(folder)
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

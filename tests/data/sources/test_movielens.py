@@ -57,9 +57,9 @@ def refused(path: Path) -> str:
 def test_every_layout_gives_the_same_tables(tmp_path: Path, files: dict[str, str]) -> None:
     tables = source(folder_of(tmp_path, files, "latin-1")).read()
     assert tables.interactions.rows() == [
-        ("1", "1193", 5.0, None, 978300760.0),
-        ("1", "661", 3.0, None, 978302109.0),
-        ("2", "1193", 4.0, None, 978298413.0),
+        ("1", "1193", 5.0, None, 978300760.0, None),
+        ("1", "661", 3.0, None, 978302109.0, None),
+        ("2", "1193", 4.0, None, 978298413.0, None),
     ]
     assert tables.items.columns == ["item_id", "title", "year", "genres"]
     assert tables.items.rows() == [

@@ -43,7 +43,8 @@ def test_parquet_csv_and_tsv_give_the_same_tables(tmp_path: Path) -> None:
             assert_frame_equal(getattr(other, name), getattr(parquet, name))
         # Text files do not say what is a number: other columns of items stay as they are read.
         assert_frame_equal(other.items, parquet.items.cast(pl.String))
-    assert parquet.interactions.row(0) == ("1", "10", 4.0, None, 30.0)
+    assert parquet.interactions.row(0) == ("1", "10", 4.0, None, 30.0, None)
+    assert parquet.feedback is None
     assert parquet.items.row(0) == ("10", 'Heat, "the film"', 1995)
 
 

@@ -41,7 +41,7 @@ def test_facts_are_those_of_a_plain_count(recipes: DataCheck) -> None:
     assert counts.users_with_few == sum(count < 5 for count in of_user)
     assert not counts.timestamps
     assert recipes.likes == sum(stars >= 4 for _, _, stars in ratings)
-    assert recipes.dislikes == sum(stars < 4 for _, _, stars in ratings)
+    assert recipes.zeros == sum(stars < 4 for _, _, stars in ratings)
     assert recipes.scale is not None
     assert recipes.scale.counts == {str(n): sum(stars == n for _, _, stars in ratings) for n in range(1, 6)}
 
@@ -55,7 +55,7 @@ def test_settings_are_those_of_the_data_set(recipes: DataCheck) -> None:
     assert settings["text_template"] == "{name}. {tags}"
     assert (settings["like_threshold"], settings["s_m"]) == (4, recipes.joining.s_m)
     assert isinstance(settings["like_threshold"], int)
-    assert set(settings) == {"source", "text_template", "like_threshold", "s_m"}
+    assert set(settings) == {"source", "text_template", "like_threshold", "feedback", "s_m"}
 
 
 def test_a_given_split_is_proposed_where_there_is_one(tmp_path: Path) -> None:
@@ -77,6 +77,54 @@ def test_a_given_split_is_proposed_where_there_is_one(tmp_path: Path) -> None:
         checked(folder, Wishes(split="mine"))
 
 
+def drawn_zeros(frames: Tables, unlike: int = 0) -> Tables:
+    """Likes alone, and as many zeros as likes for all users but some."""
+    random = np.random.default_rng(1)
+    rows = []
+    for place, (user, part) in enumerate(sorted(frames["interactions"].partition_by("user_id", as_dict=True).items())):
+        liked = part["item_id"].to_list()
+        others = [item for item in frames["items"]["item_id"] if item not in liked]
+        zeros = random.choice(others, len(liked) + (place < unlike), replace=False)
+        rows += [(user[0], item, 1) for item in liked] + [(user[0], int(item), 0) for item in zeros]
+    return frames | {"interactions": pl.DataFrame(rows, schema=["user_id", "item_id", "like"], orient="row")}
+
+
+def test_zeros_that_somebody_drew_are_told_from_dislikes(tmp_path: Path, recipes: DataCheck) -> None:
+    assert recipes.feedback is not None
+    assert recipes.feedback.value == recipes.settings()["feedback"] == "rated"
+    assert recipes.feedback.why == "likes and dislikes were given"
+    count = 2 * len(recipe_tables()["interactions"])
+    for unlike, value in ((0, "sampled"), (5, "sampled"), (6, "rated")):
+        check = checked(write(tmp_path / str(unlike), drawn_zeros(recipe_tables(), unlike)))
+        assert check.feedback is not None
+        assert check.settings()["feedback"] == check.feedback.value == value, check.feedback
+        # 45 of 50 users is nearly every one.
+        assert value == "rated" or f"for {(50 - unlike) / 50:.1%} of the users" in check.feedback.why
+    sampled = checked(tmp_path / "0")
+    assert (sampled.likes, sampled.zeros) == (count // 2, count // 2)
+    assert "train_users" not in sampled.settings()
+    assert f"; {count // 2:,} zeros\n" in shown_check(sampled)
+    assert " sampled: as many zeros as likes for 100.0% of the users" in shown_check(sampled)
+    liked = checked(write(tmp_path / "liked", likes_only(recipe_tables())))
+    assert liked.settings()["feedback"] == "liked"
+
+
+def test_what_the_zeros_are_can_be_said_and_a_reader_may_know(tmp_path: Path) -> None:
+    folder = write(tmp_path / "r", drawn_zeros(recipe_tables()))
+    asked = checked(folder, Wishes(feedback="rated"))
+    assert asked.settings()["feedback"] == "rated"
+    with pytest.raises(InputError, match=r"feedback: found 'drawn', expected 'rated', 'liked' or 'sampled'$"):
+        checked(folder, Wishes(feedback="drawn"))
+    kgcn = tmp_path / "kgcn"
+    kgcn.mkdir()
+    rows = [(user, item) for user in range(12) for item in range(9) if (user + item) % 3]
+    (kgcn / "ratings_final.txt").write_text("".join(f"{u}\t{i}\t{int((u * i) % 4 > 1)}\n" for u, i in rows))
+    (kgcn / "kg_final.txt").write_text("".join(f"{item}\t0\t{20 + item % 3}\n" for item in range(9)))
+    check = checked(kgcn)
+    assert check.feedback is not None
+    assert (check.feedback.value, check.feedback.why) == ("sampled", "as its reader knows")
+
+
 def test_a_threshold_and_an_s_m_that_are_given_are_kept(tmp_path: Path) -> None:
     check = checked(write_recipes(tmp_path / "r"), Wishes(like_threshold=3, s_m=2, text_template="{tags}"))
     ratings = recipe_tables()["interactions"]["rating"]
@@ -85,6 +133,7 @@ def test_a_threshold_and_an_s_m_that_are_given_are_kept(tmp_path: Path) -> None:
         "source": None,
         "text_template": "{tags}",
         "like_threshold": 3,
+        "feedback": "rated",
         "s_m": 2,
     }
     assert check.joining is not None
@@ -156,7 +205,7 @@ def few_dislikes(frames: Tables) -> Tables:
 
 
 CAUTIONS: dict[str, tuple[Callable[[Tables], Tables], str]] = {
-    "likes only": (likes_only, "found likes only"),
+    "likes only": (likes_only, "found no dislikes"),
     "few dislikes": (few_dislikes, "only 11 of 1,517 are dislikes"),
     "zeros": (zeros, "506 of 1,517 ratings are 0"),
     "few each": (few_each, "45 of 50 users have fewer than 5 ratings"),

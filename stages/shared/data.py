@@ -1,0 +1,20 @@
+"""The splits of a data set, as the stages after `prepare` read them."""
+
+from __future__ import annotations
+
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
+from pipeline.data.dataset import Dataset
+
+DATA = (ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS)
+
+
+def read_data(dataset: str) -> Dataset:
+    """The data set with its interactions, its sampled candidates, and zeros that somebody drew."""
+    items, users = ITEMS.read(dataset), USERS.read(dataset)
+    return Dataset(
+        INTERACTIONS.read(dataset),
+        UNRATED_CANDIDATES.read(dataset),
+        len(users),
+        len(items),
+        SAMPLED_ZEROS.read(dataset),
+    )
