@@ -30,7 +30,7 @@ from benchmarks.measure import environment, resident_mebibytes
 from pipeline.common.config import changed, read_yaml
 from pipeline.common.cores import cores_here
 from pipeline.common.errors import InputError
-from stages.stage import guarded
+from stages.shared.stage import guarded
 
 ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"
@@ -148,7 +148,6 @@ def params(items: int) -> dict[str, Any]:
         "datasets": {DATASET: dataset},
         "variants": {VARIANT: variant},
         "run_variants": [VARIANT],
-        "ablations": {},
     }
 
 

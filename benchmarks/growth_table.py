@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.growth import STAGES, Taken
 from benchmarks.render import number, replace
 from pipeline.evaluation.comparison.markdown import markdown
-from stages.stage import run_tool
+from stages.shared.stage import run_tool
 
 RESULTS = Path("benchmarks/growth.json")
 DOCUMENT = Path("docs/large_catalogues.md")

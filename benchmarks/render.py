@@ -10,7 +10,7 @@ from benchmarks import results
 from benchmarks.results import Row
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import markdown
-from stages.stage import run_tool
+from stages.shared.stage import run_tool
 
 DOCUMENT = Path("docs/performance.md")
 HEAD = ["stage", "work", "unit", "ours", "alternative", "its", "ratio", "CPU ratio", "aim"]

@@ -9,7 +9,7 @@ from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.relations import relations_around
 from pipeline.graph.settings import ItemGraphConfig
-from stages.stage import Reads, Settings, Stage, run_stage, say, warn
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 
 STAGE = Stage(
     "build_graph",

@@ -9,7 +9,7 @@ from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.text.settings import TextTemplateConfig
 from pipeline.text.template import item_texts
-from stages.stage import Reads, Settings, Stage, run_stage
+from stages.shared.stage import Reads, Settings, Stage, run_stage
 
 
 class TablesConfig(SourceConfig, DatasetConfig, TextTemplateConfig):

@@ -11,9 +11,9 @@ from pipeline.evaluation.comparison.warnings import beaten_warnings
 from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunSystems
-from stages.data import DATA, read_data
-from stages.stage import Reads, Settings, Stage, run_stage, say, warn
-from stages.tables import of_systems, read_tables
+from stages.shared.data import DATA, read_data
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
+from stages.shared.tables import of_systems, read_tables
 
 STAGE = Stage(
     "compare",

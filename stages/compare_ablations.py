@@ -6,9 +6,9 @@ from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS
 from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
-from stages.data import DATA, read_data
-from stages.stage import Reads, Settings, Stage, run_stage
-from stages.tables import of_systems, read_tables
+from stages.shared.data import DATA, read_data
+from stages.shared.stage import Reads, Settings, Stage, run_stage
+from stages.shared.tables import of_systems, read_tables
 
 STAGE = Stage(
     "compare_ablations",

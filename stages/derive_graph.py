@@ -8,7 +8,7 @@ from pipeline.common.random_streams import stream
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.rewiring import rewired
 from pipeline.graph.settings import RewiringConfig
-from stages.stage import Reads, Settings, Stage, run_structure_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say
 
 STAGE = Stage(
     "derive_graph",

@@ -10,7 +10,7 @@ from pipeline.text.encoder import TextEncoder
 from pipeline.text.precision import agreement, without_instructions
 from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.text.template import item_texts
-from stages.stage import Reads, Settings, Stage, run_stage, say, warn
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 
 STAGE = Stage(
     "embed_text",

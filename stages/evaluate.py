@@ -1,4 +1,4 @@
-"""Evaluate one variant of the model on the test split, under all three protocols (`pipeline.evaluation`)."""
+"""Evaluate one variant of the model on the test split, under all protocols (`pipeline.evaluation`)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pipeline.common.settings import RunConfig
 from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_likeness, popularity_warning
 from pipeline.evaluation.systems.system import evaluate_system
 from pipeline.users.trained import TrainedModel
-from stages.data import DATA, read_data
-from stages.models import read_model
-from stages.stage import Reads, Settings, Stage, run_variant_stage, say, warn
-from stages.tables import TABLES, write_tables
+from stages.shared.data import DATA, read_data
+from stages.shared.models import read_model
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
+from stages.shared.tables import TABLES, write_tables
 
 STAGE = Stage(
     "evaluate",

@@ -9,9 +9,9 @@ from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.choice import choose
 from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.systems.system import evaluate_system
-from stages.data import DATA, read_data
-from stages.stage import Reads, Settings, Stage, run_baseline_stage, say
-from stages.tables import of_systems, write_tables
+from stages.shared.data import DATA, read_data
+from stages.shared.stage import Reads, Settings, Stage, run_baseline_stage, say
+from stages.shared.tables import of_systems, write_tables
 
 STAGE = Stage(
     "evaluate_baselines",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
 from pipeline.data.sources import SourceConfig
-from stages.stage import Reads, Settings, Stage, run_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
 STAGE = Stage(
     "fetch",

@@ -18,7 +18,7 @@ from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import adjacency
 from pipeline.structure.embed import embed_graph
 from pipeline.structure.settings import StructureConfig
-from stages.stage import Reads, Settings, Stage, run_structure_stage, say, warn
+from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say, warn
 
 STAGE = Stage(
     "init_sdne",

@@ -15,7 +15,7 @@ from pipeline.artifacts.data import (
 from pipeline.common.settings import SeedConfig
 from pipeline.data.prepare import prepare
 from pipeline.data.settings import DatasetConfig
-from stages.stage import Reads, Settings, Stage, run_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
 STAGE = Stage(
     "prepare",

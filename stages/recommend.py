@@ -19,10 +19,10 @@ from pipeline.recommend.settings import RecommendConfig
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import people_of
-from stages.data import DATA, read_data
-from stages.models import read_model
-from stages.showcase import write_showcase
-from stages.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.data import DATA, read_data
+from stages.shared.models import read_model
+from stages.shared.showcase import write_showcase
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

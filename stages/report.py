@@ -21,7 +21,7 @@ from pipeline.report.page.render import render
 from pipeline.report.plots import learning_curve_plot, thresholds_plot
 from pipeline.report.vega import start_bundling
 from pipeline.text.settings import TextTemplateConfig
-from stages.stage import Reads, Settings, Stage, run_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
 
 class ReportConfig(TextTemplateConfig):

@@ -19,7 +19,7 @@ from pipeline.common.settings import RunConfig
 from pipeline.graph.matrices import edge_index
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
-from stages.stage import Reads, Settings, Stage, run_structure_stage, say, warn
+from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say, warn
 
 STAGE = Stage(
     "train_gat",

@@ -33,8 +33,8 @@ from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.modalities.registry import MODALITIES
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
-from stages.data import DATA, read_data
-from stages.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.data import DATA, read_data
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
 
 STAGE = Stage(
     "train_users",

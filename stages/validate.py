@@ -1,16 +1,18 @@
-"""Check the whole of params.yaml before any stage starts and before any output is replaced (`pipeline.parameters`)."""
+"""Check the whole of params.yaml, and the ablations beside it, before a stage starts and any output is replaced (`pipeline.parameters`)."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
+from pipeline.common.ablation import FILE
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
 from stages import PARAMS
-from stages.stage import Stage, run_tool
+from stages.shared.stage import Stage, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")
 STAGE = Stage("validate", writes=(PARAMETERS_CHECKED,))
@@ -20,7 +22,7 @@ def main() -> None:
     parameters = read_parameters(PARAMS)
     for text in absent_paths(parameters):
         print(f"warning: {text}", file=sys.stderr)
-    # DVC takes no file of its own as a dependency: what is listed there is looked at whenever params.yaml changes.
+    # DVC takes no file of its own as a dependency: what is listed there is looked at whenever the parameters change.
     if ABLATIONS.is_file():
         check_bases(parameters, read_yaml(ABLATIONS)["stages"]["train_users"]["params"])
     # The same content whatever the parameters: stages that read other keys stay as they are.
@@ -47,20 +49,20 @@ def absent_paths(parameters: Parameters) -> list[str]:
     ]
 
 
-def check_bases(parameters: Parameters, listed: list[str]) -> None:
+def check_bases(parameters: Parameters, listed: list[Any]) -> None:
     """DVC knows what every ablation takes over: a matrix cannot tell it, so that the file lists all variants for each.
 
     Args:
-        listed: `params` of the stage that trains ablations.
+        listed: `params` of the stage that trains ablations: keys of params.yaml, and a mapping for the other file.
 
     Raises:
         InputError: one is of another variant, whose changes would leave its old model standing.
     """
-    known = [key.removeprefix("variants.") for key in listed if key.startswith("variants.")]
+    known = [key.removeprefix("variants.") for key in map(str, listed) if key.startswith("variants.")]
     for name, ablation in parameters.ablations.items():
         if ablation.of not in known:
             raise InputError(
-                f"{PARAMS}: ablations.{name}.of: found {ablation.of!r}, which is not among the params of train_users in "
+                f"{FILE}: ablations.{name}.of: found {ablation.of!r}, which is not among the params of train_users in "
                 f"{ABLATIONS}; add variants.{ablation.of} there, or name one of: {', '.join(known)}"
             )
 

@@ -12,8 +12,9 @@ from pipeline.artifacts.evaluation import CAUTIONS
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import DERIVED_EDGES
+from pipeline.common.ablation import FILE, SECTIONS, read_all
 from pipeline.common.config import read_yaml
-from stages.stage import Stage
+from stages.shared.stage import Stage
 from tests.artifacts.every import EVERY
 from tests.repository import ROOT
 
@@ -51,6 +52,21 @@ class Entry:
         return names(self.definition["deps"])
 
     @property
+    def params(self) -> list[str]:
+        """Keys that it lists, those of the ablations' own file included."""
+        listed: list[str] = []
+        for entry in self.definition.get("params", []):
+            if isinstance(entry, dict):
+                assert list(entry) == [str(FILE)]
+                own = list(entry[str(FILE)])
+                assert all(key.split(".")[0] in SECTIONS for key in own)
+                listed += own
+            else:
+                assert entry.split(".")[0] not in SECTIONS
+                listed.append(entry)
+        return listed
+
+    @property
     def code(self) -> list[str]:
         """Modules and folders of modules that it lists."""
         return [path for path in self.deps if path.split("/")[0] in PACKAGES]
@@ -79,7 +95,7 @@ class Entry:
         return "ablations" if self.file == ABLATIONS else "variants"
 
 
-PARAMETERS = read_yaml(ROOT / "params.yaml")
+PARAMETERS = read_all(ROOT / "params.yaml")
 FILES = {file: read_yaml(ROOT / file) for file in (MAIN, ABLATIONS)}
 VALIDATE = Entry(MAIN, "validate", "validate", {})
 STAGES = [

@@ -66,9 +66,12 @@ def test_a_stage_lists_the_code_that_it_is_made_of_and_none_that_it_does_without
 
 
 def test_imports_are_followed_to_packages_and_pages_and_not_where_they_are_for_types_alone() -> None:
-    assert {"stages/derive_graph.py", "stages/stage.py", "stages/__init__.py", "pipeline/graph/rewiring.py"} <= needed(
-        "derive_graph"
-    )
+    assert {
+        "stages/derive_graph.py",
+        "stages/shared/stage.py",
+        "stages/__init__.py",
+        "pipeline/graph/rewiring.py",
+    } <= needed("derive_graph")
     assert "pipeline/report/page/page.css" in needed("report")
     assert "pipeline/structure/gat/layer.py" in needed("train_gat")
     assert not any(lies_in(file, "pipeline/users") for file in needed("train_gat"))
@@ -78,7 +81,7 @@ def concerned(files: Iterable[str], keys: Iterable[str]) -> set[str]:
     """Stages that list one of the files, or one of the settings: `ablations:` before those of the other file."""
     found = set()
     for stage in ALL:
-        listed = [key.replace("${item.baseline}", "ease") for key in stage.definition.get("params", [])]
+        listed = [key.replace("${item.baseline}", "ease") for key in stage.params]
         code = any(lies_in(file, path) for file in files for path in stage.code)
         if code or set(listed) & set(keys):
             found.add(called(stage))

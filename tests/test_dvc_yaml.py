@@ -10,6 +10,7 @@ import pytest
 from pipeline.artifacts.data import TABLES_CHECKED
 from pipeline.artifacts.kinds import Curve
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
+from pipeline.common.ablation import FILE
 from pipeline.data.sources.files import DOWNLOADS
 from pipeline.structure.settings import StructureEntry
 from stages.cli import summary
@@ -93,7 +94,7 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Entry) -> None:
         if (model := getattr(reads, part)) is not None
         for key in keys(list(model.model_fields))
     ]
-    found = stage.definition.get("params", [])
+    found = stage.params
     assert len(found) == len(set(found))
     assert set(found) == set(expected)
 
@@ -123,7 +124,7 @@ def test_parameters_and_then_tables_are_checked_before_a_data_set_is_fetched() -
     assert VALIDATE.definition["outs"] == [PARAMETERS_CHECKED.path]
     assert PARAMETERS_CHECKED.path in check_tables.definition["deps"]
     assert TABLES_CHECKED.path.format(dataset="${key}") in fetch.definition["deps"]
-    assert "params.yaml" in VALIDATE.definition["deps"]
+    assert {"params.yaml", str(FILE)} <= set(VALIDATE.definition["deps"])
     for stage in (check_tables, fetch):
         assert "${item.source.path}" in stage.definition["deps"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.common.ablation import Ablation
 from pipeline.common.config import Config
 from pipeline.data.sources import SOURCES
 from pipeline.evaluation.baselines.registry import GRIDS
-from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
 from pipeline.users.settings import VariantConfig

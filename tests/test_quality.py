@@ -7,13 +7,13 @@ import re
 import pytest
 
 from pipeline.artifacts.evaluation import METRICS
-from pipeline.common.config import read_yaml
+from pipeline.common.ablation import read_all
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import systems_table
 from stages.cli.quality import evaluated_runs, headline, marker, replaced, run_ablations
 from tests.repository import ROOT
 
-VALUES = read_yaml(ROOT / "params.yaml")
+VALUES = read_all(ROOT / "params.yaml")
 
 
 def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:

@@ -16,7 +16,7 @@ from benchmarks.peers.export import of_artifacts
 from benchmarks.peers.settings import MODELS, Job
 from benchmarks.peers.table import of_dataset, update
 from pipeline.common.errors import InputError
-from stages.stage import guarded, say
+from stages.shared.stage import guarded, say
 
 
 def command(

@@ -8,7 +8,7 @@ from benchmarks.peers import shims
 from benchmarks.peers.settings import CHOSEN_BY, Job
 from benchmarks.peers.train import set_up
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from stages.data import read_data
+from stages.shared.data import read_data
 
 SEED = 42
 

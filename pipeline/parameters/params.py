@@ -1,4 +1,4 @@
-"""The whole of ``params.yaml`` as one typed model, with the rules that hold across sections.
+"""All parameters, ``params.yaml`` and the ablations beside it, as one typed model with the rules that hold across sections.
 
 Only the first stage imports this module: every other stage reads just its own part, so that a new setting of one stage
 does not make the others run again.
@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.common.config import Config, ConfigT, changed, look_up, read_yaml, validated
+from pipeline.common.ablation import read_all, validated_in_files, written_out
+from pipeline.common.config import Config, ConfigT, changed, look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
@@ -21,7 +22,6 @@ from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
-from pipeline.parameters.ablation import written_out
 from pipeline.parameters.runs import RunAblations, RunSystems
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.structure.gat.settings import GatConfig
@@ -70,7 +70,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
 
 
 class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
-    """All of ``params.yaml``."""
+    """All of ``params.yaml`` and ``ablations/params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
         default_factory=dict, description="Values that data sets share by a YAML merge key; read by no stage"
@@ -213,9 +213,9 @@ def _check_widths(
 
 
 def read_parameters(path: Path) -> Parameters:
-    """Read and check the whole file.
+    """Read and check the whole of params.yaml, and of the ablations beside it.
 
     Raises:
-        InputError: one line with the key, what was found and what is allowed.
+        InputError: one line with the file, the key, what was found and what is allowed.
     """
-    return validated(Parameters, read_yaml(path), f"{path}: ")
+    return validated_in_files(Parameters, read_all(path), path)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from pipeline.common.ablation import Ablation
 from pipeline.common.errors import InputError
 from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.registry import GRIDS
-from pipeline.parameters.ablation import Ablation
 
 NAME = r"^[\w-]+$"
 Names = Annotated[list[Annotated[str, Field(pattern=NAME)]], Field(min_length=1)]
@@ -39,7 +39,8 @@ class RunSystems(RunVariants):
 
 class RunAblations(RunVariants):
     ablations: dict[str, Ablation] = Field(
-        min_length=1, description="What `make ablations` trains and compares with `run_variants`, by name"
+        min_length=1,
+        description="What `make ablations` trains and compares with `run_variants`, by name; in `ablations/params.yaml`",
     )
 
 

@@ -16,8 +16,10 @@ EXPLAINED = {
     "ctr": "Does an item that the person liked score above one that they never rated? Likes of the test split against as many "
     "items drawn at random.",
     "impression": "Of the items that the person did rate in the test split, do the likes come before the dislikes?",
+    "reranking": "The same items, and people who like all of theirs count too, as in published figures for fixed test splits.",
     "ranking": "All items that the person had not rated before are ranked: how many of the test split's likes come out on top? "
-    "Coverage is the share of all items that are in anybody's top ten.",
+    "Coverage is the share of all items that are in anybody's top ten; Gini says how unevenly (0: all equally often), novelty how little "
+    "known the items there are (in bits: one more for half as many likes).",
 }
 
 

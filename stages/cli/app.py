@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 
 import typer
 
@@ -30,20 +29,7 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-class By(StrEnum):
-    TEXT = "text"
-    STRUCTURE = "structure"
-    BOTH = "both"
-
-
+Form = Literal["table", "json", "csv", "parquet"]
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="A data set of params.yaml; by default the first.")
 ]
@@ -63,7 +49,7 @@ DislikeOption = Annotated[
 ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
 CountOption = Annotated[int, typer.Option("-k", "--count", min=1, help="How many items.")]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="By default a table, or what the ending of --output says.")
+    Form | None, typer.Option("--format", help="By default a table, or what the ending of --output says.")
 ]
 OutputOption = Annotated[
     Path | None,
@@ -140,7 +126,10 @@ def explain(
 def similar(
     item: ItemOption,
     dataset: DatasetOption = None,
-    by: Annotated[By, typer.Option("--by", help="Compare by text, by place in the graph, or by both.")] = By.BOTH,
+    by: Annotated[
+        Literal["text", "structure", "both"],
+        typer.Option("--by", help="Compare by text, by place in the graph, or by both."),
+    ] = "both",
     count: CountOption = 10,
     form: FormatOption = None,
     output: OutputOption = None,
@@ -151,9 +140,9 @@ def similar(
     _give(similar(dataset, item, by, count), form, output)
 
 
-def _give(answer: Answer, form: Format | None, output: Path | None) -> None:
+def _give(answer: Answer, form: Form | None, output: Path | None) -> None:
     named = output.suffix.removeprefix(".") if output else ""
-    answer.give(form or (named if named in list(Format) else Format.TABLE), output)
+    answer.give(form or (named if named in get_args(Form) else "table"), output)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

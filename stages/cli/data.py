@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,13 +32,6 @@ DEFAULTS: dict[str, Any] = {
 SEED = 42
 
 data_app = typer.Typer(rich_markup_mode=None)
-
-
-class Format(StrEnum):
-    """How a check is printed."""
-
-    text = "text"
-    json = "json"
 
 
 FolderArgument = Annotated[
@@ -101,7 +93,7 @@ def check(
     split: SplitOption = None,
     feedback: FeedbackOption = None,
     rename: RenameOption = None,
-    output: Annotated[Format, typer.Option("--format", help="For people or for programs.")] = Format.text,
+    output: Annotated[Literal["text", "json"], typer.Option("--format", help="For people or for programs.")] = "text",
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
@@ -114,7 +106,7 @@ def check(
         _wishes(like_threshold, s_m, text_template, split, feedback, rename),
         _filters(min_user_interactions, linked_items_only),
     )
-    if output is Format.json:
+    if output == "json":
         print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
         from pipeline.parameters.data_check.text import shown_check
@@ -185,13 +177,13 @@ def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | 
     """Text of params.yaml with the data set, checked as a whole, and the lines that are new."""
     from ruamel.yaml import YAML
 
-    from pipeline.common.config import validated
+    from pipeline.common.ablation import validated_in_files, with_ablations
     from pipeline.parameters.edit import Setting, with_dataset
     from pipeline.parameters.params import Parameters
 
     settings = [Setting(key, value, (comments or {}).get(key, "")) for key, value in values.items()]
     text, added = with_dataset(PARAMS.read_bytes().decode(), name, settings, str(PARAMS))
-    validated(Parameters, YAML(typ="safe").load(text), f"{PARAMS}: ")
+    validated_in_files(Parameters, with_ablations(YAML(typ="safe").load(text), PARAMS), PARAMS)
     return text, added
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from pipeline.common.ablation import Ablation
 from pipeline.common.config import Config
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SOURCES
 from pipeline.graph.settings import ItemGraphConfig
-from pipeline.parameters.ablation import Ablation
 from pipeline.parameters.params import Changeable, DatasetEntry, Parameters, StageSettings
 from pipeline.structure.settings import StructureEntry
 from pipeline.text.settings import TextTemplateConfig
@@ -20,8 +20,9 @@ from pipeline.users.settings import VariantConfig
 
 HEAD = """# Parameters
 
-Every key of `params.yaml`. Made by `python -m stages.cli.parameter_reference` from the models that check the file: a key that is
-not here is refused, and so is a value out of its range, in one line and before anything runs.
+Every key of `params.yaml`, and of `ablations/params.yaml` with the ablations and structures. Made by
+`python -m stages.cli.parameter_reference` from the models that check these files: a key that is not here is refused, and so is a value
+out of its range, in one line and before anything runs.
 """
 BOUNDS = {
     "minimum": "≥ {}",
@@ -64,14 +65,14 @@ def reference() -> str:
         "Ablations",
         "ablations.NAME.",
         Ablation,
-        "Besides `of`, any setting of a variant that differs. `ablations/dvc.yaml` lists the variants that ablations "
-        "are of; an ablation of another one needs a line there.",
+        "In `ablations/params.yaml`. Besides `of`, any setting of a variant that differs. `ablations/dvc.yaml` lists the "
+        "variants that ablations are of; an ablation of another one needs a line there.",
     )
     parts += _section(
         "Structures",
         "structures.NAME.",
         StructureEntry,
-        "Other ways to make structural vectors, for the ablations; `structure_source` of a variant names one.",
+        "In `ablations/params.yaml`. Other ways to make structural vectors, for the ablations, whose `structure_source` names one.",
     )
     for stage, field in StageSettings.model_fields.items():
         assert isinstance(field.annotation, type)

@@ -15,7 +15,8 @@ from pipeline.artifacts.evaluation import (
     SLICES,
     WARNINGS,
 )
-from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.common.ablation import read_all, validated_in_files
+from pipeline.common.config import look_up
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import (
     Metrics,
@@ -31,7 +32,7 @@ from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, against_best
 from pipeline.evaluation.comparison.suite import marks_of
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages import PARAMS
-from stages.stage import run_tool
+from stages.shared.stage import run_tool
 
 DOCUMENT = Path("docs/quality.md")
 README = Path("README.md")
@@ -42,7 +43,7 @@ STRONGEST = ("als", "ease", "biased-mf", "popularity")
 
 def main() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    values = read_yaml(PARAMS)
+    values = read_all(PARAMS)
     run = run_ablations(values)
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
         text = replaced(text, f"{dataset} systems", systems(dataset, run.run_variants))
@@ -68,9 +69,9 @@ def headline(metrics: Metrics, variants: Sequence[str]) -> str:
 
 
 def run_ablations(values: Mapping[str, Any]) -> RunAblations:
-    """The ablations and variants of params.yaml, checked."""
+    """The ablations, and the variants of params.yaml, checked."""
     fields = {name: values[name] for name in RunAblations.model_fields if name in values}
-    return validated(RunAblations, fields, f"{PARAMS}: ")
+    return validated_in_files(RunAblations, fields, PARAMS)
 
 
 def systems(dataset: str, variants: list[str]) -> str:

@@ -6,7 +6,7 @@ from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNI
 from pipeline.common.config import look_up, read_yaml
 from pipeline.evaluation.comparison.suite import table
 from stages import PARAMS
-from stages.stage import TIMINGS, run_tool
+from stages.shared.stage import TIMINGS, run_tool
 
 STAGES = (
     "check_tables",

@@ -18,6 +18,12 @@ def recall(relevance: list[bool], k: int) -> float:
     return sum(relevance[:k]) / sum(relevance)
 
 
+def f1(relevance: list[bool], k: int) -> float:
+    first = relevance[:k]
+    precision, found = sum(first) / len(first), recall(relevance, k)
+    return 2 * precision * found / (precision + found) if precision else 0.0
+
+
 def hit(relevance: list[bool], k: int) -> float:
     return float(any(relevance[:k]))
 

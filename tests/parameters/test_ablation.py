@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.common.config import read_yaml, validated
+from pipeline.common.ablation import FILE, Ablation, read_all, written_out
+from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.parameters.ablation import Ablation, written_out
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
-from stages.stage import Reads, Settings, Stage
+from stages.shared.stage import Reads, Settings, Stage
+from tests.parameter_files import copy_to
 from tests.repository import ROOT
 
-VALUES = read_yaml(ROOT / "params.yaml")
+VALUES = read_all(ROOT / "params.yaml")
 # Settings of the extended model, written down once more.
 PLUS = {
     "modalities": ["text", "structure", "id", "entities"],
@@ -124,10 +125,9 @@ def test_an_ablation_of_nothing_is_one_line(entry: dict[str, Any], message: str)
 
 def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Path) -> None:
     def settings(text: str = "") -> Settings:
+        copy_to(tmp_path)
         path = tmp_path / "params.yaml"
-        path.write_text(
-            (ROOT / "params.yaml").read_text().replace("train_users: null", "train_users: {epochs: 5}") + text
-        )
+        path.write_text(path.read_text().replace("train_users: null", "train_users: {epochs: 5}") + text)
         return Settings(Stage("train_users", Reads(variant=VariantConfig)), "ml-100k", path)
 
     # What the data set changes goes over both.
@@ -170,3 +170,20 @@ def test_the_same_run_twice_is_refused_since_it_would_count_as_two(twice: dict[s
     ablations = {name: Ablation.model_validate(entry) for name, entry in (entries | {"d": twice}).items()}
     with pytest.raises(InputError, match=r"^ablations\.d: found the settings of "):
         runs_of(ablations, "x")
+
+
+def test_each_section_is_read_from_its_own_file(tmp_path: Path) -> None:
+    params, beside = tmp_path / "params.yaml", tmp_path / FILE
+    params.write_text("seed: 1")
+    assert read_all(params) == {"seed": 1}
+    beside.parent.mkdir()
+    beside.write_text("ablations: {x: {of: a}}")
+    assert read_all(params) == {"seed": 1, "ablations": {"x": {"of": "a"}}}
+    beside.write_text("structures: {}\nseed: 2")
+    with pytest.raises(
+        InputError, match=rf"^{beside}: seed: found an unknown key, expected one of: ablations, structures$"
+    ):
+        read_all(params)
+    params.write_text("structures: {}")
+    with pytest.raises(InputError, match=rf"^{params}: structures: found it in this file, expected it in {beside}$"):
+        read_all(params)

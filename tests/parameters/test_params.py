@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.common.config import look_up, read_yaml, validated
+from pipeline.common.ablation import FILE, read_all
+from pipeline.common.config import look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, StageSettings, read_parameters
+from tests.parameter_files import copy_to
 
 ROOT = Path(__file__).parents[2]
 DATASET = ("datasets", "ml-100k")
@@ -18,7 +20,7 @@ FAST = ("profiles", "fast")
 PLUS = ("variants", "crmman-plus")
 NO_ID = ("ablations", "no-id")
 OVERRIDES = (*DATASET, "train_users")
-VALUES = read_yaml(ROOT / "params.yaml")
+VALUES = read_all(ROOT / "params.yaml")
 
 
 def changed(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -78,7 +80,9 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
             for key, value in section.items():
                 walk(value, f"{place}.{key}")
 
-    walk(YAML().load((ROOT / "params.yaml").read_text()), "params.yaml")
+    loaded = {file: YAML().load((ROOT / file).read_text()) for file in ("params.yaml", str(FILE))}
+    for file, content in loaded.items():
+        walk(content, file)
     assert len(found) > 40
 
 
@@ -326,14 +330,16 @@ def test_the_like_threshold_is_a_number_or_null(threshold: float | None) -> None
 
 
 def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
+    copy_to(tmp_path)
     path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text().replace("nu: 0.0001", "nu: 1e-05"))
+    path.write_text(path.read_text().replace("nu: 0.0001", "nu: 1e-05"))
     assert read_parameters(path).init_sdne.nu == 0.00001
 
 
 def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:
+    copy_to(tmp_path)
     path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text().replace("device: auto", "device: tpu"))
+    path.write_text(path.read_text().replace("device: auto", "device: tpu"))
     with pytest.raises(InputError, match=rf"^{path}: device: found 'tpu', expected 'auto', 'cpu' or 'cuda'$"):
         read_parameters(path)
 

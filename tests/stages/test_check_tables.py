@@ -10,7 +10,7 @@ import pytest
 from pipeline.artifacts.data import SOURCE_ITEMS, TABLES_CHECKED
 from pipeline.common.errors import InputError
 from stages.check_tables import STAGE, main
-from stages.stage import Settings
+from stages.shared.stage import Settings
 from tests.repository import ROOT
 
 

@@ -14,6 +14,7 @@ from pipeline.artifacts.evaluation import PAIRS, PER_USER
 from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.users import MODEL
+from pipeline.common.ablation import FILE, SECTIONS
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     KEY,
@@ -83,7 +84,11 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
     copy = finished.workspace.copy(tmp_path / "copy")
     changes: dict[str, tuple[tuple[str, ...], Any, str]] = {
         "fetch": (("datasets", KEY, "source", "type"), "wheel", "datasets.small.source.type: found 'wheel'"),
-        "prepare": (("datasets", KEY, "split_fractions"), [0.6, 0.2, 0.3], "split_fractions: found [0.6, 0.2, 0.3]"),
+        "prepare": (
+            ("datasets", KEY, "split_fractions"),
+            [0.6, 0.2, 0.3],
+            "datasets.small.split_fractions: found [0.6, 0.2, 0.3]",
+        ),
         "embed_text": (("embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
         "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
         "init_sdne": (("init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
@@ -111,7 +116,8 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
     copy.change_params(change)
     results = copy.run_all(["validate", *changes])
     for stage, (_, _, message) in changes.items():
-        assert_a_mistake_in_one_line(results[stage], "params.yaml: ", message)
+        file = FILE if message.startswith(SECTIONS) else "params.yaml"
+        assert_a_mistake_in_one_line(results[stage], f"error: {file}: {message}")
     assert_a_mistake_in_one_line(results["validate"], "params.yaml: ", "more)")
     assert copy.files() == finished.files
 

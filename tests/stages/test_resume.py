@@ -9,7 +9,7 @@ from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.config import read_yaml
 from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
-from stages.stage import Settings
+from stages.shared.stage import Settings
 from stages.train_users import STAGE, checkpoint_key
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
@@ -45,7 +45,7 @@ def stopped_in_training(workspace: Workspace, variant: str, monkeypatch: pytest.
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("stages.stage.say", say)
+        patched.setattr("stages.shared.stage.say", say)
         assert workspace.run(f"train_users.{variant}").code not in (0, 2)
 
 
@@ -113,7 +113,7 @@ def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(
     deps = read_yaml(ROOT / "dvc.yaml")["stages"]["train_users"]["deps"]
     listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if name.startswith("artifacts/")]
     inputs = [str(inner) for path in listed for inner in (path.iterdir() if path.is_dir() else [path])]
-    assert len(inputs) == 10
+    assert len(inputs) == 11
     if config.structure_source:
         own, other = "graph/edges", f"structures/{STRUCTURE}/edges"
         inputs = [name.replace("/structure/", f"/structures/{STRUCTURE}/").replace(own, other) for name in inputs]

@@ -46,7 +46,7 @@ from tests.stages.workspace import (
     planted_tables,
 )
 
-BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity", "signed-ease"]
+BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity"]
 
 
 def every_artifact() -> list[Artifact]:
@@ -279,7 +279,7 @@ def test_a_baseline_that_is_left_out_says_so_and_is_not_compared(finished: Finis
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1))
     result = copy.run("evaluate_baselines.ease")
-    why = "items with a like, more than max_items 1"
+    why = "rated items, more than max_items 1"
     assert re.search(rf"ease is left out: \d+ {why}", result.out)
     assert why in evaluation_artifacts.LEFT_OUT.of(variant="ease").read(KEY, copy.root)[0]
     result = copy.run("compare")

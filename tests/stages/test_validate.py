@@ -5,23 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
-from pipeline.common.config import read_yaml
+from pipeline.common.ablation import FILE, SECTIONS
 from stages import validate
+from tests.parameter_files import copy_to, edited
 from tests.stages.conftest import Finished
 from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
 WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
-    "top": (lambda p: p.update(sead=1), "params.yaml: sead: found an unknown key"),
+    "top": (lambda p: p.update(sead=1), "sead: found an unknown key"),
     "data set": (
         lambda p: p["datasets"][KEY].update(like_treshold=4),
         f"datasets.{KEY}.like_treshold: found an unknown",
     ),
-    "source": (lambda p: p["datasets"][KEY]["source"].update(folder="x"), "folder: found an unknown key"),
+    "source": (
+        lambda p: p["datasets"][KEY]["source"].update(folder="x"),
+        f"datasets.{KEY}.source.folder: found an unknown key",
+    ),
     "setting": (
         lambda p: p["variants"]["crmman"].update(head=4),
         "variants.crmman.head: found an unknown key",
@@ -74,7 +77,8 @@ def test_a_wrong_key_or_value_anywhere_is_one_line_and_leaves_artifacts_alone(fi
     for name, (change, _) in WRONG.items():
         copies[name].change_params(change)
     for name, (_, message) in WRONG.items():
-        assert_a_mistake_in_one_line(copies[name].run("validate"), "params.yaml: ", message)
+        file = FILE if message.startswith(SECTIONS) else "params.yaml"
+        assert_a_mistake_in_one_line(copies[name].run("validate"), f"error: {file}: {message}")
         assert copies[name].files() == finished.files
 
 
@@ -85,6 +89,12 @@ def test_a_file_that_is_no_yaml_or_not_there_is_one_line(finished: Finished, tmp
     assert_a_mistake_in_one_line(copy.run("validate"), "params.yaml:", "not valid YAML")
     path.unlink()
     assert_a_mistake_in_one_line(copy.run("validate"), "params.yaml: file not found")
+    path.write_bytes((finished.workspace.root / "params.yaml").read_bytes())
+    path = copy.root / FILE
+    path.write_text(path.read_text() + "\nseed: [1\n")
+    assert_a_mistake_in_one_line(copy.run("validate"), "error: ablations/params.yaml:", "not valid YAML")
+    path.unlink()
+    assert_a_mistake_in_one_line(copy.run("validate"), "error: ablations/params.yaml: ablations: found nothing")
     assert copy.files() == finished.files
 
 
@@ -97,12 +107,11 @@ def test_an_ablation_of_a_variant_that_dvc_is_not_told_of_is_one_line(finished: 
 
     copy.change_params(change)
     path = copy.root / "ablations" / "dvc.yaml"
-    path.parent.mkdir()
     text = (ROOT / "ablations" / "dvc.yaml").read_text()
     path.write_text(text)
     assert_a_mistake_in_one_line(
         copy.run("validate"),
-        "params.yaml: ablations.random-graph.of: found 'mine', which is not among the params of train_users in "
+        "error: ablations/params.yaml: ablations.random-graph.of: found 'mine', which is not among the params of train_users in "
         "ablations/dvc.yaml; add variants.mine there, or name one of: crmman, crmman-plus, crmman-ease",
     )
     path.write_text(text.replace("      - variants.crmman\n", "      - variants.crmman\n      - variants.mine\n"))
@@ -122,13 +131,12 @@ def test_what_is_not_on_this_machine_is_named_and_stops_no_other_data_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    values = read_yaml(ROOT / "params.yaml")
-    ml_100k = values["datasets"]["ml-100k"]
-    ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
-    values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
-    values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
-    with Path("params.yaml").open("w") as file:
-        YAML(typ="safe").dump(values, file)
+    copy_to(tmp_path)
+    with edited(tmp_path) as values:
+        ml_100k = values["datasets"]["ml-100k"]
+        ml_100k["source"]["path"] = str(ROOT / ml_100k["source"]["path"])
+        values["datasets"]["elsewhere"] = ml_100k | {"source": {"type": "tables", "path": "../anime"}}
+        values["datasets"]["elsewhere"]["embed_text"] = {"encoder": "./no-model"}
     validate.main()
     assert capsys.readouterr().err.splitlines() == [
         "warning: params.yaml: datasets.elsewhere.source.path: found '../anime', which does not exist; the stages of elsewhere will stop",

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from ruamel.yaml import YAML
 
 from pipeline.common.config import changed
 from pipeline.evaluation.baselines.registry import GRIDS
 from tests.in_process import Result, run_module
+from tests.parameter_files import copy_to, edited
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
@@ -52,7 +52,7 @@ ALL_RUNS = RUNS | ABLATION_RUNS
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder with params.yaml and a source's tables; artifacts come into it as stages run."""
+    """A folder with parameters and a source's tables; artifacts come into it as stages run."""
 
     root: Path
 
@@ -92,11 +92,8 @@ class Workspace:
         return Workspace(root)
 
     def change_params(self, change: Callable[[dict[str, Any]], object]) -> None:
-        yaml, path = YAML(typ="safe"), self.root / "params.yaml"
-        values = yaml.load(path.read_text())
-        change(values)
-        with path.open("w") as file:
-            yaml.dump(values, file)
+        with edited(self.root) as values:
+            change(values)
 
     def change_table(self, name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         path = self.root / "tables" / f"{name}.csv"
@@ -137,7 +134,7 @@ def assert_a_mistake_in_one_line(result: Result, *parts: str) -> None:
 def make_workspace(root: Path) -> Workspace:
     """Params of the repository cut to one small data set with the fast profile, and its tables as CSV."""
     workspace = Workspace(root)
-    (root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    copy_to(root)
 
     def small(values: dict[str, Any]) -> None:
         source = {"type": "tables", "path": "tables"}

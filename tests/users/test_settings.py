@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.artifacts.users import USERS_CURVE
-from pipeline.common.config import read_yaml, validated
+from pipeline.common.ablation import read_all, written_out
+from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
-from pipeline.parameters.ablation import written_out
 from pipeline.users.settings import VariantConfig
 
-VALUES = read_yaml(Path(__file__).parents[2] / "params.yaml")
+VALUES = read_all(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
 VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
     name: written_out(VALUES, name, "") for name in VALUES["ablations"]

@@ -1,4 +1,8 @@
-"""Implicit ALS: matrix factorisation of likes (`implicit`; Hu, Koren, Volinsky, ICDM 2008)."""
+"""Implicit ALS: matrix factorisation of likes and weighted dislikes (`implicit`; Hu, Koren, Volinsky, ICDM 2008).
+
+A like has preference 1 with confidence alpha, an unrated item preference 0 with confidence 1. A dislike has confidence alpha |w| for its
+weight w, and preference 1 where w > 0 and 0 where w < 0.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import Field
 
-from pipeline.evaluation.baselines.grid import Fit, Grid
+from pipeline.evaluation.baselines.dislikes import WeightedFit, WeightedGrid, weighted_history
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +37,7 @@ class ImplicitAls:
         iterations: int,
         seed: int,
         threads: int = 0,
+        dislike_weight: float = 0.0,
     ) -> ImplicitAls:
         """
         Args:
@@ -51,14 +56,14 @@ class ImplicitAls:
                 num_threads=threads,
                 random_state=seed,
             )
-            model.fit(data.train_likes, show_progress=False)
+            model.fit(weighted_history(data, dislike_weight).astype(np.float32), show_progress=False)
         return cls(model.user_factors, model.item_factors)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.asarray(self.user_factors[users] @ self.item_factors.T, dtype=np.float32)
 
 
-class AlsGrid(Grid):
+class AlsGrid(WeightedGrid):
     factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the factors")
     regularization: list[Annotated[float, Field(ge=0)]] = Field(
         min_length=1, description="Penalty on the squared factors"
@@ -66,7 +71,7 @@ class AlsGrid(Grid):
     alpha: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Weight of an observed like")
     iterations: int = Field(ge=1, description="Rounds over users and items")
 
-    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+    def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:
         return {
             f"factors {factors}, regularization {regularization:g}, alpha {alpha:g}": partial(
                 ImplicitAls.fit,

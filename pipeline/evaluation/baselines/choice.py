@@ -55,7 +55,7 @@ def choose(data: Dataset, system: str, grid: Grid, chosen_by: str, seed: int) ->
     from threadpoolctl import threadpool_limits
 
     at_once = min(cores_here(), max(MOST_CELLS // data.items**2, 1))
-    settings = grid.settings(seed, threads=1 if at_once > 1 else 0)
+    threads = 1 if at_once > 1 else 0
     best: Chosen | None = None
     best_setting, figure, tried = "", "", {}
 
@@ -64,11 +64,15 @@ def choose(data: Dataset, system: str, grid: Grid, chosen_by: str, seed: int) ->
         return Chosen(system, scorer, evaluate_split(scorer, data, "valid"))
 
     with threadpool_limits(1 if at_once > 1 else None), ThreadPoolExecutor(at_once) as pool:
-        for setting, chosen in zip(settings, pool.map(evaluated, settings.values()), strict=True):
-            figure = _figure(chosen.on_validation, OF_DISLIKES if grid.learns_from_dislikes else chosen_by, chosen_by)
-            tried[setting] = chosen.on_validation.value(figure)
-            if best is None or tried[setting] > tried[best_setting]:
-                best, best_setting = chosen, setting
+        for after in (False, True):
+            settings = grid.settings_after(best_setting, data, seed, threads) if after else grid.settings(seed, threads)
+            for setting, chosen in zip(settings, pool.map(evaluated, settings.values()), strict=True):
+                figure = _figure(
+                    chosen.on_validation, OF_DISLIKES if grid.learns_from_dislikes else chosen_by, chosen_by
+                )
+                tried[setting] = chosen.on_validation.value(figure)
+                if best is None or tried[setting] > tried[best_setting]:
+                    best, best_setting = chosen, setting
     assert best is not None
     return best, [Tried(system, setting, figure, value, setting == best_setting) for setting, value in tried.items()]
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.evaluation.baselines.grid import Fit, Grid
+from pipeline.evaluation.baselines.dislikes import WeightedFit, WeightedGrid, weighted_history
 from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights
 
 if TYPE_CHECKING:
@@ -31,26 +30,22 @@ def fit_ease(data: Dataset, l2: float, dislike_weight: float = 0.0) -> Scorer:
     """The same scores by weights of items or by users, whichever costs less.
 
     Args:
-        dislike_weight: how much a dislike counts against a like's 1; 0 leaves dislikes out.
+        dislike_weight: of a dislike in X, where a like has 1; 0 leaves dislikes out.
     """
-    history, rated = signed_history(data, dislike_weight)
+    history, rated = _rated_history(data, dislike_weight)
     kind = EaseByUsers if history.shape[0] < len(rated) else Ease
     return kind.fit(data, l2, dislike_weight)
 
 
-def signed_history(data: Dataset, dislike_weight: float) -> tuple[csr_matrix, NDArray[np.int64]]:
+def _rated_history(data: Dataset, dislike_weight: float) -> tuple[csr_matrix, NDArray[np.int64]]:
     """X over the items with a column that is not zero, users x rated, and those items, ascending."""
-    # A sum of sparse matrices stores no zeros: an item with dislikes of no weight counts as unrated.
-    history = (data.train_likes.astype(np.float64) - dislike_weight * data.train_dislikes).tocsr()
+    history = weighted_history(data, dislike_weight)
     rated = np.flatnonzero(history.getnnz(axis=0))
     return history[:, rated], rated
 
 
 class Ease:
-    """Scores X_u B of the item weights B.
-
-    X has 1 for a like and, where dislikes are given a weight, minus that for a dislike.
-    """
+    """Scores X_u B of the item weights B."""
 
     def __init__(self, weights: NDArray[np.float32], rated: NDArray[np.int64], history: csr_matrix, items: int) -> None:
         """
@@ -68,7 +63,7 @@ class Ease:
     @classmethod
     def fit(cls, data: Dataset, l2: float, dislike_weight: float = 0.0) -> Ease:
         """Arguments as for `fit_ease`."""
-        history, rated = signed_history(data, dislike_weight)
+        history, rated = _rated_history(data, dislike_weight)
         return cls(item_weights(history, l2), rated, history.astype(np.float32), data.items)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -90,7 +85,7 @@ class EaseByUsers:
     @classmethod
     def fit(cls, data: Dataset, l2: float, dislike_weight: float = 0.0) -> EaseByUsers:
         """Arguments as for `fit_ease`."""
-        history, rated = signed_history(data, dislike_weight)
+        history, rated = _rated_history(data, dislike_weight)
         inverse = inverse_of(history @ history.toarray().T, l2)
         # The inverse is symmetric: X^T M is the transpose of S.
         solved = (history.T.tocsr() @ inverse).T
@@ -104,41 +99,15 @@ class EaseByUsers:
         return self.scores[users]
 
 
-class EaseGrid(Grid):
+class EaseGrid(WeightedGrid):
     l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
     max_items: int = Field(
-        ge=1, description="EASE inverts an items x items matrix; beyond this many items with a like it is left out"
+        ge=1, description="EASE inverts an items x items matrix; beyond this many rated items it is left out"
     )
 
-    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+    def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:
         return {f"l2 {l2:g}": partial(fit_ease, l2=l2) for l2 in self.l2}
 
     def left_out(self, data: Dataset) -> str | None:
-        return _too_many(data.train_likes.getnnz(axis=0) > 0, "items with a like", self.max_items)
-
-
-class SignedEaseGrid(Grid):
-    """EASE on likes and dislikes."""
-
-    learns_from_dislikes = True
-
-    l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
-    dislike_weight: list[Annotated[float, Field(ge=0)]] = Field(
-        min_length=1, description="Weight of a dislike, where a like has 1"
-    )
-    max_items: int = Field(ge=1, description="As for EASE, counting rated items")
-
-    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
-        return {
-            f"l2 {l2:g}, dislike weight {weight:g}": partial(fit_ease, l2=l2, dislike_weight=weight)
-            for l2, weight in product(self.l2, self.dislike_weight)
-        }
-
-    def left_out(self, data: Dataset) -> str | None:
-        liked, disliked = (matrix.getnnz(axis=0) > 0 for matrix in (data.train_likes, data.train_dislikes))
-        return _too_many(liked | disliked, "rated items", self.max_items)
-
-
-def _too_many(items: NDArray[np.bool_], what: str, most: int) -> str | None:
-    count = int(items.sum())
-    return f"{count} {what}, more than max_items {most}" if count > most else None
+        rated = int((data.train_likes + data.train_dislikes).getnnz(axis=0).astype(bool).sum())
+        return f"{rated} rated items, more than max_items {self.max_items}" if rated > self.max_items else None

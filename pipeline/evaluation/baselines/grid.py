@@ -18,8 +18,7 @@ class Grid(Config):
 
     Attributes:
         learns_from_dislikes: such a system is there for the protocol that ranks dislikes, and its setting is chosen by a figure of that.
-            Chosen by one of another protocol it would be weakened at its own: signed EASE, say, would all but leave its dislikes out and
-            be a second EASE.
+            Chosen by one of another protocol it would be weakened at its own.
     """
 
     learns_from_dislikes: ClassVar[bool] = False
@@ -31,6 +30,10 @@ class Grid(Config):
         Args:
             threads: of a library that has threads of its own; 0: as many as there are processors. They change no byte.
         """
+
+    def settings_after(self, best: str, data: Dataset, seed: int, threads: int) -> Mapping[str, Fit]:
+        """What is tried after those, given the best of them."""
+        return {}
 
     def left_out(self, data: Dataset) -> str | None:
         """Why the baseline is too large for a data set; None: it is not."""

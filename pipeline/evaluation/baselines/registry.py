@@ -10,7 +10,7 @@ from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.evaluation.baselines.als import AlsGrid
 from pipeline.evaluation.baselines.biased_mf import BiasedMfGrid
-from pipeline.evaluation.baselines.ease import EaseGrid, SignedEaseGrid
+from pipeline.evaluation.baselines.ease import EaseGrid
 from pipeline.evaluation.baselines.grid import Grid
 from pipeline.evaluation.baselines.item_knn import ItemKnnGrid
 from pipeline.evaluation.baselines.item_mean import ItemMeanGrid
@@ -22,7 +22,6 @@ GRIDS: dict[str, type[Grid]] = {
     "item-mean": ItemMeanGrid,
     "item-knn": ItemKnnGrid,
     "ease": EaseGrid,
-    "signed-ease": SignedEaseGrid,
     "als": AlsGrid,
     "biased-mf": BiasedMfGrid,
 }
@@ -50,7 +49,7 @@ _fields: dict[str, Any] = {
     "chosen_by": (
         Literal[FIGURES],
         Field(
-            description="Validation figure by which a baseline's setting is chosen; item-mean, signed-ease and biased-mf, which "
+            description="Validation figure by which a baseline's setting is chosen; item-mean and biased-mf, which "
             "learn from dislikes, are chosen by impression.ndcg@10 where the data set has it"
         ),
     ),

@@ -111,11 +111,11 @@ def _figures(
 ) -> dict[tuple[str, str], Figure]:
     """Figures in the order of `METRICS`. Every system meets the same resampled users."""
     found: dict[tuple[str, str], Figure] = {}
-    threshold = facts.get(THRESHOLD)
     for pooled in POOLED:
         scored = pairs.get(pooled.protocol)
         if scored is None or not scored.labels.any() or scored.labels.all():
             continue
+        threshold = facts.get(THRESHOLD.format(protocol=pooled.protocol))
         if pooled.needs_threshold and threshold is None:
             continue
         found[pooled.protocol, pooled.name] = pooled_figure(
@@ -216,8 +216,9 @@ def _cell(values: dict[str, float], metric: str, half: float | None, metrics: di
         return "-"
     best = max(system[protocol][metric] for system in metrics.values() if metric in system.get(protocol, {}))
     mark = "*" if values[metric] == best and metric in compared_in(protocol) else ""
-    spread = f" ±{half:.3f}".replace("0.", ".") if half is not None else ""
-    return f"{mark}{values[metric]:.4f}{spread}".replace("0.", ".", 1)
+    spread = f" ±{half:.3f}".replace("±0.", "±.") if half is not None else ""
+    value = f"{values[metric]:.4f}"
+    return f"{mark}{value.removeprefix('0') if value.startswith('0.') else value}{spread}"
 
 
 def seeds_note(differences: pl.DataFrame) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols.ranks import Standing
 from pipeline.evaluation.protocols.split import PerUser, RankedLikes, ScoredPairs, ScoredSplit
 
@@ -49,7 +50,7 @@ class ByRanks:
 
 @dataclass(frozen=True)
 class ByPairs:
-    """A value for each user by the user's scored pairs; of `ctr` or `impression`."""
+    """A value for each user by the user's scored pairs; of any protocol but `ranking`."""
 
     protocol: str
     name: str
@@ -83,7 +84,7 @@ class OfCatalogue:
 
     protocol: str
     name: str
-    function: Callable[[ScoredSplit], float]
+    function: Callable[[ScoredSplit, Dataset], float]
 
 
 PerUserMetric = ByRanks | ByPairs

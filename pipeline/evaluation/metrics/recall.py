@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def recall(ranks: Standing, k: int) -> NDArray[np.float64]:
     """Recall@k, (users,): the share of a user's relevant items that stand in the first k."""
-    return sums(ranks, _chance_within(ranks, k)) / ranks.relevant
+    return expected_hits(ranks, k) / ranks.relevant
+
+
+def expected_hits(ranks: Standing, k: int) -> NDArray[np.float64]:
+    """How many of a user's relevant items stand in the first k, (users,); with ties the expectation of that."""
+    return sums(ranks, _chance_within(ranks, k))
 
 
 def _chance_within(ranks: Standing, k: int) -> NDArray[np.float64]:

@@ -38,6 +38,7 @@ class Places:
         part_tied: likewise.
         missed: probability that an item stands in none of these users' first ten, (items,), tied items taking their places in
             random order.
+        recommended: in how many of these users' first ten it is expected to stand, (items,).
     """
 
     above: NDArray[np.int64]
@@ -45,6 +46,7 @@ class Places:
     part_above: NDArray[np.int64]
     part_tied: NDArray[np.int64]
     missed: NDArray[np.float64]
+    recommended: NDArray[np.float64]
 
 
 class Catalogue:
@@ -100,7 +102,7 @@ class Catalogue:
                 items = self._order[self._bounds[part] : self._bounds[part + 1]]
                 rows, within = np.unique(place[inside], return_inverse=True)
                 part_above[inside], part_tied[inside] = sorted_places(ranking[np.ix_(rows, items)], within, own[inside])
-        return Places(above, tied, part_above, part_tied, chance_of_no_first_ten(ranking))
+        return Places(above, tied, part_above, part_tied, *first_tens(ranking))
 
     def _counted(
         self, first: int, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
@@ -128,20 +130,25 @@ class Catalogue:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(of_rows, bounds[:-1].tolist(), bounds[1:].tolist()))
         missed = np.ones(items)
-        missed[firsts[firsts >= 0]] = 0.0
-        # One row after another, so that any number of threads multiplies in the same order.
+        certain = firsts[firsts >= 0]
+        missed[certain] = 0.0
+        recommended = np.bincount(certain, minlength=items).astype(np.float64)
+        # One row after another, so that any number of threads multiplies and adds in the same order.
         some = np.flatnonzero(shared)
         chance = (min(FIRST, items) - (firsts[some] >= 0).sum(axis=1)) / shared[some]
-        share(some, scores, known, last, chance, np.zeros(items, dtype=np.bool_), missed)
+        share(some, scores, known, last, chance, np.zeros(items, dtype=np.bool_), missed, recommended)
         above, tied, part_above, part_tied = found
-        return Places(above, tied, part_above, part_tied, missed)
+        return Places(above, tied, part_above, part_tied, missed, recommended)
 
 
-def chance_of_no_first_ten(ranking: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Probability that an item stands in nobody's first ten, (items,), tied items taking their places in random order.
+def first_tens(ranking: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Who stands in the first ten, tied items taking their places in random order.
 
     Args:
         ranking: (users, items), minus infinity where an item is no candidate.
+
+    Returns:
+        The probability that an item stands in nobody's first ten, and in how many it is expected to stand, each (items,).
     """
     users, items = ranking.shape
     places = min(FIRST, items)
@@ -152,9 +159,10 @@ def chance_of_no_first_ten(ranking: NDArray[np.floating[Any]]) -> NDArray[np.flo
     tied = ranking[row, item] == last[row]
     free = places - np.bincount(row[~tied], minlength=users)
     shared = np.minimum(free / np.maximum(np.bincount(row[tied], minlength=users), 1), 1.0)
+    chance = np.where(tied, shared[row], 1.0)
     missed = np.ones(items)
-    np.multiply.at(missed, item, 1 - np.where(tied, shared[row], 1.0))
-    return missed
+    np.multiply.at(missed, item, 1 - chance)
+    return missed, np.bincount(item, weights=chance, minlength=items).astype(np.float64)
 
 
 @cache
@@ -246,15 +254,22 @@ def _read_rows(
 
 
 def _share_places(
-    rows: Any, scores: Any, known: tuple[Any, Any], last: Any, chance: Any, is_known: Any, missed: Any
+    rows: Any,
+    scores: Any,
+    known: tuple[Any, Any],
+    last: Any,
+    chance: Any,
+    is_known: Any,
+    missed: Any,
+    recommended: Any,
 ) -> None:
-    """Multiply in what the items that share places of a row miss.
+    """Multiply in what the items that share places of a row miss, and add what they are recommended.
 
     Args:
         rows: those with such items.
         last: score of these items, of all rows; chance: to have one of the places, of these rows.
         is_known: (items,), False, to work in.
-        missed: (items,), changed.
+        missed: (items,), changed; recommended likewise.
     """
     for number in range(len(rows)):
         row = rows[number]
@@ -264,5 +279,6 @@ def _share_places(
         for item in range(len(cells)):
             if cells[item] == last[row] and not is_known[item]:
                 missed[item] *= 1 - chance[number]
+                recommended[item] += chance[number]
         for entry in range(known[0][row], known[0][row + 1]):
             is_known[known[1][entry]] = False

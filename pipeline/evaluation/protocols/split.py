@@ -1,9 +1,10 @@
-"""One split under the three protocols: what a system scored, and where it ranked it.
+"""One split under all protocols: what a system scored, and where it ranked it.
 
 | protocol | candidates |
 |---|---|
 | ctr | likes of the split against as many sampled items the user never rated |
 | impression | what the user rated in the split: likes against dislikes, or against the zeros that a publisher drew |
+| reranking | the same, and users with likes alone count too: what is published for fixed test lists |
 | ranking | the catalogue without what the user rated in earlier splits |
 
 Published figures are comparable within a protocol only, so no figure goes without its name. Which figures there are is said by
@@ -46,13 +47,21 @@ class ScoredPairs:
 
         Of users with one kind all positives first would be perfect whatever the score.
         """
-        both = np.intersect1d(self.users[self.labels], self.users[~self.labels])
-        if not len(both):
+        return self._standing_of(np.intersect1d(self.users[self.labels], self.users[~self.labels]))
+
+    @cached_property
+    def standing_of_likers(self) -> tuple[NDArray[np.int64], Standing]:
+        """As `standing`, of the users who have a positive, whether or not they have anything else; of nobody where nobody has."""
+        likers = self.users[self.labels]
+        return self._standing_of(np.unique(likers if len(likers) < len(self.users) else likers[:0]))
+
+    def _standing_of(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], Standing]:
+        if not len(users):
             none = np.empty(0, dtype=np.int64)
-            return both, Standing(none, none, none, 0)
-        kept = np.isin(self.users, both)
-        place = np.searchsorted(both, self.users[kept])
-        return both, standing(place, self.scores[kept], self.labels[kept])
+            return users, Standing(none, none, none, 0)
+        kept = np.isin(self.users, users)
+        place = np.searchsorted(users, self.users[kept])
+        return users, standing(place, self.scores[kept], self.labels[kept])
 
 
 @dataclass(frozen=True)
@@ -101,16 +110,23 @@ class ScoredSplit:
         ctr: scored candidates; impression likewise.
         ranking: the likes of the split, and where they stand.
         coverage: the share of all items that stand in the first ten of any user.
+        recommended: in how many users' first ten each item is expected to stand, (items,).
     """
 
     ctr: ScoredPairs
     impression: ScoredPairs
     ranking: RankedLikes
     coverage: float
+    recommended: NDArray[np.float64]
+
+    @property
+    def reranking(self) -> ScoredPairs:
+        """The pairs of `impression`, of which other users count."""
+        return self.impression
 
 
 def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> ScoredSplit:
-    """Score a split under all three protocols, in blocks of users.
+    """Score a split under all protocols, in blocks of users.
 
     What is kept of a block goes into arrays of the whole split, made before: small ones of each block, made between the large ones of
     scores, leave holes in memory that nothing fits in again.
@@ -133,7 +149,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
     starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
     catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
     ranked = np.empty((6, len(liked)), dtype=np.int64)
-    never_recommended = np.ones(data.items)
+    never_recommended, recommended = np.ones(data.items), np.zeros(data.items)
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
         answers = scores_of(scorer, users)
         for name, (pairs, question) in asked.items():
@@ -148,6 +164,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         places = catalogue.places(int(users[0]), answers.preference, user - users[0], item)
         ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
         never_recommended *= places.missed
+        recommended += places.recommended
     if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
         raise not_finite(scorer)
     return ScoredSplit(
@@ -155,6 +172,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         _labelled(liked, out["judged"], against, out["against"]),
         RankedLikes(*ranked),
         float(1 - never_recommended.mean()),
+        recommended,
     )
 
 

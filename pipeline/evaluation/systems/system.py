@@ -1,4 +1,4 @@
-"""One system under all three protocols on the test split, as tables that can be laid beside those of other systems."""
+"""One system under all protocols on the test split, as tables that can be laid beside those of other systems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pipeline.evaluation.systems.slices import by_item, item_slices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-THRESHOLD = "ctr threshold"
+# What validation chose for the figures of a protocol that call a pair a like or none.
+THRESHOLD = "{protocol} threshold"
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
         )
         for (_, slice_name, protocol, metric), values in by_item(tested.scored.ranking, slice_of).items()
     ]
-    facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored) for metric in OF_CATALOGUE}
-    if len(validated.scored.ctr.scores):
-        facts[THRESHOLD] = best_threshold(validated.scored.ctr)
+    facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored, data) for metric in OF_CATALOGUE}
+    for protocol, pairs in (("ctr", validated.scored.ctr), ("impression", validated.scored.impression)):
+        if len(pairs.scores):
+            facts[THRESHOLD.format(protocol=protocol)] = best_threshold(pairs)
     return SystemTables(
         pl.concat(per_user),
         pl.concat(

@@ -20,7 +20,6 @@ from rich.text import Text
 
 from pipeline.common.errors import InputError
 
-TABLE = "table"
 # A table that goes to a file or another program is not broken into lines.
 UNBROKEN = 10_000
 
@@ -59,7 +58,7 @@ class Answer:
             raise InputError(f"--output {output}: cannot be written: {error.strerror}") from None
 
     def _as(self, form: str) -> bytes:
-        if form == TABLE:
+        if form == "table":
             return self.text.encode()
         if form == "json":
             return (json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

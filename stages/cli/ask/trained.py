@@ -10,15 +10,16 @@ import numpy as np
 
 from pipeline.artifacts.data import USERS
 from pipeline.artifacts.users import MODEL
-from pipeline.common.config import look_up, read_yaml
+from pipeline.common.ablation import read_all
+from pipeline.common.config import look_up
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
 from stages.cli.ask.catalogue import Catalogue, read_catalogue
-from stages.data import read_data
-from stages.models import read_model
+from stages.shared.data import read_data
+from stages.shared.models import read_model
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     """
     Args:
         dataset: as in `read_catalogue`.
-        variant: a key of `variants` or `ablations` in params.yaml; None: the last of `run_variants` that has been trained.
+        variant: a variant or an ablation; None: the last of `run_variants` that has been trained.
 
     Raises:
         InputError: there is no such data set or variant, or it has not been trained.
     """
-    values = read_yaml(PARAMS)
+    values = read_all(PARAMS)
     catalogue = read_catalogue(dataset)
     dataset = catalogue.dataset
     variant = _variant(values, dataset, variant)

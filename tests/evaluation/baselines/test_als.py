@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pipeline.evaluation.baselines.als import ImplicitAls
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from tests.evaluation.worlds import planted_dataset, without_ties
+from tests.evaluation.worlds import planted_dataset, random_dataset, without_ties
 
 
 def fit(seed: int = 3) -> ImplicitAls:
@@ -39,16 +40,24 @@ def test_it_finds_planted_groups_that_a_random_order_does_not() -> None:
     assert found.value("ranking.ndcg@10") > 2 * random.value("ranking.ndcg@10")
 
 
-def test_the_factors_are_at_the_minimum_of_the_weighted_squared_error() -> None:
+@pytest.mark.parametrize("weight", [-0.5, 0.0, 0.5])
+def test_the_factors_are_at_the_minimum_of_the_weighted_squared_error(weight) -> None:
     """Each user's factors solve (V'C V + regularization I) x = V'C p for the items' factors V, near convergence."""
-    data = planted_dataset()
+    data = random_dataset(40, 30, 0.5)
     regularization, alpha = 0.5, 5.0
-    model = ImplicitAls.fit(data, factors=2, regularization=regularization, alpha=alpha, iterations=20, seed=0)
+    model = ImplicitAls.fit(
+        data, factors=2, regularization=regularization, alpha=alpha, iterations=100, seed=0, dislike_weight=weight
+    )
     items = model.item_factors.astype(np.float64)
-    for user, liked in enumerate(data.train_likes.toarray()):
-        confidence = np.where(liked > 0, alpha, 1.0)
+    likes, dislikes = (matrix.toarray() for matrix in (data.train_likes, data.train_dislikes))
+    for user in range(data.users):
+        confidence = np.where(likes[user] > 0, alpha, 1.0)
+        preference = likes[user].copy()
+        if weight:
+            confidence[dislikes[user] > 0] = alpha * abs(weight)
+            preference[dislikes[user] > 0] = weight > 0
         left = (items * confidence[:, None]).T @ items + regularization * np.eye(2)
-        solved = np.linalg.solve(left, (items * confidence[:, None]).T @ (liked > 0))
+        solved = np.linalg.solve(left, (items * confidence[:, None]).T @ preference)
         np.testing.assert_allclose(model.user_factors[user], solved, atol=0.02)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.baselines.registry import GRIDS, BaselineSettings
 from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.protocols.scores import Scorer
 from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_dataset, random_rows, unrated_rows
 from tests.repository import ROOT
 
@@ -27,13 +29,18 @@ SETTINGS: dict[str, Any] = {
     "chosen_by": "ranking.ndcg@10",
     "popularity": {},
     "item-mean": {"damping": [0.0, 30.0]},
-    "item-knn": {"neighbours": [1, 3, 20]},
-    "ease": {"l2": [0.5, 20.0, 5000.0], "max_items": 100},
-    "signed-ease": {"l2": [1.0, 500.0], "dislike_weight": [0.0, 0.5], "max_items": 100},
-    "als": {"factors": [1, 3], "regularization": [0.1, 5.0], "alpha": [2.0], "iterations": 2},
+    "item-knn": {"neighbours": [1, 3, 20], "dislike_weight": [0.0]},
+    "ease": {"l2": [0.5, 20.0, 5000.0], "dislike_weight": [0.5, -0.5, 0.0], "max_items": 100},
+    "als": {
+        "factors": [1, 3],
+        "regularization": [0.1, 5.0],
+        "alpha": [2.0],
+        "iterations": 2,
+        "dislike_weight": [0.25, 1.0],
+    },
     "biased-mf": {"factors": [1, 2], "regularization": [0.5, 50.0], "iterations": 2},
 }
-OF_DISLIKES = {"item-mean", "signed-ease", "biased-mf"}
+OF_DISLIKES = {"item-mean", "biased-mf"}
 Change = dict[str, Any] | str
 
 
@@ -55,16 +62,24 @@ def tried_of(data: Dataset, settings: Any, seed: int = 0) -> list[Tried]:
     return [one for _, tried in chosen_of(data, settings, seed).values() for one in tried]
 
 
+# What is tried after that, with the best of it: the other weights of a dislike.
+AFTER: dict[str, Callable[[Dataset, int], list[Scorer]]] = {
+    "ease": lambda data, best: [fit_ease(data, (0.5, 20.0, 5000.0)[best], weight) for weight in (-0.5, 0.0)],
+    "als": lambda data, best: [
+        ImplicitAls.fit(data, (1, 1, 3, 3)[best], (0.1, 5.0)[best % 2], 2.0, 2, 7, dislike_weight=1.0)
+    ],
+}
+
+
 def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen() -> None:
     # Tastes that are not as clear as the planted ones: settings differ by every figure.
     data, settings = random_dataset(USERS, ITEMS, 0.6), config()
-    grids = {
+    grids: dict[str, list[Scorer]] = {
         "popularity": [Popularity.fit(data)],
         "item-mean": [ItemMean.fit(data, damping) for damping in (0.0, 30.0)],
         "item-knn": [ItemKnn.fit(data, neighbours) for neighbours in (1, 3, 20)],
-        "ease": [fit_ease(data, l2) for l2 in (0.5, 20.0, 5000.0)],
-        "signed-ease": [fit_ease(data, l2, weight) for l2 in (1.0, 500.0) for weight in (0.0, 0.5)],
-        "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7) for f in (1, 3) for r in (0.1, 5.0)],
+        "ease": [fit_ease(data, l2, 0.5) for l2 in (0.5, 20.0, 5000.0)],
+        "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7, dislike_weight=0.25) for f in (1, 3) for r in (0.1, 5.0)],
         "biased-mf": [BiasedMf.fit(data, f, r, 2, 7) for f in (1, 2) for r in (0.5, 50.0)],
     }
     found = chosen_of(data, settings, 7)
@@ -74,6 +89,9 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         figure = "impression.ndcg@10" if system in OF_DISLIKES else "ranking.ndcg@10"
         assert {one.chosen_by for one in tried} == {figure}
         values = [evaluate_split(scorer, data, "valid").value(figure) for scorer in scorers]
+        if system in AFTER:
+            scorers += AFTER[system](data, values.index(max(values)))
+            values = [evaluate_split(scorer, data, "valid").value(figure) for scorer in scorers]
         assert len(set(values)) > 1 or len(values) == 1
         assert [one.validation for one in tried] == values
         best = values.index(max(values))
@@ -103,7 +121,7 @@ def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest
         scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found.values()]
         met.append(([tried for _, tried in found.values()], scores))
     assert met[0] == met[1]
-    assert threads == [0] * 4 + [1] * 4, "ALS has threads of its own where nothing runs beside it"
+    assert threads == [0] * 5 + [1] * 5, "ALS has threads of its own where nothing runs beside it"
 
 
 def test_the_choice_follows_the_figure_that_is_named() -> None:
@@ -123,7 +141,10 @@ def test_of_settings_that_do_equally_well_the_first_is_chosen() -> None:
     tried = tried_of(random_dataset(USERS, ITEMS), config({"item-knn": {"neighbours": [200, 100]}}))
     knn = [one for one in tried if one.system == "item-knn"]
     assert knn[0].validation == knn[1].validation
-    assert [(one.setting, one.chosen) for one in knn] == [("neighbours 200", True), ("neighbours 100", False)]
+    assert [(one.setting, one.chosen) for one in knn] == [
+        ("neighbours 200, dislike weight 0", True),
+        ("neighbours 100, dislike weight 0", False),
+    ]
 
 
 def test_what_the_test_split_holds_changes_no_choice() -> None:
@@ -139,32 +160,33 @@ def test_fits_do_not_see_validation_or_test() -> None:
     assert clean.liked("valid").items.tolist() != other.liked("valid").items.tolist()
     users = np.arange(USERS)
     for system in GRIDS:
-        for setting, fit in config().grid(system).settings(0, 1).items():
+        grid = config().grid(system)
+        first = grid.settings(0, 1)
+        for setting, fit in (first | grid.settings_after(next(iter(first)), clean, 0, 1)).items():
             np.testing.assert_array_equal(fit(clean).score(users), fit(other).score(users), err_msg=system + setting)
 
 
-@pytest.mark.parametrize(("most", "runs"), [(60, True), (59, False)])
-def test_ease_is_left_out_beyond_its_number_of_liked_items(most, runs) -> None:
-    data = planted_dataset()
-    assert (data.train_likes.getnnz(axis=0) > 0).sum() == 60
-    settings = config({"ease": {"max_items": most}, "signed-ease": {"max_items": most}})
-    assert [settings.grid(name).left_out(data) is None for name in ("ease", "signed-ease")] == [runs, runs]
-    assert all(settings.grid(name).left_out(data) is None for name in GRIDS if "ease" not in name)
-
-
-def test_ease_counts_liked_items_and_signed_ease_rated_ones() -> None:
+def test_ease_is_left_out_beyond_its_number_of_rated_items() -> None:
     rows = [
         row | {"like": False, "rating": 1.0} if row["item"] < 5 else row for row in random_rows(USERS, ITEMS, 0.5, 0)
     ]
     data = dataset(rows, [], USERS, ITEMS)
+    assert (data.train_likes.getnnz(axis=0) > 0).sum() == ITEMS - 5
 
-    def why(most: int) -> list[str | None]:
-        settings = config({"ease": {"max_items": most}, "signed-ease": {"max_items": most}})
-        return [settings.grid(name).left_out(data) for name in ("ease", "signed-ease")]
+    def why(name: str, most: int) -> str | None:
+        return config({"ease": {"max_items": most}}).grid(name).left_out(data)
 
-    assert why(ITEMS) == [None, None]
-    assert why(ITEMS - 1) == [None, "30 rated items, more than max_items 29"]
-    assert why(24) == ["25 items with a like, more than max_items 24", "30 rated items, more than max_items 24"]
+    assert why("ease", ITEMS) is None
+    assert why("ease", ITEMS - 1) == "30 rated items, more than max_items 29"
+    assert all(why(name, 1) is None for name in GRIDS if name != "ease")
+
+
+def test_without_a_dislike_in_training_one_weight_of_dislikes_is_tried() -> None:
+    rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.3, 0)]
+    tried = tried_of(dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS), config())
+    assert [one.setting for one in tried if one.system == "ease"] == [
+        f"l2 {l2}, dislike weight 0.5" for l2 in ("0.5", "20", "5000")
+    ]
 
 
 def test_the_pipeline_runs_every_baseline_of_the_registry() -> None:
@@ -197,8 +219,9 @@ def test_a_figure_that_validation_does_not_have_is_replaced_by_that_of_the_setti
         ("als", "alpha", [1.0, 0.0], r"alpha\.1: found 0\.0"),
         ("als", "iterations", 0, r"iterations: found 0"),
         ("item-mean", "damping", [5.0, -1.0], r"damping\.1: found -1\.0"),
-        ("signed-ease", "l2", [0.0], r"l2\.0: found 0\.0"),
-        ("signed-ease", "dislike_weight", [-0.25], r"dislike_weight\.0: found -0\.25"),
+        ("ease", "dislike_weight", [0.0, -1.25], r"dislike_weight\.1: found -1\.25"),
+        ("als", "dislike_weight", [1.5], r"dislike_weight\.0: found 1\.5"),
+        ("item-knn", "dislike_weight", [], r"dislike_weight: found \[\]"),
         ("biased-mf", "factors", [8, 0], r"factors\.1: found 0"),
         ("biased-mf", "regularization", [0.0], r"regularization\.0: found 0\.0"),
         ("biased-mf", "iterations", 0, r"iterations: found 0"),

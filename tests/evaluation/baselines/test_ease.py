@@ -51,18 +51,18 @@ def test_no_other_weights_with_a_zero_diagonal_fit_better() -> None:
     np.testing.assert_allclose(gradient, 0.0, atol=1e-3)
 
 
-@pytest.mark.parametrize("dislike_weight", [0.25, 1.0])
-def test_signed_it_is_the_closed_form_of_likes_less_weighted_dislikes(dislike_weight) -> None:
+@pytest.mark.parametrize("dislike_weight", [-0.75, 0.25, 1.0])
+def test_it_is_the_closed_form_of_likes_and_weighted_dislikes(dislike_weight) -> None:
     data, l2 = data_with_unliked_items(), 10.0
-    signed = data.train_likes.toarray().astype(np.float64) - dislike_weight * data.train_dislikes.toarray()
-    assert (signed < 0).sum() > 20
-    inverse = np.linalg.inv(signed.T @ signed + l2 * np.eye(ITEMS))
+    weighted = data.train_likes.toarray().astype(np.float64) + dislike_weight * data.train_dislikes.toarray()
+    assert (weighted == dislike_weight).sum() > 20
+    inverse = np.linalg.inv(weighted.T @ weighted + l2 * np.eye(ITEMS))
     weights = np.array(
         [[0.0 if i == j else -inverse[i, j] / inverse[j, j] for j in range(ITEMS)] for i in range(ITEMS)]
     )
     users = np.array([0, 29, 4])
     found = Ease.fit(data, l2, dislike_weight)
-    np.testing.assert_allclose(found.score(users), signed[users] @ weights, atol=1e-5)
+    np.testing.assert_allclose(found.score(users), weighted[users] @ weights, atol=1e-5)
     # Items with nothing but dislikes take part, and get scores.
     assert set(UNLIKED) <= set(found.rated.tolist())
 
@@ -88,7 +88,7 @@ def test_dislikes_of_no_weight_are_left_out(seed, l2) -> None:
     users=st.integers(2, 20),
     items=st.integers(3, 20),
     l2=st.sampled_from([0.1, 10.0, 5000.0]),
-    weight=st.sampled_from([0.0, 0.5]),
+    weight=st.sampled_from([0.0, 0.5, -0.5]),
 )
 def test_scores_by_users_are_those_of_the_weights(seed: int, users: int, items: int, l2: float, weight: float) -> None:
     data, everybody = random_dataset(users, items, 0.5, seed), np.arange(users)

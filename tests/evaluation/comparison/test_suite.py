@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from pipeline.artifacts import evaluation as evaluation_artifacts
@@ -24,7 +25,7 @@ from pipeline.evaluation.comparison.suite import (
     table,
 )
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.evaluation.protocols.scores import Scorer
+from pipeline.evaluation.protocols.scores import Scorer, Scores
 from pipeline.evaluation.systems.slices import by_user
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system
 from tests.evaluation.comparison.test_paired import paired_auc_difference, paired_difference
@@ -43,8 +44,9 @@ USERS, ITEMS = 40, 60
 VARIANTS, BASELINES = ["crmman-plus", "crmman"], ["popularity", "item-mean", "ease"]
 NAMES = {
     "ctr": ["auc", "user_auc", "accuracy", "f1"],
-    "impression": ["auc", "user_auc", "mrr", "ndcg@5", "ndcg@10"],
-    "ranking": ["ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10"],
+    "impression": ["auc", "user_auc", "accuracy", "f1", "mrr", "ndcg@5", "ndcg@10"],
+    "reranking": ["ndcg@5", "f1@5"],
+    "ranking": ["ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10", "coverage@10", "gini@10", "novelty@10"],
 }
 DATA = planted_dataset(USERS, ITEMS)
 
@@ -77,6 +79,8 @@ def test_the_nested_figures_have_every_system_protocol_and_metric_in_order(compa
     for protocols in nested.values():
         assert {protocol: list(metrics) for protocol, metrics in protocols.items()} == NAMES
         assert list(protocols) == list(NAMES)
+        bits = protocols["ranking"].pop("novelty@10")
+        assert 0 <= bits <= np.log2(USERS)
         assert all(0 <= value <= 1 for metrics in protocols.values() for value in metrics.values())
 
 
@@ -107,6 +111,28 @@ def test_the_threshold_of_accuracy_and_f1_is_the_best_of_validation_whatever_it_
     assert found["auc"] == 1.0
 
 
+class TwoAnswers:
+    """Judgements that are far above the preferences."""
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        self.scores = scores
+
+    def score(self, users: NDArray[np.int64]) -> Scores:
+        return Scores(self.scores[users], self.scores[users] + 10)
+
+
+def test_impression_has_a_threshold_of_its_own_from_validation() -> None:
+    scores = oracle(DATA, "valid").table + oracle(DATA, "test").table * 0.4
+    found = compared({"mine": Fixed(scores)}, ["mine"]).as_nested()["mine"]["impression"]
+    # On validation .5 parts likes from dislikes without a mistake; on test it calls nothing a like.
+    labels = evaluate_split(Fixed(scores), DATA, "test").scored.impression.labels
+    assert (found["f1"], found["auc"]) == (0.0, 1.0)
+    assert found["accuracy"] == pytest.approx(np.mean(~labels))
+    # By the threshold of `ctr` all of these would be called likes.
+    both = compared({"mine": TwoAnswers(oracle(DATA, "valid").table + oracle(DATA, "test").table)}, ["mine"])
+    assert {both.as_nested()["mine"][protocol]["f1"] for protocol in ("ctr", "impression")} == {1.0}
+
+
 def test_figures_intervals_differences_and_slices_are_their_artifacts(comparison, tmp_path) -> None:
     evaluation_artifacts.METRICS.write(comparison.as_nested(), "small", tmp_path)
     evaluation_artifacts.INTERVALS.write(comparison.intervals(), "small", tmp_path)
@@ -124,7 +150,7 @@ def test_figures_intervals_differences_and_slices_are_their_artifacts(comparison
     assert len(intervals) == len(flat)
     for row in intervals.iter_rows(named=True):
         assert row["value"] == pytest.approx(flat[row["system"], row["protocol"], row["metric"]], abs=1e-6)
-        if row["metric"] == "coverage@10":
+        if row["metric"] in ("coverage@10", "gini@10", "novelty@10"):
             assert row["low"] is None
             assert row["high"] is None
         else:
@@ -187,7 +213,7 @@ def test_each_variant_is_compared_with_each_system_that_is_named_by_what_both_di
         (protocol, metric)
         for protocol, metrics in NAMES.items()
         for metric in metrics
-        if metric not in ("accuracy", "f1", "coverage@10")
+        if metric not in ("accuracy", "f1", "coverage@10", "gini@10", "novelty@10")
     }
 
 
@@ -326,6 +352,9 @@ def test_a_column_without_a_test_has_no_mark_and_the_legend_names_it() -> None:
     assert text.splitlines()[1].split() == ["crmman", "*.9000", "±.055", ".8000"]
     assert text.splitlines()[-1] == "no mark at all in f1, coverage@10: systems are not compared by them"
     assert "no mark" not in table({"crmman": {"ctr": {"auc": 0.9}}}, INTERVALS, NONE)
+    # The zero of a ten is none before the point.
+    text = table({"crmman": {"ranking": {"novelty@10": 10.25}}}, INTERVALS, NONE)
+    assert text.splitlines()[1].split() == ["crmman", "10.2500"]
 
 
 def test_only_differences_over_three_runs_of_both_sides_bear_marks_where_both_are_trained() -> None:

@@ -16,11 +16,17 @@ from tests.repository import ROOT
 
 def test_the_tables_have_each_metric_once_and_mark_those_that_are_tested() -> None:
     assert len({(metric.protocol, metric.name) for metric in METRICS}) == len(METRICS)
-    assert PROTOCOLS == ("ctr", "impression", "ranking")
+    assert PROTOCOLS == ("ctr", "impression", "reranking", "ranking")
     assert names_of("ctr") == ["auc", "user_auc", "accuracy", "f1"]
     assert compared_in("ctr") == ["auc", "user_auc"]
-    assert compared_in("impression") == names_of("impression")
-    assert [name for name in names_of("ranking") if name not in compared_in("ranking")] == ["coverage@10"]
+    assert names_of("impression") == ["auc", "user_auc", "accuracy", "f1", "mrr", "ndcg@5", "ndcg@10"]
+    assert [name for name in names_of("impression") if name not in compared_in("impression")] == ["accuracy", "f1"]
+    assert compared_in("reranking") == names_of("reranking") == ["ndcg@5", "f1@5"]
+    assert [name for name in names_of("ranking") if name not in compared_in("ranking")] == [
+        "coverage@10",
+        "gini@10",
+        "novelty@10",
+    ]
 
 
 def test_validation_has_the_figures_of_the_registry() -> None:

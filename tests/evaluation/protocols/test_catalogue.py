@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from pipeline.evaluation.protocols import catalogue
-from pipeline.evaluation.protocols.catalogue import COUNTED_ITEMS, Catalogue, Places, chance_of_no_first_ten
+from pipeline.evaluation.protocols.catalogue import COUNTED_ITEMS, Catalogue, Places, first_tens
 
 COMPARED = (np.greater, np.equal)
 RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)
@@ -30,9 +30,11 @@ def random_case(
     return scores.astype(np.float32), known, liked, random.integers(parts, size=items)
 
 
-def slow_places(scores: Any, known: Any, liked: Any, parts: Any) -> tuple[list[list[int]], NDArray[np.float64]]:
-    """Above and tied of each like, in the whole and in its part, and the chance of standing in nobody's first ten."""
-    found, missed = [], np.ones(scores.shape[1])
+def slow_places(
+    scores: Any, known: Any, liked: Any, parts: Any
+) -> tuple[list[list[int]], NDArray[np.float64], NDArray[np.float64]]:
+    """Above and tied of each like, in the whole and in its part; the chance of standing in nobody's first ten, and in how many."""
+    found, missed, recommended = [], np.ones(scores.shape[1]), np.zeros(scores.shape[1])
     for cells, has, wants in zip(scores, known, liked, strict=True):
         candidates = np.flatnonzero(~has)
         for like in np.flatnonzero(wants):
@@ -45,8 +47,10 @@ def slow_places(scores: Any, known: Any, liked: Any, parts: Any) -> tuple[list[l
         for item in candidates:
             above = sum(cells[other] > cells[item] for other in candidates)
             tied = sum(cells[other] == cells[item] for other in candidates)
-            missed[item] *= 1 - min(max((10 - above) / tied, 0), 1)
-    return found, missed
+            chance = min(max((10 - above) / tied, 0), 1)
+            missed[item] *= 1 - chance
+            recommended[item] += chance
+    return found, missed, recommended
 
 
 def places_of(scores: Any, known: Any, liked: Any, parts: Any, first: int = 0) -> Places:
@@ -67,7 +71,7 @@ def places_of(scores: Any, known: Any, liked: Any, parts: Any, first: int = 0) -
 )
 def test_places_are_those_of_plain_comparisons(counted_from, seed, users, items, levels, parts, first) -> None:
     scores, known, liked, of_part = random_case(seed, users, items, levels, parts)
-    expected, missed = slow_places(scores, known, liked, of_part)
+    expected, missed, recommended = slow_places(scores, known, liked, of_part)
     before = scores.copy()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue, "COUNTED_ITEMS", counted_from)
@@ -77,6 +81,7 @@ def test_places_are_those_of_plain_comparisons(counted_from, seed, users, items,
     rows = zip(found.above, found.tied, found.part_above, found.part_tied, strict=True)
     assert [list(row) for row in rows] == expected
     np.testing.assert_allclose(found.missed, missed, atol=1e-12)
+    np.testing.assert_allclose(found.recommended, recommended, atol=1e-12)
     np.testing.assert_array_equal(scores, before)
 
 
@@ -100,6 +105,7 @@ def test_scores_that_are_the_same_for_all_need_no_rows_of_their_own(monkeypatch,
     found, expected = places_of(same, known, liked, parts), slow_places(same, known, liked, parts)
     assert found.above.tolist() == [row[0] for row in expected[0]]
     np.testing.assert_allclose(found.missed, expected[1])
+    np.testing.assert_allclose(found.recommended, expected[2])
 
 
 def test_a_large_catalogue_is_counted_and_a_small_one_sorted(monkeypatch) -> None:
@@ -121,7 +127,8 @@ def test_a_large_catalogue_is_counted_and_a_small_one_sorted(monkeypatch) -> Non
 def test_a_constant_score_covers_the_catalogue_like_random_lists() -> None:
     ranking = np.zeros((3, 40), dtype=np.float32)
     ranking[0, :20] = -np.inf
-    missed = chance_of_no_first_ten(ranking)
+    missed, recommended = first_tens(ranking)
+    assert recommended == pytest.approx([2 * 10 / 40] * 20 + [10 / 20 + 2 * 10 / 40] * 20)
     assert missed[:20] == pytest.approx([(1 - 10 / 40) ** 2] * 20)
     assert missed[20:] == pytest.approx([(1 - 10 / 20) * (1 - 10 / 40) ** 2] * 20)
 
@@ -130,5 +137,6 @@ def test_who_has_less_than_ten_candidates_has_them_all_and_nothing_else() -> Non
     ranking = np.full((2, 40), -np.inf, dtype=np.float32)
     ranking[0, :3] = [1.0, 2.0, 2.0]
     ranking[1] = np.arange(40)
-    missed = chance_of_no_first_ten(ranking)
+    missed, recommended = first_tens(ranking)
+    assert recommended.tolist() == [1.0] * 3 + [0.0] * 27 + [1.0] * 10
     assert missed.tolist() == [0.0] * 3 + [1.0] * 27 + [0.0] * 10

@@ -42,6 +42,7 @@ IMPRESSION = {
     "ndcg@5": partial(orders.ndcg, k=5),
     "ndcg@10": partial(orders.ndcg, k=10),
 }
+RERANKING = {"ndcg@5": partial(orders.ndcg, k=5), "f1@5": partial(orders.f1, k=5)}
 both_splits = pytest.mark.parametrize(("split", "earlier"), [("valid", {"train"}), ("test", {"train", "valid"})])
 
 
@@ -86,7 +87,12 @@ class SlowReference:
         }
         shown = {u: self.list_of(u, self.liked[u] | self.disliked[u]) for u in found["impression", "user_auc"]}
         ranked = {u: self.list_of(u, everything - self.known[u]) for u in range(self.users) if self.liked[u]}
-        for protocol, functions, lists in (("impression", IMPRESSION, shown), ("ranking", RANKING, ranked)):
+        own = {u: self.list_of(u, self.liked[u] | self.disliked[u]) for u in range(self.users) if self.liked[u]}
+        for protocol, functions, lists in (
+            ("impression", IMPRESSION, shown),
+            ("reranking", RERANKING, own),
+            ("ranking", RANKING, ranked),
+        ):
             for name, function in functions.items():
                 found[protocol, name] = {user: function(relevance) for user, relevance in lists.items()}
         return found
@@ -155,8 +161,15 @@ def test_users_without_a_test_like_or_without_both_kinds_are_left_out_where_they
     assert {key: found.users.tolist() for key, found in evaluated.per_user.items()} == {
         ("ctr", "user_auc"): [3],
         **{("impression", name): [3] for name in ("user_auc", *IMPRESSION)},
+        **{("reranking", name): [1, 3] for name in RERANKING},
         **{("ranking", name): [1, 3] for name in RANKING},
     }
+
+
+def best_f1(data: Dataset, split: str) -> NDArray[np.float64]:
+    likes, dislikes = (np.bincount(pairs.users, minlength=USERS) for pairs in (data.liked(split), data.disliked(split)))
+    lists = zip(likes[likes > 0], dislikes[likes > 0], strict=True)
+    return np.array([orders.f1([True] * many + [False] * few, 5) for many, few in lists])
 
 
 @both_splits
@@ -191,7 +204,10 @@ def test_a_perfect_oracle_gets_one_everywhere(split) -> None:
     evaluated = evaluate_split(oracle(data, split), data, split)
     assert np.bincount(data.liked(split).users).max() <= 10
     for key, found in evaluated.per_user.items():
-        np.testing.assert_array_equal(found.values, 1.0, err_msg=str(key))
+        if key != ("reranking", "f1@5"):
+            np.testing.assert_array_equal(found.values, 1.0, err_msg=str(key))
+    # Whose likes are not as many as the first five cannot have one there.
+    np.testing.assert_allclose(evaluated.per_user["reranking", "f1@5"].values, best_f1(data, split), rtol=1e-12)
 
 
 def test_an_inverse_oracle_gets_the_worst() -> None:
@@ -292,10 +308,11 @@ def test_candidates_of_ctr_and_ranking_go_by_preference_and_those_of_impression_
     by_first, by_second = (evaluate_split(scorer, data, split) for scorer in (first, second))
     for key, values in values_of(found).items():
         expected, other = (values_of(each)[key] for each in (by_first, by_second))
-        if key[0] == "impression":
+        if key[0] in ("impression", "reranking"):
             expected, other = other, expected
         assert values == expected
-        assert values != other
+        # Where a user has hardly more than five items, any order has the same five first.
+        assert values != other or key == ("reranking", "f1@5")
     np.testing.assert_array_equal(found.scored.ctr.scores, by_first.scored.ctr.scores)
     np.testing.assert_array_equal(found.scored.impression.scores, by_second.scored.impression.scores)
     assert found.scored.coverage == by_first.scored.coverage

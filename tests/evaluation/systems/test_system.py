@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems
+from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scores
@@ -67,7 +68,10 @@ def test_the_tables_hold_what_the_test_split_gives(tmp_path) -> None:
     facts = dict(tables.facts.select("fact", "value").rows())
     assert facts == {
         "ranking coverage@10": tested.scored.coverage,
+        "ranking gini@10": gini(tested.scored, DATA),
+        "ranking novelty@10": novelty(tested.scored, DATA),
         "ctr threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.ctr),
+        "impression threshold": best_threshold(evaluate_split(scorer, DATA, "valid").scored.impression),
     }
 
 
@@ -130,7 +134,8 @@ def test_the_test_split_has_no_part_in_the_threshold() -> None:
         evaluate_system("mine", TwoAnswers(), dataset(part, drawn, USERS, ITEMS))
         for part in (rows, poisoned(rows, {"test"}))
     )
-    threshold = pl.col("fact") == "ctr threshold"
+    threshold = pl.col("fact").str.ends_with(" threshold")
+    assert len(clean.facts.filter(threshold)) == 2
     assert clean.facts.filter(threshold).equals(other.facts.filter(threshold))
     assert not clean.per_user.equals(other.per_user)
 
@@ -161,7 +166,8 @@ def test_a_split_without_dislikes_or_without_unrated_items_lacks_their_figures_a
     drawn = unrated_rows(rows, USERS, ITEMS, 0) if without == "dislikes" else []
     data = dataset(rows, drawn, USERS, ITEMS)
     tables = stored(evaluate_system("mine", TwoAnswers(), data), tmp_path)
-    expected = {"dislikes": {"ctr", "ranking"}, "unrated items": {"impression", "ranking"}, "both": {"ranking"}}[
+    of_dislikes = {"impression", "reranking"}
+    expected = {"dislikes": {"ctr", "ranking"}, "unrated items": {*of_dislikes, "ranking"}, "both": {"ranking"}}[
         without
     ]
     assert set(tables.per_user["protocol"]) == expected

@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.artifacts.kinds import Artifact, only
-from pipeline.common.config import Config, changed, look_up, read_yaml, validated
+from pipeline.common.ablation import file_of, read_all, validated_in_files, written_out
+from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError
-from pipeline.parameters.ablation import written_out
 from stages import PARAMS, USER_MISTAKE
 
 TIMINGS = Path(".timings")
@@ -81,11 +81,10 @@ class Settings:
         structure: str | None = None,
         group: str = "variants",
     ) -> None:
-        self._values = read_yaml(path)
-        self._where = str(path)
-        look_up(self._values, ("datasets", dataset), self._where)
+        self._values, self._path = read_all(path), path
+        self._look_up("datasets", dataset)
         if structure is not None:
-            look_up(self._values, ("structures", structure), self._where)
+            self._look_up("structures", structure)
         self._stage, self._dataset, self._reads, self._structure = stage.name, dataset, stage.settings, structure
         self.group = group
 
@@ -98,16 +97,16 @@ class Settings:
     def stage(self, model: type[ConfigT]) -> ConfigT:
         """The stage's own section, with what the data set changes in it, and then the way to make structural vectors."""
         section = self._reads.section or self._stage
-        changes = look_up(self._values, ("datasets", self._dataset, section), self._where)
+        changes = self._look_up("datasets", self._dataset, section)
         of_structure = self._values["structures"][self._structure].get(section) if self._structure else None
         return self._section((section,), model, self._reads.stage, changes, of_structure)
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
         """Settings of a variant or an ablation, with what the data set changes in them."""
-        changes = look_up(self._values, ("datasets", self._dataset, "train_users"), self._where)
+        changes = self._look_up("datasets", self._dataset, "train_users")
         ablations = self._values.get("ablations")
         if isinstance(ablations, Mapping) and name in ablations:
-            settings = changed(written_out(self._values, name, f"{self._where}: "), changes)
+            settings = changed(written_out(self._values, name, self._where("ablations")), changes)
             return self._checked(("ablations", name), settings, model, self._reads.variant)
         return self._section(("variants", name), model, self._reads.variant, changes)
 
@@ -121,7 +120,7 @@ class Settings:
         declared: type[Config] | None,
         *changes: Mapping[str, Any] | None,
     ) -> ConfigT:
-        values = reduce(changed, changes, look_up(self._values, keys, self._where))
+        values = reduce(changed, changes, self._look_up(*keys))
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
             {name: values[name] for name in model.model_fields if name in values}
@@ -134,15 +133,26 @@ class Settings:
         self, keys: tuple[str, ...], values: Any, model: type[ConfigT], declared: type[Config] | None
     ) -> ConfigT:
         assert model is declared, f"stage {self._stage} reads {model.__name__} without declaring it"
-        return validated(model, values, f"{self._where}: {''.join(f'{key}.' for key in keys)}")
+        if not keys:
+            return validated_in_files(model, values, self._path)
+        return validated(model, values, self._where(keys[0]) + "".join(f"{key}." for key in keys))
+
+    def _look_up(self, *keys: str) -> Any:
+        return look_up(self._values, keys, str(file_of(keys[0], self._path)) if keys else "")
+
+    def _where(self, section: str) -> str:
+        """What goes before a section's keys in an error."""
+        return f"{file_of(section, self._path)}: "
 
 
 DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]
-VariantOption = Annotated[str, typer.Option(help="A key of `variants` or `ablations` in params.yaml.")]
+VariantOption = Annotated[
+    str, typer.Option(help="A key of `variants` in params.yaml, or of `ablations` in ablations/params.yaml.")
+]
 BaselineOption = Annotated[str, typer.Option(help="A baseline, by its key in `baselines` of params.yaml.")]
 GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
 StructureOption = Annotated[
-    str | None, typer.Option(help="A key of `structures` in params.yaml: make structural vectors its way.")
+    str | None, typer.Option(help="A key of `structures` in ablations/params.yaml: make structural vectors its way.")
 ]
 
 
