@@ -64,6 +64,25 @@ def judge_loss(
     return total
 
 
+def drawn_judge_loss(
+    scores: torch.Tensor, likes: Histories, liked: torch.Tensor, log_weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`judge_loss` where nothing is disliked: each like against one item drawn evenly from all that the user does not like, summed.
+
+    The expectation over the draw is taken, in place of a draw.
+
+    Args:
+        scores: (users, M).
+        likes: targets.
+        liked: (users, M), True at every like of the user.
+        log_weights: as of `loss_over_catalogue`.
+    """
+    weights = torch.ones_like(scores[0]) if log_weights is None else log_weights.exp()
+    each = weights * ~liked
+    against = (each * softplus(scores)).sum(dim=1) / each.sum(dim=1).clamp(min=1e-12)
+    return (softplus(-scores[likes.user, likes.items]) + against[likes.user]).sum()
+
+
 def alignment_loss(one: torch.Tensor, other: torch.Tensor, temperature: float) -> torch.Tensor:
     """InfoNCE in both directions between two vectors of the same items: an item's own pair against all others' (mean).
 

@@ -65,7 +65,8 @@ class Model:
                 f"users/model: tensor items: found {vectors.shape[0]} rows, expected {items}; run `dvc repro`"
             )
         # Where biases started is as good as anything: those that were learned are read. It would take the whole training split.
-        biases = Biases({head: torch.zeros(items) for head in config.heads}, 0.5) if config.biases else None
+        like_rate = 0.5 if "scorer.leniency_weight" in arrays else None
+        biases = Biases({head: torch.zeros(items) for head in config.heads}, like_rate) if config.biases else None
         knowledge = knowledge_from(arrays, items) if config.terms else None
         scorer = _scorer(config, vectors.shape[1], items, biases, knowledge)
         weights = {
@@ -146,8 +147,10 @@ def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
         found: NDArray[np.float64] = values - values.mean()
         return found
 
-    starts = {head: start if head == "judge" else centred(start) for head, start in starts.items()}
-    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, overall)
+    starts = {head: start if head == "judge" and dislikes.any() else centred(start) for head, start in starts.items()}
+    # Where nothing is disliked a rate says how many likes a user has, and nothing of how readily they like.
+    like_rate = overall if dislikes.any() else None
+    return Biases({head: torch.tensor(starts[head], dtype=torch.float32) for head in heads}, like_rate)
 
 
 def build_count_biases(data: Dataset, heads: Sequence[str], knowledge: Knowledge) -> CountBiases:
@@ -170,7 +173,8 @@ def biases_by_counts(
     ratings = likes + dislikes
     rate = (likes + RATE_DAMPING * overall) / (ratings + RATE_DAMPING)
     liked = np.log(likes + 1)
-    return {"click": liked, "like": liked, "meet": np.log(ratings + 1), "judge": np.log(rate / (1 - rate))}
+    judged = np.log(rate / (1 - rate)) if dislikes.any() else liked
+    return {"click": liked, "like": liked, "meet": np.log(ratings + 1), "judge": judged}
 
 
 def _like_rate(likes: NDArray[np.float64], dislikes: NDArray[np.float64]) -> float:

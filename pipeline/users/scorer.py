@@ -38,11 +38,11 @@ class Biases(NamedTuple):
     """
     Attributes:
         items: where each head's item biases start, head to (M,).
-        like_rate: share of likes among all ratings, between 0 and 1.
+        like_rate: share of likes among all ratings, between 0 and 1; None where nothing is disliked, for a model without leniency.
     """
 
     items: dict[str, torch.Tensor]
-    like_rate: float
+    like_rate: float | None
 
 
 class TwoViews(nn.Module):
@@ -93,7 +93,7 @@ class TwoViews(nn.Module):
             assert knowledge is not None
             for name in names:
                 self.terms[name] = nn.ModuleDict({term: TERMS[term](heads, name, knowledge) for term in terms})
-        if biases and "judge" in heads:
+        if biases and biases.like_rate is not None and "judge" in heads:
             self.register_buffer("like_rate", torch.tensor(biases.like_rate))
             self.leniency_weight = nn.Parameter(torch.tensor(1.0))
 
@@ -172,7 +172,7 @@ class TwoViews(nn.Module):
             likes: how many, (users,); dislikes likewise.
 
         Returns:
-            (users,), to be added to `judge`; None for a model without biases.
+            (users,), to be added to `judge`; None for a model without biases, or of data in which nothing is disliked.
         """
         if not hasattr(self, "leniency_weight"):
             return None

@@ -158,8 +158,13 @@ class VariantConfig(Config):
         return bool(self.terms) or self.count_biases
 
     def without_dislikes(self) -> VariantConfig:
-        """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet` and `judge`."""
-        heads = self.heads if self.heads == ["click"] else ["like"]
+        """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet`.
+
+        `judge` stays where it is asked: it tells likes from items drawn of all that the user did not rate.
+        """
+        if self.heads == ["click"]:
+            return self.model_copy(update={"views": "likes"})
+        heads = ["like", "judge"] if "judge" in self.heads else ["like"]
         return self.model_copy(update={"views": "likes", "heads": heads})
 
     def check_widths(self, structural: int) -> None:

@@ -21,7 +21,7 @@ from pipeline.users.count_biases import CountBiases
 from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.knowledge import knowledge_arrays
-from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model, build_count_biases, build_scorer
 from pipeline.users.negatives import sample_negatives
@@ -271,7 +271,10 @@ class UserTrainer:
         if "meet" in config.heads and targets:
             met = merged(liked_targets, disliked_targets)
             losses.append(loss_over_catalogue(scores["meet"], met, liked | disliked, log_weights) / targets)
-        if "judge" in config.heads and targets:
+        if "judge" in config.heads and len(liked_targets.items) and not self.data.train_dislikes.nnz:
+            loss = drawn_judge_loss(scores["judge"], liked_targets, liked, log_weights)
+            losses.append(loss / len(liked_targets.items))
+        elif "judge" in config.heads and targets:
             loss = judge_loss(scores["judge"], liked_targets, disliked_targets, self._leniency_without_one(users))
             losses.append(loss / targets)
         if not losses:
