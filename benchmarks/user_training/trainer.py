@@ -35,7 +35,7 @@ def trainer(variant: str, every: int = 1, changes: Mapping[str, Any] | None = No
     items, users = (len(table.read(DATASET)) for table in (ITEMS, USERS))
     interactions, candidates = (table.read(DATASET) for table in (INTERACTIONS, UNRATED_CANDIDATES))
     data = of_users(np.arange(0, users, every), interactions, candidates, items)
-    return UserTrainer(read_inputs(DATASET, config, items), data, config, settings["seed"])
+    return UserTrainer(read_inputs(DATASET, config, data), data, config, settings["seed"])
 
 
 def blind(variant: str) -> dict[str, int]:

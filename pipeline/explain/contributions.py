@@ -93,6 +93,8 @@ class Explainer(HeadSum):
                 pairs = chunk.items.unsqueeze(1) * len(self.model.items) + asked.unsqueeze(2)
                 weights = together[name].take(pairs) * chunk.present.unsqueeze(1)
                 found = found.add_(weights, alpha=co_rating_share(self.model, name))
+            for term in self.model.scorer.terms_of(name):
+                found = found + term.contributions(chunk, asked, self.shares)
             yield chunk, found
 
     def contributions(self, weighed: Weighed, candidates: NDArray[np.integer]) -> list[Contributions]:

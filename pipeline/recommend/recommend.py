@@ -37,7 +37,7 @@ class Recommended(NamedTuple):
         items: indices, best first, items of equal score in their own order; `NO_ITEM` after the last, (users, top).
         scores: by `preference`, (users, top).
         contributions: to these scores.
-        vectors: users as vectors whose inner products with the items' are the scores but for biases and EASE's weights,
+        vectors: users as vectors whose inner products with the items' are the scores but for biases, EASE's weights and terms,
             (users, width); None where candidates weigh histories themselves.
     """
 
@@ -156,6 +156,9 @@ class _Best:
             if name in together:
                 added = add_up(history.of(first, last), together[name])
                 scores.add_(added, alpha=co_rating_share(self._model, name))
+            for term in self._model.scorer.terms_of(name):
+                for head, added in term.scores(history.of(first, last)).items():
+                    scores.add_(added, alpha=self.explainer.shares.get(head, 0.0))
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found
 

@@ -46,6 +46,8 @@ def why_not(model: Model) -> str:
     """Why a model cannot run in a page; empty where it can."""
     if not all(view.is_sum for view in model.scorer.each_view().values()):
         return "its views use attention"
+    if len(model.scorer.terms):
+        return "its views have terms"
     count, width = model.items.shape
     squared = count**2 if model.co_rating is not None else 0
     numbers = count * (width + 1) + len(model.scorer.views) * (width**2 + squared)

@@ -37,6 +37,8 @@ def why_no_vectors(model: Model) -> str | None:
             "no vectors: co_rating_l2 gives every pair of items a weight of its own, "
             "so that no user vector and item vector narrower than the catalogue have the score as their inner product"
         )
+    if len(model.scorer.terms):
+        return "no vectors: terms give every pair of items a weight of its own"
     reasons = [view.why_no_vectors for view in model.scorer.each_view().values() if view.why_no_vectors]
     return f"no vectors: {reasons[0]}" if reasons else None
 
@@ -71,12 +73,13 @@ class HeadSum:
 
     Attributes:
         model: whose heads they are.
+        shares: as given.
         bias: what item biases add to it, (M,).
         views: by name, as this sum reads them.
     """
 
     def __init__(self, model: Model, shares: Mapping[str, float]) -> None:
-        self.model = model
+        self.model, self.shares = model, dict(shares)
         with torch.inference_mode():
             self.bias = item_bias(model, shares)
             self.views = {
@@ -92,7 +95,7 @@ class HeadSum:
         return Weighed(likes, dislikes, by_view)
 
     def users(self, weighed: Weighed) -> torch.Tensor | None:
-        """The u' whose u' · r_c + b_c is the sum but for EASE's weights, (people, width); None where each candidate has its own."""
+        """The u' whose u' · r_c + b_c is the sum but for EASE's weights and terms, (people, width); None where each candidate has its own."""
         total = self.model.items.new_zeros(len(weighed.likes.lengths), self.model.items.shape[1])
         for name, of_view in weighed.by_view.items():
             users = self.views[name].users(*of_view)

@@ -17,6 +17,7 @@ from pipeline.users.views.view import sizes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pipeline.users.histories import Chunk
     from pipeline.users.knowledge import Knowledge
 
 # Like those of the views: a history of n items counts as sqrt(n) of them, until training says otherwise.
@@ -93,6 +94,24 @@ class PairTerm(nn.Module, ABC):
                 scores = scores.index_put((history.user, history.items), cells)
             found[head] = scores
         return found
+
+    def contributions(self, chunk: Chunk, candidates: torch.Tensor, shares: Mapping[str, float]) -> torch.Tensor:
+        """What each entry of a chunk of histories adds to a sum of heads.
+
+        Args:
+            candidates: items of each user of the chunk, (chunk, candidates).
+            shares: head to its share in the sum.
+
+        Returns:
+            (chunk, candidates, length), zero at padding.
+        """
+        entries = chunk.present.unsqueeze(1).expand(-1, candidates.shape[1], -1)
+        items = chunk.items.unsqueeze(1).expand_as(entries)[entries]
+        asked = candidates.unsqueeze(2).expand_as(entries)[entries]
+        found = self.exponent.new_zeros(entries.shape)
+        told = self.pairs(items.cpu().numpy(), asked.cpu().numpy(), shares)
+        found[entries] = torch.from_numpy(told).to(found)
+        return found * self.share(chunk.present.sum(dim=1).to(found.dtype))[:, None, None]
 
     def share(self, count: torch.Tensor) -> torch.Tensor:
         """n^(gamma - 1); 0 for an empty history."""
