@@ -46,7 +46,7 @@ from tests.stages.workspace import (
     planted_tables,
 )
 
-BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity"]
+BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity", "trees"]
 
 
 def every_artifact() -> list[Artifact]:
