@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.in_process import run_module
 from tests.repository import ROOT
+from tests.stages_here import with_stages_here
 
 TRACKED = (
     "pipeline",
@@ -66,11 +67,22 @@ class Clone:
         assert result.code == 0, result.err
         return result.out
 
-    def run(self, *command: str, code: int = 0) -> str:
-        """What a command prints, errors included, in the clone."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    def run(self, *command: str, code: int = 0, stages_here: bool = False) -> str:
+        """What a command prints, errors included, in the clone.
+
+        Args:
+            stages_here: what it starts as `./stage` runs in the tests' own process.
+        """
+        if stages_here:
+            return with_stages_here(lambda first: self._run(command, code, (first,)))
+        return self._run(command, code)
+
+    def _run(self, command: tuple[str, ...], code: int, first: tuple[Path, ...] = ()) -> str:
+        path = os.pathsep.join(map(str, (*first, Path(sys.executable).parent, os.environ["PATH"])))
         environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "true"}
         environment.pop("PYTHONPATH", None)
+        # Else each process of a stage would compile the clone's modules anew.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         result = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=600
         )

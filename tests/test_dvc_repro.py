@@ -1,6 +1,7 @@
 """The whole pipeline through real `dvc repro`, on a small slice of MovieLens-100K with its real knowledge graph.
 
-A call of DVC takes seconds, so that tests share one clone and go through it in the order in which they stand here.
+A call of DVC takes seconds, so that tests share one clone and go through it in the order in which they stand here. Each stage runs
+once as a process of its own; later, and for a second variant, DVC's stages run in the tests' process (`tests.stages_here`).
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ class Project(Clone):
     def params(self) -> AbstractContextManager[dict[str, Any]]:
         return edited(self.folder)
 
-    def repro(self, *arguments: str, code: int = 0) -> tuple[set[str], str]:
+    def repro(self, *arguments: str, code: int = 0, stages_here: bool = True) -> tuple[set[str], str]:
         """Run `dvc repro`: the stages that really ran (of a matrix with the variant), and all that was printed."""
-        output = self.run("dvc", "repro", *arguments, code=code)
+        output = self.run("dvc", "repro", *arguments, code=code, stages_here=stages_here)
         ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
         return {name.replace("@slice", "").replace("ablations/dvc.yaml:", "ablations:") for name in ran}, output
 
@@ -86,15 +87,15 @@ class Project(Clone):
 
 @pytest.fixture(scope="module")
 def tables(recbole_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ratings of 100 real users, the films that at least 8 of them rated, and all triples about these films."""
+    """The ratings of 60 real users, the films that at least 12 of them rated, and all triples about these films."""
     folder = tmp_path_factory.mktemp("slice")
     inside = "recbole/dataset_example/ml-100k/ml-100k"
     with zipfile.ZipFile(recbole_wheel) as wheel:
         raw = {
             end: atomic_table(wheel.read(f"{inside}{end}"), f"ml-100k{end}").frame for end in (".inter", ".item", ".kg")
         }
-    ratings = raw[".inter"].filter(pl.col("user_id").cast(pl.Int32) <= 100)
-    ratings = ratings.filter(pl.len().over("item_id") >= 8)
+    ratings = raw[".inter"].filter(pl.col("user_id").cast(pl.Int32) <= 60)
+    ratings = ratings.filter(pl.len().over("item_id") >= 12)
     films = ratings["item_id"].unique().to_list()
     links = pl.read_csv(ROOT / "pipeline/data/sources/ml_100k_item_entities.csv", infer_schema=False)
     links = links.filter(pl.col("item_id").is_in(films))
@@ -120,13 +121,16 @@ def without_dvc(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Proje
 
 @pytest.fixture(scope="module")
 def first_run(without_dvc: Project, tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """One variant's training with what it needs, and then the rest."""
+    """One variant's training with what it needs, all of the other's, and then the rest."""
     project = Project(tmp_path_factory.mktemp("first"), tables)
-    ran, _ = project.repro("train_users@slice-crmman-plus")
+    ran, _ = project.repro("train_users@slice-crmman-plus", stages_here=False)
     needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
     assert ran == {"validate", *needed, "train_users-crmman-plus"}
-    ran, _ = project.repro()
-    assert ran == {*OF_VARIANTS, *OF_BASELINES, "compare", "report"} - {"train_users-crmman-plus"}
+    of_other = {f"{stage}-crmman" for stage in ("train_users", "evaluate", "recommend")}
+    ran, _ = project.repro("evaluate@slice-crmman", "recommend@slice-crmman")
+    assert ran == of_other
+    ran, _ = project.repro(stages_here=False)
+    assert ran == {*OF_VARIANTS, *OF_BASELINES, "compare", "report"} - of_other - {"train_users-crmman-plus"}
     project.commit()
     return project
 
