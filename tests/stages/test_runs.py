@@ -270,7 +270,7 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
 
 def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:
     for protocols in metrics.values():
-        assert list(protocols) == ["ctr", "impression", "ranking"]
+        assert list(protocols) == ["ctr", "impression", "reranking", "ranking"]
         for value in (value for figures in protocols.values() for value in figures.values()):
             assert f"{value:.4f}".replace("0.", ".", 1) in out
 
