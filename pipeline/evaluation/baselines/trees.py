@@ -11,7 +11,7 @@ the other features tell which item it is, and its likes would be one fewer where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
@@ -28,6 +28,7 @@ from pipeline.evaluation.protocols.scores import Scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 # Rounds in which what was drawn, and is rated, is drawn again.
 ROUNDS = 20
@@ -53,15 +54,18 @@ class Trees:
         """
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        features = _Features.of(data, seed)
+        fold = stream(seed, "trees folds").permutation(data.users) % FOLDS
+        drawn = [unrated_pairs(data, negatives, stream(seed, "trees unrated"))]
+        if data.train_dislikes.nnz:
+            drawn.append(disliked_pairs(data, stream(seed, "trees disliked")))
         trees = HistGradientBoostingClassifier(
             max_iter=iterations, max_leaf_nodes=leaves, learning_rate=learning_rate, early_stopping=False
         )
-        unrated = unrated_pairs(data, negatives, stream(seed, "trees unrated"))
-        preference = Forest(trees.fit(*features.learned_from(*unrated)))
-        disliked = disliked_pairs(data, stream(seed, "trees disliked"))
-        judgement = Forest(trees.fit(*features.learned_from(*disliked))) if len(disliked[0]) else None
-        return cls(features.whole, preference, judgement)
+        fitted = [Forest(trees.fit(*each)) if len(each[1]) else None for each in learned_from(data, fold, drawn)]
+        preference, judgement = fitted[0], fitted[-1] if len(fitted) > 1 else None
+        assert preference is not None, "a user with a like did not rate every item"
+        features = PairFeatures(*overlap_and_histories(data), np.ones(data.users, dtype=bool))
+        return cls(features, preference, judgement)
 
     def score(self, users: NDArray[np.int64]) -> Scores:
         preference = np.empty((len(users), self.features.overlap.shape[0]), dtype=np.float32)
@@ -178,39 +182,38 @@ def _some(pairs: Pairs, random: np.random.Generator) -> Pairs:
     return Pairs(pairs.users[kept], pairs.items[kept])
 
 
-class _Features:
-    """Features of all users, and of each fold by the users of the others."""
+def learned_from(
+    data: Dataset, fold: NDArray[np.int64], drawn: Sequence[Triples]
+) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """Features and labels of likes and of what was drawn for them, side by side, each by the counts of the other folds' users.
 
-    def __init__(self, data: Dataset, fold: NDArray[np.int64]) -> None:
-        histories = [data.train_likes.astype(np.float64)]
-        if data.train_dislikes.nnz:
-            histories.append(data.train_dislikes.astype(np.float64))
-        assert data.entities is not None, "trees read the graph"
-        overlap = overlaps(data.entities)
-        self.fold = fold
-        self.whole = PairFeatures(overlap, tuple(histories), np.ones(data.users, dtype=bool))
-        self.without = [PairFeatures(overlap, tuple(histories), fold != number) for number in range(FOLDS)]
-
-    @classmethod
-    def of(cls, data: Dataset, seed: int) -> _Features:
-        return cls(data, stream(seed, "trees folds").permutation(data.users) % FOLDS)
-
-    def learned_from(
-        self, users: NDArray[np.int64], likes: NDArray[np.int64], others: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        found, labels = [], []
-        for number, features in enumerate(self.without):
-            mine = self.fold[users] == number
-            # A like and what it is told from, side by side.
-            user, like, other = (np.repeat(values[mine], 2) for values in (users, likes, others))
+    Args:
+        fold: of each user, (users,).
+        drawn: lists of users, likes and others; the folds' counts, which are large, are made once for all of them.
+    """
+    overlap, histories = overlap_and_histories(data)
+    found: list[list[NDArray[np.float32]]] = [[] for _ in drawn]
+    labels: list[list[NDArray[np.bool_]]] = [[] for _ in drawn]
+    for number in range(FOLDS):
+        features = PairFeatures(overlap, histories, fold != number)
+        for place, triples in enumerate(drawn):
+            mine = fold[triples[0]] == number
+            user, like, other = (np.repeat(values[mine], 2) for values in triples)
             label = np.tile([True, False], mine.sum())
             without = [like]
-            if len(features.histories) > 1:
-                disliked = np.asarray(features.histories[1][user, other]).ravel() > 0
+            if len(histories) > 1:
+                disliked = np.asarray(histories[1][user, other]).ravel() > 0
                 without.append(np.where(disliked, other, -1))
-            found.append(features.of_pairs(user, np.where(label, like, other), tuple(without)))
-            labels.append(label)
-        return np.concatenate(found), np.concatenate(labels)
+            found[place].append(features.of_pairs(user, np.where(label, like, other), tuple(without)))
+            labels[place].append(label)
+    return [(np.concatenate(rows), np.concatenate(label)) for rows, label in zip(found, labels, strict=True)]
+
+
+def overlap_and_histories(data: Dataset) -> tuple[csr_matrix, tuple[csr_matrix, ...]]:
+    """What features are made of: overlaps of the items, likes and, where there are any, dislikes."""
+    assert data.entities is not None, "trees read the graph"
+    given = [data.train_likes, data.train_dislikes] if data.train_dislikes.nnz else [data.train_likes]
+    return overlaps(data.entities), tuple(matrix.astype(np.float64) for matrix in given)
 
 
 class TreesGrid(Grid):

@@ -11,7 +11,7 @@ from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines import pair_features, trees
 from pipeline.evaluation.baselines.pair_features import PairFeatures, overlaps
-from pipeline.evaluation.baselines.trees import Forest, Trees, TreesGrid, disliked_pairs, unrated_pairs
+from pipeline.evaluation.baselines.trees import Forest, Trees, TreesGrid, disliked_pairs, learned_from, unrated_pairs
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from tests.evaluation.worlds import dataset, planted_dataset, random_dataset, random_rows, unrated_rows, without_ties
 
@@ -117,7 +117,7 @@ def test_features_are_those_of_the_definition(data: Dataset, counted: Array) -> 
 def test_trees_learn_from_counts_of_other_users_and_histories_without_what_is_asked_for() -> None:
     data, fold = world(), np.arange(USERS) % trees.FOLDS
     users, likes, others = disliked_pairs(data, stream(0, "test"))
-    found, labels = trees._Features(data, fold).learned_from(users, likes, others)
+    _, (found, labels) = learned_from(data, fold, [unrated_pairs(data, 1, stream(0, "test")), (users, likes, others)])
     dense = [matrix.toarray().astype(np.float64) for matrix in (data.train_likes, data.train_dislikes)]
     overlap = slow_overlaps(some_entities().toarray())
     expected, kinds = [], []
@@ -134,7 +134,7 @@ def test_trees_learn_from_counts_of_other_users_and_histories_without_what_is_as
 def test_an_unrated_item_is_taken_out_of_no_history() -> None:
     data, fold = world(), np.arange(USERS) % trees.FOLDS
     users, likes, others = unrated_pairs(data, 2, stream(0, "test"))
-    found, _ = trees._Features(data, fold).learned_from(users, likes, others)
+    found, _ = learned_from(data, fold, [(users, likes, others)])[0]
     dense = [matrix.toarray().astype(np.float64) for matrix in (data.train_likes, data.train_dislikes)]
     overlap = slow_overlaps(some_entities().toarray())
     first = np.flatnonzero(fold[users] == 0)
