@@ -277,9 +277,9 @@ def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], 
 
 def test_a_baseline_that_is_left_out_says_so_and_is_not_compared(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1))
+    copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1, max_pairs=1))
     result = copy.run("evaluate_baselines.ease")
-    why = "rated items, more than max_items 1"
+    why = "pairs of items that a user rated, more than max_pairs 1"
     assert re.search(rf"ease is left out: \d+ {why}", result.out)
     assert why in evaluation_artifacts.LEFT_OUT.of(variant="ease").read(KEY, copy.root)[0]
     result = copy.run("compare")

@@ -31,7 +31,13 @@ SETTINGS: dict[str, Any] = {
     "popularity": {},
     "item-mean": {"damping": [0.0, 30.0]},
     "item-knn": {"neighbours": [1, 3, 20], "dislike_weight": [0.0]},
-    "ease": {"l2": [0.5, 20.0, 5000.0], "dislike_weight": [0.5, -0.5, 0.0], "max_items": 100},
+    "ease": {
+        "l2": [0.5, 20.0, 5000.0],
+        "dislike_weight": [0.5, -0.5, 0.0],
+        "max_items": 100,
+        "neighbours": 5,
+        "max_pairs": 1000,
+    },
     "als": {
         "factors": [1, 3],
         "regularization": [0.1, 5.0],
@@ -172,19 +178,31 @@ def test_fits_do_not_see_validation_or_test() -> None:
             np.testing.assert_array_equal(one, two, err_msg=system + setting)
 
 
-def test_ease_is_left_out_beyond_its_number_of_rated_items() -> None:
-    rows = [
-        row | {"like": False, "rating": 1.0} if row["item"] < 5 else row for row in random_rows(USERS, ITEMS, 0.5, 0)
-    ]
-    data = dataset(rows, [], USERS, ITEMS)
-    assert (data.train_likes.getnnz(axis=0) > 0).sum() == ITEMS - 5
+def test_ease_is_left_out_beyond_its_number_of_pairs_where_there_are_many_items() -> None:
+    data = dataset(random_rows(USERS, ITEMS, 0.5, 0), [], USERS, ITEMS)
+    rated = (data.train_likes + data.train_dislikes).toarray() > 0
+    assert rated.any(axis=0).sum() == ITEMS
+    pairs = sum(int(row.sum()) ** 2 for row in rated)
 
-    def why(name: str, most: int) -> str | None:
-        return config({"ease": {"max_items": most}}).grid(name).left_out(data)
+    def why(name: str, items: int, most: int) -> str | None:
+        return config({"ease": {"max_items": items, "max_pairs": most}}).grid(name).left_out(data)
 
-    assert why("ease", ITEMS) is None
-    assert why("ease", ITEMS - 1) == "30 rated items, more than max_items 29"
-    assert all(why(name, 1) is None for name in GRIDS if name != "ease")
+    assert why("ease", ITEMS, 1) is None
+    assert why("ease", ITEMS - 1, pairs) is None
+    assert why("ease", ITEMS - 1, pairs - 1) == (
+        f"{pairs} pairs of items that a user rated, more than max_pairs {pairs - 1}"
+    )
+    assert all(why(name, 1, 1) is None for name in GRIDS if name != "ease")
+
+
+def test_beyond_its_number_of_items_ease_has_weights_of_neighbours() -> None:
+    data, users = random_dataset(USERS, ITEMS, 0.6), np.arange(USERS)
+    grids = {most: config({"ease": {"max_items": most}}).grid("ease").settings(0, 1) for most in (ITEMS, ITEMS - 1)}
+    name = "l2 20, dislike weight 0.5"
+    whole, few = (grids[most][name](data).score(users) for most in (ITEMS, ITEMS - 1))
+    np.testing.assert_array_equal(whole, fit_ease(data, 20.0, 0.5).score(users))
+    np.testing.assert_array_equal(few, fit_ease(data, 20.0, 0.5, ITEMS - 1, 5).score(users))
+    assert not np.allclose(whole, few)
 
 
 def test_without_a_dislike_in_training_one_weight_of_dislikes_is_tried() -> None:
@@ -232,6 +250,7 @@ def test_a_figure_that_validation_does_not_have_is_replaced_by_that_of_the_setti
         ("biased-mf", "regularization", [0.0], r"regularization\.0: found 0\.0"),
         ("biased-mf", "iterations", 0, r"iterations: found 0"),
         ("ease", "max_items", 0, r"max_items: found 0"),
+        ("ease", "neighbours", 0, r"neighbours: found 0"),
         ("popularity", "max_items", 1, r"max_items: found an unknown key"),
     ],
 )
