@@ -102,8 +102,8 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
         TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
         structural.read(dataset)["vectors"] if "structure" in needs else None,
         incidence_of(NEIGHBOURS.read(dataset), data.items) if "entities" in needs else None,
-        knowledge,
         gat_inputs(dataset, config) if config.finetune_gat else None,
+        knowledge,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, USERS
+from pipeline.artifacts.data import INTERACTIONS, SAMPLED_ZEROS, USERS
 from pipeline.artifacts.evaluation import METRICS, PAIRS
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.artifacts.users import MODEL
@@ -69,8 +69,7 @@ def test_every_stage_runs_and_says_what_became_of_the_zeros(ran: tuple[Workspace
     assert f"{drawn} zeros were drawn and are no dislikes (feedback: sampled): {kept} of" in results["prepare"].out
     assert len(SAMPLED_ZEROS.read(KEY, workspace.root)) == kept
     assert INTERACTIONS.read(KEY, workspace.root)["like"].all()
-    items = len(ITEMS.read(KEY, workspace.root))
-    found = f"for {items} items and 0 dislikes in training: views likes in place of both"
+    found = f"for {ITEMS} items and 0 dislikes in training: views likes in place of both"
     said = f"crmman-plus: {found}, heads like + judge in place of meet + judge\n"
     assert said in results["train_users.crmman-plus"].out
     assert f"crmman: {found}\n" in results["train_users.crmman"].out
