@@ -41,7 +41,7 @@ def test_what_is_not_said_is_the_method_as_written() -> None:
 def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str) -> None:
     asked = validated(VariantConfig, VARIANTS[name], "")
     found = asked.without_dislikes().model_dump()
-    heads = ["click"] if asked.heads == ["click"] else ["like"]
+    heads = ["click"] if asked.heads == ["click"] else ["like", "judge"] if "judge" in asked.heads else ["like"]
     assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
     # What is stored with a model is read back.
     assert validated(VariantConfig, found, "").without_dislikes().model_dump() == found
@@ -87,6 +87,17 @@ def test_settings_stored_before_a_field_came_are_read_with_its_default(later: st
             {"negatives": "mixed", "catalogue_sample": 100},
             "catalogue_sample: found 100 with negatives mixed, expected 0: only all is sampled",
         ),
+        (
+            METHOD,
+            {"terms": ["overlap", "together", "overlap"]},
+            "terms: found ['overlap', 'together', 'overlap'], expected each at most once",
+        ),
+        (
+            METHOD,
+            {"targets": "left_out"},
+            "targets: found left_out without history_dropout, which leaves something out; expected all",
+        ),
+        (METHOD, {"count_biases": True}, "count_biases: found true without biases, expected biases: true"),
         (
             METHOD,
             {"validate_every": 11},
@@ -174,6 +185,8 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"max_history": 1},
         {"epochs": 0},
         {"co_rating_l2": -1.0},
+        {"terms": ["genre"]},
+        {"targets": "some"},
         {"unknown": 1},
     ],
     ids=lambda changes: "-".join(changes),

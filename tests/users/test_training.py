@@ -109,7 +109,7 @@ def inputs() -> ItemInputs:
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
     inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
-    return ItemInputs(ITEMS, text.astype(np.float32), gat.vectors, entities, inputs_of_gat)
+    return ItemInputs(ITEMS, text.astype(np.float32), gat.vectors, entities, gat=inputs_of_gat)
 
 
 @pytest.fixture(scope="module")
@@ -550,7 +550,14 @@ def test_what_enters_the_model_in_training(
     for history, matrix in ((likes, data.train_likes), (dislikes, data.train_dislikes)):
         assert history.lengths.tolist() == np.minimum(np.diff(matrix.indptr), 3).tolist()
         assert_part_of(history, matrix)
-    assert options == {"leave_one_out": True, "drop": 0.25, "co_rating": None, "catalogue": None}
+    assert options == {
+        "leave_one_out": True,
+        "drop": 0.25,
+        "co_rating": None,
+        "catalogue": None,
+        "rated": None,
+        "biases": None,
+    }
     # However short the histories are cut, every training like (or rating) is a target.
     (targets,) = watched.targets
     split = data.train_likes + data.train_dislikes if changes else data.train_likes
