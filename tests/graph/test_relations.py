@@ -24,7 +24,7 @@ CONFIG = ItemGraphConfig(s_m=0, leave_out_relations=["left"])
 
 def frames(triples: Triples, links: list[tuple[str, str]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     return (
-        pl.DataFrame(triples, schema={name: pl.String for name in ("head", "relation", "tail")}, orient="row"),
+        pl.DataFrame(triples, schema=dict.fromkeys(("head", "relation", "tail"), pl.String), orient="row"),
         pl.DataFrame(links, schema={"item_id": pl.String, "entity_id": pl.String}, orient="row"),
     )
 

@@ -57,7 +57,7 @@ def slow_overlap(one: dict[Pair, float], other: dict[Pair, float]) -> float:
 
 
 def slow_mean_around(rows: list[dict[Pair, float]], values: Sequence[float]) -> tuple[list[float], list[float]]:
-    """m and the sum of weights."""
+    """The means, and the sums of the weights."""
     means, degrees = [], []
     for item, row in enumerate(rows):
         weights = [0.0 if other == item else slow_overlap(row, rows[other]) for other in range(len(rows))]
@@ -83,8 +83,3 @@ def rated_sets(data: Dataset, view: str) -> list[set[int]]:
     )
     either = [a | b for a, b in zip(likes, dislikes, strict=True)]
     return {"likes": likes, "dislikes": dislikes, "rated": either}[view]
-
-
-def without_rating(data: Dataset, user: int, item: int) -> Dataset:
-    gone = (pl.col("user") == user) & (pl.col("item") == item)
-    return Dataset(data.interactions.filter(~gone), data.unrated_candidates, data.users, data.items)
