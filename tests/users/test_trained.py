@@ -169,6 +169,17 @@ def test_biases_stay_finite_where_everything_is_liked() -> None:
         assert torch.isfinite(start).all()
 
 
+def test_where_everything_is_liked_judge_starts_where_like_does_and_nobody_is_lenient() -> None:
+    rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.5, 0)]
+    liked = dataset(rows, [], USERS, ITEMS)
+    found = starting_biases(liked, ["like", "judge"])
+    assert found.like_rate is None
+    assert torch.equal(found.items["judge"], found.items["like"])
+    scorer = build_scorer(config().without_dislikes(), WIDTH, liked)
+    assert scorer.heads == ("like", "judge")
+    assert scorer.leniency(torch.tensor([3.0]), torch.tensor([0.0])) is None
+
+
 @pytest.mark.parametrize(("fusion", "scale"), [("concat", 0.25), ("average", 0.25), ("linear", 1.0), ("gated", 1.0)])
 def test_scores_of_vectors_that_start_large_are_scaled_by_their_length(
     data: Dataset, fusion: str, scale: float

@@ -31,6 +31,7 @@ from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from pipeline.users.training import Trained, UserTrainer
+from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED, METHOD, VARIANTS
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
@@ -53,6 +54,7 @@ SMALL: dict[str, Any] = {
 STILL: dict[str, Any] = {"dropout": 0.0, "max_history": ITEMS, "history_dropout": False}
 PLUS: dict[str, Any] = EXTENDED | SMALL | {"width": 8, "attention_heads": 2}
 CO_RATING = PLUS | {"co_rating_l2": 20.0}
+KNOWING = PLUS | {"terms": ["overlap", "together", "popularity"], "count_biases": True, "targets": "left_out"}
 THREE_HEADS = PLUS | {"heads": ["like", "meet", "judge"]}
 
 
@@ -109,7 +111,9 @@ def inputs() -> ItemInputs:
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
     inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
-    return ItemInputs(ITEMS, text.astype(np.float32), gat.vectors, entities, gat=inputs_of_gat)
+    return ItemInputs(
+        ITEMS, text.astype(np.float32), gat.vectors, entities, known(dataset(interactions())), inputs_of_gat
+    )
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +161,8 @@ def stop_at(epoch: int) -> Any:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"negatives": "mixed"}, {"finetune_gat": True}, PLUS, CO_RATING],
-    ids=["method", "mixed", "finetuned", "plus", "co-rating"],
+    [{}, {"negatives": "mixed"}, {"finetune_gat": True}, PLUS, CO_RATING, KNOWING],
+    ids=["method", "mixed", "finetuned", "plus", "co-rating", "knowing"],
 )
 def test_one_seed_gives_the_same_bytes_and_another_does_not(
     inputs: ItemInputs, data: Dataset, changes: dict[str, Any]
@@ -177,8 +181,9 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(
         ({"finetune_gat": True}, 2),
         (CO_RATING, 2),
         (THREE_HEADS | {"learn_exponent": True}, 1),
+        (KNOWING, 2),
     ],
-    ids=["first", "third", "finetuned", "co-rating", "three-heads"],
+    ids=["first", "third", "finetuned", "co-rating", "three-heads", "knowing"],
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
     inputs: ItemInputs, data: Dataset, tmp_path: Path, changes: dict[str, Any], stopped_after: int
@@ -233,7 +238,9 @@ def test_planted_tastes_are_learned_with_every_kind_of_negatives(
         assert found.value("ranking.ndcg@10") > popular.value("ranking.ndcg@10") + 0.03
 
 
-@pytest.mark.parametrize("changes", [PLUS, CO_RATING, THREE_HEADS], ids=["plus", "co-rating", "three-heads"])
+@pytest.mark.parametrize(
+    "changes", [PLUS, CO_RATING, THREE_HEADS, KNOWING], ids=["plus", "co-rating", "three-heads", "knowing"]
+)
 def test_planted_tastes_are_learned_by_the_extended_model(
     inputs: ItemInputs, data: Dataset, changes: dict[str, Any]
 ) -> None:
@@ -267,7 +274,7 @@ def test_every_variant_of_the_pipeline_trains_and_is_read_back(inputs: ItemInput
         assert not np.array_equal(trained.arrays[f"scorer.{key}"], start.numpy()), key
 
 
-@pytest.mark.parametrize("changes", [{}, CO_RATING], ids=["method", "co-rating"])
+@pytest.mark.parametrize("changes", [{}, CO_RATING, KNOWING], ids=["method", "co-rating", "knowing"])
 def test_the_test_split_is_never_touched(inputs: ItemInputs, data: Dataset, changes: dict[str, Any]) -> None:
     frame = interactions()
     poisoned = frame.with_columns(
