@@ -119,7 +119,11 @@ class Features:
 
 
 def count_features(likes: NDArray[np.float64], dislikes: NDArray[np.float64], around: Surroundings) -> Features:
-    """log(1 + n) of likes and of dislikes, the like-rate's log-odds, and for the items around it log(1 + m) of both, and log(1 + degree).
+    """log(1 + n) of likes and of dislikes; of the items around: log(1 + m) of both, log(1 + m · degree) of likes, log(1 + degree);
+    and the like-rate's log-odds.
+
+    What is around an item does not depend on its own counts. One rating fewer changes neither the mean and the spread by which all
+    features are standardised nor the overall like-rate.
 
     Args:
         likes: of each item in the training split, (M,); dislikes likewise.
@@ -233,20 +237,21 @@ def knowledge_from(arrays: Mapping[str, NDArray[np.float32]], items: int) -> Kno
     """Of a stored model: features by all ratings alone, since only training leaves ratings out.
 
     Raises:
-        InputError: it has none.
+        InputError: it lacks a part of it.
     """
-    if "known.features" not in arrays:
+    try:
+        relation = arrays["known.around.relation"].astype(np.int64)
+        weights = _matrix(arrays, "around", (items, len(relation)))
+        names = tuple(str(number) for number in range(len(arrays["known.around.relations"])))
+        whole = arrays["known.features"]
+        together = {}
+        for view in ("likes", "dislikes", "rated"):
+            counts = _matrix(arrays, f"{view}.counts", (items, items))
+            together[view] = Together(counts, counts, arrays[f"known.{view}.ratings"])
+    except KeyError as missing:
         raise InputError(
-            "users/model: found no tensor known.features, expected those of a model with terms; run `dvc repro`"
-        )
-    relation = arrays["known.around.relation"].astype(np.int64)
-    weights = _matrix(arrays, "around", (items, len(relation)))
-    names = tuple(str(number) for number in range(len(arrays["known.around.relations"])))
-    whole = arrays["known.features"]
-    together = {}
-    for view in ("likes", "dislikes", "rated"):
-        counts = _matrix(arrays, f"{view}.counts", (items, items))
-        together[view] = Together(counts, counts, arrays[f"known.{view}.ratings"])
+            f"users/model: found no tensor {missing.args[0]}, expected those of a model with terms; run `dvc repro`"
+        ) from None
     return Knowledge(Surroundings(weights, relation, names), Features(whole, whole, whole), together)
 
 

@@ -141,7 +141,7 @@ def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
     """Log popularity among likes (click, like) or ratings (meet), and the log-odds of the like-rate (judge), per item."""
     likes, dislikes = counts(data)
     overall = _like_rate(likes, dislikes)
-    starts = biases_by_counts(likes, dislikes, overall)
+    starts = biases_by_counts(likes, dislikes, overall, bool(dislikes.any()))
 
     def centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = values - values.mean()
@@ -155,7 +155,7 @@ def starting_biases(data: Dataset, heads: Sequence[str]) -> Biases:
 
 def build_count_biases(data: Dataset, heads: Sequence[str], knowledge: Knowledge) -> CountBiases:
     likes, dislikes = counts(data)
-    start = partial(biases_by_counts, overall=_like_rate(likes, dislikes))
+    start = partial(biases_by_counts, overall=_like_rate(likes, dislikes), disliking=bool(dislikes.any()))
     return CountBiases(knowledge.features, starts_by_counts(start, likes, dislikes, heads))
 
 
@@ -168,12 +168,19 @@ def counts(data: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def biases_by_counts(
-    likes: NDArray[np.float64], dislikes: NDArray[np.float64], overall: float
+    likes: NDArray[np.float64], dislikes: NDArray[np.float64], overall: float, disliking: bool
 ) -> dict[str, NDArray[np.float64]]:
+    """Where biases start, head to (M,).
+
+    Args:
+        likes: of each item, (M,); dislikes likewise.
+        overall: share of likes among all ratings.
+        disliking: whether anything is disliked in the data. Of counts without one dislike it cannot be told.
+    """
     ratings = likes + dislikes
     rate = (likes + RATE_DAMPING * overall) / (ratings + RATE_DAMPING)
     liked = np.log(likes + 1)
-    judged = np.log(rate / (1 - rate)) if dislikes.any() else liked
+    judged = np.log(rate / (1 - rate)) if disliking else liked
     return {"click": liked, "like": liked, "meet": np.log(ratings + 1), "judge": judged}
 
 

@@ -123,7 +123,8 @@ class VariantConfig(Config):
     )
     history_dropout: bool = Field(
         default=False,
-        description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; all stay targets",
+        description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; "
+        "`targets` says which ratings are predicted",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="On item vectors")
     max_history: int = Field(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FUSED_PARAMETERS = 20_000_000
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
-QUICK = float(os.environ.get("QUICK", "5"))
+QUICK = 5.0
 
 
 @dataclass

@@ -21,19 +21,21 @@ from pipeline.users.people import Person, histories_of, people_of, preference_of
 from pipeline.users.scorer import preference
 from pipeline.users.settings import VariantConfig
 from pipeline.users.shares import head_shares
+from pipeline.users.terms.registry import TERMS
 from pipeline.users.trained import TrainedModel
 from pipeline.users.views import self_attention
 from pipeline.users.views.candidate_attention import CandidateAttention
 from pipeline.users.views.plain_sum import PlainSum
 from pipeline.users.views.view import View
 from tests.evaluation.worlds import random_dataset
+from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED
 from tests.users.test_settings import VARIANTS as SETTINGS
 from tests.users.test_trained import config
 from tests.users.views.slow import dot, softmax
 
 ITEMS, WIDTH = 14, 4
-FORM = ("views", "attention", "heads", "biases", "co_rating_l2", "fusion", "learn_exponent", "judge_share")
+FORM = ("views", "attention", "heads", "biases", "co_rating_l2", "fusion", "learn_exponent", "judge_share", "terms")
 # The first variant of params.yaml of each form of score, by the variant's name.
 FORMS = {
     str([variant[key] for key in FORM]): (name, config(variant, width=WIDTH))
@@ -43,6 +45,11 @@ VARIANTS: dict[str, VariantConfig] = dict(FORMS.values()) | {
     "candidate-attention-of-two-heads": config(EXTENDED, attention="candidate", width=WIDTH),
     "ease-and-merged-views": config(EXTENDED, views="merged", co_rating_l2=1.0, width=WIDTH),
     "judge-does-not-count": config(EXTENDED, judge_share=0.0, width=WIDTH),
+    "terms": config(EXTENDED, terms=["overlap", "together", "popularity"], count_biases=True, width=WIDTH),
+    "terms-of-merged-attentive-views": config(
+        EXTENDED, views="merged", attention="candidate", co_rating_l2=1.0, terms=["popularity", "together"], width=WIDTH
+    ),
+    "terms-of-likes": config(EXTENDED, views="likes", heads=["like"], terms=["together", "overlap"], width=WIDTH),
 }
 
 
@@ -55,6 +62,7 @@ def test_every_kind_of_view_head_and_term_is_among_the_forms() -> None:
     assert values("biases") == {"True", "False"}
     assert {"['click']", "['like']", "['meet', 'judge']", "['like', 'meet', 'judge']"} <= values("heads")
     assert any(variant.co_rating_l2 for variant in VARIANTS.values())
+    assert {term for variant in VARIANTS.values() for term in variant.terms} == set(TERMS)
 
 
 @cache
@@ -67,7 +75,7 @@ def model(name: str, std: float = 0.5) -> Model:
     """Far from where it starts, so that no weight hides behind an identity."""
     torch.manual_seed(7)
     variant = VARIANTS[name]
-    scorer = build_scorer(variant, WIDTH, data())
+    scorer = build_scorer(variant, WIDTH, data(), known(data()))
     for key, parameter in scorer.named_parameters():
         parameter.requires_grad_(False)
         if not key.endswith("exponent"):
@@ -84,7 +92,7 @@ def model(name: str, std: float = 0.5) -> Model:
 def doubled(name: str) -> Model:
     """The same in double precision, where a wrong term cannot pass for rounding."""
     found = model(name)
-    scorer = build_scorer(VARIANTS[name], WIDTH, data()).double()
+    scorer = build_scorer(VARIANTS[name], WIDTH, data(), known(data())).double()
     scorer.load_state_dict(found.scorer.state_dict())
     scorer.requires_grad_(False)
     co_rating = {view: weights.double() for view, weights in found.co_rating.items()} if found.co_rating else None
@@ -141,6 +149,10 @@ def contribution_of(of: Model, name: str, history: list[int], item: int, candida
         told = dot(items[candidate], user) * float(scorer.weights[row, place]) * scorer.scale
         if of.co_rating is not None:
             told += float(of.co_rating[name][item, candidate]) * float(scorer.co_weights[row, place])
+        # tests/users/terms proves the pairs by loops.
+        for term in scorer.terms_of(name):
+            pair = float(term.pairs(np.array([item]), np.array([candidate]), {head: 1.0})[0])
+            told += pair * len(history) ** (float(term.exponent) - 1)
         total += share * told
     return total
 

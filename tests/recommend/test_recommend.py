@@ -32,6 +32,7 @@ from tests.users.test_trained import VARIANTS as OTHERS
 
 VARIANTS = OTHERS | {
     "sums": config(attention="none"),
+    "terms-of-merged-sums": config(attention="none", views="merged", terms=["together", "overlap"]),
     "sums-and-co-rating-of-merged-views": config(attention="none", views="merged", co_rating_l2=10.0),
 }
 
@@ -133,6 +134,8 @@ def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatc
             theirs = by_unit_vectors(model, *histories_of(people, model.device), head_shares(model))
         np.testing.assert_allclose(vectors, with_ones(theirs.numpy()), atol=1e-5)
     without = replace(model, co_rating=None)
+    for weights in model.scorer.terms.parameters():
+        weights.data.zero_()
     np.testing.assert_allclose(vectors @ item_vectors(without).T, preference_of(without, people), atol=1e-4)
 
 
@@ -140,7 +143,8 @@ def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatc
 def test_ties_are_for_the_order_of_items_and_users_with_little_left_get_less(name: str) -> None:
     data = random_dataset(USERS, ITEMS)
     model = trained(name, data)
-    for weights in (model.items, *(model.co_rating or {}).values(), *model.scorer.item_bias.values()):
+    pairs = (*(model.co_rating or {}).values(), *model.scorer.terms.parameters())
+    for weights in (model.items, *pairs, *model.scorer.item_bias.values()):
         weights.data.zero_()
     people = [Person(ids(0, 3), ids(2, 6)), Person(ids(*range(1, ITEMS - 3)), ids(0)), Person(ids(), ids())]
     (found,) = recommended(model, people, 6, 1)

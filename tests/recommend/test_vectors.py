@@ -17,7 +17,11 @@ from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of, preference_of
 from tests.explain.test_contributions import ITEMS, VARIANTS, WIDTH, model, people, person
 
-WITHOUT = {name for name, variant in VARIANTS.items() if variant.co_rating_l2 or variant.attention == "candidate"}
+WITHOUT = {
+    name
+    for name, variant in VARIANTS.items()
+    if variant.co_rating_l2 or variant.attention == "candidate" or variant.terms
+}
 WITH = sorted(set(VARIANTS) - WITHOUT)
 
 
@@ -64,3 +68,4 @@ def test_a_model_whose_score_is_no_inner_product_says_so_in_one_line(name: str) 
         assert found.startswith("no vectors: ")
         assert "\n" not in found
         assert ("co_rating_l2" in found) == (VARIANTS[name].co_rating_l2 > 0)
+        assert ("terms" in found) == (bool(VARIANTS[name].terms) and not VARIANTS[name].co_rating_l2)

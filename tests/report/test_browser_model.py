@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 from pipeline.explain.contributions import contributions_of
 from pipeline.report import browser_model
 from pipeline.report.browser_model import BrowserModel, fold, why_not
+from pipeline.users.model import build_scorer
 from pipeline.users.people import Person, preference_of
-from tests.report.world import CONFIGS, ITEMS, WIDTH, model
+from tests.report.world import CONFIGS, ITEMS, WIDTH, data, model
+from tests.users.knowing import known
 
 PLAYABLE = [name for name in CONFIGS if name != "attentive"]
 people = st.lists(st.integers(0, ITEMS - 1), unique=True, max_size=12).flatmap(
@@ -56,6 +60,13 @@ def test_scores_and_reasons_by_the_formula_are_those_of_the_model(
 def test_a_model_with_attention_is_refused() -> None:
     assert why_not(model("attentive")) == "its views use attention"
     assert [why_not(model(name)) for name in PLAYABLE] == [""] * len(PLAYABLE)
+
+
+def test_a_model_with_terms_is_refused() -> None:
+    variant = CONFIGS["plain"].model_copy(update={"terms": ["overlap"]})
+    plain = model("plain")
+    scorer = build_scorer(variant, plain.items.shape[1], data(), known(data()))
+    assert why_not(replace(plain, scorer=scorer)) == "its views have terms"
 
 
 def test_a_model_is_refused_by_the_size_that_its_numbers_take(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,11 @@ from tests.evaluation.worlds import random_dataset
 from tests.users.test_trained import ITEMS, USERS, VARIANTS, arrays_of, config
 
 ALL = VARIANTS | {"sum-of-both": config(attention="none"), "merged-likes": config(attention="none", views="merged")}
-WITH = [name for name, variant in ALL.items() if not variant.co_rating_l2 and variant.attention != "candidate"]
+WITH = [
+    name
+    for name, variant in ALL.items()
+    if not variant.co_rating_l2 and variant.attention != "candidate" and not variant.terms
+]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from tests.users.views.slow import dot, ragged, softmax, vectors
 
 SCORES = torch.tensor([[1.0, 2.0, -1.0, 0.5], [0.2, -0.3, 3.0, 1.5]], dtype=torch.float64)
@@ -83,6 +83,34 @@ def test_the_judge_loss_is_the_cross_entropy_of_likes_among_what_was_rated(
         without_like, without_dislike = (torch.tensor(values, dtype=torch.float64) for values in leniency)
         given = without_like, without_dislike
     assert float(judge_loss(SCORES, ragged(likes), ragged(dislikes), given)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2.5, 0.5, 4.0]], ids=["all", "sampled"])
+def test_without_dislikes_a_like_is_judged_against_the_mean_item_that_the_user_does_not_like(
+    weights: list[float] | None,
+) -> None:
+    # User 0 likes 0, 1 and 3; of these, 3 is no target. User 1 likes 2.
+    likes, liked = [[0, 1], [2]], [{0, 1, 3}, {2}]
+    expected = 0.0
+    for user, targets in enumerate(likes):
+        others = [item for item in range(4) if item not in liked[user]]
+        share = [1.0 if weights is None else weights[item] for item in others]
+        told = [-math.log(1 - 1 / (1 + math.exp(-SCORES[user, item]))) for item in others]
+        against = sum(a * b for a, b in zip(share, told, strict=True)) / sum(share)
+        expected += sum(-math.log(1 / (1 + math.exp(-SCORES[user, item]))) + against for item in targets)
+    matrix = torch.tensor([[item in mine for item in range(4)] for mine in liked])
+    log_weights = None if weights is None else torch.tensor(weights, dtype=torch.float64).log()
+    assert float(drawn_judge_loss(SCORES, ragged(likes), matrix, log_weights)) == pytest.approx(expected)
+
+
+def test_who_likes_everything_is_judged_by_their_likes_alone() -> None:
+    scores = SCORES[:1].clone().requires_grad_()
+    loss = drawn_judge_loss(scores, ragged([[1]]), torch.ones(1, 4, dtype=torch.bool))
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(math.log(1 + math.exp(-2.0)))
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+    assert scores.grad[0, [0, 2, 3]].tolist() == [0, 0, 0]
 
 
 def slow_alignment(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]], temperature: float) -> float:

@@ -13,11 +13,13 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import histories
+from pipeline.users.knowledge import knowledge_arrays
 from pipeline.users.model import Model, build_scorer, starting_biases
 from pipeline.users.scorer import judgement, preference
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
+from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED, METHOD
 
 USERS, ITEMS, WIDTH = 12, 40, 6
@@ -29,7 +31,8 @@ def config(start: dict[str, Any] = EXTENDED, **changes: Any) -> VariantConfig:
 
 def arrays_of(variant: VariantConfig, data: Dataset) -> dict[str, np.ndarray[Any, Any]]:
     torch.manual_seed(1)
-    scorer = build_scorer(variant, WIDTH, data)
+    knowledge = known(data) if variant.knows else None
+    scorer = build_scorer(variant, WIDTH, data, knowledge)
     for parameter in scorer.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     arrays = {f"scorer.{name}": value.numpy() for name, value in scorer.state_dict().items()}
@@ -37,6 +40,8 @@ def arrays_of(variant: VariantConfig, data: Dataset) -> dict[str, np.ndarray[Any
     if variant.co_rating_l2:
         for view in scorer.views:
             arrays[f"co_rating.{view}"] = random.normal(size=(ITEMS, ITEMS)).astype(np.float32)
+    if knowledge is not None:
+        arrays |= knowledge_arrays(knowledge)
     # Weights of the encoder are stored beside those of the scorer, and not needed here.
     arrays["encoder.own"] = np.zeros((ITEMS, WIDTH), dtype=np.float32)
     return arrays | {"items": random.normal(size=(ITEMS, WIDTH)).astype(np.float32)}
@@ -53,6 +58,8 @@ VARIANTS = {
     "co-rating": config(co_rating_l2=10.0),
     "three-heads": config(heads=["like", "meet", "judge"], views="merged", judge_share=2.0),
     "candidate": config(attention="candidate", views="likes", biases=False),
+    "terms": config(terms=["overlap", "together", "popularity"], count_biases=True),
+    "terms-of-merged-views": config(terms=["popularity", "together"], views="merged", co_rating_l2=10.0),
 }
 
 
@@ -167,6 +174,17 @@ def test_biases_stay_finite_where_everything_is_liked() -> None:
     rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.5, 0)]
     for start in starting_biases(dataset(rows, [], USERS, ITEMS), ["meet", "judge"]).items.values():
         assert torch.isfinite(start).all()
+
+
+def test_where_everything_is_liked_judge_starts_where_like_does_and_nobody_is_lenient() -> None:
+    rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.5, 0)]
+    liked = dataset(rows, [], USERS, ITEMS)
+    found = starting_biases(liked, ["like", "judge"])
+    assert found.like_rate is None
+    assert torch.equal(found.items["judge"], found.items["like"])
+    scorer = build_scorer(config().without_dislikes(), WIDTH, liked)
+    assert scorer.heads == ("like", "judge")
+    assert scorer.leniency(torch.tensor([3.0]), torch.tensor([0.0])) is None
 
 
 @pytest.mark.parametrize(("fusion", "scale"), [("concat", 0.25), ("average", 0.25), ("linear", 1.0), ("gated", 1.0)])

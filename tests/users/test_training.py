@@ -25,12 +25,14 @@ from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, sampled_catalogue, training
 from pipeline.users.histories import Histories, histories
-from pipeline.users.losses import alignment_loss, click_loss, judge_loss, loss_over_catalogue
+from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
+from pipeline.users.terms.term import Rated
 from pipeline.users.trained import TrainedModel
 from pipeline.users.training import Trained, UserTrainer
+from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED, METHOD, VARIANTS
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
@@ -53,6 +55,7 @@ SMALL: dict[str, Any] = {
 STILL: dict[str, Any] = {"dropout": 0.0, "max_history": ITEMS, "history_dropout": False}
 PLUS: dict[str, Any] = EXTENDED | SMALL | {"width": 8, "attention_heads": 2}
 CO_RATING = PLUS | {"co_rating_l2": 20.0}
+KNOWING = PLUS | {"terms": ["overlap", "together", "popularity"], "count_biases": True, "targets": "left_out"}
 THREE_HEADS = PLUS | {"heads": ["like", "meet", "judge"]}
 
 
@@ -109,7 +112,9 @@ def inputs() -> ItemInputs:
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
     inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
-    return ItemInputs(ITEMS, text.astype(np.float32), gat.vectors, entities, inputs_of_gat)
+    return ItemInputs(
+        ITEMS, text.astype(np.float32), gat.vectors, entities, known(dataset(interactions())), inputs_of_gat
+    )
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +162,8 @@ def stop_at(epoch: int) -> Any:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"negatives": "mixed"}, {"finetune_gat": True}, PLUS, CO_RATING],
-    ids=["method", "mixed", "finetuned", "plus", "co-rating"],
+    [{}, {"negatives": "mixed"}, {"finetune_gat": True}, PLUS, CO_RATING, KNOWING],
+    ids=["method", "mixed", "finetuned", "plus", "co-rating", "knowing"],
 )
 def test_one_seed_gives_the_same_bytes_and_another_does_not(
     inputs: ItemInputs, data: Dataset, changes: dict[str, Any]
@@ -177,8 +182,9 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(
         ({"finetune_gat": True}, 2),
         (CO_RATING, 2),
         (THREE_HEADS | {"learn_exponent": True}, 1),
+        (KNOWING, 2),
     ],
-    ids=["first", "third", "finetuned", "co-rating", "three-heads"],
+    ids=["first", "third", "finetuned", "co-rating", "three-heads", "knowing"],
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
     inputs: ItemInputs, data: Dataset, tmp_path: Path, changes: dict[str, Any], stopped_after: int
@@ -233,7 +239,9 @@ def test_planted_tastes_are_learned_with_every_kind_of_negatives(
         assert found.value("ranking.ndcg@10") > popular.value("ranking.ndcg@10") + 0.03
 
 
-@pytest.mark.parametrize("changes", [PLUS, CO_RATING, THREE_HEADS], ids=["plus", "co-rating", "three-heads"])
+@pytest.mark.parametrize(
+    "changes", [PLUS, CO_RATING, THREE_HEADS, KNOWING], ids=["plus", "co-rating", "three-heads", "knowing"]
+)
 def test_planted_tastes_are_learned_by_the_extended_model(
     inputs: ItemInputs, data: Dataset, changes: dict[str, Any]
 ) -> None:
@@ -267,7 +275,7 @@ def test_every_variant_of_the_pipeline_trains_and_is_read_back(inputs: ItemInput
         assert not np.array_equal(trained.arrays[f"scorer.{key}"], start.numpy()), key
 
 
-@pytest.mark.parametrize("changes", [{}, CO_RATING], ids=["method", "co-rating"])
+@pytest.mark.parametrize("changes", [{}, CO_RATING, KNOWING], ids=["method", "co-rating", "knowing"])
 def test_the_test_split_is_never_touched(inputs: ItemInputs, data: Dataset, changes: dict[str, Any]) -> None:
     frame = interactions()
     poisoned = frame.with_columns(
@@ -398,6 +406,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "co-rating": CO_RATING | {"batch_users": USERS},
     "gated, aligned": PLUS | {"fusion": "gated", "alignment_weight": 0.1},
     "finetuned": PLUS | {"finetune_gat": True, "structure": "gat"},
+    "knowing": KNOWING | {"targets": "all"},
+    "knowing, merged": KNOWING | {"targets": "all", "views": "merged"},
 }
 
 
@@ -412,7 +422,7 @@ def test_a_sample_of_everything_gives_the_loss_and_gradients_of_the_whole_catalo
         torch.autograd.backward(loss)
         gradients = {
             name: parameter.grad.clone()
-            for module in (trainer.items, trainer.scorer)
+            for module in (trainer.items, trainer.scorer, *([trainer.biases] if trainer.biases else []))
             for name, parameter in module.named_parameters()
             if parameter.grad is not None
         }
@@ -467,6 +477,30 @@ def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
             own = math.exp(float(scores[head][0, item]))
             expected += math.log((own + against) / own) / int(positive.sum())
     assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("views", ["both", "likes", "merged"])
+def test_a_sampled_catalogue_changes_no_score_by_what_is_known(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch, views: str
+) -> None:
+    changes = KNOWING | {"targets": "all", "views": views, "catalogue_sample": 6, "max_history": 3, "dropout": 0.0}
+    trainer = trainer_of(inputs, data, **changes)
+    for parameter in trainer.scorer.terms.parameters():
+        torch.nn.init.normal_(parameter)
+    seen: list[Any] = []
+    trainer.scorer.register_forward_hook(lambda _, *call: seen.append(call), with_kwargs=True)
+    users = np.array([3, 8])
+    loss = trainer._loss(users, np.random.default_rng(4), torch.Generator().manual_seed(0))
+    assert loss is not None
+    (((_, *sampled), options, found),) = seen
+    catalogue = options["catalogue"]
+    assert len(catalogue) < ITEMS
+    whole = [dataclasses.replace(history, items=catalogue[history.items]) for history in sampled]
+    rated = Rated(*(histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes)))
+    with torch.no_grad():
+        expected = trainer.scorer(trainer.items(), *whole, leave_one_out=True, rated=rated, biases=options["biases"])
+    for head, scores in found.items():
+        torch.testing.assert_close(scores, expected[head][:, catalogue], rtol=1e-4, atol=1e-5)
 
 
 def test_a_model_learns_from_sampled_catalogues(inputs: ItemInputs, data: Dataset) -> None:
@@ -550,7 +584,14 @@ def test_what_enters_the_model_in_training(
     for history, matrix in ((likes, data.train_likes), (dislikes, data.train_dislikes)):
         assert history.lengths.tolist() == np.minimum(np.diff(matrix.indptr), 3).tolist()
         assert_part_of(history, matrix)
-    assert options == {"leave_one_out": True, "drop": 0.25, "co_rating": None, "catalogue": None}
+    assert options == {
+        "leave_one_out": True,
+        "drop": 0.25,
+        "co_rating": None,
+        "catalogue": None,
+        "rated": None,
+        "biases": None,
+    }
     # However short the histories are cut, every training like (or rating) is a target.
     (targets,) = watched.targets
     split = data.train_likes + data.train_dislikes if changes else data.train_likes
@@ -559,6 +600,143 @@ def test_what_enters_the_model_in_training(
     text = trainer.items.modalities["text"].get_buffer("text")
     assert text.mean(dim=0).abs().max() < 1e-6
     assert text.std(dim=0, correction=0).tolist() == pytest.approx([1.0] * 6, abs=1e-5)
+
+
+def cells(history: Histories) -> set[tuple[int, int]]:
+    found = list(zip(history.user.tolist(), history.items.tolist(), strict=True))
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_history": 3}, {"max_targets": 4}], ids=["all", "cut", "few-targets"])
+def test_targets_that_are_left_out_are_what_the_histories_of_the_step_lack(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    trainer = trainer_of(inputs, data, **PLUS | {"max_history": ITEMS, "targets": "left_out"} | changes)
+    watched = Watched(trainer, monkeypatch)
+    judged: list[tuple[Histories, Histories]] = []
+
+    def spy(scores: torch.Tensor, likes: Histories, dislikes: Histories, *given: Any) -> torch.Tensor:
+        judged.append((likes, dislikes))
+        return judge_loss(scores, likes, dislikes, *given)
+
+    monkeypatch.setattr(training, "judge_loss", spy)
+    # Not in their own order.
+    users = np.random.default_rng(0).permutation(USERS)
+    splits = [data.train_likes[users], data.train_dislikes[users]]
+    shares = []
+    for seed in range(15):
+        trainer._loss(users, np.random.default_rng(seed), torch.Generator())
+        (_, *kept), _ = watched.entered[-1]
+        met = set()
+        for history, targets, split in zip(kept, judged[-1], splits, strict=True):
+            assert_part_of(history, split)
+            assert_part_of(targets, split)
+            assert not cells(history) & cells(targets)
+            left = {*zip(*(place.tolist() for place in split.nonzero()), strict=True)} - cells(history)
+            assert cells(targets) <= left
+            if "max_targets" not in changes:
+                assert cells(targets) == left
+            shares.append(len(cells(targets)) / len(left))
+            met |= cells(targets)
+        assert cells(watched.targets[-1]) == met
+    assert min(shares) > 0
+    assert (np.mean(shares) < 0.6) == ("max_targets" in changes)
+
+
+def test_what_is_known_leaves_out_all_that_users_rated_however_short_their_histories_are(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(inputs, data, **KNOWING | {"max_history": 2})
+    watched = Watched(trainer, monkeypatch)
+    users = [5, 2, 9]
+    loss_of(trainer, users)
+    ((_, options),) = watched.entered
+    for history, split in zip(options["rated"], (data.train_likes, data.train_dislikes), strict=True):
+        assert cells(history) == {*zip(*(place.tolist() for place in split[users].nonzero()), strict=True)}
+    assert trainer.biases is not None
+    for head, biases in trainer.biases().items():
+        for one, other in zip(options["biases"][head], biases, strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("validate_every", [1, 2])
+def test_biases_by_counts_are_stored_as_those_of_the_items(
+    inputs: ItemInputs, data: Dataset, validate_every: int
+) -> None:
+    trainer = trainer_of(inputs, data, **KNOWING | {"epochs": 3, "validate_every": validate_every})
+    kept = {}
+
+    def keep(row: dict[str, float]) -> None:
+        assert trainer.biases is not None
+        kept[row["epoch"]] = {head: bias.whole.detach().clone() for head, bias in trainer.biases().items()}
+
+    trained = trainer.run(report=keep)
+    for head, bias in kept[trained.best_epoch].items():
+        assert trained.arrays[f"scorer.item_bias.{head}"].tobytes() == bias.numpy().tobytes()
+    assert len(kept) == len(trained.history)
+
+
+def test_what_all_items_have_in_common_learns_quickly_and_is_not_decayed(inputs: ItemInputs, data: Dataset) -> None:
+    trainer = trainer_of(inputs, data, **KNOWING | {"weight_decay": 0.1})
+    trainer._set_learning_rate(1.0, 3)
+    slow, quick = trainer.optimiser.param_groups
+    assert quick["lr"] == pytest.approx(training.QUICK * slow["lr"])
+    assert (slow["weight_decay"], quick["weight_decay"]) == (0.1, 0.0)
+    assert trainer.biases is not None
+    common = [*trainer.scorer.terms.parameters(), *trainer.biases.parameters()]
+    assert {id(one) for one in quick["params"]} == {id(one) for one in common}
+    others = {id(one) for module in (trainer.items, trainer.scorer) for one in module.parameters()}
+    biases = {id(one) for one in trainer.scorer.item_bias.values()}
+    assert biases
+    assert {id(one) for one in slow["params"]} == others - {id(one) for one in common} - biases
+    (only,) = trainer_of(inputs, data, **PLUS).optimiser.param_groups
+    assert only["weight_decay"] == PLUS["weight_decay"]
+
+
+def test_every_weight_of_what_is_known_is_trained_and_read_back(inputs: ItemInputs, data: Dataset) -> None:
+    changes = KNOWING | {"epochs": 1}
+    trainer = trainer_of(inputs, data, **changes)
+    assert trainer.biases is not None
+    modules = {"scorer": trainer.scorer, "biases": trainer.biases}
+    before = {
+        (place, name): value.detach().clone()
+        for place, module in modules.items()
+        for name, value in module.named_parameters()
+    }
+    trained = trainer.run()
+    for (place, name), start in before.items():
+        assert not torch.equal(dict(modules[place].named_parameters())[name], start), name
+    one = model_of(trained, data, **changes).score(np.arange(USERS))
+    kept = Model(trainer.scorer, torch.from_numpy(trained.arrays["items"]), judge_share=trainer.config.judge_share)
+    np.testing.assert_array_equal(one.preference, TrainedModel(kept, data).score(np.arange(USERS)).preference)
+
+
+@pytest.mark.parametrize("known_too", [False, True])
+def test_without_dislikes_likes_are_judged_against_all_that_is_not_liked(inputs: ItemInputs, known_too: bool) -> None:
+    liked = liked_dataset()
+    asked = config(**(KNOWING | {"targets": "all"} if known_too else PLUS) | STILL).without_dislikes()
+    given = dataclasses.replace(inputs, gat=None, knowledge=known(liked) if known_too else None)
+    trainer = UserTrainer(given, liked, asked, 7)
+    history = histories(liked.train_likes, np.arange(USERS), "cpu")
+    nothing = histories(liked.train_dislikes, np.arange(USERS), "cpu")
+    with torch.no_grad():
+        scores = trainer.scorer(
+            trainer.items(),
+            history,
+            nothing,
+            leave_one_out=True,
+            rated=Rated(history, nothing) if known_too else None,
+            biases=trainer.biases() if trainer.biases else None,
+        )
+    matrix = torch.from_numpy(liked.train_likes.toarray() > 0)
+    expected = loss_over_catalogue(scores["like"], history, matrix) + drawn_judge_loss(scores["judge"], history, matrix)
+    assert float(loss_of(trainer).detach()) == pytest.approx(float(expected) / len(history.items), rel=1e-5)
+    trained = UserTrainer(
+        given, liked, asked.model_copy(update={"epochs": 1, "early_stopping_by": ["ranking.ndcg@10"]}), 7
+    ).run()
+    found = TrainedModel(Model.from_arrays(trained.arrays, asked, ITEMS), liked).score(np.arange(3))
+    assert np.isfinite(found.judgement).all()
 
 
 def test_history_dropout_keeps_a_share_of_each_history_and_all_targets(

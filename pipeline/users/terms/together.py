@@ -53,8 +53,11 @@ class Together(PairTerm):
         self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
     ) -> NDArray[np.float64]:
         of_view = self.known.together[self.view]
-        weight = sum(share * float(self.weights[head]) for head, share in shares.items())
-        cosines = np.asarray(of_view.counts[items, candidates], dtype=np.float64).ravel()
+        weight = sum(share * float(self.weights[head].detach()) for head, share in shares.items())
+        if not len(items):
+            return np.zeros(0)
+        # Copies: scipy makes the places writeable, which memory that belongs to PyTorch refuses.
+        cosines = np.asarray(of_view.counts[items.copy(), candidates.copy()], dtype=np.float64).ravel()
         return weight * cosines * _inverse_root(of_view.ratings[candidates])
 
 
