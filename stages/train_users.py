@@ -48,9 +48,10 @@ CHECKPOINTS = Path(".checkpoints")
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
-    config = asked.for_data(data.items, data.train_dislikes.nnz)
+    ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
+    config = asked.for_data(data.items, dislikes, ratings / data.users)
     if config != asked:
-        found = f"{data.items} items and {data.train_dislikes.nnz} dislikes in training"
+        found = f"{data.items} items, {ratings / data.users:.1f} ratings a user and {dislikes} dislikes in training"
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(asked, config)}")
     inputs = read_inputs(dataset, config, data)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))

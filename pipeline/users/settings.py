@@ -100,6 +100,12 @@ class VariantConfig(Config):
         description="With biases: an item's are a learned function of its counts, and of those around it in the graph, without the "
         "rating that is predicted; otherwise free parameters",
     )
+    sparse_up_to: float = Field(
+        default=30.0,
+        ge=0,
+        description="Mean ratings of a user in training up to which terms, count_biases and targets: left_out count; beyond, free "
+        "parameters know as much, and train faster",
+    )
     biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
         default="all", description="all: softmax over the whole catalogue"
@@ -163,18 +169,21 @@ class VariantConfig(Config):
         """Whether the model reads counts and the graph's relations (`Knowledge`)."""
         return bool(self.terms) or self.count_biases
 
-    def for_data(self, items: int, dislikes: int) -> VariantConfig:
+    def for_data(self, items: int, dislikes: int, ratings_per_user: float) -> VariantConfig:
         """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
         items drawn of all that a user did not rate. For a large catalogue there are no item-to-item weights of EASE, and the softmax
-        is over a sample of the items.
+        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know before.
 
         Args:
             items: of the data set.
             dislikes: in its training split.
+            ratings_per_user: mean, likewise.
         """
         changes: dict[str, object] = {}
+        if ratings_per_user > self.sparse_up_to:
+            changes |= {"terms": [], "count_biases": False, "targets": "all"}
         if not dislikes:
             changes["views"] = "likes"
             if self.heads != ["click"]:

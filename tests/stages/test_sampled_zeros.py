@@ -69,7 +69,9 @@ def test_every_stage_runs_and_says_what_became_of_the_zeros(ran: tuple[Workspace
     assert f"{drawn} zeros were drawn and are no dislikes (feedback: sampled): {kept} of" in results["prepare"].out
     assert len(SAMPLED_ZEROS.read(KEY, workspace.root)) == kept
     assert INTERACTIONS.read(KEY, workspace.root)["like"].all()
-    found = f"for {ITEMS} items and 0 dislikes in training: views likes in place of both"
+    training = INTERACTIONS.read(KEY, workspace.root).filter(pl.col("split") == "train")
+    mean = len(training) / len(USERS.read(KEY, workspace.root))
+    found = f"for {ITEMS} items, {mean:.1f} ratings a user and 0 dislikes in training: views likes in place of both"
     said = f"crmman-plus: {found}, heads like + judge in place of meet + judge\n"
     assert said in results["train_users.crmman-plus"].out
     assert f"crmman: {found}\n" in results["train_users.crmman"].out
