@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import CAUTIONS, DIFFERENCES, INTERVALS, LEFT_OUT, METRICS, SLICES, WARNINGS
-from pipeline.artifacts.graph import GRAPH_CAUTIONS
+from pipeline.artifacts.graph import GRAPH_CAUTIONS, NEIGHBOURS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems, table
@@ -12,6 +12,7 @@ from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunSystems
 from stages.shared.data import DATA, read_data
+from stages.shared.diversity import read_diversity
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 from stages.shared.tables import of_systems, read_tables
 
@@ -21,6 +22,7 @@ STAGE = Stage(
     reads=(
         *DATA,
         GRAPH_CAUTIONS,
+        NEIGHBOURS,
         TEXT_VECTORS,
         STRUCTURE_VECTORS,
         CAUTIONS.of(group="variants"),
@@ -47,6 +49,7 @@ def main(dataset: str, settings: Settings) -> None:
         [read_tables(dataset, {"group": "variants", "variant": name}) for name in variants]
         + [read_tables(dataset, {"group": "baselines", "variant": name}) for name in baselines]
     )
+    tables = read_diversity(tables, dataset, data.items)
     found = compare_systems(tables, data, [(alone(variants), alone(baselines))], config, run.seed)
     METRICS.write(found.as_nested(), dataset)
     INTERVALS.write(found.intervals(), dataset)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES
+from pipeline.artifacts.graph import NEIGHBOURS
+from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages.shared.data import DATA, read_data
+from stages.shared.diversity import read_diversity
 from stages.shared.stage import Reads, Settings, Stage, run_stage
 from stages.shared.tables import of_systems, read_tables
 
 STAGE = Stage(
     "compare_ablations",
     settings=Reads(run=RunAblations, stage=ComparisonConfig, section="compare"),
-    reads=(*DATA, *of_systems({"group": "variants"}), *of_systems({"group": "ablations"})),
+    reads=(*DATA, NEIGHBOURS, TEXT_VECTORS, *of_systems({"group": "variants"}), *of_systems({"group": "ablations"})),
     writes=(ABLATION_METRICS, ABLATION_DIFFERENCES, ABLATION_SLICES),
 )
 
@@ -30,6 +33,7 @@ def main(dataset: str, settings: Settings) -> None:
         systems = runs_of(run.ablations, variant)
         own = {variant: systems.pop(variant)}
         comparisons.append((systems, own))
+    tables = read_diversity(tables, dataset, data.items)
     found = compare_systems(tables, data, comparisons, config, run.seed)
     ABLATION_METRICS.write(found.as_nested(), dataset)
     ABLATION_DIFFERENCES.write(found.differences, dataset)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.evaluation import CHOSEN_BASELINES, LEFT_OUT
+from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.choice import choose
 from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.systems.system import evaluate_system
+from pipeline.graph.matrices import incidence_of
 from stages.shared.data import DATA, read_data
 from stages.shared.stage import Reads, Settings, Stage, run_baseline_stage, say
 from stages.shared.tables import of_systems, write_tables
@@ -16,7 +19,7 @@ from stages.shared.tables import of_systems, write_tables
 STAGE = Stage(
     "evaluate_baselines",
     settings=Reads(run=SeedConfig, stage=BaselineSettings, section="baselines"),
-    reads=DATA,
+    reads=(*DATA, NEIGHBOURS),
     writes=(*of_systems({"group": "baselines"}), CHOSEN_BASELINES, LEFT_OUT),
 )
 
@@ -24,7 +27,9 @@ STAGE = Stage(
 def main(dataset: str, baseline: str, settings: Settings) -> None:
     run, config = settings.run(SeedConfig), settings.stage(BaselineSettings)
     grid = config.grid(baseline)
-    data = read_data(dataset)
+    data = read_data(
+        dataset, incidence_of(NEIGHBOURS.read(dataset), len(ITEMS.read(dataset))) if grid.reads_graph else None
+    )
     why = grid.left_out(data)
     LEFT_OUT.of(variant=baseline).write([why] if why else [], dataset)
     if why:

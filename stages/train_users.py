@@ -48,9 +48,10 @@ CHECKPOINTS = Path(".checkpoints")
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
-    config = asked if data.train_dislikes.nnz else asked.without_dislikes()
+    config = asked.for_data(data.items, data.train_dislikes.nnz)
     if config != asked:
-        say(dataset, "train_users", f"{variant}: no dislikes in training: {shown_changes(asked, config)}")
+        found = f"{data.items} items and {data.train_dislikes.nnz} dislikes in training"
+        say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(asked, config)}")
     inputs = read_inputs(dataset, config, data)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
@@ -101,8 +102,8 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
         TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
         structural.read(dataset)["vectors"] if "structure" in needs else None,
         incidence_of(NEIGHBOURS.read(dataset), data.items) if "entities" in needs else None,
-        knowledge,
         gat_inputs(dataset, config) if config.finetune_gat else None,
+        knowledge,
     )
 
 

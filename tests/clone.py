@@ -84,7 +84,7 @@ class Clone:
         # Else each process of a stage would compile the clone's modules anew.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         result = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=600
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=1200
         )
         assert result.returncode == code, result.stdout + result.stderr
         return result.stdout + result.stderr

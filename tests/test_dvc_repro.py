@@ -140,7 +140,7 @@ def test_a_clean_run_makes_metrics_of_every_system_under_every_protocol(first_ru
     assert set(metrics) == {*VARIANTS, *BASELINES}
     assert list(metrics)[: len(VARIANTS)] == list(VARIANTS)
     for protocols in metrics.values():
-        assert set(protocols) == {"ctr", "impression", "ranking"}
+        assert set(protocols) == {"ctr", "impression", "reranking", "ranking"}
     shown = first_run.run("dvc", "metrics", "show", "--json")
     assert "ndcg@10" in shown
 

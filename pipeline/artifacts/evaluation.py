@@ -44,6 +44,11 @@ FACTS = Table(
     {"system": pl.String, "fact": pl.String, "value": pl.Float64},
     key=("system", "fact"),
 )
+LISTS = Table(
+    "artifacts/{dataset}/evaluation/{group}/{variant}/lists.parquet",
+    {"system": pl.String, "user": pl.Int32, "item": pl.Int32},
+    key=("system", "user", "item"),
+)
 CAUTIONS = Lines("artifacts/{dataset}/evaluation/{group}/{variant}/cautions.txt")
 # Of a baseline: why it was left out, in one line; and what was tried of it.
 LEFT_OUT = Lines("artifacts/{dataset}/evaluation/baselines/{variant}/left_out.txt")

@@ -38,6 +38,7 @@ class Dataset:
         users: int,
         items: int,
         sampled_zeros: pl.DataFrame | None = None,
+        entities: csr_matrix | None = None,
     ) -> None:
         """
         Args:
@@ -46,6 +47,7 @@ class Dataset:
             users: number of users.
             items: number of items.
             sampled_zeros: user, item, split; of data whose zeros somebody drew (`feedback: sampled`).
+            entities: what is around each item in the knowledge graph, N_i, (items, entities), for systems that read it.
 
         Raises:
             InputError: an index is out of range, which means that artifacts of different runs were mixed.
@@ -60,7 +62,7 @@ class Dataset:
                     raise InputError(
                         f"{table}: column {name}: found index {outside[name][0]}, expected 0 to {limit - 1}; run `dvc repro`"
                     )
-        self.users, self.items = users, items
+        self.users, self.items, self.entities = users, items, entities
         self._interactions, self._candidates, self._zeros = interactions, unrated_candidates, sampled_zeros
 
     def liked(self, split: str) -> Pairs:

@@ -19,7 +19,7 @@ EXPLAINED = {
     "reranking": "The same items, and people who like all of theirs count too, as in published figures for fixed test splits.",
     "ranking": "All items that the person had not rated before are ranked: how many of the test split's likes come out on top? "
     "Coverage is the share of all items that are in anybody's top ten; Gini says how unevenly (0: all equally often), novelty how little "
-    "known the items there are (in bits: one more for half as many likes).",
+    "known the items there are (in bits: one more for half as many likes), diversity how unlike each other (1 - mean cosine).",
 }
 
 

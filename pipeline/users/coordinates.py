@@ -95,7 +95,7 @@ class HeadSum:
         return Weighed(likes, dislikes, by_view)
 
     def users(self, weighed: Weighed) -> torch.Tensor | None:
-        """The u' whose u' · r_c + b_c is the sum but for EASE's weights and terms, (people, width); None where each candidate has one."""
+        """The u', (people, width), whose u' · r_c + b_c is the sum without EASE and terms; None where candidates have their own."""
         total = self.model.items.new_zeros(len(weighed.likes.lengths), self.model.items.shape[1])
         for name, of_view in weighed.by_view.items():
             users = self.views[name].users(*of_view)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 else:
     Figure = Literal[tuple(FIGURES)]
 
+# Items from which on a catalogue is a large one: EASE's weights of all folds and views would take some 3 gigabytes in training.
+LARGE_CATALOGUE = 8_000
+SAMPLED_OF_LARGE = 1_000
+
 
 class VariantConfig(Config):
     """Every setting has a default, that of the method as written: a model that was stored before a setting came is still read."""
@@ -78,7 +82,7 @@ class VariantConfig(Config):
     co_rating_l2: float = Field(
         default=0.0,
         ge=0,
-        description="Penalty of EASE's item-to-item weights as a further term of each view; 0: no such term",
+        description="Penalty of EASE's item-to-item weights as a further term of each view; 0, or beyond 8,000 items: no such term",
     )
     judge_share: float = Field(
         default=0.4,
@@ -103,7 +107,8 @@ class VariantConfig(Config):
     catalogue_sample: int = Field(
         default=0,
         ge=0,
-        description="0: that softmax is over all items; otherwise over about this many of them, drawn by popularity in each step, "
+        description="0: that softmax is over all items, or of more than 8,000 over 1,000; otherwise over about this many of them, "
+        "drawn by popularity in each step, "
         "and weighted so that its sum is on average that over all",
     )
     negatives_per_like: int = Field(default=50, ge=1, le=10_000, description="R; not used by `all`")
@@ -158,15 +163,27 @@ class VariantConfig(Config):
         """Whether the model reads counts and the graph's relations (`Knowledge`)."""
         return bool(self.terms) or self.count_biases
 
-    def without_dislikes(self) -> VariantConfig:
-        """The model for data in which nothing is disliked: likes are the one view, and `like` is asked in place of `meet`.
+    def for_data(self, items: int, dislikes: int) -> VariantConfig:
+        """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
-        `judge` stays where it is asked: it tells likes from items drawn of all that the user did not rate.
+        Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
+        items drawn of all that a user did not rate. For a large catalogue there are no item-to-item weights of EASE, and the softmax
+        is over a sample of the items.
+
+        Args:
+            items: of the data set.
+            dislikes: in its training split.
         """
-        if self.heads == ["click"]:
-            return self.model_copy(update={"views": "likes"})
-        heads = ["like", "judge"] if "judge" in self.heads else ["like"]
-        return self.model_copy(update={"views": "likes", "heads": heads})
+        changes: dict[str, object] = {}
+        if not dislikes:
+            changes["views"] = "likes"
+            if self.heads != ["click"]:
+                changes["heads"] = ["like", "judge"] if "judge" in self.heads else ["like"]
+        if items > LARGE_CATALOGUE:
+            changes["co_rating_l2"] = 0.0
+            if self.negatives == "all" and not self.catalogue_sample:
+                changes["catalogue_sample"] = SAMPLED_OF_LARGE
+        return self.model_copy(update=changes)
 
     def check_widths(self, structural: int) -> None:
         """Whether the item vectors that these settings make fit them.

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
 from pipeline.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 DATA = (ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS)
 
 
-def read_data(dataset: str) -> Dataset:
-    """The data set with its interactions, its sampled candidates, and zeros that somebody drew."""
+def read_data(dataset: str, entities: csr_matrix | None = None) -> Dataset:
+    """The data set with its interactions, its sampled candidates, and zeros that somebody drew.
+
+    Args:
+        entities: of its items, for systems that read them.
+    """
     items, users = ITEMS.read(dataset), USERS.read(dataset)
     return Dataset(
         INTERACTIONS.read(dataset),
@@ -17,4 +26,5 @@ def read_data(dataset: str) -> Dataset:
         len(users),
         len(items),
         SAMPLED_ZEROS.read(dataset),
+        entities,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
+from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, LISTS, PAIRS, PER_USER
 from pipeline.artifacts.kinds import Table
 from pipeline.evaluation.systems.system import SystemTables
 
-TABLES = (PER_USER, PAIRS, ITEM_SLICES, FACTS)
+TABLES = (PER_USER, PAIRS, ITEM_SLICES, FACTS, LISTS)
 
 
 def of_systems(names: dict[str, str]) -> list[Table]:
@@ -19,6 +19,7 @@ def write_tables(tables: SystemTables, dataset: str, names: dict[str, str]) -> N
     PAIRS.of(**names).write(tables.pairs, dataset)
     ITEM_SLICES.of(**names).write(tables.item_slices, dataset)
     FACTS.of(**names).write(tables.facts, dataset)
+    LISTS.of(**names).write(tables.lists, dataset)
 
 
 def read_tables(dataset: str, names: dict[str, str]) -> SystemTables:
@@ -27,4 +28,5 @@ def read_tables(dataset: str, names: dict[str, str]) -> SystemTables:
         PAIRS.of(**names).read(dataset),
         ITEM_SLICES.of(**names).read(dataset),
         FACTS.of(**names).read(dataset),
+        LISTS.of(**names).read(dataset),
     )

@@ -592,6 +592,11 @@ def test_zeros_that_somebody_drew_make_no_history_longer() -> None:
         result = prepared(interactions, items, like_threshold=None, feedback="sampled", min_user_interactions=least)
         assert ("few" in set(result.users["user_id"])) == stays
         assert stays or not any(user == "few" for user, _ in zeros_of(result))
+    # Where the split is given everybody stays, but for whom the filter leaves out.
+    given = given_split(interactions, *SPLITS)
+    result = prepared(given, items, like_threshold=None, feedback="sampled", split="given", min_user_interactions=4)
+    assert not any(user == "few" for user, _ in zeros_of(result))
+    assert "few" not in set(result.users["user_id"])
     # An item that nobody likes has no interaction, whatever was drawn.
     result = prepared(interactions, items, like_threshold=None, feedback="sampled", min_item_interactions=1)
     assert "99" not in set(result.items["item_id"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from pipeline.data.dataset import Dataset
 from pipeline.data.splits import SPLITS
@@ -52,7 +53,9 @@ def unrated_rows(rows: Rows, users: int, items: int, seed: int) -> Rows:
 def dataset(rows: Rows, drawn: Rows, users: int, items: int) -> Dataset:
     interactions = pl.DataFrame(rows, schema=SCHEMA).sort("user", "item")
     schema = {"user": pl.Int32, "item": pl.Int32, "split": pl.String}
-    return Dataset(interactions, pl.DataFrame(drawn, schema=schema).sort("user", "item"), users, items)
+    candidates = pl.DataFrame(drawn, schema=schema).sort("user", "item")
+    around = np.random.default_rng(items).random((items, 12)) < 0.2
+    return Dataset(interactions, candidates, users, items, entities=csr_matrix(around.astype(np.float32)))
 
 
 def random_dataset(users: int = 12, items: int = 40, density: float = 0.5, seed: int = 0) -> Dataset:

@@ -23,7 +23,9 @@ def run(folder: Path, *arguments: str, module: str = "stages.cli") -> Result:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The repository's params.yaml, what it names, and a folder with recipes."""
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "ablations").mkdir()
+    for name in ("params.yaml", "ablations/params.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     named = tmp_path / "pipeline/data/sources/ml_100k_item_entities.csv"
     named.parent.mkdir(parents=True)
     named.touch()

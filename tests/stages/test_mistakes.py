@@ -11,8 +11,9 @@ import torch
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.evaluation import PAIRS, PER_USER
-from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
+from pipeline.artifacts.graph import EDGES, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
+from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL
 from pipeline.common.ablation import FILE, SECTIONS
 from tests.stages.conftest import Finished
@@ -246,14 +247,14 @@ def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
     for_pairs = PAIRS.of(group="baselines", variant="als")
-    for artifact in (SOURCE_KG, INITIAL_VECTORS, NEIGHBOURS, model, for_pairs):
+    for artifact in (SOURCE_KG, INITIAL_VECTORS, TEXT_VECTORS, model, for_pairs):
         path = artifact.at(KEY, copy.root)
         path.write_bytes(path.read_bytes()[:-40])
     before = copy.files()
     named = {
         "build_graph": SOURCE_KG,
         "train_gat": INITIAL_VECTORS,
-        "train_users.crmman": NEIGHBOURS,
+        "train_users.crmman": TEXT_VECTORS,
         "evaluate.crmman": model,
         "compare": for_pairs,
         "recommend.crmman": model,

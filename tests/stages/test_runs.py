@@ -46,7 +46,7 @@ from tests.stages.workspace import (
     planted_tables,
 )
 
-BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity"]
+BASELINES = ["als", "biased-mf", "ease", "item-knn", "item-mean", "popularity", "trees"]
 
 
 def every_artifact() -> list[Artifact]:
@@ -270,16 +270,16 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
 
 def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:
     for protocols in metrics.values():
-        assert list(protocols) == ["ctr", "impression", "ranking"]
+        assert list(protocols) == ["ctr", "impression", "reranking", "ranking"]
         for value in (value for figures in protocols.values() for value in figures.values()):
             assert f"{value:.4f}".replace("0.", ".", 1) in out
 
 
 def test_a_baseline_that_is_left_out_says_so_and_is_not_compared(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1))
+    copy.change_params(lambda values: values["baselines"]["ease"].update(max_items=1, max_pairs=1))
     result = copy.run("evaluate_baselines.ease")
-    why = "rated items, more than max_items 1"
+    why = "pairs of items that a user rated, more than max_pairs 1"
     assert re.search(rf"ease is left out: \d+ {why}", result.out)
     assert why in evaluation_artifacts.LEFT_OUT.of(variant="ease").read(KEY, copy.root)[0]
     result = copy.run("compare")

@@ -69,11 +69,12 @@ def test_every_stage_runs_and_says_what_became_of_the_zeros(ran: tuple[Workspace
     assert f"{drawn} zeros were drawn and are no dislikes (feedback: sampled): {kept} of" in results["prepare"].out
     assert len(SAMPLED_ZEROS.read(KEY, workspace.root)) == kept
     assert INTERACTIONS.read(KEY, workspace.root)["like"].all()
-    said = "no dislikes in training: views likes in place of both, heads like in place of meet + judge\n"
-    assert f"crmman-plus: {said}" in results["train_users.crmman-plus"].out
-    assert "crmman: no dislikes in training: views likes in place of both\n" in results["train_users.crmman"].out
+    found = f"for {ITEMS} items and 0 dislikes in training: views likes in place of both"
+    said = f"crmman-plus: {found}, heads like + judge in place of meet + judge\n"
+    assert said in results["train_users.crmman-plus"].out
+    assert f"crmman: {found}\n" in results["train_users.crmman"].out
     about = MODEL.of(variant="crmman-plus").about(KEY, workspace.root)["variant"]
-    assert (about["views"], about["heads"]) == ("likes", ["like"])
+    assert (about["views"], about["heads"]) == ("likes", ["like", "judge"])
 
 
 def test_impression_is_over_all_pairs_of_the_given_test_split(ran: tuple[Workspace, dict[str, Result]]) -> None:

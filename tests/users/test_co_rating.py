@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix, lil_matrix
+from scipy.sparse import csr_matrix
 
-from pipeline.common.errors import InputError
 from pipeline.evaluation.baselines.item_weights import item_weights
-from pipeline.users.co_rating import CO_RATING_MAX_ITEMS, FOLDS, fit_co_rating
+from pipeline.users.co_rating import FOLDS, fit_co_rating
 
 USERS, ITEMS, L2 = 43, 12, 5.0
 
@@ -75,10 +72,3 @@ def test_a_few_users_leave_folds_empty() -> None:
     found = fit_co_rating({"likes": matrices()["likes"][:3]}, L2, 1)
     assert len(found.without) == FOLDS
     assert all(np.isfinite(views["likes"]).all() for views in found.without)
-
-
-def test_too_many_items_are_refused_in_one_line() -> None:
-    too_many = CO_RATING_MAX_ITEMS + 1
-    message = f"co_rating_l2: found 300 with {too_many} items, expected 0 beyond {CO_RATING_MAX_ITEMS} items: "
-    with pytest.raises(InputError, match=f"^{re.escape(message)}[^\n]*$"):
-        fit_co_rating({"likes": csr_matrix(lil_matrix((2, too_many), dtype=np.float32))}, 300.0, 1)

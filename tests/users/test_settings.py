@@ -13,7 +13,7 @@ from pipeline.common.ablation import read_all, written_out
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
-from pipeline.users.settings import VariantConfig
+from pipeline.users.settings import LARGE_CATALOGUE, SAMPLED_OF_LARGE, VariantConfig
 
 VALUES = read_all(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
@@ -40,11 +40,28 @@ def test_what_is_not_said_is_the_method_as_written() -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str) -> None:
     asked = validated(VariantConfig, VARIANTS[name], "")
-    found = asked.without_dislikes().model_dump()
-    heads = ["click"] if asked.heads == ["click"] else ["like", "judge"] if "judge" in asked.heads else ["like"]
+    found = asked.for_data(100, 0).model_dump()
+    heads = ["click"] if asked.heads == ["click"] else ["like", "judge"]
     assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
     # What is stored with a model is read back.
-    assert validated(VariantConfig, found, "").without_dislikes().model_dump() == found
+    assert validated(VariantConfig, found, "").for_data(100, 0).model_dump() == found
+
+
+def test_without_dislikes_what_asks_for_no_judgement_asks_for_none() -> None:
+    asked = validated(VariantConfig, METHOD | {"heads": ["meet"]}, "")
+    assert asked.for_data(100, 0).heads == ["like"]
+
+
+@pytest.mark.parametrize("items", [LARGE_CATALOGUE, LARGE_CATALOGUE + 1])
+def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(items: int) -> None:
+    asked = validated(VariantConfig, METHOD | {"heads": ["like"], "co_rating_l2": 300.0}, "")
+    found = asked.for_data(items, 5)
+    large = items > LARGE_CATALOGUE
+    changes = {"co_rating_l2": 0.0, "catalogue_sample": SAMPLED_OF_LARGE} if large else {}
+    assert found.model_dump() == asked.model_dump() | changes
+    assert asked.model_copy(update={"catalogue_sample": 7}).for_data(items, 5).catalogue_sample == 7
+    drawn = validated(VariantConfig, METHOD | {"negatives": "unseen"}, "")
+    assert drawn.for_data(items, 5).model_dump() == drawn.model_dump()
 
 
 @pytest.mark.parametrize("later", VariantConfig.model_fields)
@@ -87,17 +104,6 @@ def test_settings_stored_before_a_field_came_are_read_with_its_default(later: st
             {"negatives": "mixed", "catalogue_sample": 100},
             "catalogue_sample: found 100 with negatives mixed, expected 0: only all is sampled",
         ),
-        (
-            METHOD,
-            {"terms": ["overlap", "together", "overlap"]},
-            "terms: found ['overlap', 'together', 'overlap'], expected each at most once",
-        ),
-        (
-            METHOD,
-            {"targets": "left_out"},
-            "targets: found left_out without history_dropout, which leaves something out; expected all",
-        ),
-        (METHOD, {"count_biases": True}, "count_biases: found true without biases, expected biases: true"),
         (
             METHOD,
             {"validate_every": 11},
@@ -185,8 +191,6 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"max_history": 1},
         {"epochs": 0},
         {"co_rating_l2": -1.0},
-        {"terms": ["genre"]},
-        {"targets": "some"},
         {"unknown": 1},
     ],
     ids=lambda changes: "-".join(changes),

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.evaluation.baselines.dislikes import WeightedFit, WeightedGrid, weighted_history
-from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights
+from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights, neighbour_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,13 +26,19 @@ if TYPE_CHECKING:
     from pipeline.evaluation.protocols.scores import Scorer
 
 
-def fit_ease(data: Dataset, l2: float, dislike_weight: float = 0.0) -> Scorer:
-    """The same scores by weights of items or by users, whichever costs less.
+def fit_ease(
+    data: Dataset, l2: float, dislike_weight: float = 0.0, max_items: int | None = None, neighbours: int = 0
+) -> Scorer:
+    """The same scores by weights of items or by users, whichever costs less; of very many items by their neighbours.
 
     Args:
+        max_items: beyond this many rated items each has weights of its neighbours alone; None: never.
+        neighbours: how many neighbours an item has then.
         dislike_weight: of a dislike in X, where a like has 1; 0 leaves dislikes out.
     """
     history, rated = _rated_history(data, dislike_weight)
+    if max_items is not None and len(rated) > max_items:
+        return Ease(neighbour_weights(history, l2, neighbours), rated, history.astype(np.float32), data.items)
     kind = EaseByUsers if history.shape[0] < len(rated) else Ease
     return kind.fit(data, l2, dislike_weight)
 
@@ -47,7 +53,9 @@ def _rated_history(data: Dataset, dislike_weight: float) -> tuple[csr_matrix, ND
 class Ease:
     """Scores X_u B of the item weights B."""
 
-    def __init__(self, weights: NDArray[np.float32], rated: NDArray[np.int64], history: csr_matrix, items: int) -> None:
+    def __init__(
+        self, weights: NDArray[np.float32] | csr_matrix, rated: NDArray[np.int64], history: csr_matrix, items: int
+    ) -> None:
         """
         Args:
             weights: B over the rated items, (rated, rated).
@@ -68,7 +76,8 @@ class Ease:
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         scores = np.zeros((len(users), self.items), dtype=np.float32)
-        scores[:, self.rated] = self.history[users] @ self.weights
+        product = self.history[users] @ self.weights
+        scores[:, self.rated] = product if isinstance(product, np.ndarray) else product.toarray()
         return scores
 
 
@@ -102,12 +111,26 @@ class EaseByUsers:
 class EaseGrid(WeightedGrid):
     l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
     max_items: int = Field(
-        ge=1, description="EASE inverts an items x items matrix; beyond this many rated items it is left out"
+        ge=1,
+        description="EASE inverts an items x items matrix; beyond this many rated items, each has weights of its neighbours alone",
+    )
+    neighbours: int = Field(
+        ge=1, description="How many neighbours an item has then: those most often rated by the same users"
+    )
+    max_pairs: int = Field(
+        ge=1,
+        description="All pairs of items that a user rated are counted then; with more of them, over all users, EASE is left out",
     )
 
     def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:
-        return {f"l2 {l2:g}": partial(fit_ease, l2=l2) for l2 in self.l2}
+        return {
+            f"l2 {l2:g}": partial(fit_ease, l2=l2, max_items=self.max_items, neighbours=self.neighbours)
+            for l2 in self.l2
+        }
 
     def left_out(self, data: Dataset) -> str | None:
-        rated = int((data.train_likes + data.train_dislikes).getnnz(axis=0).astype(bool).sum())
-        return f"{rated} rated items, more than max_items {self.max_items}" if rated > self.max_items else None
+        rated = (data.train_likes + data.train_dislikes).tocsr()
+        pairs = int((np.diff(rated.indptr).astype(np.int64) ** 2).sum())
+        if (rated.getnnz(axis=0) > 0).sum() <= self.max_items or pairs <= self.max_pairs:
+            return None
+        return f"{pairs} pairs of items that a user rated, more than max_pairs {self.max_pairs}"

@@ -19,9 +19,11 @@ class Grid(Config):
     Attributes:
         learns_from_dislikes: such a system is there for the protocol that ranks dislikes, and its setting is chosen by a figure of that.
             Chosen by one of another protocol it would be weakened at its own.
+        reads_graph: its fits need the data set's `entities`.
     """
 
     learns_from_dislikes: ClassVar[bool] = False
+    reads_graph: ClassVar[bool] = False
 
     @abstractmethod
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:

@@ -15,6 +15,7 @@ from pipeline.evaluation.baselines.grid import Grid
 from pipeline.evaluation.baselines.item_knn import ItemKnnGrid
 from pipeline.evaluation.baselines.item_mean import ItemMeanGrid
 from pipeline.evaluation.baselines.popularity import PopularityGrid
+from pipeline.evaluation.baselines.trees import TreesGrid
 from pipeline.evaluation.metrics.registry import PER_USER
 
 GRIDS: dict[str, type[Grid]] = {
@@ -24,6 +25,7 @@ GRIDS: dict[str, type[Grid]] = {
     "ease": EaseGrid,
     "als": AlsGrid,
     "biased-mf": BiasedMfGrid,
+    "trees": TreesGrid,
 }
 
 

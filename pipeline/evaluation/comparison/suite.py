@@ -15,7 +15,15 @@ from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.comparison.intervals import Figure, mean_figure, pooled_figure
 from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, Runs, against_best, compare, excludes_zero
-from pipeline.evaluation.metrics.registry import METRICS, OF_CATALOGUE, POOLED, PROTOCOLS, compared_in, names_of
+from pipeline.evaluation.metrics.registry import (
+    METRICS,
+    OF_CATALOGUE,
+    OF_LISTS,
+    POOLED,
+    PROTOCOLS,
+    compared_in,
+    names_of,
+)
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
 from pipeline.evaluation.systems.slices import POPULARITY, Slices, by_user
 from pipeline.evaluation.systems.system import THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
@@ -127,6 +135,10 @@ def _figures(
     users = len(per_user["ranking", "ndcg@10"].users) if ("ranking", "ndcg@10") in per_user else 0
     for whole in OF_CATALOGUE:
         found[whole.protocol, whole.name] = Figure(facts[f"{whole.protocol} {whole.name}"], None, None, users)
+    for of_lists in OF_LISTS:
+        fact = facts.get(f"{of_lists.protocol} {of_lists.name}")
+        if fact is not None:
+            found[of_lists.protocol, of_lists.name] = Figure(fact, None, None, users)
     order = [(metric.protocol, metric.name) for metric in METRICS]
     return {key: found[key] for key in order if key in found and np.isfinite(found[key].value)}
 

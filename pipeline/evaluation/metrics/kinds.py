@@ -87,5 +87,13 @@ class OfCatalogue:
     function: Callable[[ScoredSplit, Dataset], float]
 
 
+@dataclass(frozen=True)
+class OfLists:
+    """One number by vectors of the listed items, which is made where systems are compared: systems are evaluated without these vectors."""
+
+    protocol: str
+    name: str
+
+
 PerUserMetric = ByRanks | ByPairs
-Metric = ByRanks | ByPairs | Pooled | OfCatalogue
+Metric = ByRanks | ByPairs | Pooled | OfCatalogue | OfLists

@@ -11,13 +11,14 @@ from functools import partial
 from pipeline.evaluation.metrics.auc import pooled_auc, user_auc
 from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
 from pipeline.evaluation.metrics.hit import hit
-from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, Metric, OfCatalogue, PerUserMetric, Pooled
+from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, Metric, OfCatalogue, OfLists, PerUserMetric, Pooled
 from pipeline.evaluation.metrics.ndcg import ndcg
 from pipeline.evaluation.metrics.recall import recall
 from pipeline.evaluation.metrics.reciprocal_rank import reciprocal_rank
 from pipeline.evaluation.metrics.reranking import reranked_f1, reranked_ndcg
 from pipeline.evaluation.metrics.threshold import accuracy, f1
 
+TEXT_DIVERSITY, GRAPH_DIVERSITY = "text_diversity@10", "graph_diversity@10"
 METRICS: tuple[Metric, ...] = (
     Pooled("ctr", "auc", pooled_auc),
     ByPairs("ctr", "user_auc", user_auc),
@@ -40,10 +41,13 @@ METRICS: tuple[Metric, ...] = (
     OfCatalogue("ranking", "coverage@10", lambda scored, _: scored.coverage),
     OfCatalogue("ranking", "gini@10", gini),
     OfCatalogue("ranking", "novelty@10", novelty),
+    OfLists("ranking", TEXT_DIVERSITY),
+    OfLists("ranking", GRAPH_DIVERSITY),
 )
 PER_USER: tuple[PerUserMetric, ...] = tuple(metric for metric in METRICS if isinstance(metric, PerUserMetric))
 POOLED: tuple[Pooled, ...] = tuple(metric for metric in METRICS if isinstance(metric, Pooled))
 OF_CATALOGUE: tuple[OfCatalogue, ...] = tuple(metric for metric in METRICS if isinstance(metric, OfCatalogue))
+OF_LISTS: tuple[OfLists, ...] = tuple(metric for metric in METRICS if isinstance(metric, OfLists))
 PROTOCOLS = tuple(dict.fromkeys(metric.protocol for metric in METRICS))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.common.cores import cores_here
+from pipeline.common.random_streams import stream
 from pipeline.evaluation.protocols.ranks import sorted_places
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Places:
         missed: probability that an item stands in none of these users' first ten, (items,), tied items taking their places in
             random order.
         recommended: in how many of these users' first ten it is expected to stand, (items,).
+        lists: a first ten of each user who has a like, in no order of its own, (users with a like, 10): where items share the last
+            places, some are drawn; -1 where there are fewer candidates.
     """
 
     above: NDArray[np.int64]
@@ -47,6 +50,7 @@ class Places:
     part_tied: NDArray[np.int64]
     missed: NDArray[np.float64]
     recommended: NDArray[np.float64]
+    lists: NDArray[np.int64]
 
 
 class Catalogue:
@@ -59,6 +63,8 @@ class Catalogue:
 
     def __init__(self, known: csr_matrix, parts: NDArray[np.int64] | None = None) -> None:
         self._known = known
+        # Of all blocks one after another: what is drawn does not depend on their size.
+        self._random = stream(0, "first ten")
         self._parts = np.zeros(known.shape[1], dtype=np.int64) if parts is None else parts
         # Items of a part side by side: to count in a part is to count in a piece of the row.
         self._order = np.argsort(self._parts, kind="stable")
@@ -102,7 +108,7 @@ class Catalogue:
                 items = self._order[self._bounds[part] : self._bounds[part + 1]]
                 rows, within = np.unique(place[inside], return_inverse=True)
                 part_above[inside], part_tied[inside] = sorted_places(ranking[np.ix_(rows, items)], within, own[inside])
-        return Places(above, tied, part_above, part_tied, *first_tens(ranking))
+        return Places(above, tied, part_above, part_tied, *first_tens(ranking, self._random))
 
     def _counted(
         self, first: int, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
@@ -137,18 +143,30 @@ class Catalogue:
         some = np.flatnonzero(shared)
         chance = (min(FIRST, items) - (firsts[some] >= 0).sum(axis=1)) / shared[some]
         share(some, scores, known, last, chance, np.zeros(items, dtype=np.bool_), missed, recommended)
+        for number in some:
+            among = scores[number] == last[number]
+            among[known[1][known[0][number] : known[0][number + 1]]] = False
+            _fill(firsts[number, : min(FIRST, items)], np.flatnonzero(among), self._random)
         above, tied, part_above, part_tied = found
-        return Places(above, tied, part_above, part_tied, missed, recommended)
+        return Places(above, tied, part_above, part_tied, missed, recommended, firsts[np.diff(starts) > 0])
 
 
-def first_tens(ranking: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _fill(list_of_one: NDArray[np.int64], tied: NDArray[np.int64], random: np.random.Generator) -> None:
+    """Give the places of a list that are free, -1, to as many of the tied items, drawn; there are more of these."""
+    free = np.flatnonzero(list_of_one < 0)
+    list_of_one[free] = random.choice(tied, len(free), replace=False)
+
+
+def first_tens(
+    ranking: NDArray[np.floating[Any]], random: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Who stands in the first ten, tied items taking their places in random order.
 
     Args:
         ranking: (users, items), minus infinity where an item is no candidate.
 
     Returns:
-        The probability that an item stands in nobody's first ten, and in how many it is expected to stand, each (items,).
+        `missed`, `recommended` and `lists` of `Places`.
     """
     users, items = ranking.shape
     places = min(FIRST, items)
@@ -162,7 +180,16 @@ def first_tens(ranking: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64],
     chance = np.where(tied, shared[row], 1.0)
     missed = np.ones(items)
     np.multiply.at(missed, item, 1 - chance)
-    return missed, np.bincount(item, weights=chance, minlength=items).astype(np.float64)
+    lists = np.full((users, FIRST), -1, dtype=np.int64)
+    certain = chance == 1
+    place = np.arange(certain.sum()) - np.searchsorted(row[certain], row[certain])
+    lists[row[certain], place] = item[certain]
+    bounds = np.searchsorted(row, np.arange(users + 1))
+    for number in np.flatnonzero(np.bincount(row[~certain], minlength=users)):
+        own = slice(bounds[number], bounds[number + 1])
+        if (lists[number, :places] < 0).any():
+            _fill(lists[number, :places], item[own][~certain[own]], random)
+    return missed, np.bincount(item, weights=chance, minlength=items).astype(np.float64), lists
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.data.dataset import Dataset, Pairs, blocks
-from pipeline.evaluation.protocols.catalogue import Catalogue
+from pipeline.evaluation.protocols.catalogue import FIRST, Catalogue
 from pipeline.evaluation.protocols.ranks import Standing, standing
 from pipeline.evaluation.protocols.scores import Scorer, not_finite, scores_of
 
@@ -111,6 +111,7 @@ class ScoredSplit:
         ranking: the likes of the split, and where they stand.
         coverage: the share of all items that stand in the first ten of any user.
         recommended: in how many users' first ten each item is expected to stand, (items,).
+        lists: a first ten of each user who has a like, by user, (users with a like, 10), as in `Places`.
     """
 
     ctr: ScoredPairs
@@ -118,6 +119,7 @@ class ScoredSplit:
     ranking: RankedLikes
     coverage: float
     recommended: NDArray[np.float64]
+    lists: NDArray[np.int64]
 
     @property
     def reranking(self) -> ScoredPairs:
@@ -150,6 +152,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
     catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
     ranked = np.empty((6, len(liked)), dtype=np.int64)
     never_recommended, recommended = np.ones(data.items), np.zeros(data.items)
+    lists = [np.empty((0, FIRST), dtype=np.int64)]
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
         answers = scores_of(scorer, users)
         for name, (pairs, question) in asked.items():
@@ -165,6 +168,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
         never_recommended *= places.missed
         recommended += places.recommended
+        lists.append(places.lists)
     if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
         raise not_finite(scorer)
     return ScoredSplit(
@@ -173,6 +177,7 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
         RankedLikes(*ranked),
         float(1 - never_recommended.mean()),
         recommended,
+        np.concatenate(lists),
     )
 
 

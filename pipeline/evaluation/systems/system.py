@@ -13,7 +13,7 @@ from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
 from pipeline.evaluation.metrics.registry import OF_CATALOGUE
 from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scorer
-from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs, ScoredSplit
 from pipeline.evaluation.systems.slices import by_item, item_slices
 
 if TYPE_CHECKING:
@@ -31,12 +31,14 @@ class SystemTables:
         pairs: system, protocol, user, item, like, score: candidates of `ctr` and `impression`.
         item_slices: slice, system, protocol, metric, user, value.
         facts: system, fact, value: what is one number for the whole split or was chosen on validation.
+        lists: system, user, item: a first ten of each user with a like in the test split.
     """
 
     per_user: pl.DataFrame
     pairs: pl.DataFrame
     item_slices: pl.DataFrame
     facts: pl.DataFrame
+    lists: pl.DataFrame
 
     @classmethod
     def joined(cls, parts: list[SystemTables]) -> SystemTables:
@@ -83,6 +85,7 @@ def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Eva
         ),
         pl.concat(sliced) if sliced else per_user[0].clear().select(*_named(slice=""), pl.all()),
         pl.DataFrame({"fact": list(facts), "value": list(facts.values())}).select(system, "fact", "value"),
+        _lists(tested.scored).select(system, "user", "item"),
     )
 
 
@@ -112,6 +115,13 @@ def values_of(frame: pl.DataFrame) -> PerUser:
 
 def _values(values: PerUser) -> pl.DataFrame:
     return pl.DataFrame({"user": values.users.astype(np.int32), "value": values.values})
+
+
+def _lists(scored: ScoredSplit) -> pl.DataFrame:
+    users, _ = scored.ranking.standing
+    place, column = np.nonzero(scored.lists >= 0)
+    items = scored.lists[place, column]
+    return pl.DataFrame({"user": users[place].astype(np.int32), "item": items.astype(np.int32)})
 
 
 def _pairs(pairs: ScoredPairs, items: NDArray[np.int64]) -> pl.DataFrame:

@@ -27,8 +27,8 @@ class ItemInputs:
         text: [CLS] vectors, (M, d_e).
         structure: p'' (or P, for a model without the GAT), (M, d_k'').
         entities: N_i, (M, entities), 1 where the entity is in it.
-        knowledge: counts and relations, for terms and biases by counts.
         gat: P with edge_index and GAT weights: for `finetune_gat`.
+        knowledge: counts and relations, for terms and biases by counts.
 
     Raises:
         InputError: vectors of another number of items.
@@ -38,8 +38,8 @@ class ItemInputs:
     text: NDArray[np.float32] | None = None
     structure: NDArray[np.float32] | None = None
     entities: csr_matrix | None = None
-    knowledge: Knowledge | None = None
     gat: GatInputs | None = None
+    knowledge: Knowledge | None = None
 
     def __post_init__(self) -> None:
         for name, vectors in (("text", self.text), ("structure", self.structure)):

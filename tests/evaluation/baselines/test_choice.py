@@ -19,8 +19,9 @@ from pipeline.evaluation.baselines.item_knn import ItemKnn
 from pipeline.evaluation.baselines.item_mean import ItemMean
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.baselines.registry import GRIDS, BaselineSettings
+from pipeline.evaluation.baselines.trees import Trees
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.evaluation.protocols.scores import Scorer
+from pipeline.evaluation.protocols.scores import Scorer, scores_of
 from tests.evaluation.worlds import dataset, planted_dataset, poisoned, random_dataset, random_rows, unrated_rows
 from tests.repository import ROOT
 
@@ -30,7 +31,13 @@ SETTINGS: dict[str, Any] = {
     "popularity": {},
     "item-mean": {"damping": [0.0, 30.0]},
     "item-knn": {"neighbours": [1, 3, 20], "dislike_weight": [0.0]},
-    "ease": {"l2": [0.5, 20.0, 5000.0], "dislike_weight": [0.5, -0.5, 0.0], "max_items": 100},
+    "ease": {
+        "l2": [0.5, 20.0, 5000.0],
+        "dislike_weight": [0.5, -0.5, 0.0],
+        "max_items": 100,
+        "neighbours": 5,
+        "max_pairs": 1000,
+    },
     "als": {
         "factors": [1, 3],
         "regularization": [0.1, 5.0],
@@ -39,6 +46,7 @@ SETTINGS: dict[str, Any] = {
         "dislike_weight": [0.25, 1.0],
     },
     "biased-mf": {"factors": [1, 2], "regularization": [0.5, 50.0], "iterations": 2},
+    "trees": {"iterations": [2, 20], "leaves": [4], "learning_rate": [0.2], "negatives": [2], "max_pairs": 10_000},
 }
 OF_DISLIKES = {"item-mean", "biased-mf"}
 Change = dict[str, Any] | str
@@ -81,6 +89,7 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         "ease": [fit_ease(data, l2, 0.5) for l2 in (0.5, 20.0, 5000.0)],
         "als": [ImplicitAls.fit(data, f, r, 2.0, 2, 7, dislike_weight=0.25) for f in (1, 3) for r in (0.1, 5.0)],
         "biased-mf": [BiasedMf.fit(data, f, r, 2, 7) for f in (1, 2) for r in (0.5, 50.0)],
+        "trees": [Trees.fit(data, iterations, 4, 0.2, 2, 7) for iterations in (2, 20)],
     }
     found = chosen_of(data, settings, 7)
     assert list(found) == list(grids) == list(GRIDS)
@@ -98,7 +107,9 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         assert [one.chosen for one in tried] == [place == best for place in range(len(values))]
         users = np.arange(data.users)
         # Here products may have more threads than where settings are tried side by side: they round otherwise.
-        found_scores, expected_scores = (scorer.score(users) for scorer in (chosen.scorer, scorers[best]))
+        found_scores, expected_scores = (
+            scores_of(scorer, users).preference for scorer in (chosen.scorer, scorers[best])
+        )
         np.testing.assert_allclose(found_scores, expected_scores, rtol=1e-5, atol=1e-12)
         assert chosen.on_validation.value(figure) == values[best]
 
@@ -118,7 +129,7 @@ def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest
         monkeypatch.setattr(choice, "MOST_CELLS", cells)
         with threadpool_limits(1):
             found = chosen_of(data, settings, 7)
-        scores = [chosen.scorer.score(np.arange(USERS)).tobytes() for chosen, _ in found.values()]
+        scores = [scores_of(chosen.scorer, np.arange(USERS)).preference.tobytes() for chosen, _ in found.values()]
         met.append(([tried for _, tried in found.values()], scores))
     assert met[0] == met[1]
     assert threads == [0] * 5 + [1] * 5, "ALS has threads of its own where nothing runs beside it"
@@ -163,22 +174,35 @@ def test_fits_do_not_see_validation_or_test() -> None:
         grid = config().grid(system)
         first = grid.settings(0, 1)
         for setting, fit in (first | grid.settings_after(next(iter(first)), clean, 0, 1)).items():
-            np.testing.assert_array_equal(fit(clean).score(users), fit(other).score(users), err_msg=system + setting)
+            one, two = (scores_of(fit(data), users).preference for data in (clean, other))
+            np.testing.assert_array_equal(one, two, err_msg=system + setting)
 
 
-def test_ease_is_left_out_beyond_its_number_of_rated_items() -> None:
-    rows = [
-        row | {"like": False, "rating": 1.0} if row["item"] < 5 else row for row in random_rows(USERS, ITEMS, 0.5, 0)
-    ]
-    data = dataset(rows, [], USERS, ITEMS)
-    assert (data.train_likes.getnnz(axis=0) > 0).sum() == ITEMS - 5
+def test_ease_is_left_out_beyond_its_number_of_pairs_where_there_are_many_items() -> None:
+    data = dataset(random_rows(USERS, ITEMS, 0.5, 0), [], USERS, ITEMS)
+    rated = (data.train_likes + data.train_dislikes).toarray() > 0
+    assert rated.any(axis=0).sum() == ITEMS
+    pairs = sum(int(row.sum()) ** 2 for row in rated)
 
-    def why(name: str, most: int) -> str | None:
-        return config({"ease": {"max_items": most}}).grid(name).left_out(data)
+    def why(name: str, items: int, most: int) -> str | None:
+        return config({"ease": {"max_items": items, "max_pairs": most}}).grid(name).left_out(data)
 
-    assert why("ease", ITEMS) is None
-    assert why("ease", ITEMS - 1) == "30 rated items, more than max_items 29"
-    assert all(why(name, 1) is None for name in GRIDS if name != "ease")
+    assert why("ease", ITEMS, 1) is None
+    assert why("ease", ITEMS - 1, pairs) is None
+    assert why("ease", ITEMS - 1, pairs - 1) == (
+        f"{pairs} pairs of items that a user rated, more than max_pairs {pairs - 1}"
+    )
+    assert all(why(name, 1, 1) is None for name in GRIDS if name != "ease")
+
+
+def test_beyond_its_number_of_items_ease_has_weights_of_neighbours() -> None:
+    data, users = random_dataset(USERS, ITEMS, 0.6), np.arange(USERS)
+    grids = {most: config({"ease": {"max_items": most}}).grid("ease").settings(0, 1) for most in (ITEMS, ITEMS - 1)}
+    name = "l2 20, dislike weight 0.5"
+    whole, few = (grids[most][name](data).score(users) for most in (ITEMS, ITEMS - 1))
+    np.testing.assert_array_equal(whole, fit_ease(data, 20.0, 0.5).score(users))
+    np.testing.assert_array_equal(few, fit_ease(data, 20.0, 0.5, ITEMS - 1, 5).score(users))
+    assert not np.allclose(whole, few)
 
 
 def test_without_a_dislike_in_training_one_weight_of_dislikes_is_tried() -> None:
@@ -226,6 +250,7 @@ def test_a_figure_that_validation_does_not_have_is_replaced_by_that_of_the_setti
         ("biased-mf", "regularization", [0.0], r"regularization\.0: found 0\.0"),
         ("biased-mf", "iterations", 0, r"iterations: found 0"),
         ("ease", "max_items", 0, r"max_items: found 0"),
+        ("ease", "neighbours", 0, r"neighbours: found 0"),
         ("popularity", "max_items", 1, r"max_items: found an unknown key"),
     ],
 )

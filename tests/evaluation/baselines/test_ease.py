@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.ease import Ease, EaseByUsers, fit_ease
+from pipeline.evaluation.baselines.item_weights import neighbour_weights
 from tests.evaluation.worlds import dataset, random_dataset, random_rows
 
 USERS, ITEMS = 30, 20
@@ -95,6 +97,18 @@ def test_scores_by_users_are_those_of_the_weights(seed: int, users: int, items: 
     found = EaseByUsers.fit(data, l2, weight)
     np.testing.assert_allclose(found.score(everybody), Ease.fit(data, l2, weight).score(everybody), atol=2e-6)
     np.testing.assert_array_equal(found.score(everybody[::-1]), found.score(everybody)[::-1])
+
+
+def test_of_many_items_scores_are_those_of_neighbours() -> None:
+    data, users = random_dataset(30, 15, 0.5, 0), np.array([4, 0, 29])
+    history = data.train_likes.toarray() + 0.5 * data.train_dislikes.toarray()
+    weights = neighbour_weights(csr_matrix(history), 10.0, 4).toarray()
+    assert (weights != 0).sum(axis=0).max() == 4
+    few = fit_ease(data, 10.0, 0.5, max_items=14, neighbours=4)
+    np.testing.assert_allclose(few.score(users), history[users] @ weights, atol=1e-5)
+    every = fit_ease(data, 10.0, 0.5, max_items=14, neighbours=15)
+    np.testing.assert_allclose(every.score(users), fit_ease(data, 10.0, 0.5).score(users), atol=1e-5)
+    assert isinstance(fit_ease(data, 10.0, 0.5, max_items=15, neighbours=4).weights, np.ndarray)
 
 
 def test_the_smaller_matrix_is_inverted() -> None:

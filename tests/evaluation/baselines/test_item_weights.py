@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from pipeline.evaluation.baselines.item_weights import item_weights
+from pipeline.evaluation.baselines import item_weights as module
+from pipeline.evaluation.baselines.item_weights import item_weights, neighbour_weights
 
 Array = np.ndarray[Any, Any]
 
@@ -67,3 +68,48 @@ def test_without_any_rating_there_are_only_zeros(users: int) -> None:
     weights = item_weights(csr_matrix((users, 4), dtype=np.float32), 2.0)
     assert weights.shape == (4, 4)
     assert not weights.any()
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(st.integers(0, 1000), st.integers(1, 12), st.integers(2, 9), st.sampled_from([0.5, 300.0]), st.booleans())
+def test_with_all_others_as_neighbours_weights_are_those_of_ease(
+    seed: int, users: int, items: int, l2: float, signed: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    dense = (random.random((users, items)) < 0.4).astype(np.float64)
+    if signed:
+        dense -= 0.5 * (random.random((users, items)) < 0.2)
+    history = csr_matrix(dense)
+    found = neighbour_weights(history, l2, items)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.toarray(), item_weights(history, l2), atol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [1, 4_000_000])
+@pytest.mark.parametrize("neighbours", [1, 3, 7])
+def test_a_column_is_the_ridge_regression_on_the_items_most_often_rated_with_it(
+    neighbours: int, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH_CELLS", cells)
+    random = np.random.default_rng(3)
+    dense = (random.random((40, 12)) < 0.15).astype(np.float64) - 0.5 * (random.random((40, 12)) < 0.1)
+    dense[:, 4] = 0
+    gram, l2 = dense.T @ dense, 2.0
+    weights = neighbour_weights(csr_matrix(dense), l2, neighbours).toarray()
+    widths = set()
+    for item in range(12):
+        others = [other for other in range(12) if other != item and gram[other, item]]
+        chosen = sorted(others, key=lambda other: (-abs(gram[other, item]), other))[:neighbours]
+        expected = np.zeros(12)
+        if chosen:
+            rest = dense[:, chosen]
+            expected[chosen] = np.linalg.solve(rest.T @ rest + l2 * np.eye(len(chosen)), rest.T @ dense[:, item])
+        np.testing.assert_allclose(weights[:, item], expected, atol=1e-6)
+        widths.add(len(chosen))
+    assert {0, neighbours} <= widths
+
+
+@pytest.mark.parametrize("users", [0, 3])
+def test_without_any_rating_neighbours_have_no_weights(users: int) -> None:
+    for neighbours in (2, 3):
+        assert not neighbour_weights(csr_matrix((users, 4), dtype=np.float32), 2.0, neighbours).toarray().any()

@@ -58,3 +58,7 @@ def test_the_size_of_a_block_changes_neither(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(protocols, "BLOCK_CELLS", 3 * data.items)
     parts = score_split(scorer, data, "test")
     assert parts.recommended.tolist() == whole.recommended.tolist()
+    tied = Fixed(np.zeros((data.users, data.items)))
+    lists = score_split(tied, data, "test").lists
+    monkeypatch.undo()
+    assert score_split(tied, data, "test").lists.tolist() == lists.tolist()

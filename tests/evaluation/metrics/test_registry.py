@@ -26,6 +26,8 @@ def test_the_tables_have_each_metric_once_and_mark_those_that_are_tested() -> No
         "coverage@10",
         "gini@10",
         "novelty@10",
+        "text_diversity@10",
+        "graph_diversity@10",
     ]
 
 

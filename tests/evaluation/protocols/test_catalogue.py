@@ -108,6 +108,35 @@ def test_scores_that_are_the_same_for_all_need_no_rows_of_their_own(monkeypatch,
     np.testing.assert_allclose(found.recommended, expected[2])
 
 
+@read_both_ways
+def test_a_list_has_who_is_certain_and_some_of_those_who_share_the_last_places(monkeypatch, counted_from) -> None:
+    monkeypatch.setattr(catalogue, "COUNTED_ITEMS", counted_from)
+    for levels, items in ((None, 30), (3, 30), (1, 30), (2, 7)):
+        scores, known, liked, parts = random_case(2, 8, items, levels, 2)
+        found = places_of(scores, known, liked, parts)
+        likers = np.flatnonzero(liked.any(axis=1))
+        assert found.lists.shape == (len(likers), 10)
+        for user, row in zip(likers, found.lists.tolist(), strict=True):
+            listed = {item for item in row if item >= 0}
+            candidates = np.flatnonzero(~known[user])
+            assert len(listed) == sum(item >= 0 for item in row) == min(10, len(candidates))
+            assert listed <= set(candidates.tolist())
+            above = {item for item in candidates if (scores[user, candidates] >= scores[user, item]).sum() <= 10}
+            assert above <= listed
+            lowest = min(scores[user, list(listed)], default=0)
+            assert all(scores[user, item] <= lowest for item in candidates if item not in listed)
+
+
+def test_whoever_shares_a_place_is_drawn_as_often_as_the_others() -> None:
+    ranking = np.zeros((2000, 12), dtype=np.float32)
+    ranking[:, 0] = 1.0
+    _, recommended, lists = first_tens(ranking, np.random.default_rng(1))
+    times = np.bincount(lists.ravel(), minlength=12)
+    assert times[0] == 2000
+    # Nine of eleven places: 1,636 times, give or take 17.
+    np.testing.assert_allclose(times[1:], recommended[1:], atol=70)
+
+
 def test_a_large_catalogue_is_counted_and_a_small_one_sorted(monkeypatch) -> None:
     def refused(*arguments: object) -> None:
         raise AssertionError("not to be called")
@@ -127,7 +156,9 @@ def test_a_large_catalogue_is_counted_and_a_small_one_sorted(monkeypatch) -> Non
 def test_a_constant_score_covers_the_catalogue_like_random_lists() -> None:
     ranking = np.zeros((3, 40), dtype=np.float32)
     ranking[0, :20] = -np.inf
-    missed, recommended = first_tens(ranking)
+    missed, recommended, lists = first_tens(ranking, np.random.default_rng(0))
+    assert [len(set(row)) for row in lists.tolist()] == [10, 10, 10]
+    assert lists[0].min() >= 20
     assert recommended == pytest.approx([2 * 10 / 40] * 20 + [10 / 20 + 2 * 10 / 40] * 20)
     assert missed[:20] == pytest.approx([(1 - 10 / 40) ** 2] * 20)
     assert missed[20:] == pytest.approx([(1 - 10 / 20) * (1 - 10 / 40) ** 2] * 20)
@@ -137,6 +168,7 @@ def test_who_has_less_than_ten_candidates_has_them_all_and_nothing_else() -> Non
     ranking = np.full((2, 40), -np.inf, dtype=np.float32)
     ranking[0, :3] = [1.0, 2.0, 2.0]
     ranking[1] = np.arange(40)
-    missed, recommended = first_tens(ranking)
+    missed, recommended, lists = first_tens(ranking, np.random.default_rng(0))
+    assert [sorted(row) for row in lists.tolist()] == [[-1] * 7 + [0, 1, 2], list(range(30, 40))]
     assert recommended.tolist() == [1.0] * 3 + [0.0] * 27 + [1.0] * 10
     assert missed.tolist() == [0.0] * 3 + [1.0] * 27 + [0.0] * 10

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, PAIRS, PER_USER
+from pipeline.artifacts.evaluation import FACTS, ITEM_SLICES, LISTS, PAIRS, PER_USER
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems
 from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
@@ -49,6 +49,7 @@ def stored(tables: SystemTables, root) -> SystemTables:
         "pairs": PAIRS,
         "item_slices": ITEM_SLICES,
         "facts": FACTS,
+        "lists": LISTS,
     }
     for name, artifact in kinds.items():
         artifact.of(**NAMES).write(getattr(tables, name), "small", root)
@@ -143,7 +144,7 @@ def test_the_test_split_has_no_part_in_the_threshold() -> None:
 def test_tables_of_several_systems_are_one_in_the_order_in_which_they_come() -> None:
     parts = [evaluate_system(name, without_ties(USERS, ITEMS, seed), DATA) for seed, name in enumerate(["b", "a", "c"])]
     joined = SystemTables.joined(parts)
-    for name in ("per_user", "pairs", "item_slices", "facts"):
+    for name in ("per_user", "pairs", "item_slices", "facts", "lists"):
         frame = getattr(joined, name)
         assert frame["system"].unique(maintain_order=True).to_list() == ["b", "a", "c"]
         for system, part in zip("bac", parts, strict=True):
@@ -181,7 +182,7 @@ def test_slices_of_items_may_be_none() -> None:
     tables = evaluate_system("mine", Popularity.fit(DATA), DATA)
     empty = tables.item_slices.clear()
     found = compare_systems(
-        SystemTables(tables.per_user, tables.pairs, empty, tables.facts),
+        SystemTables(tables.per_user, tables.pairs, empty, tables.facts, tables.lists),
         DATA,
         [(alone(["mine"]), {})],
         ComparisonConfig(bootstrap_samples=20),
