@@ -7,8 +7,8 @@ by those around them:
 
     m_c = sum_{j != c} (F_j · F_c) n_j / sum_{j != c} F_j · F_c
 
-A count never includes the rating that is to be predicted: whoever rated c is scored by n_c - 1. The items' features exist three
-times for that: as they are, without one like, and without one dislike.
+A candidate's counts never include the rating that is to be predicted: whoever rated c is scored by n_c - 1. The items' features exist
+three times for that: as they are, without one like, and without one dislike.
 """
 
 from __future__ import annotations

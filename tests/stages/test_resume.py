@@ -113,7 +113,7 @@ def test_a_checkpoint_is_met_only_by_the_same_settings_and_inputs(
     deps = read_yaml(ROOT / "dvc.yaml")["stages"]["train_users"]["deps"]
     listed = [Path(name.replace("${item.dataset}", KEY)) for name in deps if name.startswith("artifacts/")]
     inputs = [str(inner) for path in listed for inner in (path.iterdir() if path.is_dir() else [path])]
-    assert len(inputs) == 11
+    assert len(inputs) == 12
     if config.structure_source:
         own, other = "graph/edges", f"structures/{STRUCTURE}/edges"
         inputs = [name.replace("/structure/", f"/structures/{STRUCTURE}/").replace(own, other) for name in inputs]

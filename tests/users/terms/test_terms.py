@@ -323,6 +323,11 @@ def test_nobody_with_a_history_is_scored_nothing(kind: str) -> None:
             assert scores.tolist() == [[0.0] * ITEMS] * 2
 
 
+def test_a_history_counts_by_a_power_of_its_length_and_an_empty_one_for_nothing() -> None:
+    found = term("overlap", "likes").share(torch.tensor([0.0, 1.0, 4.0]))
+    assert found.tolist() == pytest.approx([0, 1, 4**-0.7])
+
+
 @pytest.mark.parametrize("leave_one_out", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_are_those_of_the_scores(kind: str, leave_one_out: bool) -> None:
