@@ -31,6 +31,7 @@ from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.knowledge import Knowledge
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.modalities.registry import MODALITIES
+from pipeline.users.names import READ_BY
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.shared.data import DATA, read_data
@@ -49,7 +50,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
     ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
-    config = asked.for_data(data.items, dislikes, ratings / data.users)
+    config = asked.for_data(data.items, dislikes, ratings / data.users, len(data.against("valid")))
     if config != asked:
         found = f"{data.items} items, {ratings / data.users:.1f} ratings a user and {dislikes} dislikes in training"
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(asked, config)}")
@@ -97,7 +98,7 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
     needs = {need for name in config.modalities for need in MODALITIES[name].needs}
     names = structure_names(config.structure_source or None)
     structural = (STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS).of(**names)
-    knowledge = Knowledge.of(data, RELATIONS.read(dataset)) if config.knows else None
+    knowledge = Knowledge.of(data, RELATIONS.read(dataset), READ_BY[config.views]) if config.knows else None
     return ItemInputs(
         data.items,
         TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,

@@ -13,7 +13,7 @@ three times for that: as they are, without one like, and without one dislike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from scipy.sparse import csr_matrix, diags
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.users.names import ALL_VIEWS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -204,11 +205,12 @@ class Knowledge:
     together: dict[str, Together]
 
     @classmethod
-    def of(cls, data: Dataset, relations: pl.DataFrame) -> Knowledge:
+    def of(cls, data: Dataset, relations: pl.DataFrame, views: Sequence[str] = ALL_VIEWS) -> Knowledge:
         """
         Args:
             data: whose training split is counted.
             relations: of `relations_around`.
+            views: which there are.
         """
         around = Surroundings.of(relations, data.items)
         likes, dislikes = data.train_likes, data.train_dislikes
@@ -233,8 +235,14 @@ def knowledge_arrays(knowledge: Knowledge) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def knowledge_from(arrays: Mapping[str, NDArray[np.float32]], items: int) -> Knowledge:
+def knowledge_from(
+    arrays: Mapping[str, NDArray[np.float32]], items: int, views: Sequence[str] = ALL_VIEWS
+) -> Knowledge:
     """Of a stored model: features by all ratings alone, since only training leaves ratings out.
+
+    Args:
+        items: M.
+        views: that the model has.
 
     Raises:
         InputError: it lacks a part of it.
@@ -245,7 +253,7 @@ def knowledge_from(arrays: Mapping[str, NDArray[np.float32]], items: int) -> Kno
         names = tuple(str(number) for number in range(len(arrays["known.around.relations"])))
         whole = arrays["known.features"]
         together = {}
-        for view in ("likes", "dislikes", "rated"):
+        for view in views:
             counts = _matrix(arrays, f"{view}.counts", (items, items))
             together[view] = Together(counts, counts, arrays[f"known.{view}.ratings"])
     except KeyError as missing:

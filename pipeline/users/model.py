@@ -14,7 +14,7 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.users.count_biases import CountBiases, starts_by_counts
 from pipeline.users.knowledge import Knowledge, knowledge_from
-from pipeline.users.names import ADDING
+from pipeline.users.names import ADDING, READ_BY
 from pipeline.users.scorer import Biases, TwoViews
 from pipeline.users.settings import VariantConfig
 
@@ -67,7 +67,7 @@ class Model:
         # Where biases started is as good as anything: those that were learned are read. It would take the whole training split.
         like_rate = 0.5 if "scorer.leniency_weight" in arrays else None
         biases = Biases({head: torch.zeros(items) for head in config.heads}, like_rate) if config.biases else None
-        knowledge = knowledge_from(arrays, items) if config.terms else None
+        knowledge = knowledge_from(arrays, items, READ_BY[config.views]) if config.terms else None
         scorer = _scorer(config, vectors.shape[1], items, biases, knowledge)
         weights = {
             name.removeprefix("scorer."): torch.from_numpy(array)

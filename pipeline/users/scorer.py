@@ -19,7 +19,7 @@ from torch.nn.functional import dropout
 from pipeline.users.count_biases import OfItems
 from pipeline.users.histories import Histories, add_up, read_by
 from pipeline.users.knowledge import Knowledge
-from pipeline.users.names import Head, Views
+from pipeline.users.names import READ_BY, Head, Views
 from pipeline.users.terms.names import Term
 from pipeline.users.terms.registry import TERMS
 from pipeline.users.terms.term import PairTerm, Rated
@@ -75,7 +75,7 @@ class TwoViews(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.kind, self.scale = tuple(heads), views, scale
-        names = {"both": ("likes", "dislikes"), "likes": ("likes",), "merged": ("rated",)}[views]
+        names = READ_BY[views]
         self.views = nn.ModuleDict(
             {name: build_view(width=width, items=items, outputs=heads, **view_settings) for name in names}  # type: ignore[arg-type]
         )

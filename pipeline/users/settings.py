@@ -169,7 +169,7 @@ class VariantConfig(Config):
         """Whether the model reads counts and the graph's relations (`Knowledge`)."""
         return bool(self.terms) or self.count_biases
 
-    def for_data(self, items: int, dislikes: int, ratings_per_user: float) -> VariantConfig:
+    def for_data(self, items: int, dislikes: int, ratings_per_user: float, judged: int) -> VariantConfig:
         """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
@@ -180,6 +180,7 @@ class VariantConfig(Config):
             items: of the data set.
             dislikes: in its training split.
             ratings_per_user: mean, likewise.
+            judged: what likes are told from in validation: dislikes, or zeros that somebody drew; 0: no `impression` figure can be made.
         """
         changes: dict[str, object] = {}
         if ratings_per_user > self.sparse_up_to:
@@ -188,6 +189,9 @@ class VariantConfig(Config):
             changes["views"] = "likes"
             if self.heads != ["click"]:
                 changes["heads"] = ["like", "judge"] if "judge" in self.heads else ["like"]
+        if not judged:
+            figures = [name for name in self.early_stopping_by if not name.startswith("impression.")]
+            changes["early_stopping_by"] = figures or ["ranking.ndcg@10"]
         if items > LARGE_CATALOGUE:
             changes["co_rating_l2"] = 0.0
             if self.negatives == "all" and not self.catalogue_sample:

@@ -172,7 +172,7 @@ def arrays_of(variant: VariantConfig, data: Dataset, knowledge: Knowledge) -> di
 def test_a_stored_model_with_terms_scores_as_it_did(name: str, views: str) -> None:
     data = DATA[name]
     asked = config(EXTENDED, width=WIDTH, views=views, terms=["overlap", "together", "popularity"], count_biases=True)
-    variant = asked.for_data(ITEMS, data.train_dislikes.nnz, 1.0)
+    variant = asked.for_data(ITEMS, data.train_dislikes.nnz, 1.0, 1)
     knowledge = known(data)
     arrays = arrays_of(variant, data, knowledge)
     scorer = build_scorer(variant, WIDTH, data, knowledge)

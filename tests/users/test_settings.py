@@ -40,16 +40,24 @@ def test_what_is_not_said_is_the_method_as_written() -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str) -> None:
     asked = validated(VariantConfig, VARIANTS[name], "")
-    found = asked.for_data(100, 0, 1.0).model_dump()
+    found = asked.for_data(100, 0, 1.0, 1).model_dump()
     heads = ["click"] if asked.heads == ["click"] else ["like", "judge"] if "judge" in asked.heads else ["like"]
     assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
     # What is stored with a model is read back.
-    assert validated(VariantConfig, found, "").for_data(100, 0, 1.0).model_dump() == found
+    assert validated(VariantConfig, found, "").for_data(100, 0, 1.0, 1).model_dump() == found
 
 
 def test_without_dislikes_what_asks_for_no_judgement_asks_for_none() -> None:
     asked = validated(VariantConfig, METHOD | {"heads": ["meet"]}, "")
-    assert asked.for_data(100, 0, 1.0).heads == ["like"]
+    assert asked.for_data(100, 0, 1.0, 1).heads == ["like"]
+
+
+def test_what_no_validation_figure_can_be_made_of_chooses_no_epoch() -> None:
+    asked = validated(VariantConfig, EXTENDED, "")
+    assert asked.for_data(100, 0, 40.0, 0).early_stopping_by == ["ctr.user_auc", "ranking.ndcg@10"]
+    alone = asked.model_copy(update={"early_stopping_by": ["impression.ndcg@10"]})
+    assert alone.for_data(100, 0, 40.0, 0).early_stopping_by == ["ranking.ndcg@10"]
+    assert alone.for_data(100, 0, 40.0, 1).early_stopping_by == ["impression.ndcg@10"]
 
 
 @pytest.mark.parametrize("ratings", [12.0, 12.1])
@@ -63,19 +71,19 @@ def test_where_users_have_many_ratings_there_are_no_terms_and_no_biases_by_count
     }
     asked = validated(VariantConfig, METHOD | sparse | {"sparse_up_to": 12.0}, "")
     dense = {} if ratings == 12.0 else {"terms": [], "count_biases": False, "targets": "all"}
-    assert asked.for_data(100, 5, ratings).model_dump() == asked.model_dump() | dense
+    assert asked.for_data(100, 5, ratings, 1).model_dump() == asked.model_dump() | dense
 
 
 @pytest.mark.parametrize("items", [LARGE_CATALOGUE, LARGE_CATALOGUE + 1])
 def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(items: int) -> None:
     asked = validated(VariantConfig, METHOD | {"heads": ["like"], "co_rating_l2": 300.0}, "")
-    found = asked.for_data(items, 5, 1.0)
+    found = asked.for_data(items, 5, 1.0, 1)
     large = items > LARGE_CATALOGUE
     changes = {"co_rating_l2": 0.0, "catalogue_sample": SAMPLED_OF_LARGE} if large else {}
     assert found.model_dump() == asked.model_dump() | changes
-    assert asked.model_copy(update={"catalogue_sample": 7}).for_data(items, 5, 1.0).catalogue_sample == 7
+    assert asked.model_copy(update={"catalogue_sample": 7}).for_data(items, 5, 1.0, 1).catalogue_sample == 7
     drawn = validated(VariantConfig, METHOD | {"negatives": "unseen"}, "")
-    assert drawn.for_data(items, 5, 1.0).model_dump() == drawn.model_dump()
+    assert drawn.for_data(items, 5, 1.0, 1).model_dump() == drawn.model_dump()
 
 
 @pytest.mark.parametrize("later", VariantConfig.model_fields)

@@ -182,7 +182,7 @@ def test_where_everything_is_liked_judge_starts_where_like_does_and_nobody_is_le
     found = starting_biases(liked, ["like", "judge"])
     assert found.like_rate is None
     assert torch.equal(found.items["judge"], found.items["like"])
-    scorer = build_scorer(config().for_data(ITEMS, 0, 1.0), WIDTH, liked)
+    scorer = build_scorer(config().for_data(ITEMS, 0, 1.0, 1), WIDTH, liked)
     assert scorer.heads == ("like", "judge")
     assert scorer.leniency(torch.tensor([3.0]), torch.tensor([0.0])) is None
 

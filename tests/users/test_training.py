@@ -715,7 +715,7 @@ def test_every_weight_of_what_is_known_is_trained_and_read_back(inputs: ItemInpu
 @pytest.mark.parametrize("known_too", [False, True])
 def test_without_dislikes_likes_are_judged_against_all_that_is_not_liked(inputs: ItemInputs, known_too: bool) -> None:
     liked = liked_dataset()
-    asked = config(**(KNOWING | {"targets": "all"} if known_too else PLUS) | STILL).for_data(ITEMS, 0, 1.0)
+    asked = config(**(KNOWING | {"targets": "all"} if known_too else PLUS) | STILL).for_data(ITEMS, 0, 1.0, 1)
     given = dataclasses.replace(inputs, gat=None, knowledge=known(liked) if known_too else None)
     trainer = UserTrainer(given, liked, asked, 7)
     # Where training starts both heads say the same.
