@@ -200,14 +200,17 @@ def table(
         if not shown:
             continue
         untested += [name for name in shown if name not in compared_in(protocol)]
-        lines += ["", f"{protocol:<{name_width}}" + "".join(f"{metric:>16}" for metric in shown)]
+        widths = [max(16, len(metric) + 2) for metric in shown]
+        header = "".join(f"{metric:>{width}}" for metric, width in zip(shown, widths, strict=True))
+        lines += ["", f"{protocol:<{name_width}}" + header]
         for system, protocols in metrics.items():
             cells = [
                 _cell(protocols.get(protocol, {}), metric, half.get((system, protocol, metric)), metrics, protocol)
                 + marks.get((system, protocol, metric), " ")
                 for metric in shown
             ]
-            lines.append(f"{system:<{name_width}}" + "".join(f"{cell:>16}" for cell in cells))
+            row = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+            lines.append(f"{system:<{name_width}}" + row)
     lines += [
         "",
         "* best of its column; ± half of the 95% interval (bootstrap over users);",
