@@ -14,11 +14,21 @@ from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.structure import INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
+from pipeline.data.dataset import Dataset
 from pipeline.users.settings import VariantConfig
 from stages.train_users import read_inputs
 
 ITEMS = 3
 VECTORS = {"vectors": np.arange(6, dtype=np.float32).reshape(ITEMS, 2)}
+# Nobody has rated anything: only counts and terms look at ratings.
+DATA = Dataset(
+    pl.DataFrame(
+        schema={"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String}
+    ),
+    pl.DataFrame(schema={"user": pl.Int32, "item": pl.Int32, "split": pl.String}),
+    users=1,
+    items=ITEMS,
+)
 ENTITIES = pl.DataFrame({"item": [0, 2], "entity": [0, 1]}, schema=dict(NEIGHBOURS.columns))
 
 
@@ -47,8 +57,8 @@ def test_a_modality_has_what_it_needs_read_and_no_more(
     config = VariantConfig.model_validate(settings)
     if needed:
         with pytest.raises(InputError, match="artifact not found"):
-            read_inputs("d", config, ITEMS)
+            read_inputs("d", config, DATA)
     write()
-    found = read_inputs("d", config, ITEMS)
+    found = read_inputs("d", config, DATA)
     assert found.items == ITEMS
     assert {name for name in ("text", "structure", "entities", "gat") if getattr(found, name) is not None} == needed
