@@ -84,7 +84,9 @@ def shown_changes(asked: VariantConfig, config: VariantConfig) -> str:
 
 
 def _shown(value: object) -> str:
-    return " + ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return " + ".join(value) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:

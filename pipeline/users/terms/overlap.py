@@ -7,6 +7,7 @@ It is computed in the space of the entities, (sum_j F_j) diag(w) F_c: no matrix 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,6 @@ class _Product(torch.autograd.Function):
 
 
 def _tensor(matrix: csr_matrix, device: torch.device) -> torch.Tensor:
-    import warnings
-
     with warnings.catch_warnings():
         # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
