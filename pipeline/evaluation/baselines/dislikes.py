@@ -5,6 +5,7 @@ A rating is a sign of interest, whatever it says: with a positive weight a disli
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -38,9 +39,9 @@ class WeightedGrid(Grid):
         "the best of those",
     )
 
+    @abstractmethod
     def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:
         """What is tried beside the weight, by its values in words; arguments as for `settings`."""
-        raise NotImplementedError
 
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
         first = self.dislike_weight[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class Overlap(PairTerm):
     ) -> dict[str, torch.Tensor]:
         around, device = self.known.around, self.exponent.device
         weights = rows_of(around.weights, catalogue)
+        forwards, backwards = self._whole if catalogue is None else _both_ways(weights, device)
         told = (as_matrix(history, weights.shape[0]) @ weights).toarray()
         summed = torch.from_numpy(told).to(device)
-        forwards, backwards = _tensor(weights, device), _tensor(weights.T.tocsr(), device)
         own = torch.from_numpy(around.own if catalogue is None else around.own[catalogue]).to(device)
         relation = torch.from_numpy(around.relation).to(device)
         found = {}
@@ -52,6 +53,11 @@ class Overlap(PairTerm):
             itself = (own @ by_relation)[history.items]
             found[head] = total.index_put((history.user, history.items), -itself, accumulate=True)
         return found
+
+    @cached_property
+    def _whole(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of all items: the same in every step that does not sample them."""
+        return _both_ways(self.known.around.weights, self.exponent.device)
 
     def pairs(
         self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
@@ -78,6 +84,11 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return torch.sparse.mm(context.transposed, gradients[0].contiguous()), None, None
+
+
+def _both_ways(matrix: csr_matrix, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """A matrix and its transpose."""
+    return _tensor(matrix, device), _tensor(matrix.T.tocsr(), device)
 
 
 def _tensor(matrix: csr_matrix, device: torch.device) -> torch.Tensor:

@@ -22,15 +22,18 @@ def gradient(dense: Array, weights: Array, l2: float) -> Array:
     return result
 
 
+def ratings(seed: int, users: int, items: int, signed: bool) -> Array:
+    random = np.random.default_rng(seed)
+    dense = (random.random((users, items)) < 0.4).astype(np.float64)
+    return dense - 0.5 * (random.random((users, items)) < 0.2) if signed else dense
+
+
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 9), st.sampled_from([0.5, 10.0, 300.0]), st.booleans())
 def test_off_the_diagonal_the_objective_is_flat_and_on_it_the_weights_are_zero(
     seed: int, users: int, items: int, l2: float, signed: bool
 ) -> None:
-    random = np.random.default_rng(seed)
-    dense = (random.random((users, items)) < 0.4).astype(np.float64)
-    if signed:
-        dense -= 0.5 * (random.random((users, items)) < 0.2)
+    dense = ratings(seed, users, items, signed)
     weights = item_weights(csr_matrix(dense), l2).astype(np.float64)
     np.testing.assert_array_equal(np.diag(weights), 0)
     off = ~np.eye(items, dtype=bool)
@@ -75,10 +78,7 @@ def test_without_any_rating_there_are_only_zeros(users: int) -> None:
 def test_with_all_others_as_neighbours_weights_are_those_of_ease(
     seed: int, users: int, items: int, l2: float, signed: bool
 ) -> None:
-    random = np.random.default_rng(seed)
-    dense = (random.random((users, items)) < 0.4).astype(np.float64)
-    if signed:
-        dense -= 0.5 * (random.random((users, items)) < 0.2)
+    dense = ratings(seed, users, items, signed)
     history = csr_matrix(dense)
     found = neighbour_weights(history, l2, items)
     assert found.dtype == np.float32
