@@ -202,17 +202,17 @@ class UserTrainer:
             torch.autograd.backward(loss)
             self.optimiser.step()
             losses.append(float(loss.detach()))
-        loss = float(np.mean(losses)) if losses else 0.0
-        self.losses.append(loss)
-        if not np.isfinite(loss):
+        mean = float(np.mean(losses)) if losses else 0.0
+        self.losses.append(mean)
+        if not np.isfinite(mean):
             raise InputError(
-                f"train_users: found a loss of {loss} in epoch {self.epoch}; expected a finite number; "
+                f"train_users: found a loss of {mean} in epoch {self.epoch}; expected a finite number; "
                 "try a lower learning_rate"
             )
         if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
             self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
             self.losses = []
-        return loss
+        return mean
 
     def _set_learning_rate(self, epochs_done: float, steps: int) -> None:
         """One epoch of warm-up, then linear to a tenth at the last epoch."""
