@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import polars as pl
+from tqdm import tqdm
 
 import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
@@ -59,7 +62,8 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
-    trained = trainer.run(checkpoint, partial(show_epoch, dataset))
+    with TrainingBar(variant, trainer, lambda row: show_epoch(dataset, row)) as bar:
+        trained = trainer.run(checkpoint, bar.show_row, bar.show_loss)
     about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
@@ -147,6 +151,36 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
     for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+class TrainingBar:
+    """Epochs, the loss of the last one, and the last validation figures by their protocols: on stderr, if that is a terminal.
+
+    Args:
+        trainer: whose epochs are shown; one that goes on from a checkpoint starts with those that it has.
+        print_row: prints a row of the history, above the bar.
+    """
+
+    def __init__(self, name: str, trainer: UserTrainer, print_row: Callable[[dict[str, float]], None]) -> None:
+        self._trainer, self._print_row = trainer, print_row
+        self._shown: dict[str, str] = {}
+        self._bar = tqdm(total=trainer.config.epochs, unit="epoch", desc=name, disable=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show_row(self, row: dict[str, float]) -> None:
+        self._shown |= {name.split("_")[0]: f"{value:.4f}" for name, value in row.items() if name != "epoch"}
+        with self._bar.external_write_mode():
+            self._print_row(row)
+
+    def show_loss(self, loss: float) -> None:
+        self._shown["loss"] = f"{loss:.4f}"
+        self._bar.set_postfix(self._shown, refresh=False)
+        self._bar.update(self._trainer.epoch - self._bar.n)
 
 
 def show_epoch(dataset: str, row: dict[str, float]) -> None:
