@@ -159,6 +159,31 @@ class UserTrainer:
             after_epoch(loss)
             if checkpoint is not None:
                 self._keep(checkpoint)
+        return self._trained()
+
+    def refit(
+        self, epochs: int, checkpoint: Path | None = None, after_epoch: Callable[[float], None] = lambda loss: None
+    ) -> Trained:
+        """Train for so many epochs, whatever comes of it: of data whose validation split is trained on, it can say nothing.
+
+        Args:
+            epochs: at most those of the settings, over which the learning rate falls as it does in `run`.
+            checkpoint: as in `run`.
+            after_epoch: likewise.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        if checkpoint is not None and checkpoint.is_file():
+            self._resume(checkpoint)
+        while self.epoch < epochs:
+            after_epoch(self._pass_over_users())
+            if checkpoint is not None:
+                self._keep(checkpoint)
+        self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
+        return self._trained()
+
+    def _trained(self) -> Trained:
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
         if self.config.terms:
             assert self.knowledge is not None
@@ -174,6 +199,18 @@ class UserTrainer:
 
         Raises:
             InputError: the loss is not finite.
+        """
+        loss = self._pass_over_users()
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
+            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
+            self.losses = []
+        return loss
+
+    def _pass_over_users(self) -> float:
+        """A step for each batch of users; the mean loss.
+
+        Raises:
+            InputError: it is not finite.
         """
         self.epoch += 1
         # Seeded by the epoch, so that a resumed run draws what an uninterrupted one draws.
@@ -209,9 +246,6 @@ class UserTrainer:
                 f"train_users: found a loss of {mean} in epoch {self.epoch}; expected a finite number; "
                 "try a lower learning_rate"
             )
-        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
-            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
-            self.losses = []
         return mean
 
     def _set_learning_rate(self, epochs_done: float, steps: int) -> None:
@@ -338,13 +372,7 @@ class UserTrainer:
         return [click_loss(scores, targets, negatives.items, negatives.counts) / with_negatives]
 
     def _validate(self) -> dict[str, float]:
-        self.items.eval()
-        with torch.inference_mode():
-            vectors = self.items()
-        if self.biases:
-            with torch.no_grad():
-                for head, bias in self.biases().items():
-                    self.scorer.item_bias[head].copy_(bias.whole)
+        vectors = self._item_vectors()
         model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
         figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
@@ -356,12 +384,27 @@ class UserTrainer:
         chosen = sum(figures[name] for name in self.config.early_stopping_by)
         if chosen > self.best_value:
             self.best_value, self.best_epoch = chosen, self.epoch
-            state = {"items": vectors}
-            state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
-            state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
-            self.best = {name: value.detach().clone() for name, value in state.items()}
+            self.best = self._state(vectors)
         # Data without any dislike in validation has no impression figure; the curve shows 0 there.
         return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}
+
+    def _item_vectors(self) -> torch.Tensor:
+        """Of all items, (M, d), without dropout; the scorer takes the biases that go with them."""
+        self.items.eval()
+        with torch.inference_mode():
+            vectors: torch.Tensor = self.items()
+        if self.biases:
+            with torch.no_grad():
+                for head, bias in self.biases().items():
+                    self.scorer.item_bias[head].copy_(bias.whole)
+        return vectors
+
+    def _state(self, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """A copy of all that a model is stored as, by name."""
+        state = {"items": vectors}
+        state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
+        state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
+        return {name: value.detach().clone() for name, value in state.items()}
 
     def _keep(self, path: Path) -> None:
         state = {
