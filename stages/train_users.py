@@ -35,7 +35,7 @@ from pipeline.users.names import READ_BY
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.shared.data import DATA, read_data
-from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.stage import CHECKPOINTS, Reads, Settings, Stage, run_variant_stage, say
 
 STAGE = Stage(
     "train_users",
@@ -43,7 +43,6 @@ STAGE = Stage(
     reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
     writes=(MODEL, USERS_CURVE),
 )
-CHECKPOINTS = Path(".checkpoints")
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
