@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+CHECKPOINTS = Path(".checkpoints")
 
 
 # A sum that is split over threads has other last digits for every number of them, so each sum is taken by one thread, on every

@@ -18,12 +18,11 @@ from pipeline.common.ablation import file_of, read_all, validated_in_files, writ
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.common.files import clear_left_over
-from stages import PARAMS
+from stages import CHECKPOINTS, PARAMS
 from stages.guard import guarded
 
 TIMINGS = Path(".timings")
 GROUPS = ("variants", "ablations")
-CHECKPOINTS = Path(".checkpoints")
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
