@@ -39,7 +39,6 @@ from stages.shared.data import DATA
 
 # Of every variant; which of them one reads is a matter of its settings.
 INPUTS = (*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS)
-CHECKPOINTS = Path(".checkpoints")
 
 
 def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInputs:
