@@ -30,7 +30,7 @@ def trainer(variant: str, every: int = 1, changes: Mapping[str, Any] | None = No
         every: so many-th users alone are there, from the first one on.
         changes: to the variant's settings.
     """
-    asked = validated(VariantConfig, settings_of(variant) | (changes or {}), "params.yaml: ")
+    asked = validated(VariantConfig, settings_of(variant) | dict(changes or {}), "params.yaml: ")
     items, users = (len(table.read(DATASET)) for table in (ITEMS, USERS))
     interactions, candidates = (table.read(DATASET) for table in (INTERACTIONS, UNRATED_CANDIDATES))
     data = of_users(np.arange(0, users, every), interactions, candidates, items)
