@@ -6,10 +6,11 @@ from pipeline.artifacts.users import MODEL, REFIT
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
 from pipeline.users.training import UserTrainer
+from stages import CHECKPOINTS
 from stages.shared.data import read_data
 from stages.shared.models import trained_as
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
-from stages.shared.training import CHECKPOINTS, INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
+from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
 
 STAGE = Stage(
     "refit",
