@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_written_in_is_named_by_the_file(
     tmp_path: Path, write: Callable[[Path, bytes], None]
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="Not a directory|File exists") as error:
+    with pytest.raises(OSError, match=r"Not a directory|File exists") as error:
         write(tmp_path / "file" / "below", b"new")
     assert str(tmp_path / "file") in error.value.filename
     assert "crmman" not in str(error.value)
