@@ -9,7 +9,7 @@ from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
 from stages.shared.models import trained_as
-from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
 from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
 
 STAGE = Stage(
@@ -32,7 +32,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     if checkpoint.is_file():
         say(dataset, "refit", f"{variant}: going on from the last epoch of a run that was stopped")
     with TrainingBar(f"{variant}, all ratings", trainer, epochs) as bar:
-        trained = trainer.refit(epochs, checkpoint, bar.show_loss)
+        trained = trainer.refit(epochs, checkpoint, bar.show_loss, lambda text: warn(dataset, "refit", [text]))
     about = {"variant": config.model_dump(), "best_epoch": epochs}
     REFIT.of(variant=variant).write(trained.arrays, dataset, about=about)
     forget(checkpoint)
