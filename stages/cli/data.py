@@ -140,13 +140,15 @@ def add(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="A key of `profiles`: large for a large catalogue, fast to see within a minute whether it works."
+            help="A key of `profiles`: large for a large catalogue, which one of more than 8,000 items gets if nothing is said; "
+            "fast to see within a minute whether it works."
         ),
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
     from pipeline.artifacts.kinds import Text
     from pipeline.parameters.params import read_parameters
+    from pipeline.users.settings import LARGE_CATALOGUE
 
     profiles = read_parameters(PARAMS).profiles
     if profile is not None and profile not in profiles:
@@ -161,7 +163,12 @@ def add(
         raise InputError(
             f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `crmman data check` to see what to do"
         )
-    text, added = _edited(name, found.settings() | filters | run, found.reasons())
+    reasons = found.reasons()
+    items = found.counts.items if found.counts else 0
+    if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
+        run = profiles["large"]
+        reasons |= dict.fromkeys(run, f"profile large: {items:,} items")
+    text, added = _edited(name, found.settings() | filters | run, reasons)
     Text(str(PARAMS)).write(text)
     print(f"added to {PARAMS}:\n")
     print("\n".join(added))
