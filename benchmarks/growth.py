@@ -30,7 +30,7 @@ from benchmarks.measure import environment, resident_mebibytes
 from pipeline.common.config import changed, read_yaml
 from pipeline.common.cores import cores_here
 from pipeline.common.errors import InputError
-from stages.shared.stage import guarded
+from stages.guard import guarded
 
 ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"

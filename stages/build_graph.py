@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, RELATIONS, THRESHOLDS
+from pipeline.artifacts.graph import EDGES, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, RELATIONS, THRESHOLDS
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
@@ -15,7 +15,7 @@ STAGE = Stage(
     "build_graph",
     settings=Reads(run=SeedConfig, dataset=ItemGraphConfig),
     reads=(SOURCE_KG, SOURCE_ITEM_ENTITIES, ITEMS),
-    writes=(THRESHOLDS, EDGES, NEIGHBOURS, RELATIONS, GRAPH_CAUTIONS, GRAPH_FIGURES),
+    writes=(THRESHOLDS, EDGES, NEIGHBOURS, RELATIONS, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES),
 )
 
 
@@ -28,7 +28,9 @@ def main(dataset: str, settings: Settings) -> None:
     refuse_without_edges(graph, config.s_m)
     EDGES.write(graph.edges, dataset)
     NEIGHBOURS.write(graph.neighbours, dataset)
-    RELATIONS.write(relations_around(kg, links, items, config), dataset)
+    around = relations_around(kg, links, items, config)
+    RELATIONS.write(around.relations, dataset)
+    ENTITIES.write(around.entities, dataset)
     cautions = link_warnings(kg, links, items, run.seed)
     GRAPH_CAUTIONS.write(cautions, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}

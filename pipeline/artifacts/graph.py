@@ -30,6 +30,13 @@ RELATIONS = Table(
     key=("item", "relation", "inverse", "entity"),
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
 )
+# What these entities are called in the source.
+ENTITIES = Table(
+    "artifacts/{dataset}/graph/entities.parquet",
+    {"entity": pl.Int32, "entity_id": pl.String},
+    key=("entity",),
+    holds={"numbers from 0 without a gap": pl.col("entity") == pl.int_range(pl.len())},
+)
 THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
 GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
 GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")

@@ -13,12 +13,12 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from pipeline.common.relation_names import INVERSE
+
 # Last part of a relation's name that says what an entity is called.
 NAMING = ("name", "label", "preflabel", "title")
 # Ids that tell a person nothing: Freebase's and Wikidata's, numbers, long hexadecimal ones.
 _OPAQUE = re.compile(r"[mg]\.[0-9a-z_]+|[QP]\d+|[\d\W_]+|[0-9a-f-]{16,}")
-# Before a relation that is read from its tail to its head, as in SPARQL.
-INVERSE = "^"
 _LAST_PART = re.compile(r"[^./#:]+$")
 
 

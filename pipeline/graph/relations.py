@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import polars as pl
 
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.graph.triples import linked_triples
 
 
+class Around(NamedTuple):
+    """
+    Attributes:
+        relations: item, relation, inverse, entity: each once, sorted; inverse where the item's entity is the tail of the triple.
+            Relations that are left out, and triples from an entity to itself, have no row.
+        entities: entity, entity_id: numbered from 0 by name.
+    """
+
+    relations: pl.DataFrame
+    entities: pl.DataFrame
+
+
 def relations_around(
     kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig
-) -> pl.DataFrame:
+) -> Around:
     """
     Args:
         kg: head, relation, tail.
         item_entities: item_id, entity_id.
         items: item (0-based), item_id.
-
-    Returns:
-        item, relation, inverse, entity: each once, sorted; inverse where the item's entity is the tail of the triple. Entities
-        are numbered from 0 by name. Relations that are left out, and triples from an entity to itself, have no row.
     """
     triples = kg.filter(
         ~pl.col("relation").is_in(list(config.leave_out_relations)) & (pl.col("head") != pl.col("tail"))
@@ -34,4 +44,8 @@ def relations_around(
             "entity": pl.Series(around.others, dtype=pl.Int32),
         }
     )
-    return found.unique().sort("item", "relation", "inverse", "entity")
+    numbers = pl.Series("entity", range(len(around.other_names)), dtype=pl.Int32)
+    return Around(
+        found.unique().sort("item", "relation", "inverse", "entity"),
+        pl.DataFrame([numbers, around.other_names.alias("entity_id")]),
+    )

@@ -65,7 +65,7 @@ class TextEncoder:
 
         Args:
             texts: M texts; an empty one has no meaning to encode and becomes a row of zeros.
-            progress: show a bar with texts per second on stderr.
+            progress: show a bar with texts per second on stderr, if that is a terminal.
 
         Returns:
             (M, width) float32.
@@ -77,7 +77,10 @@ class TextEncoder:
         tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
         encoded = np.empty((len(distinct), self.width), dtype=np.float32)
         batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
-        with torch.inference_mode(), tqdm(total=len(distinct), unit="items", desc="texts", disable=not progress) as bar:
+        with (
+            torch.inference_mode(),
+            tqdm(total=len(distinct), unit="items", desc="texts", disable=None if progress else True) as bar,
+        ):
 
             def encode(batch: list[int]) -> None:
                 encoded[batch] = self._encode_batch([tokens[index] for index in batch])

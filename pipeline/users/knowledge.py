@@ -13,6 +13,7 @@ three times for that: as they are, without one like, and without one dislike.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from pipeline.common.errors import InputError
+from pipeline.common.relation_names import INVERSE
 from pipeline.data.dataset import Dataset
+from pipeline.graph.matrices import by_rarity
 from pipeline.users.names import ALL_VIEWS
 
 if TYPE_CHECKING:
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
 RATE_DAMPING = 5.0
 # Relations beyond the most frequent share a weight.
 RELATIONS_AT_MOST = 32
-# After the name of a relation in which the item is the tail.
-INVERSE = "^-1"
 # Items that are most often rated together with an item; the rest say next to nothing.
 TOGETHER_AT_MOST = 500
 
@@ -45,11 +46,13 @@ class Surroundings:
     Attributes:
         weights: F, (M, pairs of relation and entity), rows of length 1 or empty.
         relation: of each column, as a place in the names, (columns,).
-        names: of the relations; an inverse one has "^-1" after it.
+        entity: of each column, by its number in RELATIONS, (columns,).
+        names: of the relations; an inverse one has "^" before it.
     """
 
     weights: csr_matrix
     relation: NDArray[np.int64]
+    entity: NDArray[np.int64]
     names: tuple[str, ...]
 
     @classmethod
@@ -59,9 +62,12 @@ class Surroundings:
             around: item, relation, inverse, entity, of `relations_around`.
             items: M.
         """
-        relations, code = np.unique(_named(around), return_inverse=True)
+        relation, inverse = around["relation"].to_numpy().astype(str), around["inverse"].to_numpy()
+        _, first, code = np.unique(
+            np.where(inverse, np.char.add(relation, "^-1"), relation), return_index=True, return_inverse=True
+        )
         frequent = np.argsort(-np.bincount(code), kind="stable")
-        names = [str(relations[place]) for place in frequent]
+        names = [f"{INVERSE if inverse[row] else ''}{relation[row]}" for row in first[frequent]]
         place = np.minimum(np.argsort(frequent), RELATIONS_AT_MOST - 1)
         if len(names) > RELATIONS_AT_MOST:
             names = [*names[: RELATIONS_AT_MOST - 1], "any other relation"]
@@ -70,13 +76,8 @@ class Surroundings:
         keys, columns = np.unique(place[code] * entities + entity, return_inverse=True)
         incidence = csr_matrix((np.ones(len(columns)), (around["item"].to_numpy(), columns)), shape=(items, len(keys)))
         incidence.data[:] = 1.0
-        spread = incidence.getnnz(axis=0)
-        # What only one item has is shared with none, and what all have tells none apart.
-        shared = np.flatnonzero((spread >= 2) & (spread < items))
-        weighted = incidence[:, shared] @ diags(np.log(items / spread[shared]))
-        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-        weights = (diags(1 / np.where(lengths > 0, lengths, 1.0)) @ weighted).tocsr().astype(np.float32)
-        return cls(weights, keys[shared] // entities, tuple(names))
+        weights, shared = by_rarity(incidence)
+        return cls(weights, keys[shared] // entities, keys[shared] % entities, tuple(names))
 
     @cached_property
     def own(self) -> NDArray[np.float32]:
@@ -97,12 +98,6 @@ class Surroundings:
         total = weights @ (weights.T @ values) - own * values
         degree = np.maximum(weights @ np.asarray(weights.sum(axis=0)).ravel() - own, 0.0)
         return np.where(degree > 1e-6, total / np.maximum(degree, 1e-6), 0.0), degree
-
-
-def _named(around: pl.DataFrame) -> NDArray[np.str_]:
-    """The relation of each row, an inverse one with its mark."""
-    names = around["relation"].to_numpy().astype(str)
-    return np.where(around["inverse"].to_numpy(), np.char.add(names, INVERSE), names)
 
 
 @dataclass(frozen=True)
@@ -226,8 +221,9 @@ def knowledge_arrays(knowledge: Knowledge) -> dict[str, NDArray[np.float32]]:
     around = knowledge.around
     found = _entries("around", around.weights)
     found["known.around.relation"] = around.relation.astype(np.float32)
-    # Names are in the artifact's metadata; their number is all that a score needs.
-    found["known.around.relations"] = np.zeros(len(around.names), dtype=np.float32)
+    found["known.around.entity"] = around.entity.astype(np.float32)
+    # A model's file has no other place for text that goes wherever its tensors go: the bytes of a JSON list.
+    found["known.around.names"] = np.frombuffer(json.dumps(around.names).encode(), dtype=np.uint8).astype(np.float32)
     found["known.features"] = knowledge.features.whole
     for view, together in knowledge.together.items():
         found |= _entries(f"{view}.counts", together.counts)
@@ -248,9 +244,9 @@ def knowledge_from(
         InputError: it lacks a part of it.
     """
     try:
-        relation = arrays["known.around.relation"].astype(np.int64)
+        relation, entity = (arrays[f"known.around.{name}"].astype(np.int64) for name in ("relation", "entity"))
         weights = _matrix(arrays, "around", (items, len(relation)))
-        names = tuple(str(number) for number in range(len(arrays["known.around.relations"])))
+        names = tuple(json.loads(arrays["known.around.names"].astype(np.uint8).tobytes()))
         whole = arrays["known.features"]
         together = {}
         for view in views:
@@ -260,7 +256,8 @@ def knowledge_from(
         raise InputError(
             f"users/model: found no tensor {missing.args[0]}, expected those of a model with terms; run `dvc repro`"
         ) from None
-    return Knowledge(Surroundings(weights, relation, names), Features(whole, whole, whole), together)
+    around = Surroundings(weights, relation, entity, names)
+    return Knowledge(around, Features(whole, whole, whole), together)
 
 
 def _entries(name: str, matrix: csr_matrix) -> dict[str, NDArray[np.float32]]:

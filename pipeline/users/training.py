@@ -132,7 +132,10 @@ class UserTrainer:
         )
 
     def run(
-        self, checkpoint: Path | None = None, report: Callable[[dict[str, float]], None] = lambda row: None
+        self,
+        checkpoint: Path | None = None,
+        report: Callable[[dict[str, float]], None] = lambda row: None,
+        after_epoch: Callable[[float], None] = lambda loss: None,
     ) -> Trained:
         """Train until early stopping.
 
@@ -140,6 +143,7 @@ class UserTrainer:
             checkpoint: state is kept here after every epoch; a run that finds it goes on from there and ends with the
                 same bytes as one that was never stopped.
             report: called with each row of the history.
+            after_epoch: called with the loss of each epoch.
 
         Raises:
             InputError: the loss is not finite.
@@ -149,9 +153,10 @@ class UserTrainer:
                 report(row)
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             rows = len(self.history)
-            self.train_an_epoch()
+            loss = self.train_an_epoch()
             for row in self.history[rows:]:
                 report(row)
+            after_epoch(loss)
             if checkpoint is not None:
                 self._keep(checkpoint)
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
@@ -161,8 +166,11 @@ class UserTrainer:
         arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
         return Trained(arrays, self.history, self.best_epoch)
 
-    def train_an_epoch(self) -> None:
+    def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
+
+        Returns:
+            The mean loss of its steps.
 
         Raises:
             InputError: the loss is not finite.
@@ -194,15 +202,17 @@ class UserTrainer:
             torch.autograd.backward(loss)
             self.optimiser.step()
             losses.append(float(loss.detach()))
-        self.losses.append(float(np.mean(losses)) if losses else 0.0)
-        if not np.isfinite(self.losses[-1]):
+        mean = float(np.mean(losses)) if losses else 0.0
+        self.losses.append(mean)
+        if not np.isfinite(mean):
             raise InputError(
-                f"train_users: found a loss of {self.losses[-1]} in epoch {self.epoch}; expected a finite number; "
+                f"train_users: found a loss of {mean} in epoch {self.epoch}; expected a finite number; "
                 "try a lower learning_rate"
             )
         if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
             self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
             self.losses = []
+        return mean
 
     def _set_learning_rate(self, epochs_done: float, steps: int) -> None:
         """One epoch of warm-up, then linear to a tenth at the last epoch."""

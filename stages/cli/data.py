@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipeline.common.errors import InputError
-from stages import PARAMS, USER_MISTAKE
+from stages import PARAMS
 from stages.cli.help import examples
+from stages.guard import USER_MISTAKE
 
 if TYPE_CHECKING:
     from pipeline.parameters.data_check.check import DataCheck, Wishes
@@ -146,7 +147,7 @@ def add(
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
-    from pipeline.artifacts.kinds import Text
+    from pipeline.common.files import write_users_file
     from pipeline.parameters.params import read_parameters
     from pipeline.users.settings import LARGE_CATALOGUE
 
@@ -169,7 +170,7 @@ def add(
         run = profiles["large"]
         reasons |= dict.fromkeys(run, f"profile large: {items:,} items")
     text, added = _edited(name, found.settings() | filters | run, reasons)
-    Text(str(PARAMS)).write(text)
+    write_users_file(PARAMS, text.encode())
     print(f"added to {PARAMS}:\n")
     print("\n".join(added))
     warnings = len(found.warnings)

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.graph import RELATIONS
+from pipeline.artifacts.graph import ENTITIES, RELATIONS
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.relations import relations_around
 from pipeline.graph.settings import ItemGraphConfig
@@ -43,10 +43,14 @@ def test_each_triple_of_an_items_entity_gives_its_relation_and_its_other_end(
                 expected.add((IDS.index(item_id), relation, False, tail))
             if tail == entity:
                 expected.add((IDS.index(item_id), relation, True, head))
-    others = sorted({other for *_, other in expected}, key=str.encode)
-    numbered = sorted((item, relation, inverse, others.index(other)) for item, relation, inverse, other in expected)
+    named = sorted(expected, key=lambda row: (*row[:3], row[3].encode()))
     kg, item_entities = frames(triples, links)
-    assert relations_around(kg, item_entities, ITEMS, CONFIG).rows() == numbered
+    found = relations_around(kg, item_entities, ITEMS, CONFIG)
+    ids = dict(found.entities.rows())
+    assert [(*row, ids[entity]) for *row, entity in found.relations.rows()] == named
+    # By name; one that only a left out item has may have a number too.
+    assert list(ids) == list(range(len(ids)))
+    assert list(ids.values()) == sorted(ids.values(), key=str.encode)
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -55,7 +59,7 @@ def test_relations_lead_to_the_entities_that_make_the_item_graph(
     triples: Triples, links: list[tuple[str, str]]
 ) -> None:
     kg, item_entities = frames([*triples, ("a", "left", "b")], links)
-    around = relations_around(kg, item_entities, ITEMS, CONFIG)
+    around = relations_around(kg, item_entities, ITEMS, CONFIG).relations
     incidence = neighbour_incidence(kg, item_entities, ITEMS, CONFIG.leave_out_relations)
     for item in range(3):
         mine = around.filter(pl.col("item") == item)
@@ -65,13 +69,16 @@ def test_relations_lead_to_the_entities_that_make_the_item_graph(
 def test_relations_are_stored_as_they_are(tmp_path: Path) -> None:
     kg, item_entities = frames([("a", "s", "b"), ("b", "r", "a"), ("c", "r", "a")], [("z", "a"), ("x", "b")])
     found = relations_around(kg, item_entities, ITEMS, CONFIG)
-    assert len(found) == 5
-    RELATIONS.write(found, "d", tmp_path)
-    assert RELATIONS.read("d", tmp_path).equals(found)
+    assert len(found.relations) == 5
+    RELATIONS.write(found.relations, "d", tmp_path)
+    ENTITIES.write(found.entities, "d", tmp_path)
+    assert RELATIONS.read("d", tmp_path).equals(found.relations)
+    assert ENTITIES.read("d", tmp_path).equals(found.entities)
 
 
 def test_a_graph_of_nothing_but_left_out_relations_has_no_row() -> None:
     kg, item_entities = frames([("a", "left", "b")], [("x", "a")])
     found = relations_around(kg, item_entities, ITEMS, CONFIG)
-    assert found.is_empty()
-    assert dict(found.schema) == RELATIONS.columns
+    assert found.relations.is_empty()
+    assert dict(found.relations.schema) == RELATIONS.columns
+    assert dict(found.entities.schema) == ENTITIES.columns

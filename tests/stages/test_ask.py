@@ -405,13 +405,13 @@ def test_a_reader_that_stops_reading_is_no_failure_to_talk_about(finished: Finis
     assert process.wait() == 1
 
 
-def test_stopped_by_the_keyboard_is_exit_code_1(ask: Ask, monkeypatch) -> None:
+def test_stopped_by_the_keyboard_is_exit_code_130(ask: Ask, monkeypatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("stages.cli.ask.similar.similar", interrupted)
     result = ask("similar", "--item", "i1")
-    assert (result.code, result.out, result.err) == (1, "", "stopped\n")
+    assert (result.code, result.out, result.err) == (130, "", "stopped\n")
 
 
 def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finished, ask: Ask, monkeypatch) -> None:

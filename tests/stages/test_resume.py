@@ -10,7 +10,8 @@ from pipeline.common.config import read_yaml
 from pipeline.common.settings import RunConfig
 from pipeline.users.settings import VariantConfig
 from stages.shared.stage import Settings
-from stages.train_users import STAGE, checkpoint_key
+from stages.shared.training import checkpoint_key
+from stages.train_users import STAGE
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ABLATION, KEY, ROOT, STRUCTURE, VARIANTS, Workspace
 

@@ -40,7 +40,7 @@ def slow_surroundings(around: pl.DataFrame, items: int) -> list[dict[Pair, float
     """F, a row for each item: (relation, entity) to weight; relations keep their own names, however many they are."""
     having: dict[Pair, set[int]] = {}
     for item, relation, inverse, entity in around.rows():
-        having.setdefault((relation + "^-1" * inverse, entity), set()).add(item)
+        having.setdefault(("^" * inverse + relation, entity), set()).add(item)
     found: list[dict[Pair, float]] = [{} for _ in range(items)]
     for pair, mine in having.items():
         if 2 <= len(mine) < items:

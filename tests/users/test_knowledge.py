@@ -55,8 +55,15 @@ def test_overlap_is_the_cosine_of_idf_weighted_surroundings(rows: list[tuple[int
     )
     # By relation as well.
     for place, name in enumerate(found.names):
-        mine = found.weights[:, found.relation == place]
+        columns = found.relation == place
+        mine = found.weights[:, columns]
         rows_of = [{pair: weight for pair, weight in row.items() if pair[0] == name} for row in expected]
+        # And each column is of the entity that it says.
+        for item, row in enumerate(rows_of):
+            told = dict(zip(found.entity[columns].tolist(), mine.toarray()[item].tolist(), strict=True))
+            assert {entity: weight for entity, weight in told.items() if weight} == pytest.approx(
+                {entity: weight for (_, entity), weight in row.items() if weight}
+            )
         told = [[slow_overlap(one, other) for other in rows_of] for one in rows_of]
         np.testing.assert_allclose((mine @ mine.T).toarray(), told, atol=1e-6)
         np.testing.assert_allclose(found.own[:, place], np.diag(np.array(told)), atol=1e-6)
@@ -69,7 +76,7 @@ def test_what_one_item_or_all_items_have_counts_for_nothing() -> None:
     assert Surroundings.of(relations([(0, "a", False, 1), (1, "a", True, 1)]), 3).weights.shape == (3, 0)
     shared = Surroundings.of(relations([(0, "a", True, 1), (1, "a", True, 1)]), 3)
     assert shared.weights.toarray().tolist() == [[1.0], [1.0], [0.0]]
-    assert shared.names == ("a^-1",)
+    assert shared.names == ("^a",)
 
 
 def test_relations_come_by_frequency_and_the_rarest_share_a_weight() -> None:
@@ -190,12 +197,14 @@ def test_nobodys_ratings_are_no_trouble() -> None:
 
 def test_knowledge_is_stored_and_read_back(tmp_path: Path) -> None:
     data = random_dataset(12, 15, 0.6)
-    known = Knowledge.of(data, random_relations(15))
+    known = Knowledge.of(data, random_relations(15, names=("by", "von é\n", "http://x/of")))
     MODEL.of(variant="v").write(knowledge_arrays(known), "d", root=tmp_path)
     found = knowledge_from(MODEL.of(variant="v").read("d", root=tmp_path), 15)
     assert (found.around.weights != known.around.weights).nnz == 0
     assert found.around.relation.tolist() == known.around.relation.tolist()
-    assert len(found.around.names) == len(known.around.names) > 3
+    assert found.around.entity.tolist() == known.around.entity.tolist()
+    assert found.around.names == known.around.names
+    assert len(known.around.names) > 3
     np.testing.assert_array_equal(found.around.own, known.around.own)
     np.testing.assert_array_equal(found.features.whole, known.features.whole)
     assert found.together.keys() == known.together.keys()

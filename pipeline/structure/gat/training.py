@@ -55,7 +55,7 @@ def train_gat(
     Args:
         vectors: P, the initial vectors, (M, width).
         edge_index: both directions of each edge, (2, 2 * edges).
-        progress: show a bar with epochs per second on stderr.
+        progress: show a bar with epochs per second on stderr, if that is a terminal.
 
     Raises:
         InputError: fewer than two edges, so that none can be held out; an edge between every two items; a loss that is not finite.
@@ -81,7 +81,7 @@ def train_gat(
     links = Links(train.edge_index.cpu().numpy(), len(vectors))
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
-    for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=not progress):
+    for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=None if progress else True):
         model.train()
         others = links.others(stream(seed, "gat other pairs", epoch))
         torch.manual_seed(torch_seed(seed, "gat", epoch))  # dropout

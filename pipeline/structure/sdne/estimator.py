@@ -46,7 +46,7 @@ class SDNE:
         dimensions: width of the code.
         seed: governs weights and batches.
         device: where to train.
-        progress: show a bar with epochs per second on stderr.
+        progress: show a bar with epochs per second on stderr, if that is a terminal.
         Others: see `SdneConfig`.
 
     Example:
@@ -122,7 +122,7 @@ class SDNE:
         del network
         self._network = scheme.network
         self.history = []
-        for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=not self.progress):
+        for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=None if self.progress else True):
             order = stream(self.seed, "sdne", epoch).permutation(count)
             sums = np.zeros(3)
             for start in range(0, count, self.batch_size):
