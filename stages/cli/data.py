@@ -164,12 +164,11 @@ def add(
         raise InputError(
             f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `crmman data check` to see what to do"
         )
-    reasons = found.reasons()
     items = found.counts.items if found.counts else 0
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
-        reasons |= dict.fromkeys(run, f"profile large: {items:,} items")
-    text, added = _edited(name, found.settings() | filters | run, reasons)
+        print(f"{items:,} items: with the profile large")
+    text, added = _edited(name, found.settings() | filters | run, found.reasons())
     write_users_file(PARAMS, text.encode())
     print(f"added to {PARAMS}:\n")
     print("\n".join(added))
