@@ -139,6 +139,12 @@ class VariantConfig(Config):
     max_targets: int = Field(
         default=200, ge=1, description="Users with more ratings have a random part of about this size as targets"
     )
+    damping: float = Field(
+        default=0.0,
+        ge=0,
+        description="Of learned vectors, by id and of entities: one with n ratings counts n / (n + damping), so that what few have "
+        "rated is known by all else; 0: none",
+    )
     learning_rate: float = Field(
         default=0.002, gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
     )
