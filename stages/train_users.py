@@ -37,7 +37,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
     with TrainingBar(variant, trainer, lambda row: show_epoch(dataset, row)) as bar:
         trained = trainer.run(checkpoint, bar.show_row, bar.show_loss)
-    about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
+    about = {"variant": trained.config.model_dump(), "best_epoch": trained.best_epoch}
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
     USERS_CURVE.of(variant=variant).write(curve, dataset)

@@ -23,5 +23,4 @@ class IdVectors(ModalityVectors):
 
     def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
         own = rows_of(self.own, items)
-        share: torch.Tensor | None = self.share
-        return own if share is None else own * rows_of(share, items)
+        return own if self.share is None else own * rows_of(self.get_buffer("share"), items)

@@ -70,7 +70,7 @@ class GatInputs:
 
 
 def damped(ratings: NDArray[np.float64], damping: float) -> NDArray[np.float32]:
-    """n / (n + damping): how much a vector counts that n ratings tell about. Learned from a few it would only memorise them.
+    """How much a vector counts that n ratings tell about, n / (n + damping): learned from a few it would only memorise them.
 
     Args:
         ratings: n, of each vector.
