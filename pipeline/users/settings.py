@@ -1,4 +1,4 @@
-"""The settings of a model variant: switches over one code path, from the method as written to the extended model."""
+"""The settings of a model variant: switches over one code path, from the method as written to the recommended model."""
 
 from __future__ import annotations
 
