@@ -207,13 +207,20 @@ def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Ten
     return scores["meet"] + judge_share * scores["judge"]
 
 
-def judgement(scores: dict[str, torch.Tensor], leniency: torch.Tensor | None) -> torch.Tensor:
+def judgement(
+    scores: dict[str, torch.Tensor], leniency: torch.Tensor | None, ranking_share: float = 0.0
+) -> torch.Tensor:
     """By what the items that a user rated are told apart: judge where there is such a head; (users, M).
 
     Args:
         scores: of the heads.
         leniency: of the users, (users,): within a user it orders nothing, between users it does.
+        ranking_share: how much the score by which all items are ranked counts beside judge. Where a dislike is weak interest more than
+            aversion, who would meet an item says something of who would like it.
     """
-    if "judge" in scores:
-        return scores["judge"] if leniency is None else scores["judge"] + leniency.unsqueeze(1)
-    return preference(scores, 0.0)
+    if "judge" not in scores:
+        return preference(scores, 0.0)
+    judged = scores["judge"]
+    if ranking_share:
+        judged = judged + ranking_share * preference(scores, 0.0)
+    return judged if leniency is None else judged + leniency.unsqueeze(1)

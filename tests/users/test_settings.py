@@ -87,6 +87,15 @@ def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(it
     assert drawn.for_data(items, 5, 1.0, 1).model_dump() == drawn.model_dump()
 
 
+@pytest.mark.parametrize(
+    ("items", "ratings"), [(2 * SAMPLED_OF_LARGE, 1.0), (2 * SAMPLED_OF_LARGE + 1, 1.0), (5_000, 40.0)]
+)
+def test_terms_are_learned_from_a_sample_of_fewer_items(items: int, ratings: float) -> None:
+    asked = validated(VariantConfig, METHOD | {"terms": ["overlap"]}, "")
+    sampled = items > 2 * SAMPLED_OF_LARGE and ratings < 30
+    assert asked.for_data(items, 5, ratings, 1).catalogue_sample == (SAMPLED_OF_LARGE if sampled else 0)
+
+
 @pytest.mark.parametrize("later", VariantConfig.model_fields)
 def test_settings_stored_before_a_field_came_are_read_with_its_default(later: str) -> None:
     stored = {name: value for name, value in METHOD.items() if name != later}
