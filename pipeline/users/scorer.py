@@ -2,7 +2,7 @@
 
     head(u, c) = w1 r_c^T W1_head u+ + w2 r_c^T W2_head u- + b_c,   divided by sqrt(d) where item vectors start large
 
-The method has one head, the click, without a bias. The extended model asks three questions, each a head of its own over the
+The method has one head, the click, without a bias. The recommended model asks two of three questions, each a head of its own over the
 same item vectors and views: *like* (which of all items will be liked), *meet* (which will be rated at all), *judge* (will
 what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 2018): P(like) = P(meet) P(like | meet).
 """

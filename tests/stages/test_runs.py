@@ -272,6 +272,17 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
     assert set(evaluation_artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
 
 
+def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such(finished: Finished, tmp_path: Path) -> None:
+    assert "the same model as" not in finished.results["compare_ablations"].out
+    copy = finished.workspace.copy(tmp_path / "copy")
+    evaluated = copy.root / "artifacts" / KEY / "evaluation"
+    for path in (evaluated / "variants" / "recommended").glob("*.parquet"):
+        table = pl.read_parquet(path).with_columns(system=pl.lit(ABLATION))
+        table.write_parquet(evaluated / "ablations" / ABLATION / path.name)
+    result = copy.run("compare_ablations")
+    assert f"\nthe same model as recommended on these data: {ABLATION}\n" in result.out, result.err
+
+
 def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:
     for protocols in metrics.values():
         assert list(protocols) == ["ctr", "impression", "reranking", "ranking"]
