@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.artifacts.kinds import Artifact, only
-from pipeline.common.ablation import file_of, read_all, validated_in_files, written_out
+from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.common.files import clear_left_over
@@ -109,9 +109,12 @@ class Settings:
         changes = self._look_up("datasets", self._dataset, "train_users")
         ablations = self._values.get("ablations")
         if isinstance(ablations, Mapping) and name in ablations:
-            settings = changed(written_out(self._values, name, self._where("ablations")), changes)
-            return self._checked(("ablations", name), settings, model, self._reads.variant)
-        return self._section(("variants", name), model, self._reads.variant, changes)
+            settings = written_out(self._values, name, self._where("ablations"))
+            ablation = ablations[name]
+            mine = changes_in(changes, self._values["variants"], ablation["of"], ablation)
+            return self._checked(("ablations", name), changed(settings, mine), model, self._reads.variant)
+        mine = changes_in(changes, self._values["variants"], name)
+        return self._section(("variants", name), model, self._reads.variant, mine)
 
     def structure(self, model: type[ConfigT]) -> ConfigT:
         return self._section(("structures", str(self._structure)), model, self._reads.structure)
