@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from pipeline.graph.paths import KnowledgeGraph
 from pipeline.report.charts import (
     counts_chart,
     learning_charts,
@@ -89,6 +90,7 @@ def compose(
     names = list(variants)
     shown = variants[names[-1]]
     labels = labels_of(tables.items, template)
+    graph = KnowledgeGraph(tables.source_kg, tables.source_item_entities, tables.items, titles=labels.titles)
     ratings = _counts(tables.interactions["item"], len(tables.items))
     drawn = drawn_items(ratings)
     places = project(shown.arrays["items"][drawn], seed)
@@ -138,7 +140,15 @@ def compose(
         panels=[(name, f"{panel.title}: {panel.metric}") for name, panel in panels.items()],
         findings=findings(tables.slices, names[-1], baseline),
         warnings=tables.warnings,
-        portraits=portraits_of(shown.recommendations, shown.reasons, tables.interactions, tables.users, labels),
+        portraits=portraits_of(
+            shown.recommendations,
+            shown.reasons,
+            tables.interactions,
+            tables.users,
+            labels,
+            graph.names(shown.reasons["entity"].drop_nulls().unique().to_list()),
+            shown.about["merged"],
+        ),
         playable=playable,
         refused={
             name: variant.about["refused"]

@@ -16,21 +16,25 @@ if TYPE_CHECKING:
     from pipeline.data.dataset import Dataset
 
 
-def write_showcase(dataset: str, variant: str, data: Dataset, model: Model, curve: pl.DataFrame) -> str:
+def write_showcase(
+    dataset: str, variant: str, data: Dataset, model: Model, curve: pl.DataFrame, entity_ids: pl.Series
+) -> str:
     """Write it, and say what there is.
 
     Args:
         curve: of the training of the variant.
+        entity_ids: of ENTITIES.
     """
     refused = why_not(model)
     folded = None if refused else fold(model)
-    found = showcase_of(model, data, chosen_people(data))
+    found = showcase_of(model, data, chosen_people(data), entity_ids)
     SHOWCASE_MODEL.of(variant=variant).write(
         folded.arrays if folded else {"items": model.items.cpu().numpy()},
         dataset,
         about={
             "best_epoch": MODEL.of(variant=variant).about(dataset)["best_epoch"],
             "refused": refused,
+            "merged": "rated" in model.scorer.views,
             "exponents": folded.exponents if folded else {},
         },
     )

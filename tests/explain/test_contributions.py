@@ -150,7 +150,7 @@ def contribution_of(of: Model, name: str, history: list[int], item: int, candida
         if of.co_rating is not None:
             told += float(of.co_rating[name][item, candidate]) * float(scorer.co_weights[row, place])
         # tests/users/terms proves the pairs by loops.
-        for term in scorer.terms_of(name):
+        for term in scorer.terms_of(name).values():
             pair = float(term.pairs(np.array([item]), np.array([candidate]), {head: 1.0})[0])
             told += pair * len(history) ** (float(term.exponent) - 1)
         total += share * told

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
-from pipeline.explain.sentence import Piece, pieces
+from pipeline.explain.sentence import Named, Piece, pieces
 from pipeline.recommend.recommend import recommended_to
 from pipeline.users.people import Person, preference_of
 from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, report
@@ -128,7 +128,7 @@ def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: lis
     ((_, contributions),) = recommended_to(model(name), [person], RECOMMENDED)
     for row, line in enumerate(found.tab.locator("#recommended .why").all_text_contents()):
         of_likes, of_dislikes = (
-            list(zip(titles, values[row].tolist(), strict=True))
+            [Named(*one) for one in zip(titles, values[row].tolist(), strict=True)]
             for titles, values in ((likes, contributions.likes), (dislikes, contributions.dislikes))
         )
         bias, score = float(contributions.bias[row]), float(contributions.score[row])

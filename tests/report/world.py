@@ -23,6 +23,7 @@ from tests.users.test_trained import config
 
 ITEMS, USERS, WIDTH = 40, 25, 8
 HOSTILE = "</script><img src=x onerror=\"window.hit = 'title'\">"
+ENTITY_IDS = pl.Series([f"http://graph/<Entity_{number}>" for number in range(6)])
 HOSTILE_GENRE = "\"'><b>bold</b>"
 TEMPLATE = "{title} ({year}). {genre}"
 # Wider than a phone.
@@ -89,7 +90,7 @@ def shown(name: str) -> Shown:
     trained = model(name)
     refused = why_not(trained)
     folded = None if refused else fold(trained)
-    found = showcase_of(trained, data(), chosen_people(data()))
+    found = showcase_of(trained, data(), chosen_people(data()), ENTITY_IDS)
     curve = pl.DataFrame(
         {
             "epoch": [1, 2, 3],
@@ -99,7 +100,12 @@ def shown(name: str) -> Shown:
             "ranking_ndcg@10": [0.1, 0.2, 0.15],
         }
     )
-    about = {"best_epoch": 2, "refused": refused, "exponents": folded.exponents if folded else {}}
+    about = {
+        "best_epoch": 2,
+        "refused": refused,
+        "merged": "rated" in trained.scorer.views,
+        "exponents": folded.exponents if folded else {},
+    }
     arrays = folded.arrays if folded else {"items": trained.items.numpy()}
     return Shown(arrays, about, curve, found.recommendations, found.reasons)
 
