@@ -115,7 +115,7 @@ class PairTerm(nn.Module, ABC):
 
     def counted(self, length: int) -> float:
         """n^(gamma - 1) of one history."""
-        return float(self.share(torch.tensor(float(length), dtype=self.exponent.dtype)))
+        return float(self.share(torch.tensor(float(length), dtype=self.exponent.dtype)).detach())
 
     def share(self, count: torch.Tensor) -> torch.Tensor:
         """n^(gamma - 1); 0 for an empty history."""
