@@ -14,7 +14,7 @@ from benchmarks.render import plain_table, render
 from benchmarks.rows import ROWS, cases, module
 from pipeline.common.cores import cores_here
 from pipeline.common.errors import InputError
-from stages.shared.stage import guarded
+from stages.guard import guarded
 
 
 def command(

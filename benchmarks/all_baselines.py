@@ -8,7 +8,8 @@ import typer
 
 from pipeline.evaluation.baselines.registry import GRIDS
 from stages.evaluate_baselines import STAGE, main
-from stages.shared.stage import Settings, guarded
+from stages.guard import guarded
+from stages.shared.stage import Settings
 
 
 def command(dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]) -> None:

@@ -20,7 +20,7 @@ import typer
 from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
-from stages.shared.stage import guarded
+from stages.guard import guarded
 
 EXPONENT = 1.25
 OFFSET = 25

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-# Exit code of a stage, or of the app, where the user has made a mistake.
-USER_MISTAKE = 2
+CHECKPOINTS = Path(".checkpoints")
 
 
 # A sum that is split over threads has other last digits for every number of them, so each sum is taken by one thread, on every

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from typing import Self
-
 import polars as pl
-from tqdm import tqdm
 
-import pipeline
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
-from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
-from pipeline.artifacts.structure import (
-    DERIVED_EDGES,
-    GAT_WEIGHTS,
-    INITIAL_VECTORS,
-    STRUCTURE_VECTORS,
-    edges_of,
-    structure_names,
-)
-from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
-from pipeline.common.config import validated
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
-from pipeline.data.dataset import Dataset
-from pipeline.graph.matrices import edge_index, incidence_of
-from pipeline.structure.gat.settings import GatConfig
-from pipeline.users.knowledge import Knowledge
-from pipeline.users.modalities.inputs import GatInputs, ItemInputs
-from pipeline.users.modalities.registry import MODALITIES
-from pipeline.users.names import READ_BY
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
-from stages.shared.data import DATA, read_data
+from stages import CHECKPOINTS
+from stages.shared.data import read_data
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
 
 STAGE = Stage(
     "train_users",
     settings=Reads(run=RunConfig, variant=VariantConfig),
-    reads=(*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS),
+    reads=INPUTS,
     writes=(MODEL, USERS_CURVE),
 )
-CHECKPOINTS = Path(".checkpoints")
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
@@ -68,9 +41,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
     USERS_CURVE.of(variant=variant).write(curve, dataset)
-    # Of runs that were stopped and never taken up again, too: with other settings they are of no use.
-    for left in checkpoint.parent.glob("*"):
-        left.unlink(missing_ok=True)
+    forget(checkpoint)
     best = trained.best
     say(
         dataset,
@@ -97,90 +68,6 @@ def shown_weights(weights: list[list[float]], config: VariantConfig) -> str:
     return ", ".join(
         f"{head} {' '.join(f'{weight:.2f}' for weight in row)}" for head, row in zip(config.heads, weights, strict=True)
     )
-
-
-def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInputs:
-    """What the variant's modalities need of items, with the GAT's own inputs if it goes on training."""
-    needs = {need for name in config.modalities for need in MODALITIES[name].needs}
-    names = structure_names(config.structure_source or None)
-    structural = (STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS).of(**names)
-    knowledge = Knowledge.of(data, RELATIONS.read(dataset), READ_BY[config.views]) if config.knows else None
-    return ItemInputs(
-        data.items,
-        TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
-        structural.read(dataset)["vectors"] if "structure" in needs else None,
-        incidence_of(NEIGHBOURS.read(dataset), data.items) if "entities" in needs else None,
-        gat_inputs(dataset, config) if config.finetune_gat else None,
-        knowledge,
-    )
-
-
-def gat_inputs(dataset: str, config: VariantConfig) -> GatInputs:
-    # PyTorch Geometric takes longer to load than PyTorch, and no other variant needs it.
-    from pipeline.structure.gat.network import TwoLayerGat
-
-    names = structure_names(config.structure_source or None)
-    weights = GAT_WEIGHTS.of(**names)
-    return GatInputs(
-        INITIAL_VECTORS.of(**names).read(dataset)["vectors"],
-        edge_index(edges_of(config.structure_source or None).read(dataset)),
-        weights.read(dataset),
-        partial(TwoLayerGat, config=validated(GatConfig, weights.about(dataset), f"{weights.at(dataset)}: ")),
-    )
-
-
-def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
-    """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it."""
-    names = structure_names(config.structure_source or None)
-    inputs = (
-        ITEMS,
-        USERS,
-        INTERACTIONS,
-        UNRATED_CANDIDATES,
-        SAMPLED_ZEROS,
-        TEXT_VECTORS,
-        NEIGHBOURS,
-        RELATIONS,
-        edges_of(config.structure_source or None),
-        STRUCTURE_VECTORS.of(**names),
-        INITIAL_VECTORS.of(**names),
-        GAT_WEIGHTS.of(**names),
-    )
-    digest = hashlib.sha256(json.dumps([run.model_dump(), config.model_dump()], sort_keys=True).encode())
-    code = Path(pipeline.__file__).parent
-    for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-class TrainingBar:
-    """Epochs, the loss of the last one, and the last validation figures by their protocols: on stderr, if that is a terminal.
-
-    Args:
-        trainer: whose epochs are shown; one that goes on from a checkpoint starts with those that it has.
-        print_row: prints a row of the history, above the bar.
-    """
-
-    def __init__(self, name: str, trainer: UserTrainer, print_row: Callable[[dict[str, float]], None]) -> None:
-        self._trainer, self._print_row = trainer, print_row
-        self._shown: dict[str, str] = {}
-        self._bar = tqdm(total=trainer.config.epochs, unit="epoch", desc=name, disable=None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def show_row(self, row: dict[str, float]) -> None:
-        self._shown |= {name.split("_")[0]: f"{value:.4f}" for name, value in row.items() if name != "epoch"}
-        with self._bar.external_write_mode():
-            self._print_row(row)
-
-    def show_loss(self, loss: float) -> None:
-        self._shown["loss"] = f"{loss:.4f}"
-        self._bar.set_postfix(self._shown, refresh=False)
-        self._bar.update(self._trainer.epoch - self._bar.n)
 
 
 def show_epoch(dataset: str, row: dict[str, float]) -> None:

@@ -16,7 +16,8 @@ from benchmarks.peers.export import of_artifacts
 from benchmarks.peers.settings import MODELS, Job
 from benchmarks.peers.table import of_dataset, update
 from pipeline.common.errors import InputError
-from stages.shared.stage import guarded, say
+from stages.guard import guarded
+from stages.shared.stage import say
 
 
 def command(

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -26,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import temporary_folder, write_bytes
 from pipeline.common.row_keys import has_repeats, in_key_order
 
 if TYPE_CHECKING:
@@ -37,22 +36,6 @@ HERE = Path()
 # Where structural vectors are when nothing else is said, and where variants that are no ablations leave their evaluation.
 DEFAULT_STRUCTURE = "structure"
 DEFAULT_GROUP = "variants"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes private files; artifacts get the permissions any new file would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True)
@@ -218,8 +201,8 @@ class Vectors(Artifact):
         """
         path = self._to_write(dataset, root)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            made = Path(folder) / path.name
+        with temporary_folder(path) as folder:
+            made = folder / path.name
             if isinstance(vectors, str):
                 write_bytes(made / self.none, f"{vectors}\n".encode())
             else:
@@ -228,7 +211,7 @@ class Vectors(Artifact):
                         table.write(frame, dataset)
             if path.exists():
                 # A folder cannot be moved over another: the old one is out of the way before the new one comes.
-                path.rename(Path(folder) / "old")
+                path.rename(folder / "old")
             made.rename(path)
 
     def read(self, dataset: str, root: Path = HERE) -> tuple[pl.DataFrame, pl.DataFrame] | str:

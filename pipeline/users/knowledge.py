@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix, diags
 from pipeline.common.errors import InputError
 from pipeline.common.relation_names import ANY_OTHER, INVERSE
 from pipeline.data.dataset import Dataset
+from pipeline.graph.matrices import by_rarity
 from pipeline.users.names import ALL_VIEWS
 
 if TYPE_CHECKING:
@@ -75,12 +76,7 @@ class Surroundings:
         keys, columns = np.unique(place[code] * entities + entity, return_inverse=True)
         incidence = csr_matrix((np.ones(len(columns)), (around["item"].to_numpy(), columns)), shape=(items, len(keys)))
         incidence.data[:] = 1.0
-        spread = incidence.getnnz(axis=0)
-        # What only one item has is shared with none, and what all have tells none apart.
-        shared = np.flatnonzero((spread >= 2) & (spread < items))
-        weighted = incidence[:, shared] @ diags(np.log(items / spread[shared]))
-        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-        weights = (diags(1 / np.where(lengths > 0, lengths, 1.0)) @ weighted).tocsr().astype(np.float32)
+        weights, shared = by_rarity(incidence)
         return cls(weights, keys[shared] // entities, keys[shared] % entities, tuple(names))
 
     @cached_property

@@ -5,8 +5,6 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
@@ -14,15 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 import typer
 
 from pipeline.common.errors import InputError
-from stages import USER_MISTAKE
 from stages.cli.data import data_app
 from stages.cli.help import examples
+from stages.guard import INTERRUPTED, guarded
 
 if TYPE_CHECKING:
     from stages.cli.ask.output import Answer
 
-# What typer makes of Ctrl-C, by its version: this code, or an exception.
-INTERRUPTED = 130
 # Of every mistake in options and arguments; typer gives it no public name of its own.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -36,7 +32,7 @@ DatasetOption = Annotated[
 VariantOption = Annotated[
     str | None,
     typer.Option(
-        "--variant", help="A model; by default the last one of `run_variants` in params.yaml that is trained."
+        "--variant", help="A model; by default the first one of `run_variants` in params.yaml that is trained."
     ),
 ]
 UserOption = Annotated[str | None, typer.Option("--user", help="The id of a user of the data set.")]
@@ -146,22 +142,22 @@ def _give(answer: Answer, form: Form | None, output: Path | None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point. Exit code 0; 2 and one line on stderr for a user's mistake; 1 when stopped on the way."""
+    """Entry point. Exit codes as in `stages.guard`."""
     command = typer.main.get_command(app)
-    try:
-        code = command.main(None if arguments is None else list(arguments), prog_name="crmman", standalone_mode=False)
-        sys.stdout.flush()
-    except (UsageError, InputError) as error:
-        text = error.format_message() if isinstance(error, UsageError) else str(error)  # type: ignore[attr-defined]
-        print(f"error: {' '.join(text.split())}", file=sys.stderr)
-        raise SystemExit(USER_MISTAKE) from None
-    except (typer.Abort, KeyboardInterrupt):
-        code = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output (`| head`) has had enough; Python would complain once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
-    if code == INTERRUPTED:
-        print("stopped", file=sys.stderr)
-        code = 1
-    raise SystemExit(code or 0)
+    code = 0
+
+    def run() -> None:
+        nonlocal code
+        try:
+            given = None if arguments is None else list(arguments)
+            code = command.main(given, prog_name="crmman", standalone_mode=False) or 0
+        except UsageError as error:
+            raise InputError(error.format_message()) from None  # type: ignore[attr-defined]
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        # What typer makes of Ctrl-C, by its version: this code, or an exception.
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+
+    guarded(run)
+    raise SystemExit(code)

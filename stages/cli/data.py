@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from pipeline.common.errors import InputError
-from stages import PARAMS, USER_MISTAKE
+from stages import PARAMS
 from stages.cli.help import examples
+from stages.guard import USER_MISTAKE
 
 if TYPE_CHECKING:
     from pipeline.parameters.data_check.check import DataCheck, Wishes
@@ -145,7 +146,7 @@ def add(
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
-    from pipeline.artifacts.kinds import Text
+    from pipeline.common.files import write_users_file
     from pipeline.parameters.params import read_parameters
 
     profiles = read_parameters(PARAMS).profiles
@@ -162,7 +163,7 @@ def add(
             f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `crmman data check` to see what to do"
         )
     text, added = _edited(name, found.settings() | filters | run, found.reasons())
-    Text(str(PARAMS)).write(text)
+    write_users_file(PARAMS, text.encode())
     print(f"added to {PARAMS}:\n")
     print("\n".join(added))
     warnings = len(found.warnings)

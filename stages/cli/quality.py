@@ -18,6 +18,7 @@ from pipeline.artifacts.evaluation import (
 from pipeline.common.ablation import read_all, validated_in_files
 from pipeline.common.config import look_up
 from pipeline.common.errors import InputError
+from pipeline.common.files import write_users_file
 from pipeline.evaluation.comparison.markdown import (
     Metrics,
     cold_table,
@@ -49,13 +50,13 @@ def main() -> None:
         text = replaced(text, f"{dataset} systems", systems(dataset, run.run_variants))
         if ABLATION_DIFFERENCES.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, run))
-    DOCUMENT.write_text(text, encoding="utf-8")
+    write_users_file(DOCUMENT, text.encode())
     readme = README.read_text(encoding="utf-8")
     for dataset in values["datasets"]:
         name = f"{dataset} headline"
         if marker(name) in readme:
             readme = replaced(readme, name, headline(METRICS.read(dataset), run.run_variants), README)
-    README.write_text(readme, encoding="utf-8")
+    write_users_file(README, readme.encode())
 
 
 def headline(metrics: Metrics, variants: Sequence[str]) -> str:

@@ -1,3 +1,4 @@
 """What stages share, so that `stages/` has stages alone: the command line and the declarations of a stage (`stage`), the splits (`data`),
-trained variants (`models`), evaluations (`tables`) and what the report shows of a variant (`showcase`), as stages read and write them.
+what training needs (`training`), trained variants (`models`), evaluations (`tables`) and what the report shows of a variant (`showcase`),
+as stages read and write them.
 """

@@ -17,9 +17,12 @@ from pipeline.artifacts.kinds import Artifact, only
 from pipeline.common.ablation import file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError
-from stages import PARAMS, USER_MISTAKE
+from pipeline.common.files import clear_left_over
+from stages import CHECKPOINTS, PARAMS
+from stages.guard import guarded
 
 TIMINGS = Path(".timings")
+GROUPS = ("variants", "ablations")
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -169,9 +172,19 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
     """Run a stage of one variant: ``python -m stages.NAME --dataset KEY --variant VARIANT``."""
 
     def command(dataset: DatasetOption, variant: VariantOption, group: GroupOption = "variants") -> None:
-        _do(stage, dataset, variant, lambda: body(dataset, variant, Settings(stage, dataset, group=group)))
+        _do(stage, dataset, variant, lambda: body(dataset, variant, Settings(stage, dataset, group=known_group(group))))
 
     _run(command, body)
+
+
+def known_group(name: str) -> str:
+    """
+    Raises:
+        InputError: it is none of `GROUPS`.
+    """
+    if name not in GROUPS:
+        raise InputError(f"--group: found {name!r}, expected one of: {', '.join(GROUPS)}")
+    return name
 
 
 def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None]) -> None:
@@ -202,8 +215,20 @@ def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> No
     Args:
         part: the variant or the structure that it is run for, if any.
     """
+    name = f"{stage.name}.{part}" if part else stage.name
+
+    def run() -> None:
+        clear_left_over_of(dataset)
+        timed(name, dataset, action)
+
     with stage.touching():
-        guarded(lambda: timed(f"{stage.name}.{part}" if part else stage.name, dataset, action))
+        guarded(run)
+
+
+def clear_left_over_of(dataset: str) -> None:
+    """Remove what stages that were killed have left where stages of a data set write: DVC would count it in."""
+    for folder in (*(Path(name) for name in ("metrics", "plots")), Path("artifacts") / dataset, CHECKPOINTS / dataset):
+        clear_left_over(folder)
 
 
 def run_tool(body: Callable[[], None]) -> None:
@@ -221,23 +246,18 @@ def _run(command: Callable[..., None], body: Callable[..., None]) -> None:
     app()
 
 
-def guarded(action: Callable[[], Any]) -> None:
-    """Run an action; a user's mistake becomes one line on stderr and exit code 2."""
-    try:
-        action()
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(USER_MISTAKE) from None
-
-
 def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
     """Run an action and say what it took; the seconds are kept (outside DVC) for the summary of a run."""
     start = time.monotonic()
     action()
     seconds = time.monotonic() - start
     print(f"[{dataset}] {name}: done in {seconds:.1f} s", flush=True)
-    TIMINGS.mkdir(exist_ok=True)
-    (TIMINGS / f"{dataset}.{name}").write_text(f"{seconds:.2f}\n")
+    try:
+        TIMINGS.mkdir(exist_ok=True)
+        (TIMINGS / f"{dataset}.{name}").write_text(f"{seconds:.2f}\n")
+    except OSError as error:
+        # All that the stage is for is done.
+        warn(dataset, name, [f"{error.filename or TIMINGS}: cannot be written: {error.strerror}"])
 
 
 def say(dataset: str, name: str, text: str) -> None:

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS, edges_of, structure_names
 from pipeline.common.errors import InputError
 from tests.artifacts.every import EVERY
+from tests.common.test_files import files_of_at_most
 
 SCORES = Table(
     "out/{dataset}/scores.parquet",
@@ -47,17 +45,6 @@ FRAME = pl.DataFrame(
     schema=dict(SCORES.columns),
 )
 MATRIX = np.arange(6, dtype=np.float32).reshape(3, 2)
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Writing more to any file fails, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def refusal(action: Any) -> str:

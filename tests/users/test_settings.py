@@ -14,13 +14,14 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.users.settings import LARGE_CATALOGUE, SAMPLED_OF_LARGE, VariantConfig
+from tests.parameter_files import VECTORS_ALONE
 
 VALUES = read_all(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
 VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
     name: written_out(VALUES, name, "") for name in VALUES["ablations"]
 }
-METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["crmman-plus"]
+METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["recommended"] | VECTORS_ALONE
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -19,6 +17,7 @@ from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
+from pipeline.common.files import replacing
 
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
@@ -174,23 +173,19 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
         if target.is_file() and digest_of(target) == sha256:
             return target
         place.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place, prefix=".download.")
     except OSError as error:
         raise InputError(f"{target}: cannot be written: {error.strerror}") from None
-    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with replacing(target) as file:
             found = _fetch(url, file)
-        if found != sha256:
-            raise InputError(f"{url}: found sha256 {found}, expected {sha256}")
-        os.replace(temporary, target)
+            if found != sha256:
+                raise InputError(f"{url}: found sha256 {found}, expected {sha256}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, InputError):
             raise
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise InputError(f"{url}: cannot be downloaded: {_flat(reason)}") from None
     finally:
-        temporary.unlink(missing_ok=True)
         if not any(place.iterdir()):
             place.rmdir()
     return target

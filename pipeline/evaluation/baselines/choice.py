@@ -64,8 +64,8 @@ def choose(data: Dataset, system: str, grid: Grid, chosen_by: str, seed: int) ->
         return Chosen(system, scorer, evaluate_split(scorer, data, "valid"))
 
     with threadpool_limits(1 if at_once > 1 else None), ThreadPoolExecutor(at_once) as pool:
-        for after in (False, True):
-            settings = grid.settings_after(best_setting, data, seed, threads) if after else grid.settings(seed, threads)
+        settings = grid.settings(seed, threads)
+        while settings:
             for setting, chosen in zip(settings, pool.map(evaluated, settings.values()), strict=True):
                 figure = _figure(
                     chosen.on_validation, OF_DISLIKES if grid.learns_from_dislikes else chosen_by, chosen_by
@@ -73,6 +73,8 @@ def choose(data: Dataset, system: str, grid: Grid, chosen_by: str, seed: int) ->
                 tried[setting] = chosen.on_validation.value(figure)
                 if best is None or tried[setting] > tried[best_setting]:
                     best, best_setting = chosen, setting
+            after = grid.settings_after(best_setting, data, seed, threads)
+            settings = {setting: fit for setting, fit in after.items() if setting not in tried}
     assert best is not None
     return best, [Tried(system, setting, figure, value, setting == best_setting) for setting, value in tried.items()]
 

@@ -46,16 +46,20 @@ class WeightedGrid(Grid):
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
         first = self.dislike_weight[0]
         return {
-            _named(name, first): partial(fit, dislike_weight=first) for name, fit in self.fits(seed, threads).items()
+            weighted_name(name, first): partial(fit, dislike_weight=first)
+            for name, fit in self.fits(seed, threads).items()
         }
 
     def settings_after(self, best: str, data: Dataset, seed: int, threads: int) -> Mapping[str, Fit]:
         if not data.train_dislikes.nnz:
             return {}
-        first, *others = self.dislike_weight
-        name, fit = next(each for each in self.fits(seed, threads).items() if _named(each[0], first) == best)
-        return {_named(name, weight): partial(fit, dislike_weight=weight) for weight in others}
+        name, fit = next(
+            (name, fit)
+            for name, fit in self.fits(seed, threads).items()
+            if any(weighted_name(name, weight) == best for weight in self.dislike_weight)
+        )
+        return {weighted_name(name, weight): partial(fit, dislike_weight=weight) for weight in self.dislike_weight}
 
 
-def _named(name: str, weight: float) -> str:
+def weighted_name(name: str, weight: float) -> str:
     return f"{name}, dislike weight {weight:g}"

@@ -4,19 +4,24 @@ With X users x items and P = (X^T X + l2 I)^-1, the weights are B_ij = -P_ij / P
 are fewer users than items, a matrix by users is inverted instead. With M = (X X^T + l2 I)^-1 and S = M X:
 
     X P = S,   P_jj = (1 - sum_u X_uj S_uj) / l2,   X B = X - S / diag(P)
+
+With `graph` the items' surroundings in the knowledge graph are stacked under X, each entity weighted by its rarity
+(`pipeline.graph.matrices.by_rarity`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice, product
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
 
-from pipeline.evaluation.baselines.dislikes import WeightedFit, WeightedGrid, weighted_history
-from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights, neighbour_weights
+from pipeline.evaluation.baselines.dislikes import WeightedFit, WeightedGrid, weighted_history, weighted_name
+from pipeline.evaluation.baselines.grid import Fit
+from pipeline.evaluation.baselines.item_weights import inverse_of, item_weights, neighbour_weights, stacked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,20 +32,26 @@ if TYPE_CHECKING:
 
 
 def fit_ease(
-    data: Dataset, l2: float, dislike_weight: float = 0.0, max_items: int | None = None, neighbours: int = 0
+    data: Dataset,
+    l2: float,
+    dislike_weight: float = 0.0,
+    max_items: int | None = None,
+    neighbours: int = 0,
+    graph: float = 0.0,
 ) -> Scorer:
     """The same scores by weights of items or by users, whichever costs less; of very many items by their neighbours.
 
     Args:
-        max_items: beyond this many rated items each has weights of its neighbours alone; None: never.
+        max_items: beyond this many items with a weight each has weights of its neighbours alone; None: never.
         neighbours: how many neighbours an item has then.
         dislike_weight: of a dislike in X, where a like has 1; 0 leaves dislikes out.
+        graph: weight of the data set's `entities`, stacked under X; 0 leaves them out.
     """
     history, rated = _rated_history(data, dislike_weight)
-    if max_items is not None and len(rated) > max_items:
-        return Ease(neighbour_weights(history, l2, neighbours), rated, history.astype(np.float32), data.items)
-    kind = EaseByUsers if history.shape[0] < len(rated) else Ease
-    return kind.fit(data, l2, dislike_weight)
+    few = max_items is None or len(rated) <= max_items
+    if few and not graph and history.shape[0] < len(rated):
+        return EaseByUsers.fit(data, l2, dislike_weight)
+    return Ease.fit(data, l2, dislike_weight, graph, max_items, neighbours)
 
 
 def _rated_history(data: Dataset, dislike_weight: float) -> tuple[csr_matrix, NDArray[np.int64]]:
@@ -59,7 +70,7 @@ class Ease:
         """
         Args:
             weights: B over the rated items, (rated, rated).
-            rated: items that have a column in X that is not zero, ascending.
+            rated: items that have a column in X, or in what is stacked under it, that is not zero, ascending.
             history: X, users x rated.
             items: number of all items.
         """
@@ -69,10 +80,29 @@ class Ease:
         self.items = items
 
     @classmethod
-    def fit(cls, data: Dataset, l2: float, dislike_weight: float = 0.0) -> Ease:
+    def fit(
+        cls,
+        data: Dataset,
+        l2: float,
+        dislike_weight: float = 0.0,
+        graph: float = 0.0,
+        max_items: int | None = None,
+        neighbours: int = 0,
+    ) -> Ease:
         """Arguments as for `fit_ease`."""
-        history, rated = _rated_history(data, dislike_weight)
-        return cls(item_weights(history, l2), rated, history.astype(np.float32), data.items)
+        history = weighted_history(data, dislike_weight)
+        rows = history
+        if graph:
+            # Settings are checked without SciPy, which this module would load.
+            from pipeline.graph.matrices import by_rarity
+
+            assert data.entities is not None, "EASE reads the graph"
+            rows = stacked(history, by_rarity(data.entities)[0], graph)
+        known = np.flatnonzero(rows.getnnz(axis=0))
+        rows = rows[:, known]
+        many = max_items is not None and len(known) > max_items
+        weights = neighbour_weights(rows, l2, neighbours) if many else item_weights(rows, l2)
+        return cls(weights, known, history[:, known].astype(np.float32), data.items)
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         scores = np.zeros((len(users), self.items), dtype=np.float32)
@@ -109,7 +139,14 @@ class EaseByUsers:
 
 
 class EaseGrid(WeightedGrid):
+    reads_graph = True
+
     l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
+    graph: list[Annotated[float, Field(ge=0)]] = Field(
+        min_length=1,
+        description="Weights of what the knowledge graph has around items, stacked under the ratings; 0: none. The first is tried with "
+        "every l2, the others with the best of those",
+    )
     max_items: int = Field(
         ge=1,
         description="EASE inverts an items x items matrix; beyond this many rated items, each has weights of its neighbours alone",
@@ -119,14 +156,34 @@ class EaseGrid(WeightedGrid):
     )
     max_pairs: int = Field(
         ge=1,
-        description="All pairs of items that a user rated are counted then; with more of them, over all users, EASE is left out",
+        description="All pairs of items that a user rated are counted then; with more of them, over all users, EASE is left out; with "
+        "more pairs that share an entity, the graph is",
     )
 
     def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:
-        return {
-            f"l2 {l2:g}": partial(fit_ease, l2=l2, max_items=self.max_items, neighbours=self.neighbours)
-            for l2 in self.l2
+        return {_named(l2, graph): self._fit(l2, graph) for graph in self.graph for l2 in self.l2}
+
+    def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:
+        return dict(islice(super().settings(seed, threads).items(), len(self.l2)))
+
+    def settings_after(self, best: str, data: Dataset, seed: int, threads: int) -> Mapping[str, Fit]:
+        assert data.entities is not None, "EASE reads the graph"
+        weights = super().settings_after(best, data, seed, threads)
+        if int((data.entities.getnnz(axis=0).astype(np.int64) ** 2).sum()) > self.max_pairs:
+            return weights
+        l2, weight = next(
+            (l2, weight)
+            for l2, graph, weight in product(self.l2, self.graph, self.dislike_weight)
+            if weighted_name(_named(l2, graph), weight) == best
+        )
+        graphs = {
+            weighted_name(_named(l2, graph), weight): partial(self._fit(l2, graph), dislike_weight=weight)
+            for graph in self.graph
         }
+        return {**weights, **graphs}
+
+    def _fit(self, l2: float, graph: float) -> WeightedFit:
+        return partial(fit_ease, l2=l2, graph=graph, max_items=self.max_items, neighbours=self.neighbours)
 
     def left_out(self, data: Dataset) -> str | None:
         rated = (data.train_likes + data.train_dislikes).tocsr()
@@ -134,3 +191,7 @@ class EaseGrid(WeightedGrid):
         if (rated.getnnz(axis=0) > 0).sum() <= self.max_items or pairs <= self.max_pairs:
             return None
         return f"{pairs} pairs of items that a user rated, more than max_pairs {self.max_pairs}"
+
+
+def _named(l2: float, graph: float) -> str:
+    return f"l2 {l2:g}, graph {graph:g}"

@@ -34,7 +34,7 @@ class Grid(Config):
         """
 
     def settings_after(self, best: str, data: Dataset, seed: int, threads: int) -> Mapping[str, Fit]:
-        """What is tried after those, given the best of them."""
+        """What is tried after those, given the best of all so far, until there is nothing that was not tried."""
         return {}
 
     def left_out(self, data: Dataset) -> str | None:

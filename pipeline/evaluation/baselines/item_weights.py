@@ -1,5 +1,8 @@
 """Item-to-item weights with a zero diagonal, in closed form: what EASE is made of (Steck, WWW 2019).
 
+What else is known of items can be stacked under X as further rows, which item weights must then explain as well: with F items x features,
+sqrt(alpha) F^T adds alpha ||F^T - F^T B||^2 (Jeunen, Van Balen, Goethals, RecSys 2020). Items that nobody rated have weights then.
+
 Of many items, each has weights of the items most often rated by the same users alone (fsSLIM: Ning, Karypis, ICDM 2011). With all other
 items as its neighbours this is EASE: there, too, each column is the ridge regression of an item on the others.
 """
@@ -21,6 +24,19 @@ if TYPE_CHECKING:
 
 # Numbers in the matrices that are solved at once.
 BATCH_CELLS = 4_000_000
+
+
+def stacked(history: csr_matrix, features: csr_matrix, weight: float) -> csr_matrix:
+    """X with sqrt(weight) F^T under it; X itself with weight 0.
+
+    Args:
+        history: X, users x items.
+        features: F, items x features.
+        weight: alpha, >= 0.
+    """
+    from scipy.sparse import vstack
+
+    return vstack([history, np.sqrt(weight) * features.T.astype(np.float64)]).tocsr() if weight else history
 
 
 def item_weights(history: csr_matrix, l2: float) -> NDArray[np.float32]:

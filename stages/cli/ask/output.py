@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import write_users_file
 
 # A table that goes to a file or another program is not broken into lines.
 UNBROKEN = 10_000
@@ -38,7 +39,7 @@ class Answer:
     rows: pl.DataFrame
 
     def give(self, form: str, output: Path | None) -> None:
-        """Print it, or write it to a file, which is there whole or not at all.
+        """Print it, or write it to a file, as `write_users_file` does.
 
         Raises:
             InputError: Parquet without a file, or a file that cannot be written.
@@ -49,12 +50,9 @@ class Answer:
         if output is None:
             sys.stdout.write(content.decode())
             return
-        temporary = output.with_name(f".{output.name}.{os.getpid()}")
         try:
-            temporary.write_bytes(content)
-            os.replace(temporary, output)
+            write_users_file(output, content)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise InputError(f"--output {output}: cannot be written: {error.strerror}") from None
 
     def _as(self, form: str) -> bytes:

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "ease": {
         "l2": [0.5, 20.0, 5000.0],
         "dislike_weight": [0.5, -0.5, 0.0],
+        "graph": [0.0, 2.0, 20.0],
         "max_items": 100,
         "neighbours": 5,
         "max_pairs": 1000,
@@ -81,7 +82,7 @@ AFTER: dict[str, Callable[[Dataset, int], list[Scorer]]] = {
 
 def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen() -> None:
     # Tastes that are not as clear as the planted ones: settings differ by every figure.
-    data, settings = random_dataset(USERS, ITEMS, 0.6), config()
+    data, settings = random_dataset(USERS, ITEMS, 0.6), config({"ease": {"graph": [0.0]}})
     grids: dict[str, list[Scorer]] = {
         "popularity": [Popularity.fit(data)],
         "item-mean": [ItemMean.fit(data, damping) for damping in (0.0, 30.0)],
@@ -112,6 +113,44 @@ def test_every_setting_of_a_grid_is_tried_and_the_best_on_validation_is_chosen()
         )
         np.testing.assert_allclose(found_scores, expected_scores, rtol=1e-5, atol=1e-12)
         assert chosen.on_validation.value(figure) == values[best]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ease_tries_the_graph_and_dislikes_until_no_change_of_one_of_them_is_better(seed: int) -> None:
+    data = random_dataset(USERS, ITEMS, 0.6, seed)
+    given = SETTINGS["ease"]
+    _, tried = chosen_of(data, config())["ease"]
+    every = {
+        f"l2 {l2:g}, graph {graph:g}, dislike weight {weight:g}": (l2, weight, graph)
+        for l2 in given["l2"]
+        for weight in given["dislike_weight"]
+        for graph in given["graph"]
+    }
+    values = {}
+    for one in tried:
+        l2, weight, graph = every[one.setting]
+        scorer = fit_ease(data, l2, weight, graph=graph)
+        values[l2, weight, graph] = evaluate_split(scorer, data, "valid").value("ranking.ndcg@10")
+        assert one.validation == values[l2, weight, graph]
+    assert list(values)[:3] == [(l2, 0.5, 0.0) for l2 in given["l2"]]
+    l2, weight, graph = next(every[one.setting] for one in tried if one.chosen)
+    assert values[l2, weight, graph] == max(values.values())
+    assert {(l2, other, graph) for other in given["dislike_weight"]} <= values.keys()
+    assert {(l2, weight, other) for other in given["graph"]} <= values.keys()
+
+
+def test_ease_leaves_out_a_graph_with_too_many_pairs_that_share_an_entity() -> None:
+    data = random_dataset(USERS, ITEMS, 0.6)
+    assert data.entities is not None
+    pairs = sum(int(column.sum()) ** 2 for column in data.entities.toarray().T)
+
+    def graphs(most: int) -> set[str]:
+        grid = config({"ease": {"max_pairs": most}}).grid("ease")
+        best = next(iter(grid.settings(0, 1)))
+        return {setting.split(", ")[1] for setting in grid.settings_after(best, data, 0, 1)}
+
+    assert graphs(pairs) == {"graph 0", "graph 2", "graph 20"}
+    assert graphs(pairs - 1) == {"graph 0"}
 
 
 def test_settings_tried_side_by_side_are_those_tried_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +237,7 @@ def test_ease_is_left_out_beyond_its_number_of_pairs_where_there_are_many_items(
 def test_beyond_its_number_of_items_ease_has_weights_of_neighbours() -> None:
     data, users = random_dataset(USERS, ITEMS, 0.6), np.arange(USERS)
     grids = {most: config({"ease": {"max_items": most}}).grid("ease").settings(0, 1) for most in (ITEMS, ITEMS - 1)}
-    name = "l2 20, dislike weight 0.5"
+    name = "l2 20, graph 0, dislike weight 0.5"
     whole, few = (grids[most][name](data).score(users) for most in (ITEMS, ITEMS - 1))
     np.testing.assert_array_equal(whole, fit_ease(data, 20.0, 0.5).score(users))
     np.testing.assert_array_equal(few, fit_ease(data, 20.0, 0.5, ITEMS - 1, 5).score(users))
@@ -207,9 +246,11 @@ def test_beyond_its_number_of_items_ease_has_weights_of_neighbours() -> None:
 
 def test_without_a_dislike_in_training_one_weight_of_dislikes_is_tried() -> None:
     rows = [row | {"like": True, "rating": 5.0} for row in random_rows(USERS, ITEMS, 0.3, 0)]
-    tried = tried_of(dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS), config())
+    tried = tried_of(
+        dataset(rows, unrated_rows(rows, USERS, ITEMS, 0), USERS, ITEMS), config({"ease": {"graph": [0.0]}})
+    )
     assert [one.setting for one in tried if one.system == "ease"] == [
-        f"l2 {l2}, dislike weight 0.5" for l2 in ("0.5", "20", "5000")
+        f"l2 {l2}, graph 0, dislike weight 0.5" for l2 in ("0.5", "20", "5000")
     ]
 
 
@@ -238,6 +279,7 @@ def test_a_figure_that_validation_does_not_have_is_replaced_by_that_of_the_setti
         ("item-knn", "neighbours", [20, 0], r"neighbours\.1: found 0, expected greater than or equal to 1"),
         ("item-knn", "neighbours", [], r"neighbours: found \[\]"),
         ("ease", "l2", [0.0], r"l2\.0: found 0\.0, expected greater than 0"),
+        ("ease", "graph", [0.0, -1.0], r"graph\.1: found -1\.0, expected greater than or equal to 0"),
         ("als", "factors", [0], r"factors\.0: found 0"),
         ("als", "regularization", [-0.1], r"regularization\.0: found -0\.1"),
         ("als", "alpha", [1.0, 0.0], r"alpha\.1: found 0\.0"),

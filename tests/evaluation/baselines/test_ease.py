@@ -114,3 +114,33 @@ def test_of_many_items_scores_are_those_of_neighbours() -> None:
 def test_the_smaller_matrix_is_inverted() -> None:
     assert isinstance(fit_ease(random_dataset(15, 30, 0.5, 0), 10.0), EaseByUsers)
     assert isinstance(fit_ease(random_dataset(30, 15, 0.5, 0), 10.0), Ease)
+
+
+def test_the_graph_is_stacked_under_the_ratings_weighted_by_rarity() -> None:
+    data, l2, graph, users = data_with_unliked_items(), 10.0, 3.0, np.arange(USERS)
+    assert data.entities is not None
+    around, features = data.entities.toarray(), np.zeros((ITEMS, data.entities.shape[1]))
+    having = around.sum(axis=0)
+    for item in range(ITEMS):
+        weights = [
+            np.log(ITEMS / n) if has and 1 < n < ITEMS else 0.0 for has, n in zip(around[item], having, strict=True)
+        ]
+        features[item] = np.array(weights) / (np.linalg.norm(weights) or 1.0)
+    likes = data.train_likes.toarray().astype(np.float64)
+    stacked = np.vstack([likes, np.sqrt(graph) * features.T])
+    inverse = np.linalg.inv(stacked.T @ stacked + l2 * np.eye(ITEMS))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    found = fit_ease(data, l2, graph=graph).score(users)
+    np.testing.assert_allclose(found, likes @ weights, atol=1e-5)
+    assert np.abs(found[:, UNLIKED]).max() > 0.01
+    assert not fit_ease(data, l2).score(users)[:, UNLIKED].any()
+    many = fit_ease(data, l2, graph=graph, max_items=ITEMS - 1, neighbours=ITEMS)
+    np.testing.assert_allclose(many.score(users), found, atol=1e-5)
+
+
+def test_with_a_graph_items_that_only_it_knows_count_as_well() -> None:
+    data = data_with_unliked_items()
+    few = fit_ease(data, 10.0, max_items=ITEMS - 2, neighbours=2)
+    assert isinstance(few.weights, np.ndarray)
+    assert isinstance(fit_ease(data, 10.0, max_items=ITEMS - 2, neighbours=2, graph=1.0).weights, csr_matrix)

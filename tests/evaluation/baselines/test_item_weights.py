@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from pipeline.evaluation.baselines import item_weights as module
-from pipeline.evaluation.baselines.item_weights import item_weights, neighbour_weights
+from pipeline.evaluation.baselines.item_weights import item_weights, neighbour_weights, stacked
 
 Array = np.ndarray[Any, Any]
 
@@ -53,6 +53,31 @@ def test_it_is_the_closed_form_and_each_column_is_a_ridge_regression_on_the_othe
         np.testing.assert_allclose(
             weights[others, column], -inverse[others, column] / inverse[column, column], atol=1e-6
         )
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(
+    st.integers(0, 1000),
+    st.integers(1, 9),
+    st.integers(2, 8),
+    st.integers(1, 6),
+    st.sampled_from([0.0, 0.1, 3.0, 100.0]),
+)
+def test_with_features_stacked_under_the_ratings_each_column_fits_both_best(
+    seed: int, users: int, items: int, features: int, weight: float
+) -> None:
+    random, l2 = np.random.default_rng(seed), 2.0
+    dense, of_items = (random.random((users, items)) < 0.4).astype(np.float64), random.normal(size=(items, features))
+    found = item_weights(stacked(csr_matrix(dense), csr_matrix(of_items), weight), l2)
+    for column in range(items):
+        others = np.arange(items) != column
+        # ||x - X b||^2 + weight ||f - F b||^2 + l2 ||b||^2 as one least squares, solved by QR and not by a Gram matrix.
+        rows = np.vstack([dense, weight**0.5 * of_items.T, l2**0.5 * np.eye(items)])
+        expected = np.linalg.lstsq(
+            rows[:, others], np.where(np.arange(len(rows)) < users + features, rows[:, column], 0.0)
+        )[0]
+        np.testing.assert_allclose(found[others, column], expected, atol=1e-5)
+        assert found[column, column] == 0
 
 
 def test_items_that_nobody_rated_have_no_weights_and_change_none() -> None:

@@ -1,0 +1,139 @@
+"""The one place where what stops a stage or a verb becomes a line on stderr and an exit code.
+
+This module imports nothing heavy: `crmman --help` needs it.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import lzma
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import InputError, one_line
+from pipeline.common.files import FULL
+
+# Exit codes: of what the user can mend in parameters, tables or options; of the machine, or of a bug; of Ctrl-C, as shells have it.
+USER_MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+# What is wrong with the path that was named, and not with the machine.
+OF_A_PATH = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+def guarded(action: Callable[[], Any]) -> None:
+    """Run an action; whatever stops it is one line on stderr and an exit code.
+
+    In Python's development mode (`PYTHONDEVMODE=1`) a bug shows its traceback; otherwise that is in a file, which the line names.
+    """
+    _speak_utf8()
+    try:
+        action()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except SystemExit:
+        raise
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has had enough.
+        _give_up_stdout()
+        raise SystemExit(FAILED) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None:
+            # It may have been stdout, and Python would try and fail once more when it exits.
+            _give_up_stdout()
+        text, code = said(error)
+        if text is None:
+            if sys.flags.dev_mode:
+                raise
+            text = _of_a_bug(error)
+        print(f"error: {one_line(text)}", file=sys.stderr)
+        raise SystemExit(code) from None
+
+
+def said(error: Exception) -> tuple[str | None, int]:
+    """What to say of an error, and the exit code; None: it is a bug."""
+    from ruamel.yaml.error import YAMLError
+
+    if isinstance(error, InputError):
+        return str(error), USER_MISTAKE
+    if isinstance(error, OSError) and error.errno is not None:
+        return _of_a_file(error), USER_MISTAKE if error.errno in OF_A_PATH and error.filename else FAILED
+    if isinstance(error, MemoryError) or _is_torch_without_memory(error):
+        return f"not enough memory: {str(error) or 'no more to be had'}", FAILED
+    if isinstance(error, zipfile.BadZipFile | zlib.error | lzma.LZMAError | EOFError):
+        return f"a compressed file is damaged: {error}", USER_MISTAKE
+    if isinstance(error, YAMLError):
+        return f"not valid YAML: {error}", USER_MISTAKE
+    if isinstance(error, OverflowError):
+        return f"found a number that is too large: {error}", USER_MISTAKE
+    return None, FAILED
+
+
+def _of_a_file(error: OSError) -> str:
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "output"
+    if error.errno not in FULL:
+        return f"{where}: {error.strerror}"
+    return f"{where}: cannot be written: {error.strerror}{_disk_of(Path(where))}"
+
+
+def _disk_of(path: Path) -> str:
+    """The disk that a path is on, and what is free there."""
+    try:
+        disk = path.absolute().parent
+        while not disk.is_mount():
+            disk = disk.parent
+        return f" (the disk at {disk} has {shutil.disk_usage(disk).free / 1e6:.1f} MB free)"
+    except OSError:
+        return ""
+
+
+def _is_torch_without_memory(error: Exception) -> bool:
+    """PyTorch, which is not imported for this, has an error of its own on a GPU, and none on a CPU."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+
+
+def _of_a_bug(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    found = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+    try:
+        handle, name = tempfile.mkstemp(prefix="crmman-traceback-", suffix=".txt")
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{sys.argv}\nPython {sys.version}\n\n{''.join(traceback.format_exception(error))}")
+    except OSError:
+        traceback.print_exception(error)
+        name = "what is printed above"
+    return f"this is a bug: {found}; please report it to those whom you have crmman from, with {name}"
+
+
+def _speak_utf8() -> None:
+    """Whatever the locale; what is no character is shown by its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _give_up_stdout() -> None:
+    """Python would write what is left of it when it exits, and fail once more."""
+    with suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,221 @@
+"""What stops a stage or a verb: one line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import os
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from pipeline.common.errors import CONTROLS, LONGEST_LINE, InputError, one_line, printable
+from pipeline.common.files import write_bytes
+from stages.guard import guarded, said
+from tests.common.test_files import files_of_at_most
+from tests.stages.conftest import Finished
+from tests.stages.workspace import KEY, ROOT, Workspace
+
+Stopped = Callable[[Callable[[], object]], tuple[int, str]]
+
+
+@pytest.fixture
+def stopped(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+    """Exit code and stderr of an action that something stops, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+
+    def call(action: Callable[[], object]) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            guarded(action)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1, err
+        return int(end.value.code or 0), err
+
+    return call
+
+
+def raises(error: BaseException) -> Callable[[], object]:
+    def action() -> None:
+        raise error
+
+    return action
+
+
+def test_what_ends_well_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    guarded(lambda: None)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_users_mistake(stopped: Stopped) -> None:
+    assert stopped(raises(InputError("a.csv:\n  row 3"))) == (2, "error: a.csv: row 3\n")
+
+
+def test_files(stopped: Stopped, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert stopped(lambda: Path("no/file").read_bytes()) == (2, "error: no/file: No such file or directory\n")
+    assert stopped(lambda: Path(b"a\xff".decode(errors="surrogateescape")).read_bytes())[0] == 2
+    assert stopped(lambda: Path("temporary").read_bytes()) == (2, "error: temporary: Is a directory\n")
+    assert stopped(lambda: Path("file/below").read_bytes()) == (2, "error: file/below: Not a directory\n")
+    assert stopped(raises(PermissionError(errno.EACCES, "Permission denied", "x.csv"))) == (
+        2,
+        "error: x.csv: Permission denied\n",
+    )
+    assert stopped(raises(OSError(errno.EIO, "Input/output error", "x"))) == (1, "error: x: Input/output error\n")
+
+
+def test_a_full_disk_is_named(stopped: Stopped, tmp_path: Path) -> None:
+    def write() -> None:
+        with files_of_at_most(10):
+            write_bytes(Path("artifacts/a.parquet"), bytes(100))
+
+    code, line = stopped(write)
+    assert code == 1
+    assert line.startswith(
+        "error: artifacts/a.parquet: cannot be written: File too large (the disk at "
+        f"{next(each for each in tmp_path.parents if each.is_mount())} has "
+    )
+    assert line.endswith(" MB free)\n")
+    assert list((tmp_path / "artifacts").iterdir()) == []
+
+
+def test_memory(stopped: Stopped) -> None:
+    for action in (lambda: np.ones(1 << 55), lambda: torch.ones(1 << 55)):
+        code, line = stopped(action)
+        assert code == 1
+        assert line.startswith("error: not enough memory: ")
+    assert stopped(raises(MemoryError()))[1] == "error: not enough memory: no more to be had\n"
+    assert said(torch.OutOfMemoryError("CUDA out of memory")) == ("not enough memory: CUDA out of memory", 1)
+
+
+def test_damaged_compression_numbers_and_yaml(stopped: Stopped) -> None:
+    for action, words in (
+        (lambda: zlib.decompress(b"x"), "a compressed file is damaged: "),
+        (lambda: lzma.decompress(b"x"), "a compressed file is damaged: "),
+        (lambda: zipfile.ZipFile(__file__), "a compressed file is damaged: File is not a zip file"),
+        (lambda: np.array([1 << 99], dtype=np.int32), "found a number that is too large: "),
+        (lambda: YAML(typ="safe", pure=True).load("a: [1"), "not valid YAML: "),
+    ):
+        code, line = stopped(action)
+        assert code == 2
+        assert line.startswith(f"error: {words}")
+
+
+def test_the_keyboard(stopped: Stopped) -> None:
+    assert stopped(raises(KeyboardInterrupt())) == (130, "stopped\n")
+
+
+def test_a_bug_says_that_it_is_one_and_where_its_traceback_is(stopped: Stopped, tmp_path: Path) -> None:
+    code, line = stopped(lambda: {}["key\x1b[31m"])
+    assert code == 1
+    assert line.startswith(r"error: this is a bug: KeyError: 'key\x1b[31m' (test_guard.py, line ")
+    assert "please report it" in line
+    (kept,) = (tmp_path / "temporary").iterdir()
+    assert line.endswith(f"with {kept}\n")
+    assert "Traceback (most recent call last)" in kept.read_text()
+    assert 'lambda: {}["key' in kept.read_text()
+    assert said(OSError("without a number"))[0] is None
+
+
+def test_what_already_says_how_it_ends_is_left_alone() -> None:
+    with pytest.raises(SystemExit) as end:
+        guarded(raises(SystemExit(3)))
+    assert end.value.code == 3
+
+
+def test_an_error_is_cut_and_no_terminal_obeys_it() -> None:
+    assert one_line("a" * 5000) == "a" * LONGEST_LINE + " ..."
+    assert one_line("a\x1b[2J\x07\r\n b\x9b1m\u202e") == r"a\x1b[2J\x07 b\x9b1m\u202e"
+    kept = "Ünïcødé \t\n 日本 می\u200cخواهم 👩\u200d🚀"
+    assert printable(kept) == kept
+    assert all(CONTROLS.fullmatch(chr(code)) for code in (*range(9), *range(11, 32), *range(127, 160)))
+
+
+APART = """
+import sys
+from stages.guard import guarded
+{action}
+guarded(action)
+"""
+
+
+def apart(action: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", APART.format(action=action)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_output_is_utf_8_whatever_the_locale() -> None:
+    action = "def action():\n    print('Am\\xe9lie \\u65e5 \\udcff')\n    print('\\xfc', file=sys.stderr)"
+    found = apart(action, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii")
+    assert (found.returncode, found.stdout.decode(), found.stderr.decode()) == (0, "Amélie 日 \\udcff\n", "ü\n")
+
+
+def test_output_to_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """Python's own attempt to write the rest when it exits would be a second one."""
+    action = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\ndef action(): print('x' * 100)"
+    with (tmp_path / "out").open("wb") as out:
+        found = subprocess.run(
+            [sys.executable, "-c", APART.format(action=action)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: output: cannot be written: File too large")
+    assert found.stderr.count("\n") == 1
+
+
+def test_in_pythons_development_mode_a_bug_shows_its_traceback() -> None:
+    found = apart("def action(): raise KeyError(1)", PYTHONDEVMODE="1")
+    assert found.returncode == 1
+    assert b"Traceback (most recent call last)" in found.stderr
+
+
+def test_timings_that_cannot_be_written_are_a_warning(finished: Finished, tmp_path: Path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    for path in (copy.root / ".timings").iterdir():
+        path.unlink()
+    (copy.root / ".timings").rmdir()
+    (copy.root / ".timings").touch()
+    result = copy.run("fetch")
+    assert result.code == 0
+    assert result.err == f"[{KEY}] fetch: warning: .timings: cannot be written: File exists\n"
+    assert copy.files() == finished.files
+
+
+def test_a_stage_clears_what_stages_that_were_killed_left(fresh: Workspace, tmp_path: Path) -> None:
+    copy = fresh.copy(tmp_path / "copy")
+    left = [
+        copy.root / folder / ".crmman-x.part"
+        for folder in (f"artifacts/{KEY}/dataset", f"plots/{KEY}", "metrics", f".checkpoints/{KEY}/crmman")
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert copy.run("fetch").code == 0
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("group", ["../../x", "variant", "/x"])
+def test_an_unknown_group_writes_nothing(finished: Finished, group: str) -> None:
+    result = finished.workspace.call("evaluate", "--dataset", KEY, "--variant", "crmman", "--group", group)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"error: --group: found {group!r}, expected one of: variants, ablations\n"
+    assert finished.workspace.files() == finished.files
