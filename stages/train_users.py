@@ -11,7 +11,7 @@ from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
-from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
 from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
 
 STAGE = Stage(
@@ -36,7 +36,9 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
     with TrainingBar(variant, trainer, lambda row: show_epoch(dataset, row)) as bar:
-        trained = trainer.run(checkpoint, bar.show_row, bar.show_loss)
+        trained = trainer.run(
+            checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
+        )
     about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)

@@ -108,9 +108,11 @@ def _in_place_of(path: Path, sync: bool, like: os.stat_result | None) -> Iterato
     Args:
         like: whose mode and owner the file has; None: those of a new file.
     """
-    temporary = None
     try:
         handle, temporary = _locked_file(path.parent)
+    except OSError as error:
+        raise _of(path, error) from None
+    try:
         with os.fdopen(handle, "wb") as file:
             if like is None:
                 # mkstemp makes private files.
@@ -129,12 +131,20 @@ def _in_place_of(path: Path, sync: bool, like: os.stat_result | None) -> Iterato
             # While it is locked, or it could be cleared away as left over.
             os.replace(temporary, path)
     except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        # Of a full disk nothing says what was being written, and nobody knows the temporary name.
-        if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
-            error.filename, error.filename2 = str(path), None
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and (error.filename == temporary or _is_of_no_file(error)):
+            raise _of(path, error) from None
         raise
+
+
+def _is_of_no_file(error: OSError) -> bool:
+    """A full disk does not say what was being written to it."""
+    return error.filename is None and error.errno in FULL
+
+
+def _of(path: Path, error: OSError) -> OSError:
+    """The error with the name that the file is to have: nobody knows the temporary one."""
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def _locked_file(folder: Path) -> tuple[int, str]:

@@ -17,7 +17,6 @@ from urllib.request import Request, urlopen
 import numpy as np
 import torch
 from huggingface_hub.constants import ENDPOINT
-from safetensors import SafetensorError
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
@@ -146,23 +145,26 @@ def _load(encoder: str) -> tuple[Any, Any]:
 
 
 def _from_pretrained(encoder: str, saved: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
-    kinds = (AutoTokenizer, AutoModel)
+    """Nothing of what is loaded is run: no code beside the weights, without a question, and no pickle that is more than tensors."""
+    safe = {"local_files_only": local_files_only, "trust_remote_code": False}
+    expected = f"expected {PACKAGED}, a model folder or a hub id"
     try:
-        tokenizer, model = (kind.from_pretrained(saved, local_files_only=local_files_only) for kind in kinds)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-        ImportError,
-        SafetensorError,
-    ) as error:
-        reason = " ".join(str(error).split())[:160]
+        tokenizer = AutoTokenizer.from_pretrained(saved, **safe)
+        # Of weights in both forms it takes safetensors.
+        model, loaded = AutoModel.from_pretrained(saved, weights_only=True, output_loading_info=True, **safe)
+    except MemoryError:
+        raise
+    # Whatever transformers and its helpers make of what somebody has saved.
+    except Exception as error:
         raise InputError(
-            f"encoder: found {encoder!r}, which cannot be loaded; expected {PACKAGED}, a model folder or a hub id: {reason}"
+            f"encoder: found {encoder!r}, which cannot be loaded; {expected}: {' '.join(str(error).split())[:160]}"
         ) from None
+    # They would be random. The pooler is no part of what is read here, and many models are saved without one.
+    absent = sorted(name for name in loaded["missing_keys"] if not name.startswith("pooler."))
+    if absent:
+        raise InputError(
+            f"encoder: found {encoder!r}, whose weights lack {absent[0]} (and {len(absent) - 1} more); {expected}"
+        )
     return tokenizer, model
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import io
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import replacing
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
+# Bytes of the sha256 that a checkpoint begins with.
+DIGEST = 32
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000
@@ -136,6 +140,7 @@ class UserTrainer:
         checkpoint: Path | None = None,
         report: Callable[[dict[str, float]], None] = lambda row: None,
         after_epoch: Callable[[float], None] = lambda loss: None,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> Trained:
         """Train until early stopping.
 
@@ -144,13 +149,17 @@ class UserTrainer:
                 same bytes as one that was never stopped.
             report: called with each row of the history.
             after_epoch: called with the loss of each epoch.
+            warn: called with a line about a checkpoint that was damaged, or cannot be written; training goes on without it.
 
         Raises:
             InputError: the loss is not finite.
         """
-        if checkpoint is not None and checkpoint.is_file() and self._resume(checkpoint):
-            for row in self.history:
-                report(row)
+        if checkpoint is not None and checkpoint.is_file():
+            if self._resume(checkpoint):
+                for row in self.history:
+                    report(row)
+            else:
+                warn(f"{checkpoint}: found it damaged and removed it; training starts again")
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             rows = len(self.history)
             loss = self.train_an_epoch()
@@ -158,7 +167,11 @@ class UserTrainer:
                 report(row)
             after_epoch(loss)
             if checkpoint is not None:
-                self._keep(checkpoint)
+                try:
+                    self._keep(checkpoint)
+                except OSError as error:
+                    warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
+                    checkpoint = None
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
         if self.config.terms:
             assert self.knowledge is not None
@@ -376,17 +389,24 @@ class UserTrainer:
             "best_value": float(self.best_value),
             "best_epoch": self.best_epoch,
         }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getbuffer()
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        with replacing(path, sync=True) as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
 
     def _resume(self, path: Path) -> bool:
         """Take up the state that a stopped run left; a damaged one is removed, and training starts from the beginning."""
+        content = memoryview(path.read_bytes())
+        digest, content = content[:DIGEST], content[DIGEST:]
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError):
-            path.unlink()
+            if hashlib.sha256(content).digest() != digest:
+                raise ValueError("another checksum")
+            state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+            path.unlink(missing_ok=True)
             return False
         self.items.load_state_dict(state["items"])
         self.scorer.load_state_dict(state["scorer"])

@@ -24,6 +24,7 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.config import validated
+from pipeline.common.files import TEMPORARY
 from pipeline.common.settings import RunConfig
 from pipeline.data.dataset import Dataset
 from pipeline.graph.matrices import edge_index, incidence_of
@@ -97,7 +98,9 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
 def forget(checkpoint: Path) -> None:
     """Remove it, and what lies beside it: of runs that were stopped and never taken up again, which other settings made useless."""
     for left in checkpoint.parent.glob("*"):
-        left.unlink(missing_ok=True)
+        # Another run of the variant may be writing.
+        if not left.match(TEMPORARY):
+            left.unlink(missing_ok=True)
 
 
 class TrainingBar:

@@ -64,6 +64,24 @@ def test_what_cannot_be_written_changes_nothing_and_is_named(
     assert names(tmp_path) == ["file"]
 
 
+@WRITERS
+def test_a_folder_that_cannot_be_written_in_is_named_by_the_file(
+    tmp_path: Path, write: Callable[[Path, bytes], None]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"Not a directory|File exists") as error:
+        write(tmp_path / "file" / "below", b"new")
+    assert str(tmp_path / "file") in error.value.filename
+    assert "crmman" not in str(error.value)
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as error, replacing(tmp_path / "file") as file:
+        file.write((tmp_path / "other").read_bytes())
+    assert error.value.filename == str(tmp_path / "other")
+    assert names(tmp_path) == []
+
+
 def test_a_users_file_keeps_its_mode_and_its_links(tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 import time
 from functools import cache
@@ -15,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import (
@@ -260,6 +263,80 @@ def test_a_folder_with_damaged_weights_is_one_line(tiny: Path, tmp_path: Path) -
     ) as error:
         TextEncoder(config(tmp_path))
     assert one_line(error)
+
+
+@pytest.mark.parametrize("saved", ["safetensors", "pickle", "both"])
+def test_junk_in_place_of_weights_is_one_line(tiny: Path, tmp_path: Path, saved: str) -> None:
+    copy = Path(shutil.copytree(tiny, tmp_path / "copy"))
+    if saved != "both":
+        (copy / "model.safetensors").unlink()
+    junk = copy / ("model.safetensors" if saved == "safetensors" else "pytorch_model.bin")
+    for content in (b"", b"junk", bytes(1000), b"\x80\x04K\x01.", random_bytes(5000)):
+        junk.write_bytes(content)
+        if saved == "both":
+            TextEncoder(config(copy))
+            continue
+        with pytest.raises(InputError, match=r"encoder: found .*, which cannot be loaded") as error:
+            TextEncoder(config(copy))
+        assert one_line(error)
+
+
+def random_bytes(count: int) -> bytes:
+    return np.random.default_rng(0).bytes(count)
+
+
+def test_a_pickle_that_runs_something_is_not_run(tiny: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny, tmp_path / "copy"))
+    (copy / "model.safetensors").unlink()
+
+    class Runs:
+        def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+            return Path.touch, (tmp_path / "was run",)
+
+    torch.save({"embeddings.word_embeddings.weight": Runs()}, copy / "pytorch_model.bin")
+    with pytest.raises(InputError, match="which cannot be loaded"):
+        TextEncoder(config(copy))
+    assert not (tmp_path / "was run").exists()
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["a kind of its own", "beside a known kind"])
+def test_code_that_an_encoder_brings_is_not_run_and_nobody_is_asked(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    copy = Path(shutil.copytree(tiny, tmp_path / "copy"))
+    (copy / "mine.py").write_text(
+        f"from pathlib import Path\nPath({str(tmp_path / 'was run')!r}).touch()\n"
+        "from transformers import BertConfig, BertModel\nclass C(BertConfig):\n    model_type = 'mine'\nclass M(BertModel): pass\n"
+    )
+    saved = json.loads((copy / "config.json").read_text())
+    saved |= {"auto_map": {"AutoConfig": "mine.C", "AutoModel": "mine.M"}} | ({} if known else {"model_type": "mine"})
+    (copy / "config.json").write_text(json.dumps(saved))
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question="": asked.append(question) or "y")
+    monkeypatch.setattr("signal.alarm", lambda seconds: None)
+    if known:
+        TextEncoder(config(copy))
+    else:
+        with pytest.raises(InputError, match=r"encoder: found .*, which cannot be loaded; .* custom code") as error:
+            TextEncoder(config(copy))
+        assert one_line(error)
+    assert asked == []
+    assert not (tmp_path / "was run").exists()
+
+
+def test_weights_of_another_model_are_not_made_up(tiny: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny, tmp_path / "copy"))
+    weights = load_file(copy / "model.safetensors")
+    save_file({f"other.{name}": value for name, value in weights.items()}, copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"encoder: found .*, whose weights lack embeddings\.\S+ \(and \d+ more\)"):
+        TextEncoder(config(copy))
+    save_file(
+        {name: value for name, value in weights.items() if "pooler" not in name},
+        copy / "model.safetensors",
+        {"format": "pt"},
+    )
+    expected = TextEncoder(config(tiny)).encode(["a"])
+    np.testing.assert_array_equal(TextEncoder(config(copy)).encode(["a"]), expected)
 
 
 def test_a_folder_that_does_not_exist_is_one_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -16,6 +17,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import replacing
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.item_weights import item_weights
 from pipeline.evaluation.baselines.popularity import Popularity
@@ -32,6 +34,8 @@ from pipeline.users.settings import VariantConfig
 from pipeline.users.terms.term import Rated
 from pipeline.users.trained import TrainedModel
 from pipeline.users.training import Trained, UserTrainer
+from stages.shared.training import forget
+from tests.common.test_files import files_of_at_most
 from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED, METHOD, VARIANTS
 
@@ -848,8 +852,62 @@ def test_dropout_is_drawn_anew_in_every_epoch(inputs: ItemInputs, data: Dataset,
 
 def test_a_damaged_checkpoint_is_not_taken_up(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:
     checkpoint = tmp_path / "state.pt"
-    checkpoint.write_bytes(b"PK damaged")
-    assert same(train(inputs, data, checkpoint=checkpoint), train(inputs, data))
+    whole = train(inputs, data)
+    with pytest.raises(StoppedError):
+        trainer_of(inputs, data).run(checkpoint, stop_at(3))
+    kept = checkpoint.read_bytes()
+    random = np.random.default_rng(0)
+    flips = [bytearray(kept) for _ in range(10)]
+    for flipped in flips:
+        flipped[random.integers(len(kept))] ^= 1 << random.integers(8)
+    other = io.BytesIO()
+    torch.save([1], other)
+    blank = kept[: len(kept) // 2] + bytes(min(512, len(kept) // 4))
+    for content in (b"", b"PK damaged", kept[:-1], blank + kept[len(blank) :], other.getvalue(), kept[32:], *flips):
+        checkpoint.write_bytes(content)
+        warnings: list[str] = []
+        seen: list[float] = []
+
+        def look(row: dict[str, float], seen: list[float] = seen) -> None:
+            # Removed before the first epoch, and written again after it.
+            if not seen:
+                assert not checkpoint.exists()
+            seen.append(row["epoch"])
+
+        assert same(trainer_of(inputs, data).run(checkpoint, look, warn=warnings.append), whole)
+        assert warnings == [f"{checkpoint}: found it damaged and removed it; training starts again"]
+        assert seen == [1, 2, 3, 4]
+    checkpoint.write_bytes(kept)
+    warnings = []
+    assert same(trainer_of(inputs, data).run(checkpoint, warn=warnings.append), whole)
+    assert warnings == []
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_warning(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    with files_of_at_most(1000):
+        trained = trainer_of(inputs, data).run(tmp_path / "state.pt", warn=warnings.append)
+    assert same(trained, train(inputs, data))
+    (line,) = warnings
+    assert line.startswith(f"{tmp_path / 'state.pt'}: cannot be written: File too large; ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_trainings_of_one_variant_at_once_both_end_well(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "state.pt"
+    whole = train(inputs, data)
+    others: list[Trained] = []
+
+    def meanwhile(row: dict[str, float]) -> None:
+        # It takes up what the first has left, ends before it, and clears up, while the first may be about to write.
+        if row["epoch"] == 2:
+            with replacing(checkpoint) as file:
+                others.append(train(inputs, data, checkpoint=checkpoint))
+                forget(checkpoint)
+                file.write(b"whatever a third one writes")
+
+    assert same(trainer_of(inputs, data).run(checkpoint, meanwhile), whole)
+    assert same(others[0], whole)
 
 
 def test_disliked_negatives_without_any_dislike_are_one_line(inputs: ItemInputs) -> None:
