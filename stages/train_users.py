@@ -35,11 +35,11 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
-    with TrainingBar(variant, trainer, lambda row: show_epoch(dataset, row)) as bar:
+    with TrainingBar(variant, trainer, config.epochs, lambda row: show_epoch(dataset, row)) as bar:
         trained = trainer.run(
             checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
         )
-    about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
+    about = {"variant": trained.config.model_dump(), "best_epoch": trained.best_epoch}
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
     USERS_CURVE.of(variant=variant).write(curve, dataset)

@@ -10,6 +10,7 @@ from pipeline.artifacts.evaluation import METRICS
 from pipeline.common.ablation import read_all
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import systems_table
+from pipeline.evaluation.comparison.suite import unchanged
 from stages.cli.quality import evaluated_runs, headline, marker, replaced, run_ablations
 from tests.repository import ROOT
 
@@ -37,6 +38,13 @@ def test_an_ablation_that_was_not_evaluated_is_not_shown() -> None:
     run = run_ablations({"seed": 1, "run_variants": ["x"], "ablations": ablations})
     assert evaluated_runs(run, "x", ["x", "a", "a2", "b"]) == {"x": ["x"], "a": ["a", "a2"], "b": ["b"]}
     assert evaluated_runs(run, "x", ["x", "a2"]) == {"x": ["x"], "a": ["a2"]}
+
+
+def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such() -> None:
+    figures = {"ctr": {"auc": 0.5}, "ranking": {"ndcg@10": 0.25}}
+    metrics = {"x": figures, "a": figures, "b": {**figures, "ctr": {"auc": 0.5000001}}, "b2": figures, "x2": figures}
+    assert unchanged(metrics, "x", {"x": ["x", "x2"], "a": ["a"], "b": ["b", "b2"]}) == ["a"]
+    assert unchanged(metrics, "b", {"b": ["b"], "a": ["a"]}) == []
 
 
 def test_an_ablation_changes_one_part() -> None:

@@ -65,6 +65,17 @@ class Dataset:
         self.users, self.items, self.entities = users, items, entities
         self._interactions, self._candidates, self._zeros = interactions, unrated_candidates, sampled_zeros
 
+    def all_in_training(self) -> Dataset:
+        """The same ratings, every one of them in the training split."""
+        return Dataset(
+            self._interactions.with_columns(split=pl.lit("train")),
+            self._candidates,
+            self.users,
+            self.items,
+            self._zeros,
+            self.entities,
+        )
+
     def liked(self, split: str) -> Pairs:
         return self._pairs((pl.col("split") == split) & pl.col("like"))
 
@@ -98,6 +109,14 @@ class Dataset:
         frame = self._interactions.filter(pl.col("split") == "train")
         ratings = frame.select(pl.coalesce(pl.col("rating").cast(pl.Float64), pl.col("like").cast(pl.Float64)))
         return _pairs_of(frame), ratings.to_series().to_numpy()
+
+    @cached_property
+    def train_counts(self) -> NDArray[np.float64]:
+        """Ratings of each item in the training split, (items,)."""
+        counts: NDArray[np.float64] = np.asarray(
+            (self.train_likes + self.train_dislikes).sum(axis=0), dtype=np.float64
+        ).ravel()
+        return counts
 
     def matrix(self, pairs: Pairs) -> csr_matrix:
         ones = np.ones(len(pairs), dtype=np.float32)

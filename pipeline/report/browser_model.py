@@ -28,7 +28,7 @@ from pipeline.report.packed import packed
 from pipeline.users.model import Model
 from pipeline.users.shares import head_shares
 from pipeline.users.terms.overlap import Overlap
-from pipeline.users.terms.popularity import Popularity
+from pipeline.users.terms.popularity import Popularity, with_a_one
 from pipeline.users.terms.term import PairTerm
 from pipeline.users.terms.together import Together
 
@@ -46,7 +46,7 @@ class BrowserModel(NamedTuple):
     Attributes:
         arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating.<view>` B, (M, M); `around` F;
             `around.relation` and `around.entity` of its columns; `overlap.<view>` w, (relations,); `together.<view>` C;
-            `ratings.<view>` n, (M,); `features` x, (M, features); `popularity.<view>` A; those that the model has. A sparse matrix
+            `ratings.<view>` n, (M,); `features` x, (M, features), the last a one; `popularity.<view>` A; those that the model has. A sparse matrix
             is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
         exponents: view, and "<view>.<term>", to gamma.
         weights: "co_rating.<view>" to v, "together.<view>" to w.
@@ -137,7 +137,7 @@ def _of_term(term: PairTerm, shares: Mapping[str, float]) -> dict[str, NDArray[n
         counts.data = np.rint(counts.data * np.sqrt(np.repeat(together.ratings, np.diff(counts.indptr))))
         return {**_sparse(f"together.{name}", counts), f"ratings.{name}": together.ratings}
     assert isinstance(term, Popularity)
-    return {"features": known.features.whole, f"popularity.{name}": _folded(term, shares)}
+    return {"features": with_a_one(known.features.whole), f"popularity.{name}": _folded(term, shares)}
 
 
 def _folded(term: PairTerm, shares: Mapping[str, float]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The settings of a model variant: switches over one code path, from the method as written to the extended model."""
+"""The settings of a model variant: switches over one code path, from the method as written to the recommended model."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ else:
 # Items from which on a catalogue is a large one: EASE's weights of all folds and views would take some 3 gigabytes in training.
 LARGE_CATALOGUE = 8_000
 SAMPLED_OF_LARGE = 1_000
+# Where terms know before what vectors would have to learn from few ratings, wider vectors learn the ratings by heart.
+WIDTH_BESIDE_TERMS = 64
 
 
 class VariantConfig(Config):
@@ -90,6 +92,13 @@ class VariantConfig(Config):
         le=10,
         description="Weight of judge beside meet when all items are ranked; ignored with click or like",
     )
+    ranking_share: float = Field(
+        default=0.0, ge=0, le=10, description="Weight of meet, or like, beside judge when what was rated is told apart"
+    )
+    find_shares: bool = Field(
+        default=False,
+        description="Once the epoch is chosen, find judge_share and ranking_share by the validation figures that they change",
+    )
     terms: list[Term] = Field(
         default=[],
         description="What a view also reads a history by: overlap in the knowledge graph, how often items were together in a history, "
@@ -103,8 +112,8 @@ class VariantConfig(Config):
     sparse_up_to: float = Field(
         default=30.0,
         ge=0,
-        description="Mean ratings of a user in training up to which terms, count_biases and targets: left_out count; beyond, free "
-        "parameters know as much, and train faster",
+        description="Mean ratings of a user in training up to which terms, count_biases and targets: left_out count, and with terms "
+        "vectors are at most 64 wide; beyond, free parameters know as much, and train faster",
     )
     biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
@@ -113,7 +122,8 @@ class VariantConfig(Config):
     catalogue_sample: int = Field(
         default=0,
         ge=0,
-        description="0: that softmax is over all items, or of more than 8,000 over 1,000; otherwise over about this many of them, "
+        description="0: that softmax is over all items, or of more than 8,000 (2,000 where there are terms) over 1,000; otherwise over "
+        "about this many of them, "
         "drawn by popularity in each step, "
         "and weighted so that its sum is on average that over all",
     )
@@ -138,6 +148,12 @@ class VariantConfig(Config):
     )
     max_targets: int = Field(
         default=200, ge=1, description="Users with more ratings have a random part of about this size as targets"
+    )
+    damping: float = Field(
+        default=0.0,
+        ge=0,
+        description="Of learned vectors, by id and of entities: one with n ratings counts n / (n + damping), so that what few have "
+        "rated is known by all else; 0: none",
     )
     learning_rate: float = Field(
         default=0.002, gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
@@ -174,7 +190,8 @@ class VariantConfig(Config):
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
         items drawn of all that a user did not rate. For a large catalogue there are no item-to-item weights of EASE, and the softmax
-        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know before.
+        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know
+        before; where they have few, vectors beside terms are narrow.
 
         Args:
             items: of the data set.
@@ -185,6 +202,8 @@ class VariantConfig(Config):
         changes: dict[str, object] = {}
         if ratings_per_user > self.sparse_up_to:
             changes |= {"terms": [], "count_biases": False, "targets": "all"}
+        elif self.terms and self.attention == "none":
+            changes["width"] = min(self.width, WIDTH_BESIDE_TERMS)
         if not dislikes:
             changes["views"] = "likes"
             if self.heads != ["click"]:
@@ -194,8 +213,11 @@ class VariantConfig(Config):
             changes["early_stopping_by"] = figures or ["ranking.ndcg@10"]
         if items > LARGE_CATALOGUE:
             changes["co_rating_l2"] = 0.0
-            if self.negatives == "all" and not self.catalogue_sample:
-                changes["catalogue_sample"] = SAMPLED_OF_LARGE
+        knowing = self.knows and ratings_per_user <= self.sparse_up_to
+        # Terms cost the most of a step, and theirs is a cost of every candidate.
+        large = items > (2 * SAMPLED_OF_LARGE if knowing else LARGE_CATALOGUE)
+        if large and self.negatives == "all" and not self.catalogue_sample:
+            changes["catalogue_sample"] = SAMPLED_OF_LARGE
         return self.model_copy(update=changes)
 
     def check_widths(self, structural: int) -> None:

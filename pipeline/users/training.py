@@ -6,7 +6,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,10 @@ DIGEST = 32
 FUSED_PARAMETERS = 20_000_000
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
-QUICK = 5.0
+QUICK = 10.0
+# Weights of `judge` beside `meet` in a ranking, and of the ranking beside `judge` in a judgement, that validation chooses among.
+# They change different figures, so that they are tried side by side.
+SHARES = ((0.0, 0.0), (0.1, 0.03), (0.2, 0.1), (0.3, 0.3), (0.6, 1.0), (1.0, 3.0))
 
 
 @dataclass
@@ -53,11 +56,13 @@ class Trained:
         arrays: item vectors and all weights of the best epoch, as MODEL stores them.
         history: a row per look at the validation split: epoch, mean loss since the last one, and the validation figures.
         best_epoch: the epoch of the arrays.
+        config: the variant, with the shares of the heads that were found.
     """
 
     arrays: dict[str, NDArray[np.float32]]
     history: list[dict[str, float]]
     best_epoch: int
+    config: VariantConfig
 
     @property
     def best(self) -> dict[str, float]:
@@ -155,11 +160,9 @@ class UserTrainer:
             InputError: the loss is not finite.
         """
         if checkpoint is not None and checkpoint.is_file():
-            if self._resume(checkpoint):
-                for row in self.history:
-                    report(row)
-            else:
-                warn(f"{checkpoint}: found it damaged and removed it; training starts again")
+            self._take_up(checkpoint, warn)
+            for row in self.history:
+                report(row)
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             rows = len(self.history)
             loss = self.train_an_epoch()
@@ -167,17 +170,77 @@ class UserTrainer:
                 report(row)
             after_epoch(loss)
             if checkpoint is not None:
-                try:
-                    self._keep(checkpoint)
-                except OSError as error:
-                    warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
-                    checkpoint = None
+                checkpoint = self._kept(checkpoint, warn)
+        arrays = self._arrays()
+        return Trained(arrays, self.history, self.best_epoch, self._with_shares(arrays))
+
+    def refit(
+        self,
+        epochs: int,
+        checkpoint: Path | None = None,
+        after_epoch: Callable[[float], None] = lambda loss: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> Trained:
+        """Train for so many epochs, whatever comes of it: of data whose validation split is trained on, it can say nothing.
+
+        Args:
+            epochs: at most those of the settings, over which the learning rate falls as it does in `run`.
+            checkpoint: as in `run`.
+            after_epoch, warn: likewise.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        if checkpoint is not None and checkpoint.is_file():
+            self._take_up(checkpoint, warn)
+        while self.epoch < epochs:
+            after_epoch(self._pass_over_users())
+            if checkpoint is not None:
+                checkpoint = self._kept(checkpoint, warn)
+        self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
+        return Trained(self._arrays(), self.history, self.best_epoch, self.config)
+
+    def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
+        if not self._resume(checkpoint):
+            warn(f"{checkpoint}: found it damaged and removed it; training starts again")
+
+    def _kept(self, checkpoint: Path, warn: Callable[[str], None]) -> Path | None:
+        """Keep the state there; where it cannot be written say so, and None: it is not tried again."""
+        try:
+            self._keep(checkpoint)
+        except OSError as error:
+            warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
+            return None
+        return checkpoint
+
+    def _arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Of the best epoch, as MODEL stores them."""
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
         if self.config.terms:
             assert self.knowledge is not None
             arrays |= knowledge_arrays(self.knowledge)
-        arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
-        return Trained(arrays, self.history, self.best_epoch)
+        return arrays | {
+            f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()
+        }
+
+    def _with_shares(self, arrays: dict[str, NDArray[np.float32]]) -> VariantConfig:
+        """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better."""
+        config = self.config
+        if not config.find_shares or "judge" not in config.heads:
+            return config
+        model = Model.from_arrays(arrays, config, self.data.items, self.device)
+        best: dict[str, tuple[float, float]] = {}
+        for judge_share, ranking_share in [(config.judge_share, config.ranking_share), *SHARES]:
+            mixed = replace(model, judge_share=judge_share, ranking_share=ranking_share)
+            figures = validation_figures(TrainedModel(mixed, self.data), self.data)
+            for name, share, value in (
+                ("judge_share", judge_share, figures["ctr.user_auc"] + figures["ranking.ndcg@10"]),
+                ("ranking_share", ranking_share, figures["impression.ndcg@10"]),
+            ):
+                # A figure that cannot be made is NaN, and above nothing.
+                if name not in best or value > best[name][0]:
+                    best[name] = value, share
+        return config.model_copy(update={name: share for name, (_, share) in best.items()})
 
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
@@ -187,6 +250,18 @@ class UserTrainer:
 
         Raises:
             InputError: the loss is not finite.
+        """
+        loss = self._pass_over_users()
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
+            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
+            self.losses = []
+        return loss
+
+    def _pass_over_users(self) -> float:
+        """A step for each batch of users; the mean loss.
+
+        Raises:
+            InputError: it is not finite.
         """
         self.epoch += 1
         # Seeded by the epoch, so that a resumed run draws what an uninterrupted one draws.
@@ -222,9 +297,6 @@ class UserTrainer:
                 f"train_users: found a loss of {mean} in epoch {self.epoch}; expected a finite number; "
                 "try a lower learning_rate"
             )
-        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
-            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
-            self.losses = []
         return mean
 
     def _set_learning_rate(self, epochs_done: float, steps: int) -> None:
@@ -351,14 +423,10 @@ class UserTrainer:
         return [click_loss(scores, targets, negatives.items, negatives.counts) / with_negatives]
 
     def _validate(self) -> dict[str, float]:
-        self.items.eval()
-        with torch.inference_mode():
-            vectors = self.items()
-        if self.biases:
-            with torch.no_grad():
-                for head, bias in self.biases().items():
-                    self.scorer.item_bias[head].copy_(bias.whole)
-        model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
+        vectors = self._item_vectors()
+        model = Model(
+            self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.config.ranking_share, self.device
+        )
         figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):
@@ -369,12 +437,27 @@ class UserTrainer:
         chosen = sum(figures[name] for name in self.config.early_stopping_by)
         if chosen > self.best_value:
             self.best_value, self.best_epoch = chosen, self.epoch
-            state = {"items": vectors}
-            state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
-            state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
-            self.best = {name: value.detach().clone() for name, value in state.items()}
+            self.best = self._state(vectors)
         # Data without any dislike in validation has no impression figure; the curve shows 0 there.
         return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}
+
+    def _item_vectors(self) -> torch.Tensor:
+        """Of all items, (M, d), without dropout; the scorer takes the biases that go with them."""
+        self.items.eval()
+        with torch.inference_mode():
+            vectors: torch.Tensor = self.items()
+        if self.biases:
+            with torch.no_grad():
+                for head, bias in self.biases().items():
+                    self.scorer.item_bias[head].copy_(bias.whole)
+        return vectors
+
+    def _state(self, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """A copy of all that a model is stored as, by name."""
+        state = {"items": vectors}
+        state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
+        state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
+        return {name: value.detach().clone() for name, value in state.items()}
 
     def _keep(self, path: Path) -> None:
         state = {

@@ -29,7 +29,7 @@ from pipeline.artifacts.structure import (
     structure_names,
 )
 from pipeline.artifacts.text import TEXT_VECTORS
-from pipeline.artifacts.users import MODEL, USERS_CURVE
+from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.config import read_yaml
 from tests.artifacts.every import EVERY
 from tests.stages.conftest import Finished
@@ -39,6 +39,7 @@ from tests.stages.workspace import (
     EPOCHS,
     ITEMS,
     KEY,
+    REFITTED,
     RUNS,
     STRUCTURE,
     USERS,
@@ -67,6 +68,9 @@ def every_artifact() -> list[Artifact]:
             copies = [artifact.of(variant=name) for name in BASELINES]
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
+            if artifact is REFIT:
+                found.append(artifact.of(variant=REFITTED))
+                continue
             for_use = artifact in (RECOMMENDATIONS, VECTORS, CURVE_PLOT) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies
@@ -266,6 +270,17 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
     # With the variant that it is of, and with no other.
     assert pairs == [(ABLATION, "recommended")]
     assert set(evaluation_artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
+
+
+def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such(finished: Finished, tmp_path: Path) -> None:
+    assert "the same model as" not in finished.results["compare_ablations"].out
+    copy = finished.workspace.copy(tmp_path / "copy")
+    evaluated = copy.root / "artifacts" / KEY / "evaluation"
+    for path in (evaluated / "variants" / "recommended").glob("*.parquet"):
+        table = pl.read_parquet(path).with_columns(system=pl.lit(ABLATION))
+        table.write_parquet(evaluated / "ablations" / ABLATION / path.name)
+    result = copy.run("compare_ablations")
+    assert f"\nthe same model as recommended on these data: {ABLATION}\n" in result.out, result.err
 
 
 def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:

@@ -43,7 +43,8 @@ def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str)
     asked = validated(VariantConfig, VARIANTS[name], "")
     found = asked.for_data(100, 0, 1.0, 1).model_dump()
     heads = ["click"] if asked.heads == ["click"] else ["like", "judge"] if "judge" in asked.heads else ["like"]
-    assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
+    narrow = {"width": 64} if asked.terms and asked.attention == "none" else {}
+    assert found == VARIANTS[name] | {"views": "likes", "heads": heads} | narrow
     # What is stored with a model is read back.
     assert validated(VariantConfig, found, "").for_data(100, 0, 1.0, 1).model_dump() == found
 
@@ -75,6 +76,22 @@ def test_where_users_have_many_ratings_there_are_no_terms_and_no_biases_by_count
     assert asked.for_data(100, 5, ratings, 1).model_dump() == asked.model_dump() | dense
 
 
+@pytest.mark.parametrize(
+    ("changes", "ratings", "width"),
+    [
+        ({}, 12.0, 64),
+        ({}, 40.0, 100),
+        ({"width": 8}, 12.0, 8),
+        ({"terms": []}, 12.0, 100),
+        ({"attention": "self", "attention_heads": 5}, 12.0, 100),
+    ],
+    ids=["sparse", "dense", "narrow", "without terms", "heads that divide the width"],
+)
+def test_vectors_beside_terms_are_narrow_on_sparse_data(changes: dict[str, Any], ratings: float, width: int) -> None:
+    asked = validated(VariantConfig, EXTENDED | {"terms": ["overlap"], "width": 100} | changes, "")
+    assert asked.for_data(100, 5, ratings, 1).width == width
+
+
 @pytest.mark.parametrize("items", [LARGE_CATALOGUE, LARGE_CATALOGUE + 1])
 def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(items: int) -> None:
     asked = validated(VariantConfig, METHOD | {"heads": ["like"], "co_rating_l2": 300.0}, "")
@@ -85,6 +102,15 @@ def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(it
     assert asked.model_copy(update={"catalogue_sample": 7}).for_data(items, 5, 1.0, 1).catalogue_sample == 7
     drawn = validated(VariantConfig, METHOD | {"negatives": "unseen"}, "")
     assert drawn.for_data(items, 5, 1.0, 1).model_dump() == drawn.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("items", "ratings"), [(2 * SAMPLED_OF_LARGE, 1.0), (2 * SAMPLED_OF_LARGE + 1, 1.0), (5_000, 40.0)]
+)
+def test_terms_are_learned_from_a_sample_of_fewer_items(items: int, ratings: float) -> None:
+    asked = validated(VariantConfig, METHOD | {"terms": ["overlap"]}, "")
+    sampled = items > 2 * SAMPLED_OF_LARGE and ratings < 30
+    assert asked.for_data(items, 5, ratings, 1).catalogue_sample == (SAMPLED_OF_LARGE if sampled else 0)
 
 
 @pytest.mark.parametrize("later", VariantConfig.model_fields)

@@ -95,8 +95,7 @@ def explain(
     )
     rows = [_row(one, catalogue.titles, causes, told) for one in contributions]
     record = {
-        "dataset": catalogue.dataset,
-        "variant": trained.variant,
+        **trained.record,
         "person": asked.record,
         "item": _named(candidate, catalogue.titles),
         "left_out_of_its_own_explanation": placed.rated,
@@ -122,7 +121,7 @@ def _placed(trained: Trained, asked: Asked, candidate: int) -> Placed:
 def _heading(trained: Trained, asked: Asked, candidate: int, placed: Placed) -> list[str]:
     titles = trained.catalogue.titles
     lines = [
-        f"{trained.catalogue.dataset}, {trained.variant}: {titles.shown(candidate)} (id:{titles.ids[candidate]})",
+        f"{trained.name}: {titles.shown(candidate)} (id:{titles.ids[candidate]})",
         f"for {asked.who}",
     ]
     if placed.rated:
