@@ -46,8 +46,8 @@ class BrowserModel(NamedTuple):
     Attributes:
         arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating.<view>` B, (M, M); `around` F;
             `around.relation` and `around.entity` of its columns; `overlap.<view>` w, (relations,); `together.<view>` C;
-            `ratings.<view>` n, (M,); `features` x, (M, features), the last a one; `popularity.<view>` A; those that the model has. A sparse matrix
-            is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
+            `ratings.<view>` n, (M,); `features` x, (M, features), ones in the last column; `popularity.<view>` A; those that the
+            model has. A sparse matrix is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
         exponents: view, and "<view>.<term>", to gamma.
         weights: "co_rating.<view>" to v, "together.<view>" to w.
         relations: names.
