@@ -261,5 +261,5 @@ def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     }
     results: dict[str, Result] = copy.run_all(named)
     for stage, artifact in named.items():
-        assert_a_mistake_in_one_line(results[stage], f"{artifact.at(KEY)}: not a readable")
+        assert_a_mistake_in_one_line(results[stage], f"{artifact.at(KEY)}: found other bytes than were written")
     assert copy.files() == before
