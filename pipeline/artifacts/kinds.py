@@ -101,7 +101,9 @@ class Artifact:
 
 def _found(path: Path) -> Path:
     if not path.is_file():
-        raise InputError(f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back")
+        raise InputError(
+            f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout dvc.yaml` brings a cached one back"
+        )
     return path
 
 

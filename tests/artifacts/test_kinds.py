@@ -155,7 +155,7 @@ def test_a_missing_artifact_says_what_makes_it(tmp_path: Path) -> None:
     for artifact in (SCORES, VECTORS, FIGURES, CURVE, NOTE, REMARKS):
         message = refusal(lambda artifact=artifact: artifact.read("d", tmp_path))
         assert message == f"{artifact.at('d', tmp_path)}: artifact not found; " + (
-            "`dvc repro` makes it, `dvc checkout` brings a cached one back"
+            "`dvc repro` makes it, `dvc checkout dvc.yaml` brings a cached one back"
         )
     assert "artifact not found" in refusal(lambda: VECTORS.about("d", tmp_path))
 
@@ -396,7 +396,7 @@ def test_what_are_no_vectors_is_not_written_and_the_old_ones_stay(tmp_path: Path
 def test_vectors_of_different_runs_or_types_or_with_a_file_missing_are_refused(tmp_path: Path) -> None:
     path = VECTOR_TABLES.at("d", tmp_path)
     assert refusal(lambda: VECTOR_TABLES.read("d", tmp_path)) == (
-        f"{path}/item_vectors.parquet: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back"
+        f"{path}/item_vectors.parquet: artifact not found; `dvc repro` makes it, `dvc checkout dvc.yaml` brings a cached one back"
     )
     VECTOR_TABLES.write(vector_tables(width=3), "d", tmp_path)
     assert refusal(lambda: VECTOR_TABLES.read("d", tmp_path)) == (
