@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from pipeline.artifacts.kinds import Table, Tensors
+from pipeline.common.ablation import read_all, written_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from pipeline.data.dataset import Dataset
 
 DATASET = "ml-100k"
+# The recommended model without weights of pairs of items: it has vectors of users. `make ablations` trains it.
+VECTORS_ALONE = "no-ease"
+
+
+def settings_of(variant: str, params: Path = Path("params.yaml")) -> dict[str, Any]:
+    """All settings of a variant or an ablation."""
+    values = read_all(params)
+    found = values["variants"].get(variant)
+    return dict(found) if found else written_out(values, variant, f"{params}: ")
 
 
 def copy_artifacts(folder: Path, *artifacts: Table | Tensors) -> None:

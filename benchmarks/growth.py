@@ -25,6 +25,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.data import VECTORS_ALONE, settings_of
 from benchmarks.machine import description
 from benchmarks.measure import environment, resident_mebibytes
 from pipeline.common.config import changed, read_yaml
@@ -134,7 +135,9 @@ def params(items: int) -> dict[str, Any]:
         "train_gat": {"epochs": EPOCHS["train_gat"]},
         "baselines": baselines,
     }
-    variant = values["variants"]["crmman-plus"] | {
+    # A model of vectors alone at every size, however few ratings a user has.
+    variant = settings_of(VECTORS_ALONE, ROOT / "params.yaml") | {
+        "sparse_up_to": 0.0,
         "catalogue_sample": 2000,
         "epochs": EPOCHS["train_users"],
         "validate_every": EPOCHS["train_users"],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.data import DATASET, copy_artifacts
+from benchmarks.data import DATASET, VECTORS_ALONE, copy_artifacts, settings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from pipeline.data.dataset import Dataset
     from pipeline.users.model import Model
     from pipeline.users.people import Person
-    from pipeline.users.settings import VariantConfig
     from pipeline.users.trained import TrainedModel
 
-VARIANT = "crmman-plus"
 VECTORS, PAIRS = ("users.npy", "items.npy"), "pairs.npz"
 
 
@@ -27,22 +25,24 @@ def of_default_data(folder: Path) -> None:
     from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
     from pipeline.artifacts.users import MODEL
 
-    copy_artifacts(folder, ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, MODEL.of(variant=VARIANT))
+    copy_artifacts(folder, ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, MODEL.of(variant=VECTORS_ALONE))
     write_vectors(folder)
 
 
 def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> None:
-    """A made-up data set with a model of `VARIANT` whose weights are drawn, as artifacts of the default data set's name."""
+    """A made-up data set with a model of `VECTORS_ALONE` whose weights are drawn, as artifacts of the default data set's name."""
     import numpy as np
     import torch
 
     from benchmarks.synthetic import generate
     from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
     from pipeline.artifacts.users import MODEL
+    from pipeline.common.config import validated
     from pipeline.data.dataset import Dataset
     from pipeline.data.prepare import prepare
     from pipeline.data.settings import DatasetConfig
     from pipeline.users.model import build_scorer
+    from pipeline.users.settings import VariantConfig
 
     tables = generate(users, items, interactions, seed=0)
     config = DatasetConfig(
@@ -61,23 +61,18 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     INTERACTIONS.write(made.interactions, DATASET, folder)
     UNRATED_CANDIDATES.write(made.unrated_candidates, DATASET, folder)
 
-    variant = read_variant()
     data = Dataset(made.interactions, made.unrated_candidates, len(made.users), len(made.items))
+    # However few ratings a user has.
+    settings = settings_of(VECTORS_ALONE) | {"terms": [], "count_biases": False, "targets": "all"}
+    variant = validated(VariantConfig, settings, "params.yaml: ")
     torch.manual_seed(0)
     scorer = build_scorer(variant, variant.width, data)
     arrays: dict[str, Any] = {f"scorer.{name}": value.numpy() for name, value in scorer.state_dict().items()}
     drawn = np.random.default_rng(0).normal(size=(len(made.items), variant.width))
     arrays["items"] = drawn.astype(np.float32)
     about = {"variant": variant.model_dump(), "best_epoch": 0}
-    MODEL.of(variant=VARIANT).write(arrays, DATASET, folder, about=about)
+    MODEL.of(variant=VECTORS_ALONE).write(arrays, DATASET, folder, about=about)
     write_vectors(folder)
-
-
-def read_variant() -> VariantConfig:
-    from pipeline.common.config import read_yaml, validated
-    from pipeline.users.settings import VariantConfig
-
-    return validated(VariantConfig, read_yaml(Path("params.yaml"))["variants"][VARIANT], "params.yaml: ")
 
 
 def read_data(folder: Path) -> Dataset:
@@ -96,7 +91,7 @@ def read_model(folder: Path) -> TrainedModel:
     from pipeline.users.settings import VariantConfig
     from pipeline.users.trained import TrainedModel
 
-    stored = MODEL.of(variant=VARIANT)
+    stored = MODEL.of(variant=VECTORS_ALONE)
     config = validated(VariantConfig, stored.about(DATASET, folder)["variant"], "variant: ")
     data = read_data(folder)
     return TrainedModel(Model.from_arrays(stored.read(DATASET, folder), config, data.items), data)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES
 from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.text import TEXT_VECTORS
-from pipeline.evaluation.comparison.suite import ComparisonConfig, compare_systems, over_enough_runs, seeds_note, table
+from pipeline.evaluation.comparison.suite import (
+    ComparisonConfig,
+    compare_systems,
+    over_enough_runs,
+    seeds_note,
+    table,
+    unchanged,
+)
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages.shared.data import DATA, read_data
@@ -41,7 +48,12 @@ def main(dataset: str, settings: Settings) -> None:
     metrics = ABLATION_METRICS.read(dataset)
     print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
     print(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
-    print(f"{seeds_note(found.differences)}\n")
+    print(seeds_note(found.differences))
+    for systems, own in comparisons:
+        (variant,) = own
+        if same := unchanged(metrics, variant, systems):
+            print(f"the same model as {variant} on these data: {', '.join(same)}")
+    print()
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         trained = trainer.run(
             checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
         )
-    about = {"variant": config.model_dump(), "best_epoch": trained.best_epoch}
+    about = {"variant": trained.config.model_dump(), "best_epoch": trained.best_epoch}
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
     USERS_CURVE.of(variant=variant).write(curve, dataset)

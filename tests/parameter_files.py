@@ -13,6 +13,9 @@ from ruamel.yaml import YAML
 from pipeline.common.ablation import FILE, SECTIONS, read_all
 from tests.repository import ROOT
 
+# What makes the recommended model one of vectors alone, whose views are sums: it has vectors of users, and runs in a page.
+VECTORS_ALONE: dict[str, Any] = {"co_rating_l2": 0.0, "terms": [], "count_biases": False, "targets": "all"}
+
 
 def copy_to(folder: Path) -> None:
     """The repository's own."""

@@ -26,7 +26,7 @@ from tests.parameter_files import edited
 from tests.repository import ROOT
 
 # Two of the baselines: each is a process of its own, and the stages' tests have all of them.
-VARIANTS, BASELINES = ("crmman", "crmman-plus"), {"popularity", "ease"}
+VARIANTS, BASELINES = ("recommended", "crmman"), {"popularity", "ease"}
 OF_VARIANTS = {f"{stage}-{variant}" for stage in ("train_users", "evaluate", "recommend") for variant in VARIANTS}
 DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", *OF_VARIANTS, "compare", "report"}
 OF_BASELINES = {f"evaluate_baselines-{name}" for name in BASELINES}
@@ -123,14 +123,14 @@ def without_dvc(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Proje
 def first_run(without_dvc: Project, tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One variant's training with what it needs, all of the other's, and then the rest."""
     project = Project(tmp_path_factory.mktemp("first"), tables)
-    ran, _ = project.repro("train_users@slice-crmman-plus", stages_here=False)
+    ran, _ = project.repro("train_users@slice-recommended", stages_here=False)
     needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
-    assert ran == {"validate", *needed, "train_users-crmman-plus"}
+    assert ran == {"validate", *needed, "train_users-recommended"}
     of_other = {f"{stage}-crmman" for stage in ("train_users", "evaluate", "recommend")}
     ran, _ = project.repro("evaluate@slice-crmman", "recommend@slice-crmman")
     assert ran == of_other
     ran, _ = project.repro(stages_here=False)
-    assert ran == {*OF_VARIANTS, *OF_BASELINES, "compare", "report"} - of_other - {"train_users-crmman-plus"}
+    assert ran == {*OF_VARIANTS, *OF_BASELINES, "compare", "report"} - of_other - {"train_users-recommended"}
     project.commit()
     return project
 
@@ -195,8 +195,8 @@ def test_the_ablations_are_a_pipeline_of_their_own_beside_the_first(first_run: P
     assert first_run.hashes() == before
     assert "+ above the variant that is changed" in output
     metrics = ABLATION_METRICS.read("slice", first_run.folder)
-    assert list(metrics) == ["crmman", "crmman-plus", "random-graph"]
-    assert metrics["crmman-plus"] == METRICS.read("slice", first_run.folder)["crmman-plus"]
+    assert list(metrics) == [*VARIANTS, "random-graph"]
+    assert metrics["recommended"] == METRICS.read("slice", first_run.folder)["recommended"]
     first_run.commit()
 
 
@@ -211,9 +211,9 @@ def test_a_run_with_nothing_changed_runs_nothing(first_run: Project) -> None:
     [
         (
             ("run_variants",),
-            ["crmman", "crmman-plus", "crmman-pls"],
+            [*VARIANTS, "crmman-pls"],
             {"validate"},
-            "error: params.yaml: run_variants: found 'crmman-pls', expected some of: crmman, crmman-",
+            "error: params.yaml: run_variants: found 'crmman-pls', expected some of: crmman, recommended",
         ),
         (
             ("datasets", "slice", "source", "path"),
@@ -250,22 +250,22 @@ def test_a_mistake_is_said_before_any_output_is_lost(
 def test_a_setting_of_one_variant_runs_this_variant_the_comparison_and_the_report_alone(first_run: Project) -> None:
     before = first_run.hashes()
     with first_run.params() as values:
-        values["variants"]["crmman-plus"]["learning_rate"] = 0.001
+        values["variants"]["recommended"]["learning_rate"] = 0.001
     ran, _ = first_run.repro()
-    of_variant = {f"{stage}-crmman-plus" for stage in ("train_users", "evaluate", "recommend")}
+    of_variant = {f"{stage}-recommended" for stage in ("train_users", "evaluate", "recommend")}
     assert ran - {"validate"} == {*of_variant, "compare", "report"}
     after = first_run.hashes()
     models = {name: f"artifacts/slice/users/{name}/model.safetensors" for name in VARIANTS}
     assert after[models["crmman"]] == before[models["crmman"]]
-    assert after[models["crmman-plus"]] != before[models["crmman-plus"]]
+    assert after[models["recommended"]] != before[models["recommended"]]
 
 
 def test_a_variant_that_is_no_longer_run_leaves_the_comparison(first_run: Project) -> None:
     with first_run.params() as values:
-        values["run_variants"] = ["crmman-plus"]
+        values["run_variants"] = ["recommended"]
     ran, output = first_run.repro()
     assert ran - {"validate"} == {"compare", "report"}
-    assert set(METRICS.read("slice", first_run.folder)) == {"crmman-plus", *BASELINES}
+    assert set(METRICS.read("slice", first_run.folder)) == {"recommended", *BASELINES}
     assert not any(line.startswith("crmman ") for line in output.splitlines())
     first_run.commit()
 
@@ -282,7 +282,7 @@ def test_another_s_m_runs_the_graph_and_what_follows_but_not_the_text(first_run:
     assert after["artifacts/slice/text/vectors.safetensors"] == before["artifacts/slice/text/vectors.safetensors"]
     assert len(EDGES.read("slice", first_run.folder)) > edges
     difference = first_run.run("dvc", "metrics", "diff")
-    assert "crmman-plus.ranking.ndcg@10" in difference
+    assert "recommended.ranking.ndcg@10" in difference
     assert "edges" in difference
 
 

@@ -10,6 +10,7 @@ from pipeline.artifacts.evaluation import METRICS
 from pipeline.common.ablation import read_all
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import systems_table
+from pipeline.evaluation.comparison.suite import unchanged
 from stages.cli.quality import evaluated_runs, headline, marker, replaced, run_ablations
 from tests.repository import ROOT
 
@@ -39,9 +40,23 @@ def test_an_ablation_that_was_not_evaluated_is_not_shown() -> None:
     assert evaluated_runs(run, "x", ["x", "a2"]) == {"x": ["x"], "a": ["a2"]}
 
 
-def test_ablations_of_the_extended_model_change_one_part() -> None:
-    # Average fusion needs the width of the structural vectors, and candidate-aware attention runs with one head.
-    second = {"average-fusion": {"width"}, "candidate-attention": {"attention_heads"}}
+def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such() -> None:
+    figures = {"ctr": {"auc": 0.5}, "ranking": {"ndcg@10": 0.25}}
+    metrics = {"x": figures, "a": figures, "b": {**figures, "ctr": {"auc": 0.5000001}}, "b2": figures, "x2": figures}
+    assert unchanged(metrics, "x", {"x": ["x", "x2"], "a": ["a"], "b": ["b", "b2"]}) == ["a"]
+    assert unchanged(metrics, "b", {"b": ["b"], "a": ["a"]}) == []
+
+
+def test_an_ablation_changes_one_part() -> None:
+    # Terms and biases by counts read the graph too; average fusion needs the width of the structural vectors, candidate-aware attention
+    # runs with one head, and without dropout of the history nothing is left out of it.
+    second = {
+        "id-only": {"terms", "count_biases"},
+        "no-graph": {"terms", "count_biases"},
+        "average-fusion": {"width"},
+        "candidate-attention": {"attention_heads"},
+        "no-history-dropout": {"targets"},
+    }
     for name, entry in VALUES["ablations"].items():
         assert len(entry.keys() - {"of"} - second.get(name, set())) == 1, name
 

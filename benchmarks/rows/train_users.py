@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.case import Bound, Case, Figures, Way
-from benchmarks.data import DATASET
+from benchmarks.data import DATASET, VECTORS_ALONE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.users.views.view import View
 
 # So many-th users alone are there, where other ways are hopeless on all of them.
-EVERY = {"crmman": 10, "crmman-plus": 1}
+EVERY = {"crmman": 10, VECTORS_ALONE: 1}
 SHARES = {1: "all users", 10: "every tenth user"}
 SAME_LOSS = {"dropout": 0.0, "max_targets": 10_000}
 PEERS = ("KGAT", "KGCN", "LightGCN")
@@ -37,7 +37,7 @@ def check_artifacts(folder: Path) -> None:
     """Nothing is written: the ways read the artifacts where they are. One that is missing is said here."""
     from benchmarks.user_training.trainer import trainer
 
-    trainer("crmman-plus")
+    trainer(VECTORS_ALONE)
 
 
 def write_atomic_files(folder: Path) -> None:
@@ -209,15 +209,15 @@ CASES = (
         aims={LOOP: 20, MODULE: 3},
     ),
     same_loss(
-        "crmman-plus",
-        other(LOOP, "crmman-plus", "OneAtATime", epoch, LOOPED),
-        other(BAGS, "crmman-plus", "Bags", epoch, "a bag for each user and item to be left out"),
+        VECTORS_ALONE,
+        other(LOOP, VECTORS_ALONE, "OneAtATime", epoch, LOOPED),
+        other(BAGS, VECTORS_ALONE, "Bags", epoch, "a bag for each user and item to be left out"),
         aims={LOOP: 20},
     ),
     Case(
         stage="train_users",
-        task="ml-100k, one epoch of crmman-plus against RecBole's",
-        ours=Way("ours", partial(whole, variant="crmman-plus"), whole_epoch),
+        task=f"ml-100k, one epoch of {VECTORS_ALONE} against RecBole's",
+        ours=Way("ours", partial(whole, variant=VECTORS_ALONE), whole_epoch),
         alternatives=(
             Way("ours, crmman", partial(whole, variant="crmman"), whole_epoch, note="the method as written"),
             *(of_recbole(model, whole_epoch) for model in PEERS),
@@ -229,7 +229,7 @@ CASES = (
     Case(
         stage="train_users",
         task=f"ml-100k, training until ranking NDCG@10 on validation is {LEVEL:g}",
-        ours=Way("ours", partial(looking, variant="crmman-plus"), until_level),
+        ours=Way("ours", partial(looking, variant=VECTORS_ALONE), until_level),
         alternatives=(
             Way("ours, crmman", partial(looking, variant="crmman"), until_level, note="the method as written"),
             of_recbole("KGAT", peer_until_level),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.case import Figures
-from benchmarks.data import DATASET, of_users
+from benchmarks.data import DATASET, of_users, settings_of
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.common.config import read_yaml, validated
 from pipeline.users.settings import VariantConfig
@@ -30,17 +30,18 @@ def trainer(variant: str, every: int = 1, changes: Mapping[str, Any] | None = No
         every: so many-th users alone are there, from the first one on.
         changes: to the variant's settings.
     """
-    settings = read_yaml(Path("params.yaml"))
-    config = validated(VariantConfig, settings["variants"][variant] | (changes or {}), "params.yaml: ")
+    asked = validated(VariantConfig, settings_of(variant) | dict(changes or {}), "params.yaml: ")
     items, users = (len(table.read(DATASET)) for table in (ITEMS, USERS))
     interactions, candidates = (table.read(DATASET) for table in (INTERACTIONS, UNRATED_CANDIDATES))
     data = of_users(np.arange(0, users, every), interactions, candidates, items)
-    return UserTrainer(read_inputs(DATASET, config, data), data, config, settings["seed"])
+    ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
+    config = asked.for_data(items, dislikes, ratings / data.users, len(data.against("valid")))
+    return UserTrainer(read_inputs(DATASET, config, data), data, config, read_yaml(Path("params.yaml"))["seed"])
 
 
 def blind(variant: str) -> dict[str, int]:
     """Changes with which an epoch is training alone: no look at the validation split before the last one."""
-    epochs = read_yaml(Path("params.yaml"))["variants"][variant]["epochs"]
+    epochs = settings_of(variant)["epochs"]
     return {"validate_every": epochs, "patience": epochs}
 
 

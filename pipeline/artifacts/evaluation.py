@@ -100,7 +100,7 @@ SLICES = Table(
 )
 WARNINGS = Lines("artifacts/{dataset}/evaluation/warnings.txt")
 
-# compare_ablations: variants of the extended model beside it
+# compare_ablations: variants with one part changed beside them whole
 ABLATION_METRICS = Numbers("metrics/ablations/{dataset}.json")
 # `runs`: training runs of the side that has fewer.
 ABLATION_DIFFERENCES = replace(

@@ -99,6 +99,14 @@ class Dataset:
         ratings = frame.select(pl.coalesce(pl.col("rating").cast(pl.Float64), pl.col("like").cast(pl.Float64)))
         return _pairs_of(frame), ratings.to_series().to_numpy()
 
+    @cached_property
+    def train_counts(self) -> NDArray[np.float64]:
+        """Ratings of each item in the training split, (items,)."""
+        counts: NDArray[np.float64] = np.asarray(
+            (self.train_likes + self.train_dislikes).sum(axis=0), dtype=np.float64
+        ).ravel()
+        return counts
+
     def matrix(self, pairs: Pairs) -> csr_matrix:
         ones = np.ones(len(pairs), dtype=np.float32)
         # Here, since checks of the settings import this module and would wait for scipy.

@@ -78,7 +78,7 @@ def compose(
 ) -> Report:
     """
     Args:
-        variants: those that run, in order; the last one's items are drawn, and it recommends.
+        variants: those that run, in order; the first one's items are drawn, and it recommends.
         template: of the items' text.
         like_threshold: the lowest rating that is a like, or None.
         seed: of the drawing.
@@ -87,7 +87,7 @@ def compose(
         InputError: the template names a column that the items lack.
     """
     names = list(variants)
-    shown = variants[names[-1]]
+    shown = variants[names[0]]
     labels = labels_of(tables.items, template)
     ratings = _counts(tables.interactions["item"], len(tables.items))
     drawn = drawn_items(ratings)
@@ -110,7 +110,7 @@ def compose(
     panels = {name: panel for name, panel in PANELS.items() if not panel.of(tables.slices).is_empty()}
     for name, panel in panels.items():
         charts[name] = slices_chart(panel.of(tables.slices), panel.slices, panel.metric, colours)
-    playable = next((name for name in reversed(names) if not variants[name].about["refused"]), None)
+    playable = next((name for name in names if not variants[name].about["refused"]), None)
     model = variants[playable] if playable else None
     return Report(
         dataset=dataset,
@@ -126,7 +126,7 @@ def compose(
             tables.source_item_entities,
         ),
         split=split_sentence(tables.interactions),
-        shown=names[-1],
+        shown=names[0],
         charts=charts,
         variant_colours=variant_colours,
         colours=colours,
@@ -136,7 +136,7 @@ def compose(
         tables=protocol_tables(tables.metrics, tables.intervals, tables.differences, names),
         slices_explained=SLICES_EXPLAINED,
         panels=[(name, f"{panel.title}: {panel.metric}") for name, panel in panels.items()],
-        findings=findings(tables.slices, names[-1], baseline),
+        findings=findings(tables.slices, names[0], baseline),
         warnings=tables.warnings,
         portraits=portraits_of(shown.recommendations, shown.reasons, tables.interactions, tables.users, labels),
         playable=playable,
@@ -153,14 +153,13 @@ def compose(
 
 def _said(name: str, names: Sequence[str], playable: str | None, variant: Shown) -> bool:
     """Whether to say why a variant does not run in the page: one that would have been taken before the one that does."""
-    later = playable is None or names.index(name) > names.index(playable)
-    return bool(variant.about["refused"]) and later
+    before = playable is None or names.index(name) < names.index(playable)
+    return bool(variant.about["refused"]) and before
 
 
 def _variant_colours(variants: Sequence[str]) -> dict[str, str]:
-    """The variant that recommends has the first colour, those before it the next ones."""
-    palette = [COLOURS[number % len(COLOURS)] for number in range(len(variants))]
-    return dict(zip(variants, reversed(palette), strict=True))
+    """The variant that recommends has the first colour, those after it the next ones."""
+    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(variants)}
 
 
 def _counts(column: pl.Series, size: int) -> NDArray[np.int64]:

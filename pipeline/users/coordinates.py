@@ -19,7 +19,7 @@ from pipeline.data.dataset import Dataset, blocks
 from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.histories import Histories, histories, read_by
 from pipeline.users.model import Model
-from pipeline.users.shares import head_shares, view_shares
+from pipeline.users.shares import head_shares, judging_shares, view_shares
 from pipeline.users.views.folded import FoldedView
 from pipeline.users.views.view import View, sizes
 
@@ -130,7 +130,7 @@ class ScoredByVectors:
         self._items = model.items
         preferred = head_shares(model)
         # Without a head of its own `judgement` is what `preference` is.
-        sums = [preferred, {"judge": 1.0}] if "judge" in model.scorer.heads else [preferred]
+        sums = [preferred, judging_shares(model)] if "judge" in model.scorer.heads else [preferred]
         self._sums = [HeadSum(model, shares) for shares in sums]
         parts: list[list[torch.Tensor]] = [[] for _ in self._sums]
         leniency = []

@@ -33,6 +33,7 @@ class Model:
         items: R, (M, width).
         co_rating: view to item-to-item weights, (M, M), for a model that has them.
         judge_share: how much `judge` counts beside `meet` where all items are ranked.
+        ranking_share: how much that score counts, without `judge`, beside `judge` where rated items are told apart.
         device: where all of these are.
     """
 
@@ -40,6 +41,7 @@ class Model:
     items: torch.Tensor
     co_rating: Mapping[str, torch.Tensor] | None = None
     judge_share: float = 0.0
+    ranking_share: float = 0.0
     device: torch.device | str = "cpu"
 
     @classmethod
@@ -97,6 +99,7 @@ class Model:
             torch.from_numpy(vectors).to(device),
             co_rating or None,
             config.judge_share,
+            config.ranking_share,
             device,
         )
 

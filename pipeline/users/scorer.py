@@ -2,7 +2,7 @@
 
     head(u, c) = w1 r_c^T W1_head u+ + w2 r_c^T W2_head u- + b_c,   divided by sqrt(d) where item vectors start large
 
-The method has one head, the click, without a bias. The extended model asks three questions, each a head of its own over the
+The method has one head, the click, without a bias. The recommended model asks two of three questions, each a head of its own over the
 same item vectors and views: *like* (which of all items will be liked), *meet* (which will be rated at all), *judge* (will
 what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 2018): P(like) = P(meet) P(like | meet).
 """
@@ -207,13 +207,20 @@ def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Ten
     return scores["meet"] + judge_share * scores["judge"]
 
 
-def judgement(scores: dict[str, torch.Tensor], leniency: torch.Tensor | None) -> torch.Tensor:
+def judgement(
+    scores: dict[str, torch.Tensor], leniency: torch.Tensor | None, ranking_share: float = 0.0
+) -> torch.Tensor:
     """By what the items that a user rated are told apart: judge where there is such a head; (users, M).
 
     Args:
         scores: of the heads.
         leniency: of the users, (users,): within a user it orders nothing, between users it does.
+        ranking_share: how much the score by which all items are ranked counts beside judge. Where a dislike is weak interest more than
+            aversion, who would meet an item says something of who would like it.
     """
-    if "judge" in scores:
-        return scores["judge"] if leniency is None else scores["judge"] + leniency.unsqueeze(1)
-    return preference(scores, 0.0)
+    if "judge" not in scores:
+        return preference(scores, 0.0)
+    judged = scores["judge"]
+    if ranking_share:
+        judged = judged + ranking_share * preference(scores, 0.0)
+    return judged if leniency is None else judged + leniency.unsqueeze(1)

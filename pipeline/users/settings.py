@@ -1,4 +1,4 @@
-"""The settings of a model variant: switches over one code path, from the method as written to the extended model."""
+"""The settings of a model variant: switches over one code path, from the method as written to the recommended model."""
 
 from __future__ import annotations
 
@@ -90,6 +90,13 @@ class VariantConfig(Config):
         le=10,
         description="Weight of judge beside meet when all items are ranked; ignored with click or like",
     )
+    ranking_share: float = Field(
+        default=0.0, ge=0, le=10, description="Weight of meet, or like, beside judge when what was rated is told apart"
+    )
+    find_shares: bool = Field(
+        default=False,
+        description="Once the epoch is chosen, find judge_share and ranking_share by the validation figures that they change",
+    )
     terms: list[Term] = Field(
         default=[],
         description="What a view also reads a history by: overlap in the knowledge graph, how often items were together in a history, "
@@ -113,7 +120,8 @@ class VariantConfig(Config):
     catalogue_sample: int = Field(
         default=0,
         ge=0,
-        description="0: that softmax is over all items, or of more than 8,000 over 1,000; otherwise over about this many of them, "
+        description="0: that softmax is over all items, or of more than 8,000 (2,000 where there are terms) over 1,000; otherwise over "
+        "about this many of them, "
         "drawn by popularity in each step, "
         "and weighted so that its sum is on average that over all",
     )
@@ -138,6 +146,12 @@ class VariantConfig(Config):
     )
     max_targets: int = Field(
         default=200, ge=1, description="Users with more ratings have a random part of about this size as targets"
+    )
+    damping: float = Field(
+        default=0.0,
+        ge=0,
+        description="Of learned vectors, by id and of entities: one with n ratings counts n / (n + damping), so that what few have "
+        "rated is known by all else; 0: none",
     )
     learning_rate: float = Field(
         default=0.002, gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
@@ -194,8 +208,11 @@ class VariantConfig(Config):
             changes["early_stopping_by"] = figures or ["ranking.ndcg@10"]
         if items > LARGE_CATALOGUE:
             changes["co_rating_l2"] = 0.0
-            if self.negatives == "all" and not self.catalogue_sample:
-                changes["catalogue_sample"] = SAMPLED_OF_LARGE
+        knowing = self.knows and ratings_per_user <= self.sparse_up_to
+        # Terms cost the most of a step, and theirs is a cost of every candidate.
+        large = items > (2 * SAMPLED_OF_LARGE if knowing else LARGE_CATALOGUE)
+        if large and self.negatives == "all" and not self.catalogue_sample:
+            changes["catalogue_sample"] = SAMPLED_OF_LARGE
         return self.model_copy(update=changes)
 
     def check_widths(self, structural: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 
 import torch
 
 from pipeline.users.model import Model
-from pipeline.users.scorer import preference
+from pipeline.users.scorer import judgement, preference
 
 
 def view_shares(model: Model, view: str, shares: Mapping[str, float]) -> dict[str, float]:
@@ -28,14 +27,15 @@ def co_rating_share(model: Model, view: str) -> float:
 
 def head_shares(model: Model) -> dict[str, float]:
     """How much each head counts in `preference`; heads that do not are left out."""
-    return dict(_head_shares(model.scorer.heads, model.judge_share))
+    return dict(_shares(model.scorer.heads, lambda scores: preference(scores, model.judge_share)))
 
 
-@cache
-def _head_shares(heads: tuple[str, ...], judge_share: float) -> Mapping[str, float]:
+def judging_shares(model: Model) -> dict[str, float]:
+    """How much each head counts in `judgement`; heads that do not are left out."""
+    return dict(_shares(model.scorer.heads, lambda scores: judgement(scores, None, model.ranking_share)))
+
+
+def _shares(heads: tuple[str, ...], weighed: Callable[[dict[str, torch.Tensor]], torch.Tensor]) -> Mapping[str, float]:
     unit = torch.eye(len(heads), dtype=torch.float64)
-    shares = {
-        head: float(preference(dict(zip(heads, row, strict=True)), judge_share))
-        for head, row in zip(heads, unit, strict=True)
-    }
+    shares = {head: float(weighed(dict(zip(heads, row, strict=True)))) for head, row in zip(heads, unit, strict=True)}
     return {head: share for head, share in shares.items() if share}

@@ -51,5 +51,6 @@ class TrainedModel:
             dislikes = histories(self.data.train_dislikes, users, model.device)
             scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
             leniency = model.scorer.leniency(sizes(likes), sizes(dislikes))
-            liked, judged = preference(scores, model.judge_share), judgement(scores, leniency)
+            liked = preference(scores, model.judge_share)
+            judged = judgement(scores, leniency, model.ranking_share)
         return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())

@@ -6,7 +6,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,10 @@ DIGEST = 32
 FUSED_PARAMETERS = 20_000_000
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
-QUICK = 5.0
+QUICK = 10.0
+# Weights of `judge` beside `meet` in a ranking, and of the ranking beside `judge` in a judgement, that validation chooses among.
+# They change different figures, so that they are tried side by side.
+SHARES = ((0.0, 0.0), (0.1, 0.03), (0.2, 0.1), (0.3, 0.3), (0.6, 1.0), (1.0, 3.0))
 
 
 @dataclass
@@ -53,11 +56,13 @@ class Trained:
         arrays: item vectors and all weights of the best epoch, as MODEL stores them.
         history: a row per look at the validation split: epoch, mean loss since the last one, and the validation figures.
         best_epoch: the epoch of the arrays.
+        config: the variant, with the shares of the heads that were found.
     """
 
     arrays: dict[str, NDArray[np.float32]]
     history: list[dict[str, float]]
     best_epoch: int
+    config: VariantConfig
 
     @property
     def best(self) -> dict[str, float]:
@@ -177,7 +182,26 @@ class UserTrainer:
             assert self.knowledge is not None
             arrays |= knowledge_arrays(self.knowledge)
         arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
-        return Trained(arrays, self.history, self.best_epoch)
+        return Trained(arrays, self.history, self.best_epoch, self._with_shares(arrays))
+
+    def _with_shares(self, arrays: dict[str, NDArray[np.float32]]) -> VariantConfig:
+        """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better."""
+        config = self.config
+        if not config.find_shares or "judge" not in config.heads:
+            return config
+        model = Model.from_arrays(arrays, config, self.data.items, self.device)
+        best: dict[str, tuple[float, float]] = {}
+        for judge_share, ranking_share in [(config.judge_share, config.ranking_share), *SHARES]:
+            mixed = replace(model, judge_share=judge_share, ranking_share=ranking_share)
+            figures = validation_figures(TrainedModel(mixed, self.data), self.data)
+            for name, share, value in (
+                ("judge_share", judge_share, figures["ctr.user_auc"] + figures["ranking.ndcg@10"]),
+                ("ranking_share", ranking_share, figures["impression.ndcg@10"]),
+            ):
+                # A figure that cannot be made is NaN, and above nothing.
+                if name not in best or value > best[name][0]:
+                    best[name] = value, share
+        return config.model_copy(update={name: share for name, (_, share) in best.items()})
 
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
@@ -358,7 +382,9 @@ class UserTrainer:
             with torch.no_grad():
                 for head, bias in self.biases().items():
                     self.scorer.item_bias[head].copy_(bias.whole)
-        model = Model(self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.device)
+        model = Model(
+            self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.config.ranking_share, self.device
+        )
         figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):

@@ -32,7 +32,7 @@ DatasetOption = Annotated[
 VariantOption = Annotated[
     str | None,
     typer.Option(
-        "--variant", help="A model; by default the last one of `run_variants` in params.yaml that is trained."
+        "--variant", help="A model; by default the first one of `run_variants` in params.yaml that is trained."
     ),
 ]
 UserOption = Annotated[str | None, typer.Option("--user", help="The id of a user of the data set.")]

@@ -141,13 +141,15 @@ def add(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="A key of `profiles`: large for a large catalogue, fast to see within a minute whether it works."
+            help="A key of `profiles`: large for a large catalogue, which one of more than 8,000 items gets if nothing is said; "
+            "fast to see within a minute whether it works."
         ),
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
     from pipeline.common.files import write_users_file
     from pipeline.parameters.params import read_parameters
+    from pipeline.users.settings import LARGE_CATALOGUE
 
     profiles = read_parameters(PARAMS).profiles
     if profile is not None and profile not in profiles:
@@ -162,6 +164,10 @@ def add(
         raise InputError(
             f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `crmman data check` to see what to do"
         )
+    items = found.counts.items if found.counts else 0
+    if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
+        run = profiles["large"]
+        print(f"{items:,} items: with the profile large")
     text, added = _edited(name, found.settings() | filters | run, found.reasons())
     write_users_file(PARAMS, text.encode())
     print(f"added to {PARAMS}:\n")

@@ -30,7 +30,7 @@ from pipeline.evaluation.comparison.markdown import (
     systems_table,
 )
 from pipeline.evaluation.comparison.paired import ENOUGH_RUNS, against_best
-from pipeline.evaluation.comparison.suite import marks_of
+from pipeline.evaluation.comparison.suite import marks_of, unchanged
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages import PARAMS
 from stages.shared.stage import run_tool
@@ -103,6 +103,8 @@ def ablations(dataset: str, run: RunAblations) -> str:
         runs = evaluated_runs(run, base, metrics)
         if len(runs[base]) > 1:
             seeds[base] = [metrics[name] for name in runs[base]]
+        same = unchanged(metrics, base, runs)
+        runs = {name: own for name, own in runs.items() if name not in same}
         if len(runs) > 1:
             mine = differences.filter((differences["against"] == base) & differences["system"].is_in(list(runs)))
             parts += [
@@ -113,6 +115,8 @@ def ablations(dataset: str, run: RunAblations) -> str:
                 f"Cold items (at most 5 training likes), ranked among themselves and found in the whole catalogue, difference to {base}:",
                 cold_table(cold, runs, base),
             ]
+        if same:
+            parts.append(f"The same model as {base} on these data: {', '.join(same)}.")
     if seeds:
         parts += [
             "#### Seeds",

@@ -54,6 +54,8 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
         incidence_of(NEIGHBOURS.read(dataset), data.items) if "entities" in needs else None,
         gat_inputs(dataset, config) if config.finetune_gat else None,
         knowledge,
+        data.train_counts if config.damping else None,
+        config.damping,
     )
 
 

@@ -81,7 +81,7 @@ def _line(line: str) -> str:
     if line.startswith(("│", "┌", "╞", "└")):
         cells = [cell.strip() for cell in line.strip("│").split("┆")]
         return " | ".join("LIST" if cell.startswith("[{") else _numbers(cell) for cell in cells) if "┆" in line else ""
-    line = re.sub(r"crmman(-\w+)?(?=:)", "MODEL", line)
+    line = re.sub(r"\b(recommended|crmman)(?=:)", "MODEL", line)
     if re.match(REASON, line):
         return _reason(line)
     if line.startswith("    ") and re.search(r": .* \(of [\d,]+ items\)", line):

@@ -16,7 +16,7 @@ def test_figures_names_and_their_number_make_no_difference() -> None:
     other = "rank  title       score  why\n" + wrapped + "   2  Alien (1979)      10  because you liked Up (+1.00)\n"
     assert shape(TABLE) == shape(other)
     assert shape("12 files pushed\n") == shape("1 files pushed\n")
-    assert shape("ml-100k, crmman-ease: for user 42 (115 likes)") == shape("ml-100k, crmman: for user 42 (1 like)")
+    assert shape("ml-100k, recommended: for user 42 (115 likes)") == shape("ml-100k, crmman: for user 42 (1 like)")
     assert shape("ERROR: /home/me/x is wrong") == shape("ERROR: /tmp/y is wrong")
 
 

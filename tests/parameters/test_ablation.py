@@ -17,8 +17,8 @@ from tests.parameter_files import copy_to
 from tests.repository import ROOT
 
 VALUES = read_all(ROOT / "params.yaml")
-# Settings of the extended model, written down once more.
-PLUS = {
+# Settings of the recommended model, written down once more.
+RECOMMENDED = {
     "modalities": ["text", "structure", "id", "entities"],
     "structure": "gat",
     "structure_source": "",
@@ -34,35 +34,32 @@ PLUS = {
     "learn_exponent": True,
     "heads": ["meet", "judge"],
     "judge_share": 0.4,
-    "co_rating_l2": 0.0,
-    "terms": [],
+    "ranking_share": 0.0,
+    "find_shares": True,
+    "co_rating_l2": 300.0,
+    "terms": ["overlap", "together", "popularity"],
     "sparse_up_to": 30.0,
     "biases": True,
-    "count_biases": False,
+    "count_biases": True,
     "negatives": "all",
     "catalogue_sample": 0,
     "negatives_per_like": 50,
     "disliked_share": 0.2,
     "leave_one_out": True,
-    "targets": "all",
+    "targets": "left_out",
     "history_dropout": True,
     "dropout": 0.4,
+    "damping": 10.0,
     "max_history": 100,
     "max_targets": 200,
     "learning_rate": 0.002,
     "weight_decay": 0.0,
     "batch_users": 256,
     "epochs": 32,
-    "validate_every": 4,
-    "patience": 32,
+    "validate_every": 2,
+    "patience": 12,
     "training_seed": 0,
     "early_stopping_by": ["ctr.user_auc", "impression.ndcg@10", "ranking.ndcg@10"],
-}
-EASE = PLUS | {
-    "co_rating_l2": 300.0,
-    "terms": ["overlap", "together", "popularity"],
-    "count_biases": True,
-    "targets": "left_out",
 }
 METHOD = {
     "modalities": ["text", "structure"],
@@ -72,9 +69,15 @@ METHOD = {
     "pooling_exponent": 0.0,
     "learn_exponent": False,
     "heads": ["click"],
+    "find_shares": False,
+    "co_rating_l2": 0.0,
+    "terms": [],
     "biases": False,
+    "count_biases": False,
+    "targets": "all",
     "history_dropout": False,
     "dropout": 0.2,
+    "damping": 0.0,
     "max_history": 200,
     "epochs": 60,
     "validate_every": 1,
@@ -86,13 +89,13 @@ METHOD = {
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("id-only", PLUS | {"modalities": ["id"]}),
-        ("no-text", PLUS | {"modalities": ["structure", "id", "entities"]}),
-        ("deepwalk", PLUS | {"structure_source": "deepwalk"}),
-        ("average-fusion", PLUS | {"fusion": "average", "width": 64}),
-        ("candidate-attention", PLUS | {"attention": "candidate", "attention_heads": 1}),
-        ("no-attention", PLUS | METHOD | {"attention": "none"}),
-        ("ease-seed-2", EASE | {"training_seed": 2}),
+        ("id-only", RECOMMENDED | {"modalities": ["id"], "terms": ["together"], "count_biases": False}),
+        ("no-text", RECOMMENDED | {"modalities": ["structure", "id", "entities"]}),
+        ("deepwalk", RECOMMENDED | {"structure_source": "deepwalk"}),
+        ("average-fusion", RECOMMENDED | {"fusion": "average", "width": 64}),
+        ("candidate-attention", RECOMMENDED | {"attention": "candidate", "attention_heads": 1}),
+        ("no-attention", RECOMMENDED | METHOD | {"attention": "none"}),
+        ("seed-2", RECOMMENDED | {"training_seed": 2}),
     ],
 )
 def test_an_ablation_is_its_variant_with_what_it_changes(name: str, expected: dict[str, Any]) -> None:
@@ -141,9 +144,9 @@ def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Pa
         return Settings(Stage("train_users", Reads(variant=VariantConfig)), "ml-100k", path)
 
     # What the data set changes goes over both.
-    expected = PLUS | {"epochs": 5, "attention": "self"}
+    expected = RECOMMENDED | {"epochs": 5, "attention": "self"}
     assert settings().variant(VariantConfig, "self-attention").model_dump() == expected
-    assert settings().variant(VariantConfig, "crmman-plus").model_dump() == PLUS | {"epochs": 5}
+    assert settings().variant(VariantConfig, "recommended").model_dump() == RECOMMENDED | {"epochs": 5}
     with pytest.raises(InputError, match=r"params\.yaml: variants\.no-txt: key not found; expected one of: crmman, "):
         settings().variant(VariantConfig, "no-txt")
 

@@ -17,7 +17,7 @@ from tests.parameter_files import copy_to
 ROOT = Path(__file__).parents[2]
 DATASET = ("datasets", "ml-100k")
 FAST = ("profiles", "fast")
-PLUS = ("variants", "crmman-plus")
+RECOMMENDED = ("variants", "recommended")
 NO_ID = ("ablations", "no-id")
 OVERRIDES = (*DATASET, "train_users")
 VALUES = read_all(ROOT / "params.yaml")
@@ -61,7 +61,7 @@ def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
     assert stages == set(StageSettings.model_fields)
     for keys in [(stage, key) for stage in stages for key in VALUES[stage]]:
         assert mistake(keys, ...) == "nothing, expected this key"
-    sections = [DATASET, PLUS, ("structures", "deepwalk")]
+    sections = [DATASET, ("variants", "crmman"), ("structures", "deepwalk")]
     assert mistake((*NO_ID, "of"), ...) == "nothing, expected this key"
     for keys in [(*section, key) for section in sections for key in look_up(VALUES, section, "")]:
         assert mistake(keys, ...) == "nothing, expected this key"
@@ -136,48 +136,52 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*DATASET, "init_sdne", "epochs"), "3", "'3', expected a valid integer"),
         ((*DATASET, "recommend", "tops"), 3, "an unknown key, expected settings of recommend"),
         (("variants",), {}, "an empty mapping, expected at least 1 entry"),
-        ((*PLUS, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)"),
-        ((*PLUS, "dropout"), 1.0, "1.0, expected less than 1"),
-        ((*PLUS, "learning_rate"), 0, "0, expected greater than 0"),
-        ((*PLUS, "width"), 0, "0, expected greater than or equal to 1"),
-        ((*PLUS, "max_history"), 1, "1, expected greater than or equal to 2"),
-        ((*PLUS, "modalities"), [], r"\[\], expected at least 1 entry"),
-        ((*PLUS, "modalities"), ["text", "text"], r"\['text', 'text'\], expected each at most once"),
-        ((*PLUS, "heads"), [], r"\[\], expected at least 1 entry"),
-        ((*PLUS, "heads"), ["meet", "judge", "meet"], "expected each at most once"),
+        ((*RECOMMENDED, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)"),
+        ((*RECOMMENDED, "dropout"), 1.0, "1.0, expected less than 1"),
+        ((*RECOMMENDED, "learning_rate"), 0, "0, expected greater than 0"),
+        ((*RECOMMENDED, "width"), 0, "0, expected greater than or equal to 1"),
+        ((*RECOMMENDED, "max_history"), 1, "1, expected greater than or equal to 2"),
+        ((*RECOMMENDED, "modalities"), [], r"\[\], expected at least 1 entry"),
+        ((*RECOMMENDED, "modalities"), ["text", "text"], r"\['text', 'text'\], expected each at most once"),
+        ((*RECOMMENDED, "heads"), [], r"\[\], expected at least 1 entry"),
+        ((*RECOMMENDED, "heads"), ["meet", "judge", "meet"], "expected each at most once"),
         (
-            (*PLUS, "heads"),
+            (*RECOMMENDED, "heads"),
             ["click", "judge"],
             r"\['click', 'judge'\], expected click alone or some of like, meet, judge",
         ),
-        ((*PLUS, "heads"), ["judge"], "judge alone, expected like or meet beside it: judge cannot rank a catalogue"),
-        ((*PLUS, "early_stopping_by"), ["ranking.ndcg@10"] * 2, "expected each at most once"),
-        ((*PLUS, "early_stopping_by"), [], r"\[\], expected at least 1 entry"),
-        ((*PLUS, "negatives"), "mixed", "mixed, expected all: like and meet are asked of all items"),
-        ((*PLUS, "structure"), "sdne", "'sdne', expected 'gat' or 'initial'"),
-        ((*PLUS, "fusion"), "sum", "'sum', expected 'concat', 'average', 'linear' or 'gated'"),
-        ((*PLUS, "pooling_exponent"), 1.5, "1.5, expected less than or equal to 1"),
-        ((*PLUS, "structure_source"), "a/b", "'a/b', expected a string that matches"),
-        ((*PLUS, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
+        (
+            (*RECOMMENDED, "heads"),
+            ["judge"],
+            "judge alone, expected like or meet beside it: judge cannot rank a catalogue",
+        ),
+        ((*RECOMMENDED, "early_stopping_by"), ["ranking.ndcg@10"] * 2, "expected each at most once"),
+        ((*RECOMMENDED, "early_stopping_by"), [], r"\[\], expected at least 1 entry"),
+        ((*RECOMMENDED, "negatives"), "mixed", "mixed, expected all: like and meet are asked of all items"),
+        ((*RECOMMENDED, "structure"), "sdne", "'sdne', expected 'gat' or 'initial'"),
+        ((*RECOMMENDED, "fusion"), "sum", "'sum', expected 'concat', 'average', 'linear' or 'gated'"),
+        ((*RECOMMENDED, "pooling_exponent"), 1.5, "1.5, expected less than or equal to 1"),
+        ((*RECOMMENDED, "structure_source"), "a/b", "'a/b', expected a string that matches"),
+        ((*RECOMMENDED, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
         (("run_variants",), [], r"\[\], expected at least 1 entry"),
         (("run_variants",), "crmman", "'crmman', expected a valid list"),
         (
             ("run_variants",),
-            ["crmman", "crmman-plus", "plus"],
-            "'plus', expected some of: crmman, crmman-plus, crmman-ease",
+            ["recommended", "crmman", "plus"],
+            "'plus', expected some of: crmman, recommended",
         ),
-        (("run_variants",), ["crmman-plus", "crmman", "crmman"], "'crmman', 'crmman'], expected each at most once"),
+        (("run_variants",), ["recommended", "crmman", "crmman"], "'crmman', 'crmman'], expected each at most once"),
         (("ablations",), ["no-id"], r"\['no-id'\], expected a mapping"),
         (("ablations",), {}, "an empty mapping, expected at least 1 entry"),
         (NO_ID, "crmman", "'crmman', expected a mapping"),
-        ((*NO_ID, "of"), "plus", "'plus', expected one of: crmman, crmman-plus, crmman-ease$"),
-        ((*NO_ID, "of"), "no-text", "'no-text', expected one of: crmman, crmman-plus, crmman-ease$"),
+        ((*NO_ID, "of"), "plus", "'plus', expected one of: crmman, recommended$"),
+        ((*NO_ID, "of"), "no-text", "'no-text', expected one of: crmman, recommended$"),
         ((*NO_ID, "of"), ["crmman"], r"\['crmman'\], expected a valid string"),
         ((*NO_ID, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)$"),
         ((*NO_ID, "dropout"), 1.0, "1.0, expected less than 1$"),
         ((*NO_ID, "heads"), ["judge"], "judge alone, expected like or meet beside it: judge cannot rank a catalogue$"),
         ((*NO_ID, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
-        (("ablations", "crmman"), {"of": "crmman-plus"}, "the name of a variant, expected another: both name folders$"),
+        (("ablations", "crmman"), {"of": "recommended"}, "the name of a variant, expected another: both name folders$"),
         (("structures",), None, "null, expected a mapping"),
         (("structures", "deepwalk", "rewire"), "yes", "'yes', expected a valid boolean"),
         (("structures", "deepwalk", "init_sdne"), ["DeepWalk"], r"\['DeepWalk'\], expected a mapping"),
@@ -201,7 +205,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             (*OVERRIDES, "negatives"),
             "unseen",
-            r"unseen, expected all: like and meet are asked of all items \(variant crmman-plus\)",
+            r"unseen, expected all: like and meet are asked of all items \(variant recommended\)",
         ),
         ((*OVERRIDES, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
     ],
@@ -311,8 +315,8 @@ def test_a_name_fits_a_folder(kind: str, name: str) -> None:
 
 
 def test_a_variant_whose_vectors_the_ablations_make_is_no_variant_to_run() -> None:
-    values = changed(("run_variants",), ["crmman-plus", "walks"])
-    values["variants"]["walks"] = values["variants"]["crmman-plus"] | {"structure_source": "deepwalk"}
+    values = changed(("run_variants",), ["recommended", "walks"])
+    values["variants"]["walks"] = values["variants"]["recommended"] | {"structure_source": "deepwalk"}
     refused(
         values,
         "run_variants: found 'walks', whose structure_source 'deepwalk' is made for ablations alone; "

@@ -141,15 +141,15 @@ def test_every_user_is_there_with_items_scores_and_reasons(found: Page) -> None:
             assert flat(said) in found.text
 
 
-def test_the_last_variant_recommends_and_the_last_that_can_runs_in_the_page() -> None:
-    both = report("plain", "attentive")
+def test_the_first_variant_recommends_and_the_first_that_can_runs_in_the_page() -> None:
+    both = report("attentive", "plain")
     assert (both.shown, both.playable, both.refused) == ("attentive", "plain", {"attentive": "its views use attention"})
-    text = Page(page("plain", "attentive")).text
+    text = Page(page("attentive", "plain")).text
     assert "attentive knows only their training split" in text
     assert "plain runs in this page" in text
     assert "attentive cannot run here: its views use attention." in text
-    later = report("attentive", "plain", "together")
-    assert (later.shown, later.playable, later.refused) == ("together", "together", {})
+    first = report("together", "plain", "attentive")
+    assert (first.shown, first.playable, first.refused) == ("together", "together", {})
 
 
 def test_where_no_model_can_run_the_page_says_so_in_its_place() -> None:

@@ -112,7 +112,7 @@ def test_titles_are_matched_forgivingly_and_what_was_matched_is_shown(ask: Ask) 
     assert result.err == "note: 'flim number 12' is taken to mean Film number 12 id:i12\n"
     heading, _, columns, *rows = result.out.splitlines()
     assert heading == (
-        f"{KEY}, crmman-plus: for somebody who liked Film number 3 and Film number 4, and disliked Film number 12"
+        f"{KEY}, recommended: for somebody who liked Film number 3 and Film number 4, and disliked Film number 12"
     )
     assert columns.split() == ["rank", "title", "score", "why"]
     assert len(rows) == 3
@@ -135,17 +135,17 @@ def test_all_that_is_left_is_recommended_where_less_is_left_than_asked_for(ask: 
     assert ask("recommend", *likes).code == 0
 
 
-def test_the_default_is_the_first_data_set_and_the_last_trained_of_the_variants_that_run(
+def test_the_default_is_the_first_data_set_and_the_first_trained_of_the_variants_that_run(
     finished: Finished, ask: Ask, tmp_path
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["datasets"].update(zoo=values["datasets"][KEY]))
-    copy.change_params(lambda values: values.update(run_variants=["crmman", "crmman-plus", "random-graph"]))
+    copy.change_params(lambda values: values.update(run_variants=["random-graph", "recommended", "crmman"]))
     MODEL.of(variant="random-graph").at(KEY, copy.root).unlink()
-    assert ask("recommend", "--user", USER, workspace=copy).out.startswith(f"{KEY}, crmman-plus: ")
+    assert ask("recommend", "--user", USER, workspace=copy).out.startswith(f"{KEY}, recommended: ")
     assert_a_mistake_in_one_line(
         ask("recommend", "--user", USER, "--variant", "random-graph", workspace=copy),
-        "found the variant 'random-graph', which has not been trained on it; expected one of: crmman, crmman-plus",
+        "found the variant 'random-graph', which has not been trained on it; expected one of: crmman, recommended",
     )
     for variant in VARIANTS:
         MODEL.of(variant=variant).at(KEY, copy.root).unlink()
@@ -217,7 +217,7 @@ def test_an_explanation_adds_up_to_the_score_in_full_and_as_printed(ask: Ask, an
     assert sum(subtotal for subtotal, *_ in groups.values()) == pytest.approx(score, abs=1e-9)
     for subtotal, *lines in groups.values():
         assert sum(lines) == pytest.approx(subtotal, abs=1e-9)
-    assert ("item bias of meet" in text) == (variant == "crmman-plus")
+    assert ("item bias of meet" in text) == (variant == "recommended")
     assert ("… and " in text) == (parts != "100")
 
 

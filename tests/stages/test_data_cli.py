@@ -79,6 +79,17 @@ def test_a_data_set_is_added_and_the_parameters_are_valid(project: Path) -> None
     assert checked.code == 0, checked.err
 
 
+@pytest.mark.parametrize(("limit", "large"), [(0, True), (10_000, False)])
+def test_a_large_catalogue_gets_the_profile_for_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, limit: int, large: bool
+) -> None:
+    monkeypatch.setattr("pipeline.users.settings.LARGE_CATALOGUE", limit)
+    result = run(project, "data", "add", "recipes", "my recipes")
+    assert (result.code, "200 items: with the profile large" in result.out) == (0, large)
+    entry = (project / "params.yaml").read_text().split("  recipes:\n")[1].split("\n# Models")[0]
+    assert ("init_sdne:\n      sampled_columns: 2000\n" in entry) == large
+
+
 def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
     mistakes = {

@@ -10,9 +10,8 @@ from pipeline.artifacts.evaluation import METRICS
 from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
 from pipeline.evaluation.baselines.registry import GRIDS
-from tests.in_process import run_module
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, RUNS, VARIANTS, command_of
+from tests.stages.workspace import KEY, RUNS, VARIANTS
 
 DEFAULT = read_yaml(Path("params.yaml"))
 BEFORE = ("check_tables", "fetch", "prepare")
@@ -25,18 +24,13 @@ def test_every_stage_runs_on_likes_alone(finished: Finished, tmp_path) -> None:
     # As `data add` writes it, and training cut short; when it looks at validation, and by what, stays as it comes.
     settings = {"feedback": "liked", "train_users": {"epochs": 4, "batch_users": 8}}
     workspace.change_params(lambda values: values["datasets"][KEY].update(settings))
-    workspace.change_params(
-        lambda values: values["variants"].update({"crmman-ease": DEFAULT["variants"]["crmman-ease"]})
-    )
+    workspace.change_params(lambda values: values.update(variants=DEFAULT["variants"]))
     names = [name for name in RUNS if name.split(".")[0] in (*BEFORE, *AFTER)]
     for name in names:
         result = workspace.run(name)
         assert result.code == 0, (name, result.err)
     assert set(METRICS.read(KEY, workspace.root)) == {*VARIANTS, *GRIDS}
-    stage, *arguments = command_of("train_users.crmman-plus", KEY)
-    trained = run_module(f"stages.{stage}", *arguments[:-1], "crmman-ease", folder=workspace.root)
-    assert trained.code == 0, trained.err
-    for variant in ("crmman-plus", "crmman-ease"):
-        about = MODEL.of(variant=variant).about(KEY, workspace.root)["variant"]
-        assert (about["views"], about["heads"]) == ("likes", ["like", "judge"])
-        assert about["early_stopping_by"] == ["ctr.user_auc", "ranking.ndcg@10"]
+    about = MODEL.of(variant="recommended").about(KEY, workspace.root)["variant"]
+    assert (about["views"], about["heads"]) == ("likes", ["like", "judge"])
+    assert about["early_stopping_by"] == ["ctr.user_auc", "ranking.ndcg@10"]
+    assert about["terms"] == DEFAULT["variants"]["recommended"]["terms"] != []

@@ -38,8 +38,8 @@ def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -
 
 def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished: Finished) -> None:
     named = {
-        ("train_users", "--variant", "crmman-pls"): "params.yaml: variants.crmman-pls: key not found; expected one of: "
-        "crmman, crmman-plus",
+        ("train_users", "--variant", "recommend"): "params.yaml: variants.recommend: key not found; expected one of: "
+        "crmman, recommended",
         (
             "init_sdne",
             "--structure",
@@ -48,8 +48,8 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
         (
             "evaluate",
             "--variant",
-            "crmman-pls",
-        ): "artifacts/small/users/crmman-pls/model.safetensors: artifact not found",
+            "recommend",
+        ): "artifacts/small/users/recommend/model.safetensors: artifact not found",
     }
     for (stage, *arguments), message in named.items():
         result = finished.workspace.call(stage, "--dataset", KEY, *arguments)
@@ -95,7 +95,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
         "init_sdne": (("init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
         "train_gat": (("train_gat", "heads"), 0, "train_gat.heads: found 0"),
         "train_users.crmman": (("variants", "crmman", "fusion"), "sum", "variants.crmman.fusion: found 'sum'"),
-        "train_users.crmman-plus": (("variants", "crmman-plus", "heads"), [], "variants.crmman-plus.heads: found []"),
+        "train_users.recommended": (("variants", "recommended", "heads"), [], "variants.recommended.heads: found []"),
         f"derive_graph.{STRUCTURE}": (
             ("structures", STRUCTURE, "rewire"),
             1,
@@ -128,7 +128,7 @@ def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp
     copy.change_params(lambda values: values["compare"].update(bootstrap_samples=0))
     copy.change_params(lambda values: values["variants"]["crmman"].update(fusion="sum"))
     copy.change_params(lambda values: values["structures"].update(other={}))
-    names = ("prepare", f"derive_graph.{STRUCTURE}", "evaluate.crmman-plus")
+    names = ("prepare", f"derive_graph.{STRUCTURE}", "evaluate.recommended")
     assert {name: result.code for name, result in copy.run_all(names).items()} == dict.fromkeys(names, 0)
     assert copy.files() == finished.files
 
@@ -139,7 +139,7 @@ def test_cuda_where_there_is_none_is_said_in_one_line(finished: Finished, tmp_pa
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values.update(device="cuda"))
     for result in copy.run_all(
-        ["embed_text", "train_users.crmman-plus", "evaluate.crmman", "recommend.crmman"]
+        ["embed_text", "train_users.recommended", "evaluate.crmman", "recommend.crmman"]
     ).values():
         assert_a_mistake_in_one_line(result, "device: found cuda", "expected cpu or auto")
     assert copy.files() == finished.files

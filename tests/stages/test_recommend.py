@@ -115,7 +115,7 @@ def with_item_to_item_weights(workspace: Workspace, variant: str) -> None:
 def test_a_model_without_vectors_has_recommendations_and_one_line_in_place_of_the_old_tables(
     finished: Finished, tmp_path
 ) -> None:
-    copy, variant = finished.workspace.copy(tmp_path / "copy"), "crmman-plus"
+    copy, variant = finished.workspace.copy(tmp_path / "copy"), "recommended"
     with_item_to_item_weights(copy, variant)
     result = copy.run(f"recommend.{variant}")
     assert result.code == 0, result.err
@@ -138,9 +138,9 @@ def test_a_model_without_vectors_has_recommendations_and_one_line_in_place_of_th
 def test_the_settings_say_how_many_items_and_reasons(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["recommend"].update(top=2, reasons=1))
-    assert copy.run("recommend.crmman-plus").code == 0
+    assert copy.run("recommend.recommended").code == 0
     found, whole = (
-        RECOMMENDATIONS.of(variant="crmman-plus").read(KEY, root) for root in (copy.root, finished.workspace.root)
+        RECOMMENDATIONS.of(variant="recommended").read(KEY, root) for root in (copy.root, finished.workspace.root)
     )
     assert found.drop("reasons").equals(whole.filter(pl.col("rank") <= 2).drop("reasons"))
     kinds = found.explode("reasons").unnest("reasons", separator=".").group_by("user_id", "rank", "reasons.kind").len()

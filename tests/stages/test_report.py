@@ -31,13 +31,13 @@ def embedded(page: str) -> dict[str, dict[str, object]]:
 
 def test_it_says_where_it_is_and_which_model_runs_in_it(finished: Finished, page: str) -> None:
     size = f"{len(page.encode()) / 1e6:.1f} MB"
-    line = f"[{KEY}] report: {REPORT.at(KEY)}: {size}; crmman-plus runs in it"
+    line = f"[{KEY}] report: {REPORT.at(KEY)}: {size}; recommended runs in it"
     assert line in finished.results["report"].out.splitlines()
     assert (
         "crmman, shown in the report: 12 users; not in a page: its views use attention"
         in finished.results["recommend.crmman"].out
     )
-    assert "<strong>crmman-plus</strong> runs in this page" in page
+    assert "<strong>recommended</strong> runs in this page" in page
 
 
 def test_figures_and_counts_are_those_of_the_artifacts(finished: Finished, page: str) -> None:
@@ -87,7 +87,7 @@ def test_items_without_titles_and_genres_have_a_report_too(finished: Finished, t
 
 def test_a_variant_that_was_not_shown_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values.update(run_variants=["crmman-plus", "random-graph"]))
+    copy.change_params(lambda values: values.update(run_variants=["recommended", "random-graph"]))
     before = copy.files()
     missing = SHOWCASE_MODEL.of(variant="random-graph").at(KEY)
     assert_a_mistake_in_one_line(copy.run("report"), f"{missing}: artifact not found")

@@ -47,11 +47,11 @@ def stopped_in_training(workspace: Workspace, variant: str, monkeypatch: pytest.
 
     with monkeypatch.context() as patched:
         patched.setattr("stages.shared.stage.say", say)
-        assert workspace.run(f"train_users.{variant}").code not in (0, 2)
+        assert workspace.call("train_users", "--dataset", KEY, "--variant", variant).code not in (0, 2)
 
 
 @pytest.mark.parametrize(
-    ("variant", "end"), [("crmman", stopped_in_training), ("crmman-plus", killed_in_training)], ids=VARIANTS
+    ("variant", "end"), [("recommended", killed_in_training), ("crmman", stopped_in_training)], ids=VARIANTS
 )
 def test_a_training_that_was_ended_goes_on_and_ends_with_the_bytes_of_one_that_was_not(
     finished: Finished,
@@ -81,9 +81,10 @@ def test_a_finished_training_clears_what_runs_of_its_variant_left_and_of_no_othe
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    stopped_in_training(copy, "crmman-plus", monkeypatch)
+    copy.change_params(lambda values: values["variants"].update({"crmman-two": values["variants"]["recommended"]}))
+    stopped_in_training(copy, "crmman-two", monkeypatch)
     (kept,) = checkpoints(copy)
-    # Of a run with other settings, and of one that was killed while it wrote; crmman is how crmman-plus begins.
+    # Of a run with other settings, and of one that was killed while it wrote; crmman is how crmman-two begins.
     left = [kept.parent.parent / "crmman" / name for name in ("0123456789abcdef.pt", "0123456789abcdef.tmp")]
     for path in left:
         path.parent.mkdir(exist_ok=True)

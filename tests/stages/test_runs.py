@@ -243,7 +243,7 @@ def test_a_model_keeps_its_variants_settings_with_what_the_data_set_changes(fini
     values = read_yaml(finished.workspace.root / "params.yaml")
     changes = values["datasets"][KEY]["train_users"]
     about = MODEL.of(variant=variant).about(KEY, finished.workspace.root)
-    settings = values["variants"].get(variant) or values["variants"]["crmman-plus"] | {"structure_source": STRUCTURE}
+    settings = values["variants"].get(variant) or values["variants"]["recommended"] | {"structure_source": STRUCTURE}
     assert about["variant"] == settings | changes
     assert about["variant"]["epochs"] == EPOCHS != settings["epochs"]
 
@@ -264,8 +264,19 @@ def test_compare_ablations_lays_them_beside_the_whole_model(finished: Finished) 
     assert_figures_are_printed(metrics, finished.results["compare_ablations"].out)
     pairs = evaluation_artifacts.ABLATION_DIFFERENCES.read(KEY, root).select("system", "against").unique().rows()
     # With the variant that it is of, and with no other.
-    assert pairs == [(ABLATION, "crmman-plus")]
+    assert pairs == [(ABLATION, "recommended")]
     assert set(evaluation_artifacts.ABLATION_SLICES.read(KEY, root)["system"]) == set(metrics)
+
+
+def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such(finished: Finished, tmp_path: Path) -> None:
+    assert "the same model as" not in finished.results["compare_ablations"].out
+    copy = finished.workspace.copy(tmp_path / "copy")
+    evaluated = copy.root / "artifacts" / KEY / "evaluation"
+    for path in (evaluated / "variants" / "recommended").glob("*.parquet"):
+        table = pl.read_parquet(path).with_columns(system=pl.lit(ABLATION))
+        table.write_parquet(evaluated / "ablations" / ABLATION / path.name)
+    result = copy.run("compare_ablations")
+    assert f"\nthe same model as recommended on these data: {ABLATION}\n" in result.out, result.err
 
 
 def assert_figures_are_printed(metrics: dict[str, dict[str, dict[str, float]]], out: str) -> None:
@@ -324,10 +335,10 @@ def test_a_variant_that_is_no_longer_run_is_not_compared_though_its_evaluation_l
     finished: Finished, tmp_path
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values.update(run_variants=["crmman-plus"]))
+    copy.change_params(lambda values: values.update(run_variants=["recommended"]))
     result = copy.run("compare")
     assert result.code == 0
-    assert list(evaluation_artifacts.METRICS.read(KEY, copy.root)) == ["crmman-plus", *BASELINES]
+    assert list(evaluation_artifacts.METRICS.read(KEY, copy.root)) == ["recommended", *BASELINES]
     assert "\ncrmman " not in result.out
     for artifact in (evaluation_artifacts.INTERVALS, evaluation_artifacts.DIFFERENCES, evaluation_artifacts.SLICES):
         assert "crmman" not in artifact.read(KEY, copy.root)["system"]

@@ -72,10 +72,10 @@ def test_every_stage_runs_and_says_what_became_of_the_zeros(ran: tuple[Workspace
     training = INTERACTIONS.read(KEY, workspace.root).filter(pl.col("split") == "train")
     mean = len(training) / len(USERS.read(KEY, workspace.root))
     found = f"for {ITEMS} items, {mean:.1f} ratings a user and 0 dislikes in training: views likes in place of both"
-    said = f"crmman-plus: {found}, heads like + judge in place of meet + judge\n"
-    assert said in results["train_users.crmman-plus"].out
+    said = f"recommended: {found}, heads like + judge in place of meet + judge\n"
+    assert said in results["train_users.recommended"].out
     assert f"crmman: {found}\n" in results["train_users.crmman"].out
-    about = MODEL.of(variant="crmman-plus").about(KEY, workspace.root)["variant"]
+    about = MODEL.of(variant="recommended").about(KEY, workspace.root)["variant"]
     assert (about["views"], about["heads"]) == ("likes", ["like", "judge"])
 
 
@@ -83,7 +83,7 @@ def test_impression_is_over_all_pairs_of_the_given_test_split(ran: tuple[Workspa
     workspace, _ = ran
     source = pl.read_csv(workspace.root / "tables" / "interactions.csv").filter(pl.col("split") == "test")
     assert set(METRICS.read(KEY, workspace.root)) == {*VARIANTS, *GRIDS}
-    pairs = PAIRS.of(group="variants", variant="crmman-plus").read(KEY, workspace.root)
+    pairs = PAIRS.of(group="variants", variant="recommended").read(KEY, workspace.root)
     found = pairs.filter(pl.col("protocol") == "impression")
     assert len(found) == len(source)
     assert int(found["like"].sum()) == int(source["like"].sum())
@@ -92,7 +92,7 @@ def test_impression_is_over_all_pairs_of_the_given_test_split(ran: tuple[Workspa
 
 def test_reasons_are_likes_alone(ran: tuple[Workspace, dict[str, Result]]) -> None:
     workspace, _ = ran
-    table = RECOMMENDATIONS.of(variant="crmman-plus").read(KEY, workspace.root)
+    table = RECOMMENDATIONS.of(variant="recommended").read(KEY, workspace.root)
     reasons = table["reasons"].explode().drop_nulls()
     assert not any("dislike" in str(reason) for reason in reasons)
     for user in ("new", "never"):

@@ -15,7 +15,7 @@ from tests.stages.conftest import Finished
 from tests.stages.test_recommend import stored_scores
 from tests.stages.workspace import KEY, Workspace
 
-VARIANT = "crmman-plus"
+VARIANT = "recommended"
 SWITCHES: dict[str, Any] = {
     "terms": ["overlap", "together", "popularity"],
     "count_biases": True,

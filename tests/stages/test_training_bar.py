@@ -12,7 +12,7 @@ from tests import in_process
 from tests.stages.conftest import Finished
 from tests.stages.workspace import EPOCHS, KEY
 
-VARIANT = "crmman-plus"
+VARIANT = "recommended"
 
 
 class Terminal(io.TextIOWrapper):

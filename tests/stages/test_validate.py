@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
     ),
     "variants": (
         lambda p: p["run_variants"].append("crmman-pls"),
-        "run_variants: found 'crmman-pls', expected some of: crmman, crmman-plus",
+        "run_variants: found 'crmman-pls', expected some of: crmman, recommended",
     ),
     "baselines": (
         lambda p: p["run_baselines"].append("eas"),
@@ -62,8 +62,8 @@ WRONG: dict[str, tuple[Callable[[Params], object], str]] = {
         "ablations.random-graph.structure_source: found 'random-graph', expected one of: ''",
     ),
     "ablations": (
-        lambda p: p["ablations"]["random-graph"].update(of="crmman-ease"),
-        "ablations.random-graph.of: found 'crmman-ease', expected one of: crmman, crmman-plus",
+        lambda p: p["ablations"]["random-graph"].update(of="recommend"),
+        "ablations.random-graph.of: found 'recommend', expected one of: crmman, recommended",
     ),
     "settings of an ablation": (
         lambda p: p["ablations"]["random-graph"].update(dropuot=0.1),
@@ -102,7 +102,7 @@ def test_an_ablation_of_a_variant_that_dvc_is_not_told_of_is_one_line(finished: 
     copy = finished.workspace.copy(tmp_path / "copy")
 
     def change(values: Params) -> None:
-        values["variants"]["mine"] = values["variants"]["crmman-plus"]
+        values["variants"]["mine"] = values["variants"]["recommended"]
         values["ablations"]["random-graph"]["of"] = "mine"
 
     copy.change_params(change)
@@ -112,7 +112,7 @@ def test_an_ablation_of_a_variant_that_dvc_is_not_told_of_is_one_line(finished: 
     assert_a_mistake_in_one_line(
         copy.run("validate"),
         "error: ablations/params.yaml: ablations.random-graph.of: found 'mine', which is not among the params of train_users in "
-        "ablations/dvc.yaml; add variants.mine there, or name one of: crmman, crmman-plus, crmman-ease",
+        "ablations/dvc.yaml; add variants.mine there, or name one of: crmman, recommended",
     )
     path.write_text(text.replace("      - variants.crmman\n", "      - variants.crmman\n      - variants.mine\n"))
     assert copy.run("validate").code == 0

@@ -18,13 +18,13 @@ import polars as pl
 from pipeline.common.config import changed
 from pipeline.evaluation.baselines.registry import GRIDS
 from tests.in_process import Result, run_module
-from tests.parameter_files import copy_to, edited
+from tests.parameter_files import VECTORS_ALONE, copy_to, edited
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "small"
 USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
 EPOCHS = 15
-VARIANTS, ABLATION, STRUCTURE = ("crmman", "crmman-plus"), "random-graph", "random-graph"
+VARIANTS, ABLATION, STRUCTURE = ("recommended", "crmman"), "random-graph", "random-graph"
 
 # What DVC runs: a name for the run to its stage and arguments, `--dataset` aside, in an order in which data flows.
 RUNS: dict[str, tuple[str, ...]] = {
@@ -146,6 +146,7 @@ def make_workspace(root: Path) -> Workspace:
         values["ablations"] = {ABLATION: values["ablations"][ABLATION]}
         values["structures"] = {STRUCTURE: values["structures"][STRUCTURE]}
         values["variants"] = {name: values["variants"][name] for name in VARIANTS}
+        values["variants"]["recommended"] |= VECTORS_ALONE
         for section, changes in values["profiles"]["fast"].items():
             values[section] = changed(values[section], changes)
         values["baselines"]["item-knn"]["neighbours"] = [5, 20]

@@ -111,6 +111,30 @@ def test_an_item_is_the_written_fusion_of_its_modalities(fusion: str, modalities
         assert found[item].tolist() == pytest.approx(slow_item(encoder, modalities, fusion, item), abs=1e-5)
 
 
+@pytest.mark.parametrize("damping", [0.5, 10.0])
+def test_learned_vectors_count_by_how_many_ratings_tell_about_them(damping: float) -> None:
+    """By id n / (n + damping) of the item's own; each entity by the ratings of all items around it."""
+    ratings = [0.0, 1.0, 2.0, 30.0, 7.0]
+    given = replace(inputs(), ratings=np.array(ratings), damping=damping)
+    torch.manual_seed(0)
+    encoder = ItemEncoder(given, ["id", "entities"], "concat", 2).double()
+    own, entity = (encoder.weights()[name].tolist() for name in ("own", "entity"))
+    found = encoder()
+    for item in range(ITEMS):
+        by_id = [value * ratings[item] / (ratings[item] + damping) for value in own[item]]
+        mine = [(place, e) for place, e in enumerate((0, 1, 3)) if ENTITIES[item, e]]
+        told = {e: sum(n for n, row in zip(ratings, ENTITIES, strict=True) if row[e]) for _, e in mine}
+        by_entities = [
+            sum(entity[place][k] * told[e] / (told[e] + damping) for place, e in mine) / math.sqrt(max(len(mine), 1))
+            for k in range(2)
+        ]
+        assert found[item].tolist() == pytest.approx([*by_id, *by_entities], abs=1e-6)
+    # A step that sees some of the items sees them as they are.
+    some = torch.tensor([4, 0, 3])
+    parts = encoder.parts(some)
+    np.testing.assert_allclose(encoder.fuse(parts).detach(), found[some].detach(), atol=1e-6)
+
+
 def test_every_modality_that_settings_name_is_there_and_no_other() -> None:
     assert tuple(BY_NAME) == get_args(Modality) == MODALITIES
 

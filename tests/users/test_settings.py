@@ -14,13 +14,14 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.users.settings import LARGE_CATALOGUE, SAMPLED_OF_LARGE, VariantConfig
+from tests.parameter_files import VECTORS_ALONE
 
 VALUES = read_all(Path(__file__).parents[2] / "params.yaml")
 # The ablations as well, written out.
 VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
     name: written_out(VALUES, name, "") for name in VALUES["ablations"]
 }
-METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["crmman-plus"]
+METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["recommended"] | VECTORS_ALONE
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -84,6 +85,15 @@ def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(it
     assert asked.model_copy(update={"catalogue_sample": 7}).for_data(items, 5, 1.0, 1).catalogue_sample == 7
     drawn = validated(VariantConfig, METHOD | {"negatives": "unseen"}, "")
     assert drawn.for_data(items, 5, 1.0, 1).model_dump() == drawn.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("items", "ratings"), [(2 * SAMPLED_OF_LARGE, 1.0), (2 * SAMPLED_OF_LARGE + 1, 1.0), (5_000, 40.0)]
+)
+def test_terms_are_learned_from_a_sample_of_fewer_items(items: int, ratings: float) -> None:
+    asked = validated(VariantConfig, METHOD | {"terms": ["overlap"]}, "")
+    sampled = items > 2 * SAMPLED_OF_LARGE and ratings < 30
+    assert asked.for_data(items, 5, ratings, 1).catalogue_sample == (SAMPLED_OF_LARGE if sampled else 0)
 
 
 @pytest.mark.parametrize("later", VariantConfig.model_fields)

@@ -57,6 +57,7 @@ VARIANTS = {
     "extended": config(),
     "co-rating": config(co_rating_l2=10.0),
     "three-heads": config(heads=["like", "meet", "judge"], views="merged", judge_share=2.0),
+    "mixed": config(ranking_share=0.7),
     "candidate": config(attention="candidate", views="likes", biases=False),
     "terms": config(terms=["overlap", "together", "popularity"], count_biases=True),
     "terms-of-merged-views": config(terms=["popularity", "together"], views="merged", co_rating_l2=10.0),
@@ -87,7 +88,7 @@ def test_a_model_is_read_back_as_it_was_and_scores_by_whole_training_histories(n
         leniency = model.scorer.leniency(*counts)
     assert (leniency is not None) == (variant.biases and "judge" in variant.heads)
     np.testing.assert_allclose(found.preference, preference(expected, variant.judge_share).numpy(), atol=1e-5)
-    np.testing.assert_allclose(found.judgement, judgement(expected, leniency).numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.judgement, judgement(expected, leniency, variant.ranking_share).numpy(), atol=1e-5)
     assert found.preference.shape == (3, ITEMS)
     assert found.preference.dtype == np.float32
     # Whoever else is asked for.

@@ -22,6 +22,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.item_weights import item_weights
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.evaluation.metrics.validation import FIGURES, validation_figures
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
@@ -57,7 +58,7 @@ SMALL: dict[str, Any] = {
 }
 # Nothing is drawn but batches: everything is a target, and every history is whole.
 STILL: dict[str, Any] = {"dropout": 0.0, "max_history": ITEMS, "history_dropout": False}
-PLUS: dict[str, Any] = EXTENDED | SMALL | {"width": 8, "attention_heads": 2}
+PLUS: dict[str, Any] = EXTENDED | SMALL | {"width": 8, "attention_heads": 2, "find_shares": False}
 CO_RATING = PLUS | {"co_rating_l2": 20.0}
 KNOWING = PLUS | {"terms": ["overlap", "together", "popularity"], "count_biases": True, "targets": "left_out"}
 THREE_HEADS = PLUS | {"heads": ["like", "meet", "judge"]}
@@ -116,8 +117,9 @@ def inputs() -> ItemInputs:
     gat = train_gat(initial, edges, gat_config, seed=1)
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
     inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
+    data = dataset(interactions())
     return ItemInputs(
-        ITEMS, text.astype(np.float32), gat.vectors, entities, inputs_of_gat, known(dataset(interactions()))
+        ITEMS, text.astype(np.float32), gat.vectors, entities, inputs_of_gat, known(data), data.train_counts, 10.0
     )
 
 
@@ -228,6 +230,26 @@ def test_a_run_stopped_between_two_looks_at_validation_goes_on_to_the_same_bytes
     resumed = train(inputs, data, checkpoint=checkpoint, **changes)
     assert same(whole, resumed)
     assert whole.history == resumed.history
+
+
+def test_shares_of_the_heads_are_those_that_validation_prefers(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = PLUS | {"judge_share": 0.45, "ranking_share": 0.05}
+    assert train(inputs, data, **given).config == config(**given)
+    found = train(inputs, data, **given | {"find_shares": True})
+    figures = {}
+    for judge_share, ranking_share in [(0.45, 0.05), *training.SHARES]:
+        mixed = model_of(found, data, **given | {"judge_share": judge_share, "ranking_share": ranking_share})
+        figures[judge_share, ranking_share] = validation_figures(mixed, data)
+    ranked = max(figures, key=lambda one: figures[one]["ctr.user_auc"] + figures[one]["ranking.ndcg@10"])
+    judged = max(figures, key=lambda one: figures[one]["impression.ndcg@10"])
+    assert (found.config.judge_share, found.config.ranking_share) == (ranked[0], judged[1])
+    set_again = found.config.model_copy(update={"judge_share": 0.45, "ranking_share": 0.05})
+    assert set_again == config(**given | {"find_shares": True})
+    # Where nothing is better than what was set, that is kept.
+    monkeypatch.setattr(training, "validation_figures", lambda model, data: dict.fromkeys(FIGURES, 0.5))
+    assert train(inputs, data, **given | {"find_shares": True}).config.judge_share == 0.45
 
 
 @pytest.mark.parametrize("negatives", ["all", "unseen", "disliked", "mixed"])

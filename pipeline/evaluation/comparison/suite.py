@@ -236,6 +236,16 @@ def _cell(values: dict[str, float], metric: str, half: float | None, metrics: di
     return f"{mark}{value.removeprefix('0') if value.startswith('0.') else value}{spread}"
 
 
+def unchanged(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], variant: str, ablations: Runs) -> list[str]:
+    """Ablations with every figure of the variant, to the last digit: the data leave what they change out of it anyway.
+
+    Args:
+        metrics: {system: {protocol: {metric: value}}}.
+        ablations: name to the systems that are its runs, the first of which has the variant's seed; the variant itself may be there.
+    """
+    return [name for name, runs in ablations.items() if name != variant and metrics[runs[0]] == metrics[variant]]
+
+
 def seeds_note(differences: pl.DataFrame) -> str:
     """Which of the compared systems may bear marks, and why the others do not."""
     few = differences.filter(pl.col("runs") < ENOUGH_RUNS)["system"].unique(maintain_order=True).to_list()

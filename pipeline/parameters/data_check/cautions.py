@@ -20,8 +20,6 @@ MANY_ZEROS = 0.1
 FEW_DISLIKES = 0.02
 FEWEST_TO_JUDGE = 20
 FEWEST_TEST_LIKES = 100
-# Where EASE's items x items matrix, of eight bytes a cell, is some gigabytes.
-MANY_ITEMS = 16_000
 # What the variants may be chosen by when there is nothing to judge dislikes on.
 WITHOUT_DISLIKES = {"early_stopping_by": ["ranking.ndcg@10"]}
 
@@ -114,14 +112,6 @@ def cautions_of_splits(data: Dataset) -> tuple[list[Finding], dict[str, Any]]:
     likes = len(data.liked("test"))
     if likes < FEWEST_TEST_LIKES:
         found.append(Finding(f"test: only {likes} likes to find: all figures are rough, their intervals wide"))
-    if data.items > MANY_ITEMS:
-        size = data.items**2 * 8 / 1e9
-        found.append(
-            Finding(
-                f"items: crmman-ease inverts a matrix of {data.items:,} x {data.items:,} ({size:.0f} GB, several at once)",
-                "remove it from run_variants if that is too much",
-            )
-        )
     return found, changes
 
 

@@ -1,4 +1,4 @@
-"""The entities around an item: the sum of their learned vectors, N_i scaled to length 1 times W."""
+"""The entities around an item: the sum of their learned vectors, N_i scaled to length 1 times W, damped as ids are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import torch
 from scipy.sparse import csr_matrix, diags
 from torch import nn
 
-from pipeline.users.modalities.inputs import ItemInputs
+from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors
 
 
 class EntityVectors(ModalityVectors):
-    """Reads N_i."""
+    """Reads N_i. An entity has the ratings of all items around it."""
 
     needs = ("entities",)
 
@@ -21,6 +21,10 @@ class EntityVectors(ModalityVectors):
         assert inputs.entities is not None
         # SciPy's form beside PyTorch's: it gives some of its rows at once, and PyTorch's searches them all.
         self._bags = shared_bags(inputs.entities)
+        if inputs.damping:
+            assert inputs.ratings is not None
+            ratings = (self._bags > 0).T.astype(np.float64) @ inputs.ratings
+            self._bags = (self._bags @ diags(damped(ratings, inputs.damping))).tocsr()
         self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
         self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
 

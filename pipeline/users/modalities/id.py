@@ -1,20 +1,26 @@
-"""The item itself: a learned vector of its own, W times a one-hot vector."""
+"""The item itself: a learned vector of its own, W times a one-hot vector, damped where few have rated it."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from pipeline.users.modalities.inputs import ItemInputs
+from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors, rows_of
 
 
 class IdVectors(ModalityVectors):
-    """Reads nothing but the number of items."""
+    """Reads nothing but the number of items, and how many ratings each has."""
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__(inputs, width, added)
         self.own = nn.Parameter(torch.randn(inputs.items, width) * LEARNED_SPREAD)
+        share = None
+        if inputs.damping:
+            assert inputs.ratings is not None
+            share = torch.from_numpy(damped(inputs.ratings, inputs.damping)).unsqueeze(1)
+        self.register_buffer("share", share, persistent=False)
 
     def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
-        return rows_of(self.own, items)
+        own = rows_of(self.own, items)
+        return own if self.share is None else own * rows_of(self.get_buffer("share"), items)

@@ -29,6 +29,8 @@ class ItemInputs:
         entities: N_i, (M, entities), 1 where the entity is in it.
         gat: P with edge_index and GAT weights: for `finetune_gat`.
         knowledge: counts and relations, for terms and biases by counts.
+        ratings: how many each item has in the training split, (M,); of no use without damping.
+        damping: ratings at which what is learned of an item, or of an entity, counts by half; 0: it counts in full whatever they are.
 
     Raises:
         InputError: vectors of another number of items.
@@ -40,6 +42,8 @@ class ItemInputs:
     entities: csr_matrix | None = None
     gat: GatInputs | None = None
     knowledge: Knowledge | None = None
+    ratings: NDArray[np.float64] | None = None
+    damping: float = 0.0
 
     def __post_init__(self) -> None:
         for name, vectors in (("text", self.text), ("structure", self.structure)):
@@ -63,6 +67,17 @@ class GatInputs:
     edge_index: NDArray[np.int64]
     weights: dict[str, NDArray[np.float32]]
     build: Callable[[int], nn.Module]
+
+
+def damped(ratings: NDArray[np.float64], damping: float) -> NDArray[np.float32]:
+    """How much a vector counts that n ratings tell about, n / (n + damping): learned from a few it would only memorise them.
+
+    Args:
+        ratings: n, of each vector.
+        damping: > 0.
+    """
+    found: NDArray[np.float32] = (ratings / (ratings + damping)).astype(np.float32)
+    return found
 
 
 def standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,9 @@
 """Who likes the popular, and who the obscure: the counts of the history beside those of the candidate.
 
-w_head(j, c) = x_c^T A_head x_j,   x the features of `count_features`
+w_head(j, c) = x_c^T A_head x_j,   x the features of `count_features`, and a one
+
+The one of the candidate says who is given how much of anything, which orders nothing within a user and much between users; that of
+the history's item how much a candidate's counts say beside a history of that length.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 class Popularity(PairTerm):
     def __init__(self, heads: Sequence[str], view: str, known: Knowledge) -> None:
         super().__init__(heads, view, known)
-        width = known.features.whole.shape[1]
+        width = known.features.whole.shape[1] + 1
         self.weights = nn.ParameterDict({head: nn.Parameter(torch.zeros(width, width)) for head in heads})
 
     def totals(
@@ -32,7 +35,7 @@ class Popularity(PairTerm):
     ) -> dict[str, torch.Tensor]:
         device = self.exponent.device
         whole, without_like, without_dislike = (
-            torch.from_numpy(one if catalogue is None else one[catalogue]).to(device)
+            torch.from_numpy(with_a_one(one if catalogue is None else one[catalogue])).to(device)
             for one in (
                 self.known.features.whole,
                 self.known.features.without_like,
@@ -58,10 +61,21 @@ class Popularity(PairTerm):
     def pairs(
         self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
     ) -> NDArray[np.float64]:
-        features = self.known.features.whole.astype(np.float64)
+        features = with_a_one(self.known.features.whole).astype(np.float64)
         weights = sum(
             (share * self.weights[head].detach().cpu().double().numpy() for head, share in shares.items()),
             np.zeros((features.shape[1],) * 2),
         )
         found = ((features @ weights)[candidates] * features[items]).sum(axis=1)
         return np.where(items == candidates, 0.0, found)
+
+
+def with_a_one(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Args:
+        features: (items, features).
+
+    Returns:
+        (items, features + 1), ones in the last column.
+    """
+    return np.concatenate([features, np.ones((len(features), 1), dtype=features.dtype)], axis=1)

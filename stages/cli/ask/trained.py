@@ -61,7 +61,7 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     """
     Args:
         dataset: as in `read_catalogue`.
-        variant: a variant or an ablation; None: the last of `run_variants` that has been trained.
+        variant: a variant or an ablation; None: the first of `run_variants` that has been trained.
 
     Raises:
         InputError: there is no such data set or variant, or it has not been trained.
@@ -82,7 +82,7 @@ def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
     if not trained:
         raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(run)}; run `dvc repro`")
     if variant is None:
-        return str(next(name for name in [*reversed(run), *trained] if name in trained))
+        return str(next(name for name in [*run, *trained] if name in trained))
     if variant in trained:
         return variant
     what = "which has not been trained on it" if variant in known else "which params.yaml does not have"

@@ -96,7 +96,7 @@ class Slow:
             of_candidate = sum(candidate in mine for mine in fewer)
             of_item = sum(item in mine for mine in sets)
             return weights * both / math.sqrt(of_item * of_candidate) if both else 0.0
-        of_item, of_candidate = features(item, None), features(candidate, without and without[1])
+        of_item, of_candidate = [*features(item, None), 1.0], [*features(candidate, without and without[1]), 1.0]
         return sum(
             of_candidate[row] * weights[row][column] * of_item[column]
             for row in range(len(of_item))
