@@ -80,8 +80,7 @@ def explain(
     )
     rows = [_row(one, catalogue.titles) for one in contributions]
     record = {
-        "dataset": catalogue.dataset,
-        "variant": trained.variant,
+        **trained.record,
         "person": asked.record,
         "item": _named(candidate, catalogue.titles),
         "left_out_of_its_own_explanation": placed.rated,
@@ -107,7 +106,7 @@ def _placed(trained: Trained, asked: Asked, candidate: int) -> Placed:
 def _heading(trained: Trained, asked: Asked, candidate: int, placed: Placed) -> list[str]:
     titles = trained.catalogue.titles
     lines = [
-        f"{trained.catalogue.dataset}, {trained.variant}: {titles.shown(candidate)} (id:{titles.ids[candidate]})",
+        f"{trained.name}: {titles.shown(candidate)} (id:{titles.ids[candidate]})",
         f"for {asked.who}",
     ]
     if placed.rated:

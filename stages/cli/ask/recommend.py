@@ -51,7 +51,7 @@ def recommend(
         for row, item in enumerate(chosen)
     ]
     cells = [[str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in rows]
-    heading = f"{trained.catalogue.dataset}, {trained.variant}: for {asked.who}\n\n"
+    heading = f"{trained.name}: for {asked.who}\n\n"
     text = heading + table(["rank", "title", "score", "why"], cells, right=["rank", "score"])
-    record = {"dataset": trained.catalogue.dataset, "variant": trained.variant, "person": asked.record}
+    record = trained.record | {"person": asked.record}
     return Answer(text, record | {"recommendations": rows}, pl.DataFrame(rows, schema=COLUMNS))

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.artifacts.data import USERS
-from pipeline.artifacts.users import MODEL
+from pipeline.artifacts.users import MODEL, REFIT
 from pipeline.common.ablation import read_all
-from pipeline.common.config import look_up
+from pipeline.common.config import look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.recommend.settings import RefitConfig
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
@@ -29,13 +30,25 @@ class Trained:
         catalogue: of the data set.
         variant: name of the model.
         model: as it was trained.
+        refit: whether that was on all ratings, and not on the training split alone.
         data: all ratings.
     """
 
     catalogue: Catalogue
     variant: str
     model: Model
+    refit: bool
     data: Dataset
+
+    @property
+    def name(self) -> str:
+        """Which model answers, in words."""
+        return f"{self.catalogue.dataset}, {self.variant}{', trained on all ratings' if self.refit else ''}"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"dataset": self.catalogue.dataset, "variant": self.variant, "refit": self.refit}
 
     @cached_property
     def _users(self) -> list[str]:
@@ -71,8 +84,11 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     dataset = catalogue.dataset
     variant = _variant(values, dataset, variant)
     data = read_data(dataset)
+    asked = {"refit": look_up(values, ("refit",), str(PARAMS))}
+    refit = validated(RefitConfig, asked, f"{PARAMS}: ").answers(dataset, variant)
     # One person is scored in no time on a CPU.
-    return Trained(catalogue, variant, read_model(dataset, variant, data.items), data)
+    model = read_model(dataset, variant, data.items, kind=REFIT if refit else MODEL)
+    return Trained(catalogue, variant, model, refit, data)
 
 
 def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
