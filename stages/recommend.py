@@ -10,12 +10,13 @@ import polars as pl
 from tqdm import tqdm
 
 from pipeline.artifacts.data import ITEMS, USERS
+from pipeline.artifacts.graph import ENTITIES
 from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE, VECTORS
-from pipeline.artifacts.users import MODEL, USERS_CURVE
+from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.devices import torch_device
-from pipeline.common.settings import DeviceConfig
-from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
-from pipeline.recommend.settings import RecommendConfig
+from pipeline.explain.causes import relation_names
+from pipeline.recommend.recommend import Ids, Recommended, recommendation_table, recommended
+from pipeline.recommend.settings import RecommendConfig, RecommendRun
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import people_of
@@ -29,17 +30,23 @@ if TYPE_CHECKING:
 
 STAGE = Stage(
     "recommend",
-    settings=Reads(run=DeviceConfig, stage=RecommendConfig),
-    reads=(*DATA, MODEL, USERS_CURVE),
+    settings=Reads(run=RecommendRun, stage=RecommendConfig),
+    reads=(*DATA, ENTITIES, MODEL, REFIT, USERS_CURVE),
     writes=(RECOMMENDATIONS, VECTORS, *SHOWCASE),
 )
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
-    run, config = settings.run(DeviceConfig), settings.stage(RecommendConfig)
+    run, config = settings.run(RecommendRun), settings.stage(RecommendConfig)
     data = read_data(dataset)
-    item_ids, user_ids = ITEMS.read(dataset)["item_id"], USERS.read(dataset)["user_id"]
-    model = read_model(dataset, variant, data.items, torch_device(run.device))
+    refit = run.answers(dataset, variant)
+    model = read_model(dataset, variant, data.items, torch_device(run.device), REFIT if refit else MODEL)
+    ids = Ids(
+        USERS.read(dataset)["user_id"],
+        ITEMS.read(dataset)["item_id"],
+        pl.Series(relation_names(model), dtype=pl.String),
+        ENTITIES.read(dataset)["entity_id"],
+    )
     curve = USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
@@ -54,28 +61,32 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
                 yield one
                 bar.update(len(one.users))
 
-    table = recommendation_table(found(), user_ids, item_ids)
+    table = recommendation_table(found(), ids)
     RECOMMENDATIONS.of(variant=variant).write(table, dataset)
     none = why_no_vectors(model)
     VECTORS.of(variant=variant).write(
         none
         or (
-            pl.DataFrame({"item_id": item_ids, "vector": item_vectors(model)}),
-            pl.DataFrame({"user_id": user_ids, "vector": with_ones(np.concatenate(vectors))}),
+            pl.DataFrame({"item_id": ids.items, "vector": item_vectors(model)}),
+            pl.DataFrame({"user_id": ids.users, "vector": with_ones(np.concatenate(vectors))}),
         ),
         dataset,
     )
     say(
         dataset,
         "recommend",
-        f"{variant}: {len(table)} recommendations for {table['user_id'].n_unique()} of {data.users} users",
+        f"{variant}{', trained on all ratings' if refit else ''}: {len(table)} recommendations for "
+        f"{table['user_id'].n_unique()} of {data.users} users",
     )
     say(
         dataset,
         "recommend",
         f"{variant}: {none or f'vectors of {data.items} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
     )
-    say(dataset, "recommend", f"{variant}, shown in the report: {write_showcase(dataset, variant, data, model, curve)}")
+    # A report tells how good a model is, which only that of the training split can show.
+    evaluated = read_model(dataset, variant, data.items, torch_device(run.device)) if refit else model
+    shown = write_showcase(dataset, variant, data, evaluated, curve, ids.entities)
+    say(dataset, "recommend", f"{variant}, shown in the report: {shown}")
 
 
 if __name__ == "__main__":

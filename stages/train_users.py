@@ -35,7 +35,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
-    with TrainingBar(variant, trainer, lambda row: show_epoch(dataset, row)) as bar:
+    with TrainingBar(variant, trainer, config.epochs, lambda row: show_epoch(dataset, row)) as bar:
         trained = trainer.run(
             checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
         )

@@ -21,6 +21,8 @@ from tests.repository import ROOT
 MAIN, ABLATIONS = "dvc.yaml", "ablations/dvc.yaml"
 DATASETS, STRUCTURES = {"dataset": "${datasets}"}, {"dataset": "${datasets}", "structure": "${structures}"}
 BASELINES = {"dataset": "${datasets}", "baseline": "${run_baselines}"}
+# A mapping of data sets to variants.
+REFITS = {"dataset": "${refit}", "variant": ""}
 VARIANTS = {
     MAIN: {"dataset": "${datasets}", "variant": "${run_variants}"},
     ABLATIONS: {"dataset": "${datasets}", "variant": "${ablations}"},
@@ -79,7 +81,11 @@ class Entry:
     @property
     def dataset(self) -> str:
         """How the file writes the data set's name."""
-        return "${key}" if self.over == DATASETS else "${item.dataset}"
+        return "${key}" if self.over in (DATASETS, REFITS) else "${item.dataset}"
+
+    def item(self, kind: str) -> str:
+        """How it writes the name of a variant, a baseline or a structure."""
+        return "${item}" if self.over == REFITS else f"${{item.{kind}}}"
 
     @property
     def structures(self) -> list[str]:
@@ -106,6 +112,7 @@ STAGES = [
     *(Entry(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
     Entry(MAIN, "evaluate_baselines", "evaluate_baselines", BASELINES),
     Entry(MAIN, "compare", "compare", DATASETS),
+    Entry(MAIN, "refit", "refit", REFITS),
     Entry(MAIN, "recommend", "recommend", VARIANTS[MAIN]),
     Entry(MAIN, "report", "report", DATASETS),
     *(Entry(ABLATIONS, name, name, STRUCTURES) for name in ("derive_graph", "init_sdne", "train_gat")),
@@ -136,7 +143,7 @@ def as_written(entry: Entry, path: str) -> set[str]:
         at = at.replace("{structure}", structure).replace("{group}", entry.group).replace("{dataset}", entry.dataset)
         for kind in ("variant", "baseline"):
             if kind in entry.over:
-                at = at.replace("{variant}", f"${{item.{kind}}}")
+                at = at.replace("{variant}", entry.item(kind))
         found.add(re.split(r"/\{variant\}|/\*", at)[0])
     return found
 

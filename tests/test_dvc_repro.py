@@ -206,6 +206,26 @@ def test_a_run_with_nothing_changed_runs_nothing(first_run: Project) -> None:
     assert "up to date" in output
 
 
+def test_a_refit_runs_where_it_is_asked_for_and_only_what_recommends_follows(first_run: Project) -> None:
+    before = first_run.hashes()
+    with first_run.params() as values:
+        values["refit"] = {"slice": "recommended"}
+    ran, _ = first_run.repro()
+    assert ran - {"validate"} == {"refit", *(f"recommend-{variant}" for variant in VARIANTS)}
+    after = first_run.hashes()
+    changed = {path for path, digest in after.items() if before.get(path) != digest}
+    assert changed == {
+        "artifacts/slice/users/recommended/refit.safetensors",
+        "artifacts/slice/recommendations/recommended.parquet",
+        "artifacts/slice/vectors/recommended",
+    }
+    with first_run.params() as values:
+        values["refit"] = {}
+    # What was recommended before comes back, though the other model still lies there.
+    assert not {stage for stage in first_run.repro()[0] if stage.startswith("refit")}
+    assert {path: first_run.hashes()[path] for path in before} == before
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "ran", "line"),
     [

@@ -21,6 +21,7 @@ from tests.dvc_files import (
     DATASETS,
     FILES,
     PARAMETERS,
+    REFITS,
     STAGES,
     STRUCTURES,
     VALIDATE,
@@ -44,11 +45,11 @@ def test_each_file_has_the_stages_in_the_order_in_which_data_flows() -> None:
 @every_stage
 def test_a_stage_runs_its_module_for_everything_that_it_is_for(stage: Entry) -> None:
     entry = FILES[stage.file]["stages"][stage.name]
-    if stage.over == DATASETS:
-        assert entry["foreach"] == "${datasets}"
+    if stage.over in (DATASETS, REFITS):
+        assert entry["foreach"] == stage.over["dataset"]
     else:
         assert entry["matrix"] == stage.over
-    options = {name: f" --{name} ${{item.{name}}}" for name in ("variant", "baseline", "structure")}
+    options = {name: f" --{name} {stage.item(name)}" for name in ("variant", "baseline", "structure")}
     expected = f"./stage {stage.module} --dataset {stage.dataset}"
     expected += "".join(text for name, text in options.items() if name in stage.over)
     group = " --group ablations" if (stage.file, stage.module) == (ABLATIONS, "evaluate") else ""

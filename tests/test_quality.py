@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ from pipeline.common.ablation import read_all
 from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import systems_table
 from pipeline.evaluation.comparison.suite import unchanged
-from stages.cli.quality import evaluated_runs, headline, marker, replaced, run_ablations
+from stages.cli import quality
+from stages.cli.quality import evaluated_runs, figures, headline, marker, measured_elsewhere, replaced, run_ablations
 from tests.repository import ROOT
 
 VALUES = read_all(ROOT / "params.yaml")
@@ -73,6 +75,36 @@ def test_the_documents_table_of_systems_has_the_committed_figures() -> None:
     text = (ROOT / "docs" / "quality.md").read_text()
     table = text.split(marker("ml-100k systems"))[1].strip().split("\n\n")[0]
     assert re.sub(r" [+-](?= \|)", "", table) == systems_table({name: metrics[name] for name in order}, {})
+
+
+@pytest.mark.parametrize("dataset", measured_elsewhere(VALUES["datasets"]))
+def test_the_document_has_the_figures_of_data_that_are_not_here(dataset: str) -> None:
+    text = (ROOT / "docs" / "quality.md").read_text()
+    assert replaced(text, f"{dataset} figures", figures(dataset, run_ablations(VALUES))) == text
+
+
+def test_figures_of_data_that_are_not_here_are_those_of_all_systems_with_seeds_and_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def system(value: float) -> dict[str, dict[str, float]]:
+        return {"ctr": {"user_auc": value}, "reranking": {"f1@5": value / 2}}
+
+    monkeypatch.chdir(tmp_path)
+    ablations = {
+        "seed-1": {"of": "x", "training_seed": 1},
+        "less": {"of": "x", "width": 1},
+        "more": {"of": "x", "width": 9},
+    }
+    run = run_ablations({"seed": 1, "run_variants": ["x", "y"], "ablations": ablations})
+    quality.METRICS.write({"b": system(0.5), "y": system(0.25), "x": system(0.75)}, "far")
+    assert measured_elsewhere(["near"]) == ["far"]
+    assert measured_elsewhere(["far"]) == []
+    table = "| system | ctr user_auc | reranking f1@5 |\n| --- | --: | --: |\n| x | **.7500** | **.3750** |\n"
+    assert figures("far", run) == table + "| y | .2500 | .1250 |\n| b | .5000 | .2500 |"
+    quality.ABLATION_METRICS.write({"x": system(0.75), "seed-1": system(0.25), "less": system(0.5)}, "far")
+    seeds, changes = figures("far", run).split("\n\n")[2::2]
+    assert "| x (2 runs) | .5000 ±.3536 |" in seeds
+    assert changes == table + "| less | .5000 | .2500 |"
 
 
 def test_the_readmes_table_is_that_of_the_committed_figures() -> None:

@@ -1,4 +1,4 @@
-"""What `train_users` writes, of each variant."""
+"""What `train_users` writes of each variant, and `refit` of those that are trained once more on all ratings."""
 
 from __future__ import annotations
 
@@ -10,3 +10,6 @@ USERS_CURVE = Curve(
     "plots/{dataset}/train_users/{variant}.tsv",
     ("epoch", "loss", "ctr_user_auc", "impression_ndcg@10", "ranking_ndcg@10"),
 )
+
+# refit
+REFIT = Tensors("artifacts/{dataset}/users/{variant}/refit.safetensors")

@@ -65,6 +65,17 @@ class Dataset:
         self.users, self.items, self.entities = users, items, entities
         self._interactions, self._candidates, self._zeros = interactions, unrated_candidates, sampled_zeros
 
+    def all_in_training(self) -> Dataset:
+        """The same ratings, every one of them in the training split."""
+        return Dataset(
+            self._interactions.with_columns(split=pl.lit("train")),
+            self._candidates,
+            self.users,
+            self.items,
+            self._zeros,
+            self.entities,
+        )
+
     def liked(self, split: str) -> Pairs:
         return self._pairs((pl.col("split") == split) & pl.col("like"))
 

@@ -23,7 +23,7 @@ from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.parameters.runs import RunAblations, RunSystems
-from pipeline.recommend.settings import RecommendConfig
+from pipeline.recommend.settings import RecommendConfig, RefitConfig
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.settings import StructureConfig, StructureEntry
 from pipeline.text.settings import TextConfig, TextTemplateConfig
@@ -69,7 +69,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
         return {stage: found for stage in get_args(Changeable) if (found := getattr(self, stage))}
 
 
-class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
+class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig):
     """All of ``params.yaml`` and ``ablations/params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
@@ -102,6 +102,13 @@ class Parameters(StageSettings, RunAblations, RunSystems, RunConfig):
                 raise ValueError(f"run_variants: found {name!r}, expected some of: {', '.join(self.variants)}")
         if len(set(self.run_variants)) < len(self.run_variants):
             raise ValueError(f"run_variants: found {self.run_variants}, expected each at most once")
+        for dataset, name in self.refit.items():
+            if dataset not in self.datasets:
+                raise ValueError(f"refit: found the data set {dataset!r}, expected some of: {', '.join(self.datasets)}")
+            if name not in self.run_variants:
+                raise ValueError(
+                    f"refit.{dataset}: found {name!r}, expected one of run_variants: {', '.join(self.run_variants)}"
+                )
         for name in self.ablations:
             if name in self.variants:
                 raise ValueError(f"ablations.{name}: found the name of a variant, expected another: both name folders")

@@ -22,6 +22,8 @@ else:
 # Items from which on a catalogue is a large one: EASE's weights of all folds and views would take some 3 gigabytes in training.
 LARGE_CATALOGUE = 8_000
 SAMPLED_OF_LARGE = 1_000
+# Where terms know before what vectors would have to learn from few ratings, wider vectors learn the ratings by heart.
+WIDTH_BESIDE_TERMS = 64
 
 
 class VariantConfig(Config):
@@ -110,8 +112,8 @@ class VariantConfig(Config):
     sparse_up_to: float = Field(
         default=30.0,
         ge=0,
-        description="Mean ratings of a user in training up to which terms, count_biases and targets: left_out count; beyond, free "
-        "parameters know as much, and train faster",
+        description="Mean ratings of a user in training up to which terms, count_biases and targets: left_out count, and with terms "
+        "vectors are at most 64 wide; beyond, free parameters know as much, and train faster",
     )
     biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
@@ -188,7 +190,8 @@ class VariantConfig(Config):
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
         items drawn of all that a user did not rate. For a large catalogue there are no item-to-item weights of EASE, and the softmax
-        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know before.
+        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know
+        before; where they have few, vectors beside terms are narrow.
 
         Args:
             items: of the data set.
@@ -199,6 +202,8 @@ class VariantConfig(Config):
         changes: dict[str, object] = {}
         if ratings_per_user > self.sparse_up_to:
             changes |= {"terms": [], "count_biases": False, "targets": "all"}
+        elif self.terms and self.attention == "none":
+            changes["width"] = min(self.width, WIDTH_BESIDE_TERMS)
         if not dislikes:
             changes["views"] = "likes"
             if self.heads != ["click"]:

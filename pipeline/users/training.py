@@ -160,11 +160,9 @@ class UserTrainer:
             InputError: the loss is not finite.
         """
         if checkpoint is not None and checkpoint.is_file():
-            if self._resume(checkpoint):
-                for row in self.history:
-                    report(row)
-            else:
-                warn(f"{checkpoint}: found it damaged and removed it; training starts again")
+            self._take_up(checkpoint, warn)
+            for row in self.history:
+                report(row)
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             rows = len(self.history)
             loss = self.train_an_epoch()
@@ -172,17 +170,58 @@ class UserTrainer:
                 report(row)
             after_epoch(loss)
             if checkpoint is not None:
-                try:
-                    self._keep(checkpoint)
-                except OSError as error:
-                    warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
-                    checkpoint = None
+                checkpoint = self._kept(checkpoint, warn)
+        arrays = self._arrays()
+        return Trained(arrays, self.history, self.best_epoch, self._with_shares(arrays))
+
+    def refit(
+        self,
+        epochs: int,
+        checkpoint: Path | None = None,
+        after_epoch: Callable[[float], None] = lambda loss: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> Trained:
+        """Train for so many epochs, whatever comes of it: of data whose validation split is trained on, it can say nothing.
+
+        Args:
+            epochs: at most those of the settings, over which the learning rate falls as it does in `run`.
+            checkpoint: as in `run`.
+            after_epoch, warn: likewise.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        if checkpoint is not None and checkpoint.is_file():
+            self._take_up(checkpoint, warn)
+        while self.epoch < epochs:
+            after_epoch(self._pass_over_users())
+            if checkpoint is not None:
+                checkpoint = self._kept(checkpoint, warn)
+        self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
+        return Trained(self._arrays(), self.history, self.best_epoch, self.config)
+
+    def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
+        if not self._resume(checkpoint):
+            warn(f"{checkpoint}: found it damaged and removed it; training starts again")
+
+    def _kept(self, checkpoint: Path, warn: Callable[[str], None]) -> Path | None:
+        """Keep the state there; where it cannot be written say so, and None: it is not tried again."""
+        try:
+            self._keep(checkpoint)
+        except OSError as error:
+            warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
+            return None
+        return checkpoint
+
+    def _arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Of the best epoch, as MODEL stores them."""
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
         if self.config.terms:
             assert self.knowledge is not None
             arrays |= knowledge_arrays(self.knowledge)
-        arrays |= {f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()}
-        return Trained(arrays, self.history, self.best_epoch, self._with_shares(arrays))
+        return arrays | {
+            f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()
+        }
 
     def _with_shares(self, arrays: dict[str, NDArray[np.float32]]) -> VariantConfig:
         """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better."""
@@ -211,6 +250,18 @@ class UserTrainer:
 
         Raises:
             InputError: the loss is not finite.
+        """
+        loss = self._pass_over_users()
+        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
+            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
+            self.losses = []
+        return loss
+
+    def _pass_over_users(self) -> float:
+        """A step for each batch of users; the mean loss.
+
+        Raises:
+            InputError: it is not finite.
         """
         self.epoch += 1
         # Seeded by the epoch, so that a resumed run draws what an uninterrupted one draws.
@@ -246,9 +297,6 @@ class UserTrainer:
                 f"train_users: found a loss of {mean} in epoch {self.epoch}; expected a finite number; "
                 "try a lower learning_rate"
             )
-        if self.epoch % self.config.validate_every == 0 or self.epoch == self.config.epochs:
-            self.history.append({"epoch": self.epoch, "loss": float(np.mean(self.losses))} | self._validate())
-            self.losses = []
         return mean
 
     def _set_learning_rate(self, epochs_done: float, steps: int) -> None:
@@ -375,13 +423,7 @@ class UserTrainer:
         return [click_loss(scores, targets, negatives.items, negatives.counts) / with_negatives]
 
     def _validate(self) -> dict[str, float]:
-        self.items.eval()
-        with torch.inference_mode():
-            vectors = self.items()
-        if self.biases:
-            with torch.no_grad():
-                for head, bias in self.biases().items():
-                    self.scorer.item_bias[head].copy_(bias.whole)
+        vectors = self._item_vectors()
         model = Model(
             self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.config.ranking_share, self.device
         )
@@ -395,12 +437,27 @@ class UserTrainer:
         chosen = sum(figures[name] for name in self.config.early_stopping_by)
         if chosen > self.best_value:
             self.best_value, self.best_epoch = chosen, self.epoch
-            state = {"items": vectors}
-            state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
-            state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
-            self.best = {name: value.detach().clone() for name, value in state.items()}
+            self.best = self._state(vectors)
         # Data without any dislike in validation has no impression figure; the curve shows 0 there.
         return {name.replace(".", "_"): 0.0 if np.isnan(value) else value for name, value in figures.items()}
+
+    def _item_vectors(self) -> torch.Tensor:
+        """Of all items, (M, d), without dropout; the scorer takes the biases that go with them."""
+        self.items.eval()
+        with torch.inference_mode():
+            vectors: torch.Tensor = self.items()
+        if self.biases:
+            with torch.no_grad():
+                for head, bias in self.biases().items():
+                    self.scorer.item_bias[head].copy_(bias.whole)
+        return vectors
+
+    def _state(self, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """A copy of all that a model is stored as, by name."""
+        state = {"items": vectors}
+        state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
+        state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
+        return {name: value.detach().clone() for name, value in state.items()}
 
     def _keep(self, path: Path) -> None:
         state = {

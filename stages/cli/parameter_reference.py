@@ -41,7 +41,7 @@ def reference() -> str:
         RunConfig,
         "Besides the sections described below.",
     )
-    parts += _field_rows("", Parameters, "run_variants", "run_baselines", "ablations", "profiles")
+    parts += _field_rows("", Parameters, "run_variants", "refit", "run_baselines", "ablations", "profiles")
     parts += _section(
         "Data sets",
         "datasets.NAME.",

@@ -20,6 +20,7 @@ from pipeline.common.config import look_up
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_users_file
 from pipeline.evaluation.comparison.markdown import (
+    SHOWN_OF_PUBLISHED,
     Metrics,
     cold_table,
     differences_table,
@@ -50,6 +51,8 @@ def main() -> None:
         text = replaced(text, f"{dataset} systems", systems(dataset, run.run_variants))
         if ABLATION_DIFFERENCES.at(dataset).is_file():
             text = replaced(text, f"{dataset} ablations", ablations(dataset, run))
+    for dataset in measured_elsewhere(values["datasets"]):
+        text = replaced(text, f"{dataset} figures", figures(dataset, run))
     write_users_file(DOCUMENT, text.encode())
     readme = README.read_text(encoding="utf-8")
     for dataset in values["datasets"]:
@@ -67,6 +70,39 @@ def headline(metrics: Metrics, variants: Sequence[str]) -> str:
         values = {figure: metrics[name][figure[0]][figure[1]] for figure in SHORT}
         rows.append([f"`{name}`", *(f"**{number(v)}**" if v == best[f] else number(v) for f, v in values.items())])
     return markdown(["", *(" ".join(figure) for figure in SHORT)], rows)
+
+
+def measured_elsewhere(datasets: Collection[str]) -> list[str]:
+    """Data sets whose figures are in the repository while the data, and so their entries in params.yaml, are not."""
+    folder = METRICS.at("any").parent
+    return sorted(path.stem for path in folder.glob("*.json") if path.stem not in datasets)
+
+
+def figures(dataset: str, run: RunAblations) -> str:
+    """All systems of such a data set, and what was changed in the recommended model, out of the numbers that are committed."""
+    metrics = METRICS.read(dataset)
+    order = [name for name in dict.fromkeys([*run.run_variants, *sorted(metrics)]) if name in metrics]
+    parts = [systems_table({name: metrics[name] for name in order}, {}, SHOWN_OF_PUBLISHED)]
+    if ABLATION_METRICS.at(dataset).is_file():
+        found = ABLATION_METRICS.read(dataset)
+        base = run.run_variants[0]
+        runs = evaluated_runs(run, base, found)
+        seeds = runs.pop(base)
+        if len(seeds) > 1:
+            parts += [
+                "Training runs that differ in nothing but the seed, mean and standard deviation:",
+                seeds_table({base: [found[name] for name in seeds]}, SHOWN_OF_PUBLISHED),
+            ]
+        if runs:
+            parts += [
+                f"One part of {base} changed, one run each:",
+                systems_table(
+                    {name: found[name] for name in (base, *(one for names in runs.values() for one in names))},
+                    {},
+                    SHOWN_OF_PUBLISHED,
+                ),
+            ]
+    return "\n\n".join(parts)
 
 
 def run_ablations(values: Mapping[str, Any]) -> RunAblations:

@@ -20,10 +20,11 @@ STAGES = (
     "evaluate",
     "evaluate_baselines",
     "compare",
+    "refit",
     "recommend",
     "report",
 )
-VARIANT_STAGES = ("train_users", "evaluate", "recommend")
+VARIANT_STAGES = ("train_users", "evaluate", "refit", "recommend")
 BASELINE_STAGE = "evaluate_baselines"
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
+from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_WEIGHTS,
@@ -73,8 +74,12 @@ def gat_inputs(dataset: str, config: VariantConfig) -> GatInputs:
     )
 
 
-def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
-    """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it."""
+def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig, *also: Artifact) -> str:
+    """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it.
+
+    Args:
+        also: what is read beside what every training reads.
+    """
     names = structure_names(config.structure_source or None)
     inputs = (
         ITEMS,
@@ -89,6 +94,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig) -> str:
         STRUCTURE_VECTORS.of(**names),
         INITIAL_VECTORS.of(**names),
         GAT_WEIGHTS.of(**names),
+        *also,
     )
     digest = hashlib.sha256(json.dumps([run.model_dump(), config.model_dump()], sort_keys=True).encode())
     code = Path(pipeline.__file__).parent
@@ -110,13 +116,20 @@ class TrainingBar:
 
     Args:
         trainer: whose epochs are shown; one that goes on from a checkpoint starts with those that it has.
+        epochs: how many there are at most.
         print_row: prints a row of the history, above the bar.
     """
 
-    def __init__(self, name: str, trainer: UserTrainer, print_row: Callable[[dict[str, float]], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        trainer: UserTrainer,
+        epochs: int,
+        print_row: Callable[[dict[str, float]], None] = lambda row: None,
+    ) -> None:
         self._trainer, self._print_row = trainer, print_row
         self._shown: dict[str, str] = {}
-        self._bar = tqdm(total=trainer.config.epochs, unit="epoch", desc=name, disable=None)
+        self._bar = tqdm(total=epochs, unit="epoch", desc=name, disable=None)
 
     def __enter__(self) -> Self:
         return self

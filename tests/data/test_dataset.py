@@ -43,6 +43,17 @@ def test_a_data_set_gives_pairs_by_split_and_kind() -> None:
     assert pairs(data.unrated("valid")) == []
 
 
+def test_everything_in_training_is_every_rating_and_nothing_to_evaluate_by() -> None:
+    data, before = small().all_in_training(), small()
+    assert pairs(data.liked("train")) == [(0, 0), (0, 2), (1, 1)]
+    assert pairs(data.disliked("train")) == [(0, 1), (1, 3)]
+    assert pairs(data.rated(("valid", "test"))) == []
+    assert data.train_ratings[1].tolist() == [5.0, 2.0, 4.0, 4.5, 1.0]
+    assert (data.users, data.items) == (before.users, before.items)
+    # The one that it is made of stays as it is.
+    assert pairs(before.disliked("valid")) == [(1, 3)]
+
+
 def test_a_data_set_gives_training_likes_and_dislikes_as_matrices() -> None:
     data = small()
     assert data.train_likes.toarray().tolist() == [[1, 0, 0, 0], [0, 1, 0, 0]]

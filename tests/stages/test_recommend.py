@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts import data as data_artifacts
+from pipeline.artifacts.kinds import Tensors
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
 from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
@@ -21,12 +22,12 @@ from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, USERS, VARIANTS, Workspace, planted_tables
 
 
-def stored_scores(root: Path, variant: str) -> pl.DataFrame:
+def stored_scores(root: Path, variant: str, kind: Tensors = MODEL) -> pl.DataFrame:
     """Scores of every user and item by the stored model and all of a user's ratings: user_id, item_id, expected."""
     items, users = data_artifacts.ITEMS.read(KEY, root)["item_id"], data_artifacts.USERS.read(KEY, root)["user_id"]
     tables = data_artifacts.INTERACTIONS.read(KEY, root), data_artifacts.UNRATED_CANDIDATES.read(KEY, root)
     data = Dataset(*tables, len(users), len(items))
-    stored = MODEL.of(variant=variant)
+    stored = kind.of(variant=variant)
     config = VariantConfig.model_validate(stored.about(KEY, root)["variant"])
     model = Model.from_arrays(stored.read(KEY, root), config, len(items))
     scores = preference_of(model, people_of(data, np.arange(len(users))))

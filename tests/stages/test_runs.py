@@ -29,7 +29,7 @@ from pipeline.artifacts.structure import (
     structure_names,
 )
 from pipeline.artifacts.text import TEXT_VECTORS
-from pipeline.artifacts.users import MODEL, USERS_CURVE
+from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.config import read_yaml
 from tests.artifacts.every import EVERY
 from tests.stages.conftest import Finished
@@ -39,6 +39,7 @@ from tests.stages.workspace import (
     EPOCHS,
     ITEMS,
     KEY,
+    REFITTED,
     RUNS,
     STRUCTURE,
     USERS,
@@ -67,6 +68,9 @@ def every_artifact() -> list[Artifact]:
             copies = [artifact.of(variant=name) for name in BASELINES]
         elif "{variant}" in artifact.path:
             # Ablations are for comparison: nothing is recommended by them or shown of them.
+            if artifact is REFIT:
+                found.append(artifact.of(variant=REFITTED))
+                continue
             for_use = artifact in (RECOMMENDATIONS, VECTORS, CURVE_PLOT) or "/showcase/" in artifact.path
             copies = [artifact.of(variant=name) for name in (VARIANTS if for_use else (*VARIANTS, ABLATION))]
         found += copies

@@ -25,6 +25,7 @@ KEY = "small"
 USERS, ITEMS, GENRES = 40, 60, ("comedy", "horror", "western")
 EPOCHS = 15
 VARIANTS, ABLATION, STRUCTURE = ("recommended", "crmman"), "random-graph", "random-graph"
+REFITTED = VARIANTS[0]
 
 # What DVC runs: a name for the run to its stage and arguments, `--dataset` aside, in an order in which data flows.
 RUNS: dict[str, tuple[str, ...]] = {
@@ -36,6 +37,8 @@ RUNS |= {
 }
 RUNS |= {f"evaluate_baselines.{name}": ("evaluate_baselines", "--baseline", name) for name in GRIDS}
 RUNS |= {"compare": ("compare",)}
+# Though `refit` of the parameters names none: what is there is not read for it.
+RUNS |= {f"refit.{REFITTED}": ("refit", "--variant", REFITTED)}
 RUNS |= {f"recommend.{variant}": ("recommend", "--variant", variant) for variant in VARIANTS}
 RUNS |= {"report": ("report",)}
 ABLATION_RUNS: dict[str, tuple[str, ...]] = {

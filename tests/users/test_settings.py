@@ -43,7 +43,8 @@ def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str)
     asked = validated(VariantConfig, VARIANTS[name], "")
     found = asked.for_data(100, 0, 1.0, 1).model_dump()
     heads = ["click"] if asked.heads == ["click"] else ["like", "judge"] if "judge" in asked.heads else ["like"]
-    assert found == VARIANTS[name] | {"views": "likes", "heads": heads}
+    narrow = {"width": 64} if asked.terms and asked.attention == "none" else {}
+    assert found == VARIANTS[name] | {"views": "likes", "heads": heads} | narrow
     # What is stored with a model is read back.
     assert validated(VariantConfig, found, "").for_data(100, 0, 1.0, 1).model_dump() == found
 
@@ -73,6 +74,22 @@ def test_where_users_have_many_ratings_there_are_no_terms_and_no_biases_by_count
     asked = validated(VariantConfig, METHOD | sparse | {"sparse_up_to": 12.0}, "")
     dense = {} if ratings == 12.0 else {"terms": [], "count_biases": False, "targets": "all"}
     assert asked.for_data(100, 5, ratings, 1).model_dump() == asked.model_dump() | dense
+
+
+@pytest.mark.parametrize(
+    ("changes", "ratings", "width"),
+    [
+        ({}, 12.0, 64),
+        ({}, 40.0, 100),
+        ({"width": 8}, 12.0, 8),
+        ({"terms": []}, 12.0, 100),
+        ({"attention": "self", "attention_heads": 5}, 12.0, 100),
+    ],
+    ids=["sparse", "dense", "narrow", "without terms", "heads that divide the width"],
+)
+def test_vectors_beside_terms_are_narrow_on_sparse_data(changes: dict[str, Any], ratings: float, width: int) -> None:
+    asked = validated(VariantConfig, EXTENDED | {"terms": ["overlap"], "width": 100} | changes, "")
+    assert asked.for_data(100, 5, ratings, 1).width == width
 
 
 @pytest.mark.parametrize("items", [LARGE_CATALOGUE, LARGE_CATALOGUE + 1])

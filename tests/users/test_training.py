@@ -207,6 +207,55 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
     assert whole.history == resumed.history
 
 
+# What a variant takes from its data, beside the ratings themselves: counts, item weights, a sample by popularity.
+REFITTED = pytest.mark.parametrize(
+    "changes",
+    [{}, {"finetune_gat": True}, CO_RATING, KNOWING, PLUS | {"catalogue_sample": 10}],
+    ids=["method", "finetuned", "co-rating", "knowing", "sampled"],
+)
+
+
+def everything_in_training(inputs: ItemInputs) -> tuple[ItemInputs, Dataset]:
+    everything = dataset(interactions()).all_in_training()
+    return dataclasses.replace(inputs, knowledge=known(everything)), everything
+
+
+@REFITTED
+def test_a_refit_is_a_training_run_on_all_ratings_that_ends_with_an_epoch_that_is_given(
+    inputs: ItemInputs, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, everything = everything_in_training(inputs)
+    # As if validation, of which nothing is left, chose the third of four epochs.
+    looks = iter([1.0, 2.0, 3.0, 2.0])
+    monkeypatch.setattr(training, "validation_figures", lambda *_: dict.fromkeys(FIGURES, next(looks)))
+    chosen = train(inputs, everything, **changes)
+    assert (chosen.best_epoch, len(chosen.history)) == (3, 4)
+    refitted = trainer_of(inputs, everything, **changes).refit(3)
+    assert same(chosen, refitted)
+    assert (refitted.best_epoch, refitted.history) == (3, [])
+    assert next(looks, None) is None
+    assert not same(chosen, trainer_of(inputs, everything, **changes).refit(4))
+
+
+@REFITTED
+def test_a_refit_that_was_stopped_goes_on_to_the_same_bytes(
+    inputs: ItemInputs, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    inputs, everything = everything_in_training(inputs)
+    whole = trainer_of(inputs, everything, **changes).refit(3)
+    stopped, checkpoint = trainer_of(inputs, everything, **changes), tmp_path / "state.pt"
+
+    def stop(loss: float) -> None:
+        if stopped.epoch == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        stopped.refit(3, checkpoint, stop)
+    losses: list[float] = []
+    assert same(whole, trainer_of(inputs, everything, **changes).refit(3, checkpoint, losses.append))
+    assert len(losses) == 2
+
+
 @pytest.mark.parametrize("epochs_done", [1, 2, 3, 4])
 def test_a_run_stopped_between_two_looks_at_validation_goes_on_to_the_same_bytes(
     inputs: ItemInputs, data: Dataset, tmp_path: Path, epochs_done: int, monkeypatch: pytest.MonkeyPatch

@@ -23,10 +23,23 @@ SHOWN = (
     ("ranking", "recall@20"),
 )
 
+# And of data with a published evaluation: all test pairs pooled, or each user's re-ranked.
+SHOWN_OF_PUBLISHED = (
+    ("ctr", "user_auc"),
+    ("impression", "auc"),
+    ("impression", "user_auc"),
+    ("impression", "ndcg@5"),
+    ("reranking", "ndcg@5"),
+    ("reranking", "f1@5"),
+    ("ranking", "ndcg@10"),
+    ("ranking", "recall@20"),
+)
+Columns = Sequence[tuple[str, str]]
 
-def systems_table(metrics: Metrics, marks: Mapping[tuple[str, str, str], str]) -> str:
+
+def systems_table(metrics: Metrics, marks: Mapping[tuple[str, str, str], str], columns: Columns = SHOWN) -> str:
     """All systems, a row each, the best of a column bold; `+` and `-` as in `suite.table`."""
-    shown = [key for key in SHOWN if any(key[1] in systems.get(key[0], {}) for systems in metrics.values())]
+    shown = [key for key in columns if any(key[1] in systems.get(key[0], {}) for systems in metrics.values())]
     best = {
         (protocol, metric): max(
             systems[protocol][metric] for systems in metrics.values() if metric in systems.get(protocol, {})
@@ -117,7 +130,7 @@ def cold_table(slices: pl.DataFrame, runs: Mapping[str, Sequence[str]], base: st
     return markdown(["system", *(f"{protocol} {metric}" for protocol, metric in figures)], rows)
 
 
-def seeds_table(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]]) -> str:
+def seeds_table(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]], columns: Columns = SHOWN) -> str:
     """Mean and standard deviation over training runs.
 
     Args:
@@ -126,11 +139,11 @@ def seeds_table(runs: Mapping[str, Sequence[Mapping[str, Mapping[str, float]]]])
     rows = []
     for name, figures in runs.items():
         cells = []
-        for protocol, metric in SHOWN:
+        for protocol, metric in columns:
             values = [run[protocol][metric] for run in figures if metric in run.get(protocol, {})]
             cells.append(f"{number(mean(values))} ±{number(stdev(values))}" if len(values) > 1 else "–")
         rows.append([f"{name} ({len(figures)} runs)", *cells])
-    return markdown(["system", *(f"{protocol} {metric}" for protocol, metric in SHOWN)], rows)
+    return markdown(["system", *(f"{protocol} {metric}" for protocol, metric in columns)], rows)
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.artifacts.data import USERS
-from pipeline.artifacts.users import MODEL
+from pipeline.artifacts.users import MODEL, REFIT
 from pipeline.common.ablation import read_all
-from pipeline.common.config import look_up
+from pipeline.common.config import look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.explain.breakdown import Contribution
+from pipeline.explain.parts import Cause
+from pipeline.explain.words import in_words
+from pipeline.recommend.settings import RefitConfig
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
-from stages.cli.ask.catalogue import Catalogue, read_catalogue
+from stages.cli.ask.catalogue import Catalogue, Entity, read_catalogue
 from stages.shared.data import read_data
 from stages.shared.models import read_model
+
+
+class Told(NamedTuple):
+    """
+    Attributes:
+        entities: by their numbers.
+        tell: what most of a contribution comes from, in words.
+    """
+
+    entities: Mapping[int, Entity]
+    tell: Callable[[Contribution], str]
 
 
 @dataclass(frozen=True)
@@ -29,17 +45,44 @@ class Trained:
         catalogue: of the data set.
         variant: name of the model.
         model: as it was trained.
+        refit: whether that was on all ratings, and not on the training split alone.
         data: all ratings.
     """
 
     catalogue: Catalogue
     variant: str
     model: Model
+    refit: bool
     data: Dataset
+
+    @property
+    def name(self) -> str:
+        """Which model answers, in words."""
+        return f"{self.catalogue.dataset}, {self.variant}{', trained on all ratings' if self.refit else ''}"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"dataset": self.catalogue.dataset, "variant": self.variant, "refit": self.refit}
 
     @cached_property
     def _users(self) -> list[str]:
         return USERS.read(self.catalogue.dataset)["user_id"].to_list()
+
+    def told(self, causes: Iterable[Cause]) -> Told:
+        """
+        Args:
+            causes: of all contributions that will be asked about.
+        """
+        entities = self.catalogue.entities({entity for cause in causes for entity in cause.entities})
+        merged = "rated" in self.model.scorer.views
+
+        def tell(one: Contribution) -> str:
+            if one.cause is None or one.kind not in ("like", "dislike"):
+                return ""
+            return in_words(one.cause, one.kind, merged, lambda entity: entities[entity].shown)
+
+        return Told(entities, tell)
 
     def person_of(self, user_id: str) -> Person:
         """A user by all of their ratings.
@@ -71,8 +114,11 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     dataset = catalogue.dataset
     variant = _variant(values, dataset, variant)
     data = read_data(dataset)
+    asked = {"refit": look_up(values, ("refit",), str(PARAMS))}
+    refit = validated(RefitConfig, asked, f"{PARAMS}: ").answers(dataset, variant)
     # One person is scored in no time on a CPU.
-    return Trained(catalogue, variant, read_model(dataset, variant, data.items), data)
+    model = read_model(dataset, variant, data.items, kind=REFIT if refit else MODEL)
+    return Trained(catalogue, variant, model, refit, data)
 
 
 def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:

@@ -1,0 +1,48 @@
+"""Train a variant once more, on all ratings, for as many epochs as validation chose: to recommend by, and never evaluated."""
+
+from __future__ import annotations
+
+from pipeline.artifacts.users import MODEL, REFIT
+from pipeline.common.devices import torch_device
+from pipeline.common.settings import RunConfig
+from pipeline.users.training import UserTrainer
+from stages import CHECKPOINTS
+from stages.shared.data import read_data
+from stages.shared.models import trained_as
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
+from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
+
+STAGE = Stage(
+    "refit",
+    settings=Reads(run=RunConfig),
+    reads=(*INPUTS, MODEL),
+    writes=(REFIT,),
+)
+
+
+def main(dataset: str, variant: str, settings: Settings) -> None:
+    run, evaluated = settings.run(RunConfig), MODEL.of(variant=variant)
+    config, epochs = trained_as(dataset, evaluated)
+    data = read_data(dataset)
+    everything = data.all_in_training()
+    trainer = UserTrainer(
+        read_inputs(dataset, config, everything), everything, config, run.seed, torch_device(run.device)
+    )
+    checkpoint = CHECKPOINTS / dataset / f"{variant}.refit" / f"{checkpoint_key(dataset, run, config, evaluated)}.pt"
+    if checkpoint.is_file():
+        say(dataset, "refit", f"{variant}: going on from the last epoch of a run that was stopped")
+    with TrainingBar(f"{variant}, all ratings", trainer, epochs) as bar:
+        trained = trainer.refit(epochs, checkpoint, bar.show_loss, lambda text: warn(dataset, "refit", [text]))
+    about = {"variant": config.model_dump(), "best_epoch": epochs}
+    REFIT.of(variant=variant).write(trained.arrays, dataset, about=about)
+    forget(checkpoint)
+    ratings, before = (of.train_likes.nnz + of.train_dislikes.nnz for of in (everything, data))
+    say(
+        dataset,
+        "refit",
+        f"{variant}: trained on all {ratings} ratings in place of {before}, for {epochs} of {config.epochs} epochs, as validation chose",
+    )
+
+
+if __name__ == "__main__":
+    run_variant_stage(STAGE, main)
