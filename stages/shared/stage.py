@@ -16,7 +16,7 @@ import typer
 from pipeline.artifacts.kinds import Artifact, only
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, printable
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
 from stages.guard import guarded
@@ -264,9 +264,9 @@ def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
 
 
 def say(dataset: str, name: str, text: str) -> None:
-    print(f"[{dataset}] {name}: {text}", flush=True)
+    print(printable(f"[{dataset}] {name}: {text}"), flush=True)
 
 
 def warn(dataset: str, name: str, warnings: list[str]) -> None:
     for text in warnings:
-        print(f"[{dataset}] {name}: warning: {text}", file=sys.stderr, flush=True)
+        print(printable(f"[{dataset}] {name}: warning: {text}"), file=sys.stderr, flush=True)
