@@ -10,10 +10,12 @@ import polars as pl
 from tqdm import tqdm
 
 from pipeline.artifacts.data import ITEMS, USERS
+from pipeline.artifacts.graph import ENTITIES
 from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE, VECTORS
 from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.devices import torch_device
-from pipeline.recommend.recommend import Recommended, recommendation_table, recommended
+from pipeline.explain.causes import relation_names
+from pipeline.recommend.recommend import Ids, Recommended, recommendation_table, recommended
 from pipeline.recommend.settings import RecommendConfig, RecommendRun
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 STAGE = Stage(
     "recommend",
     settings=Reads(run=RecommendRun, stage=RecommendConfig),
-    reads=(*DATA, MODEL, REFIT, USERS_CURVE),
+    reads=(*DATA, ENTITIES, MODEL, REFIT, USERS_CURVE),
     writes=(RECOMMENDATIONS, VECTORS, *SHOWCASE),
 )
 
@@ -37,9 +39,14 @@ STAGE = Stage(
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(RecommendRun), settings.stage(RecommendConfig)
     data = read_data(dataset)
-    item_ids, user_ids = ITEMS.read(dataset)["item_id"], USERS.read(dataset)["user_id"]
     refit = run.answers(dataset, variant)
     model = read_model(dataset, variant, data.items, torch_device(run.device), REFIT if refit else MODEL)
+    ids = Ids(
+        USERS.read(dataset)["user_id"],
+        ITEMS.read(dataset)["item_id"],
+        pl.Series(relation_names(model), dtype=pl.String),
+        ENTITIES.read(dataset)["entity_id"],
+    )
     curve = USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
@@ -54,14 +61,14 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
                 yield one
                 bar.update(len(one.users))
 
-    table = recommendation_table(found(), user_ids, item_ids)
+    table = recommendation_table(found(), ids)
     RECOMMENDATIONS.of(variant=variant).write(table, dataset)
     none = why_no_vectors(model)
     VECTORS.of(variant=variant).write(
         none
         or (
-            pl.DataFrame({"item_id": item_ids, "vector": item_vectors(model)}),
-            pl.DataFrame({"user_id": user_ids, "vector": with_ones(np.concatenate(vectors))}),
+            pl.DataFrame({"item_id": ids.items, "vector": item_vectors(model)}),
+            pl.DataFrame({"user_id": ids.users, "vector": with_ones(np.concatenate(vectors))}),
         ),
         dataset,
     )
@@ -78,7 +85,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     )
     # A report tells how good a model is, which only that of the training split can show.
     evaluated = read_model(dataset, variant, data.items, torch_device(run.device)) if refit else model
-    shown = write_showcase(dataset, variant, data, evaluated, curve)
+    shown = write_showcase(dataset, variant, data, evaluated, curve, ids.entities)
     say(dataset, "recommend", f"{variant}, shown in the report: {shown}")
 
 

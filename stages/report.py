@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
 from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, SLICES, WARNINGS
-from pipeline.artifacts.graph import THRESHOLDS
+from pipeline.artifacts.graph import ENTITIES, THRESHOLDS
 from pipeline.artifacts.recommend import (
     SHOWCASE,
     SHOWCASE_CURVE,
@@ -40,6 +40,7 @@ STAGE = Stage(
         INTERACTIONS,
         SOURCE_KG,
         SOURCE_ITEM_ENTITIES,
+        ENTITIES,
         THRESHOLDS,
         METRICS,
         INTERVALS,
@@ -61,6 +62,7 @@ def main(dataset: str, settings: Settings) -> None:
         interactions=INTERACTIONS.read(dataset),
         source_kg=SOURCE_KG.read(dataset),
         source_item_entities=SOURCE_ITEM_ENTITIES.read(dataset),
+        entities=ENTITIES.read(dataset),
         thresholds=THRESHOLDS.read(dataset),
         metrics=METRICS.read(dataset),
         intervals=INTERVALS.read(dataset),

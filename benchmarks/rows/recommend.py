@@ -34,10 +34,10 @@ def prepared(folder: Path) -> Any:
 
 
 def ours(ready: Any) -> Figures:
-    from pipeline.recommend.recommend import recommendation_table, recommended
+    from pipeline.recommend.recommend import Ids, recommendation_table, recommended
 
     model, people, user_ids, item_ids = ready
-    table = recommendation_table(recommended(model, people, TOP, NAMED), user_ids, item_ids)
+    table = recommendation_table(recommended(model, people, TOP, NAMED), Ids(user_ids, item_ids))
     return {
         "recommendations": len(table),
         "reasons": int(table["reasons"].list.len().sum()),

@@ -17,8 +17,20 @@ RECOMMENDATIONS = Table(
         "rank": pl.Int32,
         "item_id": pl.String,
         "score": pl.Float32,
-        # Parts that add up to the score; without an item where they are of several, or of the biases.
-        "reasons": pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": pl.Float32})),
+        # Parts that add up to the score; without an item where they are of several, or of the biases. By: what most of an item's
+        # comes from, of a model that has more than item vectors; and if it is the graph, by which relation and entity.
+        "reasons": pl.List(
+            pl.Struct(
+                {
+                    "kind": pl.String,
+                    "item_id": pl.String,
+                    "part": pl.Float32,
+                    "by": pl.String,
+                    "relation": pl.String,
+                    "entity": pl.String,
+                }
+            )
+        ),
     },
     key=("user_id", "rank"),
     not_empty=False,
@@ -40,8 +52,18 @@ SHOWCASE_RECOMMENDATIONS = Table(
 )
 SHOWCASE_REASONS = Table(
     "artifacts/{dataset}/showcase/{variant}/reasons.parquet",
-    {"user": pl.Int32, "rank": pl.Int32, "cause": pl.Int32, "like": pl.Boolean, "part": pl.Float64},
+    {
+        "user": pl.Int32,
+        "rank": pl.Int32,
+        "cause": pl.Int32,
+        "like": pl.Boolean,
+        "part": pl.Float64,
+        "by": pl.String,
+        "relation": pl.String,
+        "entity": pl.String,
+    },
     key=("user", "rank", "cause"),
+    nullable=frozenset({"by", "relation", "entity"}),
     not_empty=False,
 )
 SHOWCASE = (SHOWCASE_MODEL, SHOWCASE_CURVE, SHOWCASE_RECOMMENDATIONS, SHOWCASE_REASONS)

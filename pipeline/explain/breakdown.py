@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.explain.causes import Causes
 from pipeline.explain.contributions import KINDS, Contributions, Kind
-from pipeline.explain.sentence import DIGITS, pieces, rounded, sentence
+from pipeline.explain.parts import Cause
+from pipeline.explain.sentence import DIGITS, Named, pieces, rounded, sentence
 from pipeline.users.people import Person
 
 if TYPE_CHECKING:
@@ -35,30 +37,33 @@ class Contribution:
         value: what it adds.
         item: index, of a liked or disliked item.
         head: whose bias it is.
+        cause: what most of it comes from; None of a bias, and where the model has but one part.
     """
 
     kind: Kind
     value: float
     item: int | None = None
     head: str | None = None
+    cause: Cause | None = None
 
 
-def by_size(contributions: Contributions, person: Person, row: int) -> list[Contribution]:
+def by_size(contributions: Contributions, person: Person, row: int, causes: Causes | None = None) -> list[Contribution]:
     """Contributions to one candidate's score, the largest (whatever its sign) of each kind first; likes, dislikes, biases.
 
     Args:
         contributions: to the scores of some candidates.
         person: whose they are.
         row: of the candidate.
+        causes: what most of each comes from, as `main_causes_of` says.
     """
     rows = (
-        ("like", person.likes, contributions.likes[row]),
-        ("dislike", person.dislikes, contributions.dislikes[row]),
+        ("like", person.likes, contributions.likes[row], causes and causes.likes[row]),
+        ("dislike", person.dislikes, contributions.dislikes[row], causes and causes.dislikes[row]),
     )
     found = [
-        Contribution(kind, float(value), item=int(item))  # type: ignore[arg-type]
-        for kind, items, values in rows
-        for item, value in zip(items, values, strict=True)
+        Contribution(kind, float(value), item=int(item), cause=cause)  # type: ignore[arg-type]
+        for kind, items, values, causing in rows
+        for item, value, cause in zip(items, values, causing or [None] * len(items), strict=True)
     ]
     found += [Contribution("bias", float(values[row]), head=head) for head, values in contributions.biases.items()]
     return sorted(found, key=lambda one: (KINDS.index(one.kind), -abs(one.value)))
@@ -117,15 +122,26 @@ def as_printed(lines: Mapping[Kind, Sequence[Line]]) -> list[Contribution]:
     return found
 
 
-def why(contributions: Sequence[Contribution], score: float, name: Callable[[int], str], digits: int) -> str:
+def why(
+    contributions: Sequence[Contribution],
+    score: float,
+    name: Callable[[int], str],
+    digits: int,
+    tell: Callable[[Contribution], str] = lambda one: "",
+) -> str:
     """The contributions as a sentence.
 
     Args:
         score: that is printed beside it, with as many digits.
         name: of an item.
+        tell: what most of a contribution comes from, in words.
     """
     likes, dislikes = (
-        [(name(one.item), one.value) for one in contributions if one.kind == kind and one.item is not None]
+        [
+            Named(name(one.item), one.value, tell(one))
+            for one in contributions
+            if one.kind == kind and one.item is not None
+        ]
         for kind in ("like", "dislike")
     )
     bias = math.fsum(one.value for one in contributions if one.kind == "bias")

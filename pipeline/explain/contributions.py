@@ -22,11 +22,13 @@ import numpy as np
 import torch
 
 from pipeline.common.top_columns import NONE
+from pipeline.explain.parts import PARTS, Part
 from pipeline.users.coordinates import HeadSum, Weighed
 from pipeline.users.histories import Chunk
 from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of
 from pipeline.users.shares import co_rating_share, head_shares
+from pipeline.users.terms.overlap import Overlap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,11 +51,14 @@ class Contributions:
         dislikes: (candidates, dislikes); zeros where the model does not look at dislikes.
         biases: head to what its item bias adds, (candidates,); empty for a model without biases. A user's leniency is no part
             of `preference`: it orders nothing for one user.
+        parts_of_likes: what `likes` is the sum of, by those parts that the model has; of dislikes likewise.
     """
 
     likes: NDArray[np.float64]
     dislikes: NDArray[np.float64]
     biases: dict[str, NDArray[np.float64]]
+    parts_of_likes: dict[Part, NDArray[np.float64]]
+    parts_of_dislikes: dict[Part, NDArray[np.float64]]
 
     @property
     def bias(self) -> NDArray[np.float64]:
@@ -73,28 +78,41 @@ class Explainer(HeadSum):
     def __init__(self, model: Model) -> None:
         super().__init__(model, head_shares(model))
 
+    @property
+    def parts(self) -> list[Part]:
+        """Those that the model has."""
+        terms = {name for view in self.views for name in self.model.scorer.terms_of(view)}
+        there = {"vectors", *({"co_rating"} if self.model.co_rating is not None else ()), *terms}
+        return [part for part in PARTS if part in there]
+
+    def overlap(self, view: str) -> Overlap | None:
+        """The term of a view that reads the graph."""
+        found = self.model.scorer.terms_of(view).get("overlap")
+        assert found is None or isinstance(found, Overlap)
+        return found
+
     def by_view(
         self, weighed: Weighed, name: str, candidates: torch.Tensor, numbers: int
-    ) -> Iterator[tuple[Chunk, torch.Tensor]]:
-        """What each item of the history adds to each candidate's score by one view.
+    ) -> Iterator[tuple[Chunk, dict[Part, torch.Tensor]]]:
+        """What each item of the history adds to each candidate's score by one view, and each part of the model by itself.
 
         Args:
             candidates: item indices for each person, (people, candidates).
             numbers: in each array of a chunk: vectors of its histories, or contributions.
 
         Yields:
-            People with histories of similar length, and their contributions, (chunk, candidates, length), zero at padding.
+            People with histories of similar length, and what the parts contribute, (chunk, candidates, length), zero at padding.
         """
         (history, shares), together = weighed.by_view[name], self.model.co_rating
         for chunk in history.chunks(numbers, max(self.model.items.shape[1], candidates.shape[1])):
             asked = candidates[chunk.users]
-            found = self.views[name].contributions(chunk, asked, shares)
+            found: dict[Part, torch.Tensor] = {"vectors": self.views[name].contributions(chunk, asked, shares)}
             if together is not None:
                 pairs = chunk.items.unsqueeze(1) * len(self.model.items) + asked.unsqueeze(2)
                 weights = together[name].take(pairs) * chunk.present.unsqueeze(1)
-                found = found.add_(weights, alpha=co_rating_share(self.model, name))
-            for term in self.model.scorer.terms_of(name):
-                found = found + term.contributions(chunk, asked, self.shares)
+                found["co_rating"] = weights * co_rating_share(self.model, name)
+            for part, term in self.model.scorer.terms_of(name).items():
+                found[part] = term.contributions(chunk, asked, self.shares)
             yield chunk, found
 
     def contributions(self, weighed: Weighed, candidates: NDArray[np.integer]) -> list[Contributions]:
@@ -106,25 +124,40 @@ class Explainer(HeadSum):
         asked = self.asked(candidates)
         counts = (candidates != NO_ITEM).sum(axis=1).tolist()
         likes, dislikes = (
-            [np.zeros((count, length)) for count, length in zip(counts, history.lengths.tolist(), strict=True)]
+            [
+                {part: np.zeros((count, length)) for part in self.parts}
+                for count, length in zip(counts, history.lengths.tolist(), strict=True)
+            ]
             for history in (weighed.likes, weighed.dislikes)
         )
         for name in weighed.by_view:
             for chunk, found in self.by_view(weighed, name, asked, CHUNK_NUMBERS):
-                for person, mine in zip(chunk.users.tolist(), found.double().cpu().numpy(), strict=True):
-                    # Likes come first where a view reads both.
-                    liked, told = likes[person].shape[1] * (name != "dislikes"), mine[: counts[person]]
-                    if name != "dislikes":
-                        likes[person] += told[:, :liked]
-                    if name != "likes":
-                        dislikes[person] += told[:, liked : liked + dislikes[person].shape[1]]
+                for part, values in found.items():
+                    for person, mine in zip(chunk.users.tolist(), values.double().cpu().numpy(), strict=True):
+                        of_likes, of_dislikes, told = (
+                            likes[person][part],
+                            dislikes[person][part],
+                            mine[: counts[person]],
+                        )
+                        # Likes come first where a view reads both.
+                        liked = of_likes.shape[1] * (name != "dislikes")
+                        if name != "dislikes":
+                            of_likes += told[:, :liked]
+                        if name != "likes":
+                            of_dislikes += told[:, liked : liked + of_dislikes.shape[1]]
         biases = {
             head: (share * self.model.scorer.item_bias[head]).double().cpu().numpy()
             for head, share in head_shares(self.model).items()
             if head in self.model.scorer.item_bias
         }
         return [
-            Contributions(of_likes, of_dislikes, {head: bias[items[:count]] for head, bias in biases.items()})
+            Contributions(
+                sum(of_likes.values(), np.zeros(())),
+                sum(of_dislikes.values(), np.zeros(())),
+                {head: bias[items[:count]] for head, bias in biases.items()},
+                of_likes,
+                of_dislikes,
+            )
             for of_likes, of_dislikes, items, count in zip(likes, dislikes, candidates, counts, strict=True)
         ]
 

@@ -15,6 +15,20 @@ NAMED_LIKES, NAMED_DISLIKES = 2, 1
 DIGITS = 2
 
 
+class Named(NamedTuple):
+    """A contribution of an item.
+
+    Attributes:
+        title: of the item.
+        value: what it adds.
+        cause: what most of it comes from, in words; empty where there is nothing to say.
+    """
+
+    title: str
+    value: float
+    cause: str = ""
+
+
 class Piece(NamedTuple):
     """One contribution, or several together: words, an item's title, and the number that they have.
 
@@ -22,24 +36,27 @@ class Piece(NamedTuple):
         words: what stands before the title, and between it and the piece before: "; because you disliked ".
         title: of the item; empty where the contribution is of no single item.
         number: as it is printed: "+0.31".
+        cause: what most of it comes from, or empty.
     """
 
     words: str
     title: str
     number: str
+    cause: str = ""
 
 
-class _Named(NamedTuple):
+class _Unrounded(NamedTuple):
     """A piece before its number is rounded."""
 
     words: str
     title: str
     value: float
+    cause: str = ""
 
 
 def pieces(
-    likes: Sequence[tuple[str, float]],
-    dislikes: Sequence[tuple[str, float]],
+    likes: Sequence[Named],
+    dislikes: Sequence[Named],
     bias: float,
     score: float,
     digits: int = DIGITS,
@@ -47,7 +64,7 @@ def pieces(
     """All contributions to a score, the small ones together: as they are printed they add up to it.
 
     Args:
-        likes: title and contribution of each liked item; dislikes likewise. A kind that contributes nothing is left out.
+        likes: of each liked item; dislikes likewise. A kind that contributes nothing is left out.
         bias: what is said of the item to anybody.
         score: that is printed beside them.
         digits: after the decimal point, of the score as well.
@@ -55,23 +72,25 @@ def pieces(
     clauses = [
         _of_kind(likes, NAMED_LIKES, "because you liked", "in spite of your liking"),
         _of_kind(dislikes, NAMED_DISLIKES, "because you disliked", "in spite of your disliking"),
-        [_Named("for anybody", "", bias)] if bias else [],
+        [_Unrounded("for anybody", "", bias)] if bias else [],
     ]
-    found: list[_Named] = []
+    found: list[_Unrounded] = []
     for clause in filter(None, clauses):
         first, *rest = clause
         found += [first._replace(words=f"; {first.words}" if found else first.words), *rest]
     values = rounded([one.value for one in found], score, digits)
-    return [Piece(one.words, one.title, signed(value, digits)) for one, value in zip(found, values, strict=True)]
+    return [
+        Piece(one.words, one.title, signed(value, digits), one.cause) for one, value in zip(found, values, strict=True)
+    ]
 
 
 def sentence(found: Iterable[Piece]) -> str:
     """In plain text.
 
-    >>> sentence(pieces([("A", 0.31), ("B", 0.12), ("C", -0.02)], [("D", -0.08)], 0.5, score=0.83))
-    'because you liked A (+0.31), B (+0.12) and 1 other (-0.02); in spite of your disliking D (-0.08); for anybody (+0.50)'
+    >>> sentence(pieces([Named("A", 0.31, "similar"), Named("B", 0.12), Named("C", -0.02)], [Named("D", -0.08)], 0.5, score=0.83))
+    'because you liked A (+0.31, similar), B (+0.12) and 1 other (-0.02); in spite of your disliking D (-0.08); for anybody (+0.50)'
     """
-    return "".join(f"{piece.words}{piece.title} ({piece.number})" for piece in found)
+    return "".join(f"{one.words}{one.title} ({', '.join(filter(None, [one.number, one.cause]))})" for one in found)
 
 
 def rounded(values: Sequence[float], total: float, digits: int) -> list[float]:
@@ -99,15 +118,15 @@ def signed(value: float, digits: int) -> str:
     return text[1:] if float(text) == 0 else text
 
 
-def _of_kind(contributions: Sequence[tuple[str, float]], named: int, because: str, in_spite: str) -> list[_Named]:
-    if not any(value for _, value in contributions):
+def _of_kind(contributions: Sequence[Named], named: int, because: str, in_spite: str) -> list[_Unrounded]:
+    if not any(one.value for one in contributions):
         return []
-    speaks_for = sum(value for _, value in contributions) >= 0
-    order = sorted(contributions, key=lambda one: -one[1] if speaks_for else one[1])
+    speaks_for = sum(one.value for one in contributions) >= 0
+    order = sorted(contributions, key=lambda one: -one.value if speaks_for else one.value)
     first, rest = order[:named], order[named:]
     words = because if speaks_for else in_spite
-    found = [_Named(", " if place else f"{words} ", title, value) for place, (title, value) in enumerate(first)]
+    found = [_Unrounded(", " if place else f"{words} ", *one) for place, one in enumerate(first)]
     if rest:
-        left = sum(value for _, value in rest)
-        found.append(_Named(f" and {len(rest)} {'other' if len(rest) == 1 else 'others'}", "", left))
+        left = sum(one.value for one in rest)
+        found.append(_Unrounded(f" and {len(rest)} {'other' if len(rest) == 1 else 'others'}", "", left))
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.common.top_columns import best_columns
+from pipeline.explain.causes import MainCauses, main_causes, stacked
 from pipeline.explain.contributions import CHUNK_NUMBERS, KINDS, NO_ITEM, Explainer
 from pipeline.users.coordinates import Weighed
 
@@ -27,11 +28,13 @@ class StrongestContributions(NamedTuple):
         kinds: of each column its place in `KINDS`, (columns,).
         items: whose contribution it is, `NO_ITEM` where it is of several or of none, (users, candidates, columns).
         values: zero where there is nothing to say, (users, candidates, columns).
+        causes: what most of a contribution of an item comes from, (users, candidates, columns).
     """
 
     kinds: NDArray[np.int8]
     items: NDArray[np.int32]
     values: NDArray[np.float32]
+    causes: MainCauses
 
 
 def strongest_contributions(
@@ -48,11 +51,16 @@ def strongest_contributions(
     kinds = np.repeat(np.arange(len(KINDS), dtype=np.int8), [named, named, 1, 1, 1])
     items = np.full((*candidates.shape, len(kinds)), NO_ITEM, dtype=np.int32)
     values = np.zeros(items.shape, dtype=np.float32)
+    nothing = np.full(items.shape, NO_ITEM, dtype=np.int32)
+    causes = MainCauses(nothing.astype(np.int8), nothing.copy(), nothing.copy())
     values[:, :, -1] = explainer.bias.cpu().numpy()[candidates]
     asked = explainer.asked(candidates)
     for name in weighed.by_view:
-        for chunk, contributions in explainer.by_view(weighed, name, asked, CHUNK_NUMBERS):
-            users, told, whose = (value.cpu().numpy() for value in (chunk.users, contributions, chunk.items))
+        overlap = explainer.overlap(name)
+        for chunk, found in explainer.by_view(weighed, name, asked, CHUNK_NUMBERS):
+            users, whose = chunk.users.cpu().numpy(), chunk.items.cpu().numpy()
+            parts = {part: told.cpu().numpy() for part, told in found.items()}
+            told = sum(parts.values(), np.zeros((), dtype=np.float32))
             for side in SIDES[name]:
                 mine = told
                 if name == "rated":
@@ -60,20 +68,28 @@ def strongest_contributions(
                     liked = np.arange(whose.shape[1]) < weighed.likes.lengths[users][:, None]
                     mine = told * (liked if side == 0 else ~liked)[:, None]
                 place = slice(side * named, (side + 1) * named)
-                found = strongest(mine, whose, named)
-                items[users, :, place], values[users, :, place], values[users, :, 2 * named + side] = found
+                columns, strong, others = strongest(mine, named)
+                values[users, :, place], values[users, :, 2 * named + side] = strong, others
+                person, row, rank = (columns != NO_ITEM).nonzero()
+                column = columns[person, row, rank]
+                cell = users[person], row, side * named + rank
+                items[cell] = whose[person, column]
+                if len(parts) > 1:
+                    causing = stacked({part: one[person, row, column] for part, one in parts.items()})
+                    asking = candidates[users[person], row].astype(np.int64)
+                    main = main_causes(causing, whose[person, column], asking, overlap, explainer.shares)
+                    causes.part[cell], causes.relation[cell], causes.entity[cell] = main
     values[candidates == NO_ITEM] = 0.0
-    return StrongestContributions(kinds, items, values)
+    return StrongestContributions(kinds, items, values, causes)
 
 
 def strongest(
-    contributions: NDArray[np.floating[Any]], whose: NDArray[np.int64], named: int
+    contributions: NDArray[np.floating[Any]], named: int
 ) -> tuple[NDArray[np.int32], NDArray[np.floating[Any]], NDArray[np.float64]]:
-    """Items and values of the strongest contributions, (chunk, candidates, named), and the sum of the others, (chunk, candidates).
+    """Places and values of the strongest contributions, (chunk, candidates, named), and the sum of the others, (chunk, candidates).
 
     Args:
         contributions: (chunk, candidates, length), zero at padding.
-        whose: the items, (chunk, length).
     """
     users, candidates, length = contributions.shape
     rows = contributions.reshape(users * candidates, length)
@@ -81,9 +97,9 @@ def strongest(
     there = columns != NO_ITEM
     row, place = there.nonzero()
     column = columns[row, place]
-    items, values = np.full(columns.shape, NO_ITEM, dtype=np.int32), np.zeros(columns.shape, dtype=rows.dtype)
-    items[row, place], values[row, place] = whose[row // candidates, column], rows[row, column]
+    values = np.zeros(columns.shape, dtype=rows.dtype)
+    values[row, place] = rows[row, column]
     others = rows.copy()
     others[row, column] = 0.0
     shape = (users, candidates, named)
-    return items.reshape(shape), values.reshape(shape), others.sum(axis=1, dtype=np.float64).reshape(shape[:2])
+    return columns.reshape(shape), values.reshape(shape), others.sum(axis=1, dtype=np.float64).reshape(shape[:2])

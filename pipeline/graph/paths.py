@@ -19,6 +19,8 @@ from pipeline.common.relation_names import INVERSE
 NAMING = ("name", "label", "preflabel", "title")
 # Ids that tell a person nothing: Freebase's and Wikidata's, numbers, long hexadecimal ones.
 _OPAQUE = re.compile(r"[mg]\.[0-9a-z_]+|[QP]\d+|[\d\W_]+|[0-9a-f-]{16,}")
+# A domain, a type and one of its properties.
+_FREEBASE = re.compile(r"\w+\.(\w+)\.\w+")
 _LAST_PART = re.compile(r"[^./#:]+$")
 
 
@@ -111,7 +113,7 @@ class KnowledgeGraph:
             around.filter(pl.col("item") != item), on="neighbour", suffix="_other", maintain_order="left_right"
         )
         shared = both["neighbour"].unique().to_list()
-        counts, names = self._items_around(shared), self._names(shared)
+        counts, names = self._items_around(shared), self.names(shared)
         found = []
         for other in others:
             theirs = set(self._entities(other))
@@ -151,8 +153,8 @@ class KnowledgeGraph:
         counts = near.join(self._links, on="entity_id").group_by("neighbour").agg(pl.col("item").n_unique())
         return dict(counts.iter_rows())
 
-    def _names(self, entities: list[str]) -> dict[str, str]:
-        """By a triple that names it, by the item that it is, or by an id that can be read."""
+    def names(self, entities: list[str]) -> dict[str, str]:
+        """Of those that have one: by a triple that names it, by the item that it is, or by an id that can be read."""
         readable = {entity: name for entity in entities if (name := readable_name(entity))}
         of_items = self._links.filter(pl.col("entity_id").is_in(entities)).sort("item", descending=True)
         titled = {entity: self._titles[item] for item, entity in of_items.iter_rows() if item < len(self._titles)}
@@ -168,19 +170,31 @@ def _relations(triples: pl.DataFrame, side: str = "") -> tuple[str, ...]:
 
 
 def spoken(relation: str) -> str:
-    """A relation as a person says it: the last part of a long name; of an inverse one the whole, for its last part may mislead.
+    """A relation as a person says it: the last part of a long name; an inverse one with whose it is.
 
-    >>> spoken("film.film.award_nomination")
-    'award nomination'
-    >>> spoken("^film.actor.film")
-    '← film.actor.film'
+    >>> spoken("film.film.award_nomination"), spoken("http://dbpedia.org/ontology/birthPlace"), spoken("0")
+    ('award nomination', 'birth place', 'relation 0')
+    >>> spoken("^film.actor.film"), spoken("^http://dbpedia.org/ontology/author"), spoken("^precededBy")
+    ('film of actor', 'author of', '← preceded by')
     """
     if " / " in relation:
         return " / ".join(map(spoken, relation.split(" / ")))
-    if relation.startswith(INVERSE):
-        return f"← {relation.removeprefix(INVERSE)}"
-    found = _LAST_PART.search(relation)
-    return found[0].replace("_", " ") if found else relation
+    plain = relation.removeprefix(INVERSE)
+    found = _LAST_PART.search(plain)
+    said = _words(found[0]) if found else plain
+    if _OPAQUE.fullmatch(said):
+        said = f"relation {said}"
+    if plain == relation:
+        return said
+    if said.endswith(" by"):
+        return f"← {said}"
+    typed = _FREEBASE.fullmatch(plain)
+    return f"{said} of {_words(typed[1])}" if typed else f"{said} of"
+
+
+def _words(name: str) -> str:
+    """Of a name in snake_case or camelCase."""
+    return re.sub(r"(?<=[a-z])([A-Z])(?![A-Z])", lambda letter: f" {letter[0].lower()}", name).replace("_", " ")
 
 
 def readable_name(entity: str) -> str | None:

@@ -12,6 +12,7 @@ import torch
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import blocks
 from pipeline.explain.contributions import KINDS, NO_ITEM, Contributions, Explainer
+from pipeline.explain.parts import PARTS
 from pipeline.explain.strongest import StrongestContributions, strongest_contributions
 from pipeline.users.coordinates import Weighed
 from pipeline.users.histories import add_up
@@ -156,25 +157,38 @@ class _Best:
             if name in together:
                 added = add_up(history.of(first, last), together[name])
                 scores.add_(added, alpha=co_rating_share(self._model, name))
-            for term in self._model.scorer.terms_of(name):
+            for term in self._model.scorer.terms_of(name).values():
                 for head, added in term.scores(history.of(first, last)).items():
                     scores.add_(added, alpha=self.explainer.shares.get(head, 0.0))
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found
 
 
-def recommendation_table(found: Iterable[Recommended], user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
+class Ids(NamedTuple):
+    """What users, items and the graph are called in the source, by index.
+
+    Attributes:
+        entities: of ENTITIES; empty for a model without terms, relations likewise.
+    """
+
+    users: pl.Series
+    items: pl.Series
+    relations: pl.Series = pl.Series([], dtype=pl.String)
+    entities: pl.Series = pl.Series([], dtype=pl.String)
+
+
+def recommendation_table(found: Iterable[Recommended], ids: Ids) -> pl.DataFrame:
     """The rows of RECOMMENDATIONS: ids are the source's own, and the contributions to an item's score add up to it.
 
     Args:
         found: of one block of users at least.
-        user_ids: by index; item_ids likewise.
     """
-    return pl.concat([_rows(one, user_ids, item_ids) for one in found])
+    return pl.concat([_rows(one, ids) for one in found])
 
 
-def _rows(found: Recommended, user_ids: pl.Series, item_ids: pl.Series) -> pl.DataFrame:
+def _rows(found: Recommended, ids: Ids) -> pl.DataFrame:
     """Of one block; contributions of zero are left out."""
+    causes = found.contributions.causes
     user, place = (found.items != NO_ITEM).nonzero()
     values = found.contributions.values[user, place]
     row, column = values.nonzero()
@@ -184,8 +198,11 @@ def _rows(found: Recommended, user_ids: pl.Series, item_ids: pl.Series) -> pl.Da
             "reasons": pl.DataFrame(
                 {
                     "kind": pl.Series(KINDS).gather(found.contributions.kinds[column]),
-                    "item_id": _ids(item_ids, found.contributions.items[user, place][row, column]),
+                    "item_id": _ids(ids.items, found.contributions.items[user, place][row, column]),
                     "part": values[row, column],
+                    "by": _ids(pl.Series(PARTS), causes.part[user, place][row, column]),
+                    "relation": _ids(ids.relations, causes.relation[user, place][row, column]),
+                    "entity": _ids(ids.entities, causes.entity[user, place][row, column]),
                 }
             ).to_struct(),
         }
@@ -194,9 +211,9 @@ def _rows(found: Recommended, user_ids: pl.Series, item_ids: pl.Series) -> pl.Da
     recommendations = pl.DataFrame(
         {
             "row": np.arange(len(user)),
-            "user_id": user_ids.gather(found.users[user]),
+            "user_id": ids.users.gather(found.users[user]),
             "rank": (place + 1).astype(np.int32),
-            "item_id": item_ids.gather(found.items[user, place]),
+            "item_id": ids.items.gather(found.items[user, place]),
             "score": found.scores[user, place],
         }
     )
@@ -204,6 +221,6 @@ def _rows(found: Recommended, user_ids: pl.Series, item_ids: pl.Series) -> pl.Da
     return joined.select("user_id", "rank", "item_id", "score", pl.col("reasons").fill_null([]))
 
 
-def _ids(item_ids: pl.Series, items: NDArray[np.int32]) -> pl.Series:
+def _ids(names: pl.Series, places: NDArray[np.integer]) -> pl.Series:
     """Null for `NO_ITEM`."""
-    return item_ids.gather(pl.Series(items).replace(NO_ITEM, None))
+    return names.gather(pl.Series(places.astype(np.int32)).replace(NO_ITEM, None))

@@ -3,68 +3,99 @@
 Without attention a view is a sum, so that its heads fold into one matrix K for each view, and item j of a history of n
 contributes to candidate c
 
-    n^(gamma - 1) · r_j^T K r_c  (+ v B_jc),   K = scale · sum over heads of share · w · W^V W^O
+    n^(gamma - 1) · r_j^T K r_c  +  v B_jc  +  terms,   K = scale · sum over heads of share · w · W^V W^O
 
-A preference is the sum of all contributions and of the candidate's bias. A page needs R, K of each view and the biases. EASE's
-item-to-item weights B have items squared numbers, so a model that has them fits for a small catalogue only.
+where heads of a term fold likewise, since a term is linear in its weights:
+
+    overlap     n^(gamma' - 1) · sum_e w_relation(e) F_je F_ce
+    together    n^(gamma' - 1) · w C_jc / sqrt(n_j n_c)
+    popularity  n^(gamma' - 1) · x_c^T A x_j
+
+A preference is the sum of all contributions and of the candidate's bias. EASE's item-to-item weights B have items squared numbers,
+which is most of what a page holds: they are kept to half precision, three digits each. F and C are sparse.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
+from pipeline.report.packed import packed
 from pipeline.users.model import Model
 from pipeline.users.shares import head_shares
+from pipeline.users.terms.overlap import Overlap
+from pipeline.users.terms.popularity import Popularity, with_a_one
+from pipeline.users.terms.term import PairTerm
+from pipeline.users.terms.together import Together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# All numbers of a model, as float32: what a page can bear.
-BYTES_AT_MOST = 8_000_000
+# What a model may take of the page's file: with more, a browser takes seconds to open it.
+BYTES_AT_MOST = 40_000_000
+# Of the cells of a matrix, above which it is stored whole.
+SPARSE_BELOW = 1 / 3
 
 
 class BrowserModel(NamedTuple):
     """
     Attributes:
-        arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `together.<view>` v B, (M, M), where there is one.
-        exponents: view to gamma.
+        arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating.<view>` B, (M, M); `around` F;
+            `around.relation` and `around.entity` of its columns; `overlap.<view>` w, (relations,); `together.<view>` C;
+            `ratings.<view>` n, (M,); `features` x, (M, features), ones in the last column; `popularity.<view>` A; those that the
+            model has. A sparse matrix is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
+        exponents: view, and "<view>.<term>", to gamma.
+        weights: "co_rating.<view>" to v, "together.<view>" to w.
+        relations: names.
     """
 
     arrays: dict[str, NDArray[np.float32]]
     exponents: dict[str, float]
+    weights: dict[str, float]
+    relations: tuple[str, ...]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """All but the arrays."""
+        return {name: value for name, value in self._asdict().items() if name != "arrays"}
 
     @property
     def size(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self.arrays.values())
+        """Bytes of the page's file."""
+        return sum(len(packed(name, array)["data"]) for name, array in self.arrays.items())
 
 
-def why_not(model: Model) -> str:
-    """Why a model cannot run in a page; empty where it can."""
+def for_page(model: Model) -> BrowserModel | str:
+    """A model as a page computes it; or why it cannot run in a page."""
     if not all(view.is_sum for view in model.scorer.each_view().values()):
         return "its views use attention"
-    if len(model.scorer.terms):
-        return "its views have terms"
     count, width = model.items.shape
-    squared = count**2 if model.co_rating is not None else 0
-    numbers = count * (width + 1) + len(model.scorer.views) * (width**2 + squared)
-    if 4 * numbers > BYTES_AT_MOST:
-        what = "item-to-item weights" if squared else "item vectors"
-        return f"its {what} take {4 * numbers / 1e6:.0f} MB, and a page can bear {BYTES_AT_MOST / 1e6:.0f} MB"
-    return ""
+    vectors = count * width * 4
+    # Looked at before anything of this size is made.
+    squared = len(model.scorer.views) * count**2 * 2 if model.co_rating is not None else 0
+    found = fold(model) if max(vectors, squared) * 4 / 3 <= BYTES_AT_MOST else None
+    size = found.size if found else (vectors + squared) * 4 / 3
+    if size > BYTES_AT_MOST:
+        return f"it takes {size / 1e6:.0f} MB of the page, which has room for {BYTES_AT_MOST / 1e6:.0f} MB"
+    assert found is not None
+    return found
 
 
 def fold(model: Model) -> BrowserModel:
     """
     Args:
-        model: one for which `why_not` is empty.
+        model: one without attention.
     """
     scorer, shares = model.scorer, head_shares(model)
     rows = {head: scorer.heads.index(head) for head in shares}
-    arrays, exponents = {"items": _numbers(model.items)}, {}
+    arrays: dict[str, NDArray[np.float32]] = {"items": _numbers(model.items)}
+    exponents: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    relations: tuple[str, ...] = ()
     with torch.inference_mode():
         biases = torch.zeros(len(model.items), dtype=torch.float64)
         for head, share in shares.items():
@@ -79,8 +110,53 @@ def fold(model: Model) -> BrowserModel:
             exponents[name] = float(view.exponent)
             if model.co_rating is not None:
                 weight = sum(share * float(scorer.co_weights[rows[head], place]) for head, share in shares.items())
-                arrays[f"together.{name}"] = _numbers(model.co_rating[name] * weight)
-    return BrowserModel(arrays, exponents)
+                weights[f"co_rating.{name}"] = weight
+                arrays |= _matrix(f"co_rating.{name}", _numbers(model.co_rating[name]))
+            for part, term in scorer.terms_of(name).items():
+                exponents[f"{name}.{part}"] = float(term.exponent)
+                arrays |= _of_term(term, shares)
+                if isinstance(term, Overlap):
+                    relations = term.known.around.names
+                if isinstance(term, Together):
+                    weights[f"together.{name}"] = float(_folded(term, shares))
+    return BrowserModel(arrays, exponents, weights, relations)
+
+
+def _of_term(term: PairTerm, shares: Mapping[str, float]) -> dict[str, NDArray[np.float32]]:
+    name, known = term.view, term.known
+    if isinstance(term, Overlap):
+        around = {"around.relation": known.around.relation, "around.entity": known.around.entity}
+        return {
+            **_sparse("around", known.around.weights),
+            **{key: places.astype(np.float32) for key, places in around.items()},
+            f"overlap.{name}": _folded(term, shares),
+        }
+    if isinstance(term, Together):
+        together = known.together[name]
+        counts = together.counts.copy()
+        counts.data = np.rint(counts.data * np.sqrt(np.repeat(together.ratings, np.diff(counts.indptr))))
+        return {**_sparse(f"together.{name}", counts), f"ratings.{name}": together.ratings}
+    assert isinstance(term, Popularity)
+    return {"features": with_a_one(known.features.whole), f"popularity.{name}": _folded(term, shares)}
+
+
+def _folded(term: PairTerm, shares: Mapping[str, float]) -> NDArray[np.float32]:
+    """Sum over heads of share · weights."""
+    weights = {head: term.weights[head].detach().cpu().double() for head in shares}  # type: ignore[index]
+    total = sum(share * weights[head] for head, share in shares.items())
+    assert isinstance(total, torch.Tensor)
+    return _numbers(total)
+
+
+def _matrix(name: str, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    if np.count_nonzero(values) < SPARSE_BELOW * values.size:
+        return _sparse(name, csr_matrix(values))
+    return {name: values}
+
+
+def _sparse(name: str, matrix: csr_matrix) -> dict[str, NDArray[np.float32]]:
+    parts = {"start": matrix.indptr, "column": matrix.indices, "value": matrix.data}
+    return {f"{name}.{part}": values.astype(np.float32) for part, values in parts.items()}
 
 
 def _numbers(values: torch.Tensor) -> NDArray[np.float32]:

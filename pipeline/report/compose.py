@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from pipeline.graph.paths import KnowledgeGraph
 from pipeline.report.charts import (
     counts_chart,
     learning_charts,
@@ -41,6 +42,7 @@ class Tables:
     interactions: pl.DataFrame
     source_kg: pl.DataFrame
     source_item_entities: pl.DataFrame
+    entities: pl.DataFrame
     thresholds: pl.DataFrame
     metrics: Metrics
     intervals: pl.DataFrame
@@ -55,7 +57,8 @@ class Shown:
 
     Attributes:
         arrays: item vectors, and all that a page needs to compute the model where it can.
-        about: `best_epoch`; `refused`, why it cannot run in a page, empty where it can; `exponents`.
+        about: `best_epoch`; `merged`, whether likes and dislikes are one history to it; `refused`, why it cannot run in a page,
+            empty where it can; `exponents`, `weights` and `relations` of the `BrowserModel`.
         curve: epoch, loss and validation figures.
         recommendations: of some users; reasons likewise.
     """
@@ -89,6 +92,7 @@ def compose(
     names = list(variants)
     shown = variants[names[0]]
     labels = labels_of(tables.items, template)
+    graph = KnowledgeGraph(tables.source_kg, tables.source_item_entities, tables.items, titles=labels.titles)
     ratings = _counts(tables.interactions["item"], len(tables.items))
     drawn = drawn_items(ratings)
     places = project(shown.arrays["items"][drawn], seed)
@@ -138,17 +142,36 @@ def compose(
         panels=[(name, f"{panel.title}: {panel.metric}") for name, panel in panels.items()],
         findings=findings(tables.slices, names[0], baseline),
         warnings=tables.warnings,
-        portraits=portraits_of(shown.recommendations, shown.reasons, tables.interactions, tables.users, labels),
+        portraits=portraits_of(
+            shown.recommendations,
+            shown.reasons,
+            tables.interactions,
+            tables.users,
+            labels,
+            graph.names(shown.reasons["entity"].drop_nulls().unique().to_list()),
+            shown.about["merged"],
+        ),
         playable=playable,
         refused={
             name: variant.about["refused"]
             for name, variant in variants.items()
             if _said(name, names, playable, variant)
         },
-        model=browser_data(model.arrays, model.about["exponents"], labels.titles, labels.details, ratings)
+        model=browser_data(
+            model.arrays, model.about, _entities(model, tables.entities, graph), labels.titles, labels.details, ratings
+        )
         if model
         else {},
     )
+
+
+def _entities(model: Shown, entities: pl.DataFrame, graph: KnowledgeGraph) -> list[str]:
+    """What the entities are called that two items of a page's model can share, by column; ids where nothing else is known."""
+    if "around.entity" not in model.arrays:
+        return []
+    ids = entities["entity_id"].gather(model.arrays["around.entity"].astype(np.int64)).to_list()
+    names = graph.names(list(dict.fromkeys(ids)))
+    return [names.get(entity, entity) for entity in ids]
 
 
 def _said(name: str, names: Sequence[str], playable: str | None, variant: Shown) -> bool:

@@ -9,6 +9,9 @@ import polars as pl
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols.split import EARLIER
+from pipeline.explain.causes import main_causes_of
+from pipeline.explain.contributions import Explainer
+from pipeline.explain.parts import Cause
 from pipeline.recommend.recommend import recommended_to
 from pipeline.users.model import Model
 from pipeline.users.people import people_of
@@ -23,7 +26,8 @@ class Showcase(NamedTuple):
     """
     Attributes:
         recommendations: user, rank (from 1), item, score, bias: what the score says to anybody.
-        reasons: user, rank, cause (an item of the history), like, part: its contribution to the score.
+        reasons: user, rank, cause (an item of the history), like, part: its contribution to the score; by, relation, entity: what most
+            of it comes from, as in RECOMMENDATIONS.
     """
 
     recommendations: pl.DataFrame
@@ -39,11 +43,15 @@ def chosen_people(data: Dataset) -> NDArray[np.int64]:
     return ordered[np.rint(places).astype(np.int64)]
 
 
-def showcase_of(model: Model, data: Dataset, users: NDArray[np.int64]) -> Showcase:
+def showcase_of(model: Model, data: Dataset, users: NDArray[np.int64], entity_ids: pl.Series) -> Showcase:
     """What each user would be shown by the training split alone, so that the test split can tell how good it is.
 
     As in the protocol `ranking`, items that were rated in training or validation are no candidates.
+
+    Args:
+        entity_ids: of ENTITIES.
     """
+    explainer = Explainer(model)
     earlier = data.matrix(data.rated(EARLIER["test"]))
     people = people_of(data, users, ("train",))
     known = [earlier[user].indices.astype(np.int64) for user in users]
@@ -51,14 +59,16 @@ def showcase_of(model: Model, data: Dataset, users: NDArray[np.int64]) -> Showca
     for user, person, (best, found) in zip(
         users.tolist(), people, recommended_to(model, people, ITEMS_EACH, known), strict=True
     ):
+        main = main_causes_of(explainer, person, best, found)
         for place, item in enumerate(best.tolist()):
             shown.append((user, place + 1, item, found.score[place], found.bias[place]))
-            for like, items, values in (
-                (True, person.likes, found.likes[place]),
-                (False, person.dislikes, found.dislikes[place]),
+            for like, items, values, causing in (
+                (True, person.likes, found.likes[place], main.likes[place]),
+                (False, person.dislikes, found.dislikes[place], main.dislikes[place]),
             ):
                 causes += [
-                    (user, place + 1, cause, like, value) for cause, value in zip(items.tolist(), values, strict=True)
+                    (user, place + 1, cause, like, value, *_told(by, entity_ids))
+                    for cause, value, by in zip(items.tolist(), values, causing or [None] * len(items), strict=True)
                 ]
     return Showcase(
         pl.DataFrame(
@@ -68,7 +78,22 @@ def showcase_of(model: Model, data: Dataset, users: NDArray[np.int64]) -> Showca
         ),
         pl.DataFrame(
             causes,
-            schema={"user": pl.Int32, "rank": pl.Int32, "cause": pl.Int32, "like": pl.Boolean, "part": pl.Float64},
+            schema={
+                "user": pl.Int32,
+                "rank": pl.Int32,
+                "cause": pl.Int32,
+                "like": pl.Boolean,
+                "part": pl.Float64,
+                "by": pl.String,
+                "relation": pl.String,
+                "entity": pl.String,
+            },
             orient="row",
         ),
     )
+
+
+def _told(cause: Cause | None, entity_ids: pl.Series) -> tuple[str | None, str | None, str | None]:
+    if cause is None:
+        return None, None, None
+    return cause.part, cause.relation, entity_ids[cause.entities[0]] if cause.entities else None

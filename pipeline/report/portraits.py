@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import polars as pl
 
-from pipeline.explain.sentence import Piece, pieces
+from pipeline.explain.parts import Cause
+from pipeline.explain.sentence import Named, Piece, pieces
+from pipeline.explain.words import in_words
 from pipeline.report.labels import Labels
 
 
@@ -45,21 +48,32 @@ def portraits_of(
     interactions: pl.DataFrame,
     users: pl.DataFrame,
     labels: Labels,
+    entity_names: Mapping[str, str],
+    merged: bool,
 ) -> list[Portrait]:
     """
     Args:
         recommendations: user, rank, item, score, bias.
-        reasons: user, rank, cause, like, part: the contribution.
+        reasons: user, rank, cause, like, part: the contribution; by, relation, entity.
         interactions: user, item, like, split.
         users: user, user_id.
+        entity_names: of entities that have one.
+        merged: whether likes and dislikes are one history to the model.
 
     Returns:
         from the shortest history to the longest.
     """
     names = dict(users.select("user", "user_id").iter_rows())
-    contributions: dict[tuple[int, int], dict[bool, list[tuple[str, float]]]] = {}
-    for user, rank, cause, like, part in reasons.select("user", "rank", "cause", "like", "part").iter_rows():
-        contributions.setdefault((user, rank), {}).setdefault(like, []).append((labels.titles[cause], part))
+    contributions: dict[tuple[int, int], dict[bool, list[Named]]] = {}
+    columns = ("user", "rank", "cause", "like", "part", "by", "relation", "entity")
+    for user, rank, cause, like, part, by, relation, entity in reasons.select(columns).iter_rows():
+        words = ""
+        if by is not None:
+            main = Cause(by, part, relation, (0,) if entity else ())
+            words = in_words(
+                main, "like" if like else "dislike", merged, [entity_names.get(entity, entity)].__getitem__
+            )
+        contributions.setdefault((user, rank), {}).setdefault(like, []).append(Named(labels.titles[cause], part, words))
     found = []
     for (user,), shown in recommendations.partition_by("user", as_dict=True, maintain_order=True).items():
         rated = interactions.filter(pl.col("user") == user)

@@ -32,15 +32,20 @@ BLOCK_USERS = 4096
 
 def why_no_vectors(model: Model) -> str | None:
     """Why scores are not inner products of user vectors with item vectors; None: they are."""
-    if model.co_rating is not None:
-        return (
-            "no vectors: co_rating_l2 gives every pair of items a weight of its own, "
-            "so that no user vector and item vector narrower than the catalogue have the score as their inner product"
+    views = model.scorer.each_view()
+    terms = sorted({term for name in views for term in model.scorer.terms_of(name)})
+    pairs = [*(["co_rating_l2"] if model.co_rating is not None else []), *(["terms"] if terms else [])]
+    if pairs:
+        names = " and ".join(pairs) + (f" ({', '.join(terms)})" if terms else "")
+        reason = (
+            f"{names} {'gives' if pairs == ['co_rating_l2'] else 'give'} every pair of items a weight of its own, which vectors "
+            f"of {model.items.shape[1]} numbers would leave out of the score"
         )
-    if len(model.scorer.terms):
-        return "no vectors: terms give every pair of items a weight of its own"
-    reasons = [view.why_no_vectors for view in model.scorer.each_view().values() if view.why_no_vectors]
-    return f"no vectors: {reasons[0]}" if reasons else None
+    else:
+        reason = next((view.why_no_vectors for view in views.values() if view.why_no_vectors), "")
+    if not reason:
+        return None
+    return f"no vectors: {reason}; in place of an index take the table of recommendations, or `crmman recommend`"
 
 
 def item_bias(model: Model, shares: Mapping[str, float]) -> torch.Tensor:

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from pipeline.common.errors import InputError
-from pipeline.common.relation_names import INVERSE
+from pipeline.common.relation_names import ANY_OTHER, INVERSE
 from pipeline.data.dataset import Dataset
 from pipeline.graph.matrices import by_rarity
 from pipeline.users.names import ALL_VIEWS
@@ -70,7 +70,7 @@ class Surroundings:
         names = [f"{INVERSE if inverse[row] else ''}{relation[row]}" for row in first[frequent]]
         place = np.minimum(np.argsort(frequent), RELATIONS_AT_MOST - 1)
         if len(names) > RELATIONS_AT_MOST:
-            names = [*names[: RELATIONS_AT_MOST - 1], "any other relation"]
+            names = [*names[: RELATIONS_AT_MOST - 1], ANY_OTHER]
         entity = around["entity"].to_numpy().astype(np.int64)
         entities = entity.max(initial=0) + 1
         keys, columns = np.unique(place[code] * entities + entity, return_inverse=True)

@@ -140,7 +140,7 @@ class TwoViews(nn.Module):
                 together = add_up(history, co_rating[name])
                 for row, head in enumerate(self.heads):
                     total[head] = total[head] + together * self.co_weights[row, place]
-            for term in self.terms_of(name):
+            for term in self.terms_of(name).values():
                 found = term.scores(
                     history, None if catalogue is None else catalogue.cpu().numpy(), rated, leave_one_out
                 )
@@ -153,10 +153,9 @@ class TwoViews(nn.Module):
                 total[name] = _with_bias(total[name], biases[name], rated, catalogue)
         return total
 
-    def terms_of(self, view: str) -> list[PairTerm]:
-        """Those of a view."""
-        mine: nn.ModuleDict = self.terms[view] if view in self.terms else nn.ModuleDict()  # type: ignore[assignment]
-        return list(mine.values())  # type: ignore[arg-type]
+    def terms_of(self, view: str) -> dict[Term, PairTerm]:
+        """Those of a view, by name."""
+        return dict(self.terms[view].items()) if view in self.terms else {}  # type: ignore[operator]
 
     def each_view(self) -> dict[str, View]:
         """By name: likes and dislikes, or rated."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts.recommend import SHOWCASE_CURVE, SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
 from pipeline.artifacts.users import MODEL
-from pipeline.report.browser_model import fold, why_not
+from pipeline.report.browser_model import for_page
 from pipeline.report.people import chosen_people, showcase_of
 from pipeline.users.model import Model
 
@@ -16,26 +16,30 @@ if TYPE_CHECKING:
     from pipeline.data.dataset import Dataset
 
 
-def write_showcase(dataset: str, variant: str, data: Dataset, model: Model, curve: pl.DataFrame) -> str:
+def write_showcase(
+    dataset: str, variant: str, data: Dataset, model: Model, curve: pl.DataFrame, entity_ids: pl.Series
+) -> str:
     """Write it, and say what there is.
 
     Args:
         curve: of the training of the variant.
+        entity_ids: of ENTITIES.
     """
-    refused = why_not(model)
-    folded = None if refused else fold(model)
-    found = showcase_of(model, data, chosen_people(data))
+    in_page = for_page(model)
+    folded = None if isinstance(in_page, str) else in_page
+    found = showcase_of(model, data, chosen_people(data), entity_ids)
+    about = {
+        "best_epoch": MODEL.of(variant=variant).about(dataset)["best_epoch"],
+        "merged": "rated" in model.scorer.views,
+        "refused": "" if folded else in_page,
+    }
     SHOWCASE_MODEL.of(variant=variant).write(
         folded.arrays if folded else {"items": model.items.cpu().numpy()},
         dataset,
-        about={
-            "best_epoch": MODEL.of(variant=variant).about(dataset)["best_epoch"],
-            "refused": refused,
-            "exponents": folded.exponents if folded else {},
-        },
+        about=about | (folded.about if folded else {}),
     )
     SHOWCASE_CURVE.of(variant=variant).write(curve, dataset)
     SHOWCASE_RECOMMENDATIONS.of(variant=variant).write(found.recommendations, dataset)
     SHOWCASE_REASONS.of(variant=variant).write(found.reasons, dataset)
-    in_page = f"not in a page: {refused}" if folded is None else f"{folded.size / 1e6:.1f} MB in a page"
-    return f"{found.recommendations['user'].n_unique()} users; {in_page}"
+    where = f"{folded.size / 1e6:.1f} MB in a page" if folded else f"not in a page: {in_page}"
+    return f"{found.recommendations['user'].n_unique()} users; {where}"

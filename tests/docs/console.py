@@ -24,7 +24,9 @@ FENCED = re.compile(
     r"(?:<!-- console: (?P<place>[^\n]*) -->\n)?```console\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 REASON = r"because |in spite |for anybody"
-CLAUSE = re.compile(r"(because you (dis)?liked|in spite of your (dis)?liking) .+ \(#\)|for anybody \(#\)")
+CLAUSE = re.compile(r"(because you (dis)?liked|in spite of your (dis)?liking) .+ \(#(, [^()]+)?\)|for anybody \(#\)")
+# What the contribution of an item is the sum of.
+PARTS = re.compile(r"[^,]+ [+-]?\d\S*(, [^,]+ [+-]?\d\S*)*")
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(\.\d+)?(e-?\d+)?(?![\w])")
 
 
@@ -98,6 +100,8 @@ def _cell(cell: str) -> str:
         return "#"
     if re.match(REASON, cell):
         return _reason(cell)
+    if PARTS.fullmatch(cell) and re.search(r"(similar|item vectors|together) [+-]?\d", cell):
+        return "PARTS"
     return _numbers(cell) if re.match(r"[a-z…]", cell) else "NAME"
 
 

@@ -25,6 +25,8 @@ def some_parts(liked: list[float], disliked: list[float], biases: list[float] = 
         np.array([[0.0] * count, liked]),
         np.array([[0.0] * len(disliked), disliked]),
         {head: np.array(values) for head, values in heads.items()},
+        {},
+        {},
     )
     return by_size(found, person, 1)
 

@@ -131,29 +131,30 @@ def weight_of(view: View, items: list[list[float]], history: list[int], item: in
     return weights
 
 
-def contribution_of(of: Model, name: str, history: list[int], item: int, candidate: int) -> float:
-    """What one item of one view adds to one candidate's preference, by the formula of method.md and with loops."""
+def parts_of(of: Model, name: str, history: list[int], item: int, candidate: int) -> dict[str, float]:
+    """What one item of one view adds to one candidate's preference, part by part, by the formula of method.md and with loops."""
     scorer, items, view = of.scorer, of.items.tolist(), of.scorer.views[name]
     place = list(scorer.views).index(name)
     value = [dot(items[item], column) for column in view.value.detach().T.tolist()]  # type: ignore[operator]
     weights = weight_of(view, items, history, item, candidate)  # type: ignore[arg-type]
     counted = len(history) ** float(view.exponent)  # type: ignore[arg-type]
     weighted = [counted * a * b for a, b in zip(weights, value, strict=True)]
-    total = 0.0
+    total: dict[str, float] = {}
     for row, head in enumerate(scorer.heads):
         share = {"click": 1.0, "like": 1.0, "meet": 1.0, "judge": of.judge_share}[head]
         if "like" in scorer.heads and head != "like":
             continue
         output = view.output[head].detach().T.tolist()  # type: ignore[index]
         user = [dot(weighted, column) for column in output]
-        told = dot(items[candidate], user) * float(scorer.weights[row, place]) * scorer.scale
+        told = {"vectors": dot(items[candidate], user) * float(scorer.weights[row, place]) * scorer.scale}
         if of.co_rating is not None:
-            told += float(of.co_rating[name][item, candidate]) * float(scorer.co_weights[row, place])
+            told["co_rating"] = float(of.co_rating[name][item, candidate]) * float(scorer.co_weights[row, place])
         # tests/users/terms proves the pairs by loops.
-        for term in scorer.terms_of(name):
+        for part, term in scorer.terms_of(name).items():
             pair = float(term.pairs(np.array([item]), np.array([candidate]), {head: 1.0})[0])
-            told += pair * len(history) ** (float(term.exponent) - 1)
-        total += share * told
+            told[part] = pair * len(history) ** (float(term.exponent) - 1)
+        for part, value_of_part in told.items():
+            total[part] = total.get(part, 0.0) + share * value_of_part
     return total
 
 
@@ -163,20 +164,21 @@ def test_each_contribution_is_its_own_items_term_of_the_formula(name: str, rated
     of = doubled(name)
     somebody, candidates = person(*rated), [9, 3, 5, 13]
     found = contributions_of(of, somebody, np.array(candidates))
-    for parts, items, views in (
-        (found.likes, rated[0], {"likes": rated[0], "rated": rated[0] + rated[1]}),
-        (found.dislikes, rated[1], {"dislikes": rated[1], "rated": rated[0] + rated[1]}),
+    for whole, by_part, items, views in (
+        (found.likes, found.parts_of_likes, rated[0], {"likes": rated[0], "rated": rated[0] + rated[1]}),
+        (found.dislikes, found.parts_of_dislikes, rated[1], {"dislikes": rated[1], "rated": rated[0] + rated[1]}),
     ):
-        assert parts.shape == (len(candidates), len(items))
+        assert whole.shape == (len(candidates), len(items))
+        assert list(by_part) == Explainer(of).parts
         mine = {view: history for view, history in views.items() if view in of.scorer.views}
-        expected = [
-            [
-                sum(contribution_of(of, view, history, item, candidate) for view, history in mine.items())
-                for item in items
-            ]
+        told = [
+            [[parts_of(of, view, history, item, candidate) for view, history in mine.items()] for item in items]
             for candidate in candidates
         ]
-        np.testing.assert_allclose(parts, np.array(expected).reshape(parts.shape), atol=1e-9)
+        for part, values in by_part.items():
+            expected = [[sum(one[part] for one in views) for views in row] for row in told]
+            np.testing.assert_allclose(values, np.array(expected).reshape(whole.shape), atol=1e-9)
+        np.testing.assert_allclose(whole, sum(by_part.values()), atol=1e-12)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.explain.sentence import NAMED_DISLIKES, NAMED_LIKES, pieces, rounded, sentence, signed
+from pipeline.explain.sentence import NAMED_DISLIKES, NAMED_LIKES, Named, pieces, rounded, sentence, signed
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,33 @@ def test_the_strongest_are_named_and_the_rest_is_added_up(
     likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float, said: str
 ) -> None:
     score = math.fsum(value for _, value in likes + dislikes) + bias
-    assert sentence(pieces(likes, dislikes, bias, score)) == said
+    assert sentence(pieces(named(likes), named(dislikes), bias, score)) == said
+
+
+def named(contributions: list[tuple[str, float]]) -> list[Named]:
+    return [Named(*one) for one in contributions]
+
+
+def test_causes_stand_beside_the_numbers_of_items_alone() -> None:
+    likes = [
+        Named("A", 0.1, "similar"),
+        Named("B", 0.4, "same author: C"),
+        Named("D", 0.2),
+        Named("E", 0.05, "similar"),
+    ]
+    assert sentence(pieces(likes, [Named("F", -0.2, "both by G")], 1.0, 1.55)) == (
+        "because you liked B (+0.40, same author: C), D (+0.20) and 2 others (+0.15); "
+        "in spite of your disliking F (-0.20, both by G); for anybody (+1.00)"
+    )
 
 
 def test_a_sentence_with_more_digits() -> None:
-    assert sentence(pieces([("A", 0.0014)], [], 0.0, 0.0014, 4)) == "because you liked A (+0.0014)"
+    assert sentence(pieces([Named("A", 0.0014)], [], 0.0, 0.0014, 4)) == "because you liked A (+0.0014)"
 
 
 # As in the README's first row once: rounded one by one they add up to 4.75.
 def test_numbers_add_up_as_they_are_printed() -> None:
-    likes, dislikes, bias = [("A", 0.687), ("B", 0.466)], [("C", 0.196)], 3.387
+    likes, dislikes, bias = named([("A", 0.687), ("B", 0.466)]), named([("C", 0.196)]), 3.387
     found = pieces(likes, dislikes, bias, 4.736)
     assert [piece.number for piece in found] == ["+0.69", "+0.47", "+0.19", "+3.39"]
     # Float32 knows a score to fewer digits than its contributions.
@@ -65,7 +82,7 @@ def test_a_sentence_adds_up_to_the_score(
     likes: list[tuple[str, float]], dislikes: list[tuple[str, float]], bias: float, digits: int
 ) -> None:
     score = math.fsum(value for _, value in likes + dislikes) + bias
-    found = pieces(likes, dislikes, bias, score, digits)
+    found = pieces(named(likes), named(dislikes), bias, score, digits)
     assert len(found) <= NAMED_LIKES + NAMED_DISLIKES + 3
     numbers = re.findall(r"\(([+-]?\d+\.\d+)\)", sentence(found))
     assert numbers == [piece.number for piece in found]
@@ -73,11 +90,11 @@ def test_a_sentence_adds_up_to_the_score(
     assert round(sum(printed), digits) == float(f"{score:.{digits}f}")
     # Each says what it is of, to the last digit up or down.
     unit = 10.0**-digits
-    for of_kind, named in ((likes, NAMED_LIKES), (dislikes, NAMED_DISLIKES)):
+    for of_kind, count in ((likes, NAMED_LIKES), (dislikes, NAMED_DISLIKES)):
         if any(value for _, value in of_kind):
             sign = 1 if sum(value for _, value in of_kind) >= 0 else -1
             values = sorted((value for _, value in of_kind), key=lambda value, sign=sign: -sign * value)
-            expected = values[:named] + ([sum(values[named:])] if values[named:] else [])
+            expected = values[:count] + ([sum(values[count:])] if values[count:] else [])
             mine, printed = printed[: len(expected)], printed[len(expected) :]
             assert all(abs(a - b) < unit * (1 + 1e-6) for a, b in zip(mine, expected, strict=True))
     assert len(printed) == bool(bias)

@@ -122,7 +122,7 @@ def test_the_strongest_come_first_equals_in_the_order_of_items_and_zeros_not_at_
     contributions = np.array(
         [[[0.25, -2.0, 1.0, 0.5], [1.0, 1.0, 1.0, 0.0]], [[-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]
     )
-    items, parts, others = strongest(contributions, np.array([[3, 6, 7, 9], [2, 4, 0, 0]]), 2)
-    assert items.tolist() == [[[6, 7], [3, 6]], [[2, NO_ITEM], [NO_ITEM, NO_ITEM]]]
+    places, parts, others = strongest(contributions, 2)
+    assert places.tolist() == [[[1, 2], [0, 1]], [[0, NO_ITEM], [NO_ITEM, NO_ITEM]]]
     assert parts.tolist() == [[[-2.0, 1.0], [1.0, 1.0]], [[-1.0, 0.0], [0.0, 0.0]]]
     assert others.tolist() == [[0.75, 1.0], [0.0, 0.0]]

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import Dataset
+from pipeline.explain.causes import MainCauses, relation_names
 from pipeline.explain.contributions import KINDS, NO_ITEM, contributions_of
 from pipeline.explain.strongest import StrongestContributions
 from pipeline.recommend import recommend
-from pipeline.recommend.recommend import Recommended, recommendation_table, recommended, recommended_to
+from pipeline.recommend.recommend import Ids, Recommended, recommendation_table, recommended, recommended_to
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.model import Model, build_scorer
@@ -36,11 +37,16 @@ VARIANTS = OTHERS | {
     "sums-and-co-rating-of-merged-views": config(attention="none", views="merged", co_rating_l2=10.0),
 }
 
+RELATIONS, ENTITY_IDS = pl.Series(["by", "^of"]), pl.Series(["e0", "e1", "e2", "e3", "e4", "e5"])
 USER_IDS, ITEM_IDS = (pl.Series([f"{kind}{n}" for n in range(99, 0, -1)]) for kind in "ui")
 
 
 def everybody(data: Dataset) -> list[Person]:
     return people_of(data, np.arange(data.users))
+
+
+def ids_of(model: Model) -> Ids:
+    return Ids(USER_IDS[:USERS], ITEM_IDS[:ITEMS], pl.Series(relation_names(model), dtype=pl.String), ENTITY_IDS)
 
 
 def trained(name: str, data: Dataset) -> Model:
@@ -193,10 +199,10 @@ def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> Non
     data = dataset(rows, [], USERS, ITEMS)
     (found,) = recommended(trained("extended", data), everybody(data), 3, 2)
     assert (found.items != NO_ITEM).sum(axis=1).tolist() == [0 if user == 4 else 3 for user in range(USERS)]
-    table = recommendation_table([found], USER_IDS[:USERS], ITEM_IDS[:ITEMS])
+    table = recommendation_table([found], Ids(USER_IDS[:USERS], ITEM_IDS[:ITEMS]))
     assert table["user_id"].unique(maintain_order=True).to_list() == [USER_IDS[n] for n in range(USERS) if n != 4]
     (alone,) = recommended(trained("extended", data), everybody(data)[4:5], 3, 2)
-    table = recommendation_table([alone], USER_IDS, ITEM_IDS)
+    table = recommendation_table([alone], Ids(USER_IDS, ITEM_IDS))
     assert table.is_empty()
     assert table.schema == dict(RECOMMENDATIONS.columns)
 
@@ -210,11 +216,14 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
     items = np.full((1, 3, 7), NO_ITEM, dtype=np.int32)
     items[0, 0, :4] = [1, 2, 10, 12]
     items[0, 2, 0] = 5
+    causes = MainCauses(*(np.full(items.shape, NO_ITEM) for _ in range(3)))
+    for column, (part, relation, entity) in enumerate([(0, -1, -1), (2, 1, 5), (2, 0, 0), (1, -1, -1)]):
+        causes.part[0, 0, column], causes.relation[0, 0, column], causes.entity[0, 0, column] = part, relation, entity
     first = Recommended(
         np.array([3]),
         np.array([[50, 51, 52]], dtype=np.int32),
         np.array([[0.0, 0.0, 3.0]], dtype=np.float32),
-        StrongestContributions(kinds, items, parts),
+        StrongestContributions(kinds, items, parts, causes),
         None,
     )
     second = Recommended(
@@ -222,11 +231,14 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
         np.array([[7, 8, NO_ITEM], [NO_ITEM] * 3], dtype=np.int32),
         np.array([[9.0, 8.0, 0.0], [0.0] * 3], dtype=np.float32),
         StrongestContributions(
-            kinds[-3:], np.full((2, 3, 3), NO_ITEM, dtype=np.int32), np.zeros((2, 3, 3), dtype=np.float32)
+            kinds[-3:],
+            np.full((2, 3, 3), NO_ITEM, dtype=np.int32),
+            np.zeros((2, 3, 3), dtype=np.float32),
+            MainCauses(*(np.full((2, 3, 3), NO_ITEM) for _ in range(3))),
         ),
         None,
     )
-    table = recommendation_table([first, second], USER_IDS, ITEM_IDS)
+    table = recommendation_table([first, second], Ids(USER_IDS, ITEM_IDS, RELATIONS, ENTITY_IDS))
     assert table.schema == dict(RECOMMENDATIONS.columns)
     assert table.select("user_id", "rank", "item_id", "score").rows() == [
         (USER_IDS[3], 1, ITEM_IDS[50], 0.0),
@@ -237,15 +249,15 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
     ]
     assert [[tuple(reason.values()) for reason in row] for row in table["reasons"].to_list()] == [
         [
-            ("like", ITEM_IDS[1], -2.0),
-            ("like", ITEM_IDS[2], 1.0),
-            ("dislike", ITEM_IDS[10], -1.0),
-            ("dislike", ITEM_IDS[12], 0.5),
-            ("other likes", None, 0.75),
-            ("bias", None, 0.75),
+            ("like", ITEM_IDS[1], -2.0, "vectors", None, None),
+            ("like", ITEM_IDS[2], 1.0, "overlap", "^of", "e5"),
+            ("dislike", ITEM_IDS[10], -1.0, "overlap", "by", "e0"),
+            ("dislike", ITEM_IDS[12], 0.5, "co_rating", None, None),
+            ("other likes", None, 0.75, None, None, None),
+            ("bias", None, 0.75, None, None, None),
         ],
         [],
-        [("like", ITEM_IDS[5], 1.0), ("other likes", None, 2.0)],
+        [("like", ITEM_IDS[5], 1.0, None, None, None), ("other likes", None, 2.0, None, None, None)],
         [],
         [],
     ]
@@ -256,7 +268,7 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
 def test_the_reasons_in_the_table_add_up_to_the_score(name: str, named: int) -> None:
     data = random_dataset(USERS, ITEMS)
     model = trained(name, data)
-    table = recommendation_table(recommended(model, everybody(data), 5, named), USER_IDS[:USERS], ITEM_IDS[:ITEMS])
+    table = recommendation_table(recommended(model, everybody(data), 5, named), ids_of(model))
     assert len(table) == 5 * USERS
     assert table.schema == dict(RECOMMENDATIONS.columns)
     people = people_of(data, np.arange(USERS))

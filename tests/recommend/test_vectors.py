@@ -68,4 +68,6 @@ def test_a_model_whose_score_is_no_inner_product_says_so_in_one_line(name: str) 
         assert found.startswith("no vectors: ")
         assert "\n" not in found
         assert ("co_rating_l2" in found) == (VARIANTS[name].co_rating_l2 > 0)
-        assert ("terms" in found) == (bool(VARIANTS[name].terms) and not VARIANTS[name].co_rating_l2)
+        assert ("terms" in found) == bool(VARIANTS[name].terms)
+        assert all(term in found for term in VARIANTS[name].terms)
+        assert found.endswith("in place of an index take the table of recommendations, or `crmman recommend`")

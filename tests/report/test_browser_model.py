@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.explain.contributions import contributions_of
 from pipeline.report import browser_model
-from pipeline.report.browser_model import BrowserModel, fold, why_not
-from pipeline.users.model import build_scorer
-from pipeline.users.people import Person, preference_of
+from pipeline.report.browser_model import BrowserModel, fold, for_page
+from pipeline.report.packed import packed
+from pipeline.users.people import Person, people_of, preference_of
 from tests.report.world import CONFIGS, ITEMS, WIDTH, data, model
-from tests.users.knowing import known
 
 PLAYABLE = [name for name in CONFIGS if name != "attentive"]
 people = st.lists(st.integers(0, ITEMS - 1), unique=True, max_size=12).flatmap(
@@ -23,22 +26,56 @@ people = st.lists(st.integers(0, ITEMS - 1), unique=True, max_size=12).flatmap(
 )
 
 
-def part(folded: BrowserModel, likes: list[int], dislikes: list[int], cause: int, candidate: int) -> float:
-    """n^(gamma - 1) r_j^T K r_c + v B_jc over the views that read item j, term by term."""
-    total = 0.0
-    for view, exponent in folded.exponents.items():
+def part(folded: BrowserModel, likes: list[int], dislikes: list[int], cause: int, candidate: int) -> dict[str, float]:
+    """What item j adds by each part, in double and term by term."""
+    arrays = {name: array.astype(float) for name, array in folded.arrays.items()}
+    total: dict[str, float] = {}
+    for view in ("likes", "dislikes", "rated"):
         read = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}[view]
-        if cause not in read:
+        if cause not in read or view not in folded.exponents:
             continue
-        vectors, pull = folded.arrays["items"].astype(float), folded.arrays[f"pull.{view}"].astype(float)
-        for row in range(WIDTH):
-            for column in range(WIDTH):
-                total += (
-                    len(read) ** (exponent - 1) * vectors[cause, row] * pull[row, column] * vectors[candidate, column]
-                )
-        if f"together.{view}" in folded.arrays:
-            total += float(folded.arrays[f"together.{view}"][cause, candidate])
+
+        def counted(name: str, length: int = len(read)) -> float:
+            return length ** (folded.exponents[name] - 1)
+
+        vectors, pull = arrays["items"], arrays[f"pull.{view}"]
+        total["vectors"] = counted(view) * sum(
+            vectors[cause, row] * pull[row, column] * vectors[candidate, column]
+            for row in range(WIDTH)
+            for column in range(WIDTH)
+        )
+        if f"co_rating.{view}" in folded.weights:
+            total["co_rating"] = folded.weights[f"co_rating.{view}"] * entry(
+                arrays, f"co_rating.{view}", cause, candidate
+            )
+        if f"{view}.overlap" in folded.exponents:
+            weights = arrays[f"overlap.{view}"]
+            total["overlap"] = counted(f"{view}.overlap") * sum(
+                weights[int(relation)]
+                * entry(arrays, "around", cause, column)
+                * entry(arrays, "around", candidate, column)
+                for column, relation in enumerate(arrays["around.relation"])
+            )
+        if f"{view}.together" in folded.exponents:
+            ratings = arrays[f"ratings.{view}"]
+            both = entry(arrays, f"together.{view}", cause, candidate)
+            if both:
+                cosine = both / math.sqrt(ratings[cause] * ratings[candidate])
+                total["together"] = counted(f"{view}.together") * folded.weights[f"together.{view}"] * cosine
+        if f"{view}.popularity" in folded.exponents:
+            features = arrays["features"]
+            total["popularity"] = counted(f"{view}.popularity") * float(
+                features[candidate] @ arrays[f"popularity.{view}"] @ features[cause]
+            )
     return total
+
+
+def entry(arrays: dict[str, np.ndarray[Any, Any]], name: str, row: int, column: int) -> float:
+    if name in arrays:
+        return float(arrays[name][row, column])
+    first, last = (int(arrays[f"{name}.start"][place]) for place in (row, row + 1))
+    found = [place for place in range(first, last) if arrays[f"{name}.column"][place] == column]
+    return float(arrays[f"{name}.value"][found[0]]) if found else 0.0
 
 
 @pytest.mark.parametrize("name", PLAYABLE)
@@ -47,33 +84,60 @@ def part(folded: BrowserModel, likes: list[int], dislikes: list[int], cause: int
 def test_scores_and_reasons_by_the_formula_are_those_of_the_model(
     name: str, person: tuple[list[int], list[int]], candidate: int
 ) -> None:
-    likes, dislikes = person
-    folded, known = fold(model(name)), Person(*(np.array(rated, dtype=np.int64) for rated in person))
+    likes, dislikes = ([item for item in rated if item != candidate] for rated in person)
+    somebody = Person(*(np.array(rated, dtype=np.int64) for rated in (likes, dislikes)))
+    folded = fold(model(name))
     parts = {cause: part(folded, likes, dislikes, cause, candidate) for cause in likes + dislikes}
-    score = sum(parts.values()) + float(folded.arrays["biases"][candidate])
-    assert score == pytest.approx(float(preference_of(model(name), [known])[0, candidate]), abs=1e-4)
-    expected = contributions_of(model(name), known, np.array([candidate]))
-    assert [parts[cause] for cause in likes] == pytest.approx(expected.likes[0].tolist(), abs=1e-4)
-    assert [parts[cause] for cause in dislikes] == pytest.approx(expected.dislikes[0].tolist(), abs=1e-4)
+    score = sum(sum(mine.values()) for mine in parts.values()) + float(folded.arrays["biases"][candidate])
+    assert score == pytest.approx(float(preference_of(model(name), [somebody])[0, candidate]), abs=1e-4)
+    found = contributions_of(model(name), somebody, np.array([candidate]))
+    for items, expected in ((likes, found.parts_of_likes), (dislikes, found.parts_of_dislikes)):
+        for by, values in expected.items():
+            assert [parts[item].get(by, 0.0) for item in items] == pytest.approx(values[0].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", PLAYABLE)
+def test_half_precision_keeps_scores_and_contributions_to_a_thousandth(name: str) -> None:
+    """Of what is rounded everything else is exact."""
+    folded, whole = fold(model(name)), np.arange(ITEMS)
+    rounded = {key: array.astype(packed(key, array)["type"]).astype(np.float32) for key, array in folded.arrays.items()}
+    assert all(
+        (rounded[key] == array).all() for key, array in folded.arrays.items() if not key.startswith("co_rating.")
+    )
+    halved = {key[10:]: torch.from_numpy(array) for key, array in rounded.items() if key.startswith("co_rating.")}
+    read = replace(model(name), co_rating=halved or None)
+    for somebody in people_of(data(), np.arange(data().users)):
+        one, other = (contributions_of(of, somebody, whole) for of in (model(name), read))
+        np.testing.assert_allclose(one.score, other.score, atol=1e-3)
+        np.testing.assert_allclose(one.likes, other.likes, atol=1e-3)
+
+
+def test_weights_that_are_mostly_zero_are_sparse() -> None:
+    weights = {
+        view: torch.where(torch.rand(ITEMS, ITEMS, generator=torch.Generator().manual_seed(2)) < 0.2, array, 0.0)
+        for view, array in (model("together").co_rating or {}).items()
+    }
+    folded = fold(replace(model("together"), co_rating=weights))
+    arrays = {name: array.astype(float) for name, array in folded.arrays.items()}
+    for view, array in weights.items():
+        assert f"co_rating.{view}" not in arrays
+        found = [[entry(arrays, f"co_rating.{view}", row, column) for column in range(ITEMS)] for row in range(ITEMS)]
+        np.testing.assert_array_equal(np.array(found, dtype=np.float32), array.numpy())
 
 
 def test_a_model_with_attention_is_refused() -> None:
-    assert why_not(model("attentive")) == "its views use attention"
-    assert [why_not(model(name)) for name in PLAYABLE] == [""] * len(PLAYABLE)
+    assert for_page(model("attentive")) == "its views use attention"
 
 
-def test_a_model_with_terms_is_refused() -> None:
-    variant = CONFIGS["plain"].model_copy(update={"terms": ["overlap"]})
-    plain = model("plain")
-    scorer = build_scorer(variant, plain.items.shape[1], data(), known(data()))
-    assert why_not(replace(plain, scorer=scorer)) == "its views have terms"
-
-
-def test_a_model_is_refused_by_the_size_that_its_numbers_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plain", "together"):
-        size = fold(model(name)).size
-        monkeypatch.setattr(browser_model, "BYTES_AT_MOST", size)
-        assert why_not(model(name)) == ""
-        monkeypatch.setattr(browser_model, "BYTES_AT_MOST", size - 1)
-        what = "item-to-item weights" if name == "together" else "item vectors"
-        assert why_not(model(name)).startswith(f"its {what} take ")
+@pytest.mark.parametrize("name", ["plain", "together", "terms"])
+def test_a_model_is_refused_by_what_it_would_take_of_the_page(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = for_page(model(name))
+    assert isinstance(found, BrowserModel)
+    monkeypatch.setattr(browser_model, "BYTES_AT_MOST", found.size)
+    assert isinstance(for_page(model(name)), BrowserModel)
+    # What is too large is not even made.
+    for room, made in ((found.size - 1, True), (ITEMS * WIDTH * 4, False)):
+        monkeypatch.setattr(browser_model, "BYTES_AT_MOST", room)
+        if not made:
+            monkeypatch.delattr(browser_model, "fold")
+        assert re.fullmatch(r"it takes \d+ MB of the page, which has room for \d+ MB", str(for_page(model(name))))

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.evaluation.metrics.registry import compared_in
+from pipeline.explain.words import shared_by
+from pipeline.report.packed import packed
 from pipeline.report.page.render import as_json, browser_data, in_script, render
-from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, page, report, shown
+from tests.report.world import HOSTILE, ITEMS, items, page, report, shown
 
 VARIANTS = ("attentive", "plain")
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -164,15 +166,36 @@ def test_the_same_report_gives_the_same_text() -> None:
     assert render(report(*VARIANTS)) == page(*VARIANTS)
 
 
-def test_a_model_goes_into_the_page_and_comes_out_the_same() -> None:
-    folded = shown("together")
-    packed = browser_data(folded.arrays, folded.about["exponents"], ["t"] * ITEMS, [""] * ITEMS, np.arange(ITEMS))
-    for name, array in folded.arrays.items():
-        values = np.frombuffer(base64.b64decode(packed["arrays"][name]["float32"]), dtype="<f4")
-        assert values.reshape(packed["arrays"][name]["shape"]).tobytes() == array.tobytes()
-    assert packed["bytes"] == sum(array.nbytes for array in folded.arrays.values())
-    assert set(packed["exponents"]) == {"likes", "dislikes"} == set(folded.about["exponents"])
-    assert CONFIGS["together"].co_rating_l2
+@pytest.mark.parametrize("name", ["together", "terms"])
+def test_a_model_goes_into_the_page_and_comes_out_the_same(name: str) -> None:
+    folded = shown(name)
+    columns = len(folded.arrays.get("around.entity", ()))
+    names = [f"e{number}" for number in range(columns)]
+    found = browser_data(folded.arrays, folded.about, names, ["t"] * ITEMS, [""] * ITEMS, np.arange(ITEMS))
+    types = set()
+    for key, array in folded.arrays.items():
+        one = found["arrays"][key]
+        values = np.frombuffer(base64.b64decode(one["data"]), dtype=np.dtype(one["type"]).newbyteorder("<"))
+        # EASE's weights alone are rounded.
+        expected = array.astype(np.float16) if key.startswith("co_rating.") else array
+        np.testing.assert_array_equal(values.reshape(one["shape"]).astype(np.float32), expected.astype(np.float32))
+        types.add(one["type"])
+    assert types == ({"float32", "float16", "uint16"} if columns else {"float32", "float16"})
+    assert found["bytes"] == sum(len(one["data"]) for one in found["arrays"].values())
+    assert (found["exponents"], found["weights"]) == (folded.about["exponents"], folded.about["weights"])
+    assert found["relations"] == [shared_by(relation) for relation in folded.about["relations"]]
+    assert found["entities"] == names
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([0, 65535], "uint16"), ([0, 65536], "uint32"), ([0.5], "float32"), ([-1], "float32"), ([], "float32")],
+)
+def test_numbers_are_packed_as_small_as_they_stay_whole(values: list[float], kind: str) -> None:
+    found = packed("a", np.array(values, dtype=np.float32))
+    assert found["type"] == kind
+    numbers = np.frombuffer(base64.b64decode(found["data"]), dtype=np.dtype(kind).newbyteorder("<"))
+    assert numbers.tolist() == values
 
 
 @given(st.text())

@@ -13,7 +13,7 @@ from pipeline.report.labels import labels_of
 from pipeline.report.people import chosen_people, showcase_of
 from pipeline.report.portraits import portraits_of
 from pipeline.users.people import Person, preference_of
-from tests.report.world import HOSTILE, ITEMS, TEMPLATE, USERS, data, items, model, rows, shown
+from tests.report.world import ENTITY_IDS, HOSTILE, ITEMS, TEMPLATE, USERS, data, items, model, rows, shown
 
 
 def rated(user: int, split: str, like: bool) -> list[int]:
@@ -38,7 +38,7 @@ def test_all_users_are_shown_where_there_are_fewer(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ["attentive", "plain", "together"])
 def test_a_user_is_shown_the_best_items_that_they_had_not_rated_with_parts_that_add_up(name: str) -> None:
     users = chosen_people(data())
-    found = showcase_of(model(name), data(), users)
+    found = showcase_of(model(name), data(), users, ENTITY_IDS)
     assert found.recommendations["user"].unique(maintain_order=True).to_list() == users.tolist()
     for user in users.tolist():
         person = Person(*(np.array(rated(user, "train", like), dtype=np.int64) for like in (True, False)))
@@ -63,7 +63,7 @@ def test_a_portrait_says_what_the_test_split_says() -> None:
         {"user": pl.Series(range(USERS), dtype=pl.Int32), "user_id": [f"u{user}" for user in range(USERS)]}
     )
     found = shown("plain")
-    portraits = portraits_of(found.recommendations, found.reasons, rows(), users, labels)
+    portraits = portraits_of(found.recommendations, found.reasons, rows(), users, labels, {}, False)
     assert len(portraits) == people.PEOPLE
     verdicts = set()
     for portrait in portraits:

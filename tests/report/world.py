@@ -10,19 +10,21 @@ import polars as pl
 import torch
 
 from pipeline.data.dataset import Dataset
-from pipeline.report.browser_model import fold, why_not
+from pipeline.report.browser_model import for_page
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import Report, render
 from pipeline.report.people import chosen_people, showcase_of
 from pipeline.users.model import Model, build_scorer
 from pipeline.users.settings import VariantConfig
 from tests.evaluation.worlds import dataset, random_rows, unrated_rows
+from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED
 from tests.users.test_settings import VARIANTS as SETTINGS
 from tests.users.test_trained import config
 
 ITEMS, USERS, WIDTH = 40, 25, 8
 HOSTILE = "</script><img src=x onerror=\"window.hit = 'title'\">"
+ENTITY_IDS = pl.Series([f"http://graph/<Entity_{number}>" for number in range(6)])
 HOSTILE_GENRE = "\"'><b>bold</b>"
 TEMPLATE = "{title} ({year}). {genre}"
 # Wider than a phone.
@@ -35,6 +37,11 @@ CONFIGS: dict[str, VariantConfig] = {
     "likes": config(EXTENDED, views="likes", heads=["like"], width=WIDTH),
     "together": config(EXTENDED, co_rating_l2=1.0, width=WIDTH),
     "unbiased": config(EXTENDED, biases=False, width=WIDTH),
+    "terms": config(EXTENDED, terms=["overlap", "together", "popularity"], co_rating_l2=1.0, width=WIDTH),
+    "merged-terms": config(EXTENDED, views="merged", terms=["overlap", "popularity"], width=WIDTH),
+    "likes-and-terms": config(
+        EXTENDED, views="likes", heads=["like", "judge"], terms=["together", "overlap"], width=WIDTH
+    ),
 }
 
 
@@ -70,12 +77,12 @@ def model(name: str) -> Model:
     torch.manual_seed(5)
     variant = CONFIGS[name]
     vectors = torch.randn(ITEMS, WIDTH * (2 if variant.fusion == "concat" else 1))
-    scorer = build_scorer(variant, vectors.shape[1], data())
+    scorer = build_scorer(variant, vectors.shape[1], data(), known(data()) if variant.knows else None)
     for key, parameter in scorer.named_parameters():
         parameter.requires_grad_(False)
         if not key.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=0.4)
-    together = {view: torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
+    together = {view: 0.1 * torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
     return Model(
         scorer.eval(),
         vectors,
@@ -87,9 +94,9 @@ def model(name: str) -> Model:
 @cache
 def shown(name: str) -> Shown:
     trained = model(name)
-    refused = why_not(trained)
-    folded = None if refused else fold(trained)
-    found = showcase_of(trained, data(), chosen_people(data()))
+    in_page = for_page(trained)
+    folded = None if isinstance(in_page, str) else in_page
+    found = showcase_of(trained, data(), chosen_people(data()), ENTITY_IDS)
     curve = pl.DataFrame(
         {
             "epoch": [1, 2, 3],
@@ -99,7 +106,12 @@ def shown(name: str) -> Shown:
             "ranking_ndcg@10": [0.1, 0.2, 0.15],
         }
     )
-    about = {"best_epoch": 2, "refused": refused, "exponents": folded.exponents if folded else {}}
+    about = {
+        "best_epoch": 2,
+        "refused": "" if folded else in_page,
+        "merged": "rated" in trained.scorer.views,
+        **(folded.about if folded else {}),
+    }
     arrays = folded.arrays if folded else {"items": trained.items.numpy()}
     return Shown(arrays, about, curve, found.recommendations, found.reasons)
 
@@ -147,6 +159,7 @@ def tables(variants: Sequence[str]) -> Tables:
         ),
         interactions=rows(),
         source_kg=pl.DataFrame({"head": ["a", "b"], "relation": ["r", "s"], "tail": ["c", "d"]}),
+        entities=pl.DataFrame({"entity": pl.Series(range(6), dtype=pl.Int32), "entity_id": ENTITY_IDS}),
         source_item_entities=pl.DataFrame({"item_id": ["i0", "i1"], "entity_id": ["a", "b"]}),
         thresholds=pl.DataFrame(
             {"s_m": [0, 1, 2], "edges": [500, 90, 0], "density": [0.6, 0.11, 0.0], "isolated_items": [1, 9, 40]}

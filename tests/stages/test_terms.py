@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
+from pipeline.artifacts.data import SOURCE_KG
+from pipeline.artifacts.graph import ENTITIES
+from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE_MODEL, SHOWCASE_REASONS, VECTORS
 from pipeline.artifacts.users import MODEL
+from pipeline.explain.parts import PARTS
 from stages.cli.app import main
 from tests.stages.conftest import Finished
 from tests.stages.test_recommend import stored_scores
@@ -29,9 +35,19 @@ def knowing(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Wor
     copy = finished.workspace.copy(tmp_path_factory.mktemp("knowing") / "copy")
     copy.change_params(lambda values: values["variants"][VARIANT].update(SWITCHES))
     for stage in ("train_users", "evaluate", "recommend"):
+        if stage == "recommend":
+            trust_the_graph(copy)
         result = copy.run(f"{stage}.{VARIANT}")
         assert (result.code, result.err) == (0, ""), result
     return copy
+
+
+def trust_the_graph(workspace: Workspace) -> None:
+    """So much that some reasons come from it."""
+    stored = MODEL.of(variant=VARIANT)
+    arrays, about = stored.read(KEY, workspace.root), stored.about(KEY, workspace.root)
+    arrays["scorer.terms.likes.overlap.weights.meet"] += 5.0
+    stored.write(arrays, KEY, workspace.root, about=about)
 
 
 def test_a_model_with_terms_is_stored_with_what_it_knows(knowing: Workspace) -> None:
@@ -40,7 +56,8 @@ def test_a_model_with_terms_is_stored_with_what_it_knows(knowing: Workspace) -> 
     # Starts and networks of the biases are of training alone.
     assert not any(name.startswith("biases") for name in arrays)
     assert VECTORS.of(variant=VARIANT).read(KEY, knowing.root) == (
-        "no vectors: terms give every pair of items a weight of its own"
+        "no vectors: terms (overlap, popularity, together) give every pair of items a weight of its own, which vectors of 128 "
+        "numbers would leave out of the score; in place of an index take the table of recommendations, or `crmman recommend`"
     )
 
 
@@ -62,3 +79,58 @@ def test_an_explanation_adds_up_to_the_score(knowing: Workspace, monkeypatch, ca
     told = json.loads(out)
     assert told["score"] == pytest.approx(score, abs=1e-4)
     assert sum(row["contribution"] for row in told["contributions"]) == pytest.approx(told["score"], abs=1e-4)
+    names = {relation for (relation,) in SOURCE_KG.read(KEY, knowing.root).select("relation").unique().iter_rows()}
+    entities = set(ENTITIES.read(KEY, knowing.root)["entity_id"])
+    related = 0
+    for row in told["contributions"]:
+        if row["kind"] == "bias":
+            continue
+        assert sum(row.get(part, 0.0) for part in PARTS) == pytest.approx(row["contribution"], abs=1e-6)
+        relations = row.get("relations", [])
+        assert sum(one["contribution"] for one in relations) == pytest.approx(row.get("overlap", 0.0), abs=1e-6)
+        assert {one["relation"].removeprefix("^") for one in relations} <= names
+        assert {shared["entity"] for one in relations for shared in one["entities"]} <= entities
+        related += len(relations)
+    assert related
+
+
+def test_an_explanation_shows_the_parts_of_what_it_shows(knowing: Workspace, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(knowing.root)
+    user, item = RECOMMENDATIONS.of(variant=VARIANT).read(KEY, knowing.root).row(0)[0:3:2]
+    asked = ["explain", "--user", user, "--variant", VARIANT, "--item", f"id:{item}"]
+    texts = {}
+    for form in ("table", "csv"):
+        with pytest.raises(SystemExit) as end:
+            main([*asked, "--parts", "100", "--format", form])
+        texts[form], err = capsys.readouterr()
+        assert (end.value.code or 0, err) == (0, "")
+    lines = re.findall(r"^  Film number \d+ +([+-]?\d+\.\d+)(?:  (\S.*))?$", texts["table"], re.MULTILINE)
+    assert any(re.search("(same|both) ", parts) for _, parts in lines)
+    for whole, parts in lines:
+        if parts:
+            shown = [float(number) for number in re.findall(r" ([+-]\d+\.\d+)(?:, |$)", parts)]
+            assert sum(shown) == pytest.approx(float(whole), abs=1e-9)
+    rows = pl.read_csv(io.StringIO(texts["csv"]), schema_overrides=dict.fromkeys(PARTS, pl.Float64)).filter(
+        pl.col("kind") != "bias"
+    )
+    summed = rows.select(pl.sum_horizontal(PARTS)).to_series()
+    assert summed.to_list() == pytest.approx(rows["contribution"].to_list(), abs=1e-6)
+    assert rows["relation"].is_not_null().any()
+    assert (rows["relation"].is_null() == rows["entity"].is_null()).all()
+    assert (rows["relation"].is_null() == rows["overlap"].is_null()).all()
+
+
+def test_the_table_of_recommendations_says_what_a_reason_comes_from(knowing: Workspace) -> None:
+    found = RECOMMENDATIONS.of(variant=VARIANT).read(KEY, knowing.root)
+    reasons = found.explode("reasons")["reasons"].struct.unnest()
+    named = reasons["item_id"].is_not_null()
+    assert reasons.filter(named)["by"].is_in(PARTS).all()
+    assert reasons.filter(~named)["by"].is_null().all()
+    graph = reasons["by"].fill_null("") == "overlap"
+    assert graph.any()
+    assert (graph == reasons["relation"].is_not_null()).all()
+    assert (graph == reasons["entity"].is_not_null()).all()
+    shown = SHOWCASE_REASONS.of(variant=VARIANT).read(KEY, knowing.root)
+    assert (shown["relation"].is_not_null() == (shown["by"].fill_null("") == "overlap")).all()
+    assert shown["relation"].is_not_null().any()
+    assert not SHOWCASE_MODEL.of(variant=VARIANT).about(KEY, knowing.root)["merged"]

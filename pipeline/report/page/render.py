@@ -6,23 +6,24 @@ it on the page as text, never as HTML.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.explain.words import shared_by
 from pipeline.report.figures import ProtocolTable
 from pipeline.report.key_numbers import KeyNumber
+from pipeline.report.packed import packed
 from pipeline.report.portraits import Portrait
 from pipeline.report.vega import Spec, library
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
@@ -102,7 +103,8 @@ def in_script(code: str) -> str:
 
 def browser_data(
     arrays: Mapping[str, NDArray[np.float32]],
-    exponents: Mapping[str, float],
+    about: Mapping[str, Any],
+    entities: Sequence[str],
     titles: list[str],
     details: list[str],
     ratings: NDArray[np.int64],
@@ -110,23 +112,22 @@ def browser_data(
     """A model as the page's script reads it.
 
     Args:
-        arrays: float32, of a `BrowserModel`; exponents likewise.
+        arrays: of a `BrowserModel`.
+        about: its `exponents`, `weights` and `relations`.
+        entities: names of those that the columns of `around` are of.
         titles: of the items.
         details: what else is said of them.
         ratings: of each item, (M,): what a search puts first among equals.
     """
-    packed = {
-        name: {
-            "shape": list(array.shape),
-            "float32": base64.b64encode(array.astype("<f4").tobytes()).decode("ascii"),
-        }
-        for name, array in sorted(arrays.items())
-    }
+    data = {name: packed(name, array) for name, array in sorted(arrays.items())}
     return {
-        "arrays": packed,
-        "exponents": dict(exponents),
+        "arrays": data,
+        "exponents": dict(about["exponents"]),
+        "weights": dict(about["weights"]),
+        "relations": [shared_by(name) for name in about["relations"]],
+        "entities": list(entities),
         "titles": titles,
         "details": details,
         "ratings": ratings.tolist(),
-        "bytes": sum(array.nbytes for array in arrays.values()),
+        "bytes": sum(len(one["data"]) for one in data.values()),
     }

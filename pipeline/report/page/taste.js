@@ -85,7 +85,15 @@ if (data.model.titles) {
     return whole.map((value) => value / 100);
   }
 
-  // Words, a title or none, and a value. As pipeline/explain/sentence.py says it, which a test compares.
+  // What a contribution comes from. As pipeline/explain/words.py says it, which a test compares.
+  function told({ cause, value, merged }, kind) {
+    if (!cause) return "";
+    if (cause.part === "overlap") return data.model.relations[cause.relation] + data.model.entities[cause.column];
+    if (kind !== "likes" || value <= 0) return "";
+    return { both: `often ${merged ? "rated" : "liked"} together`, vectors: "similar" }[cause.part] ?? "";
+  }
+
+  // Words, a title or none, a value and what it comes from. As pipeline/explain/sentence.py says it, which a test compares.
   function why(contributions, kind, because, inSpite) {
     if (!contributions.some(({ value }) => value)) return [];
     const total = (list) => list.reduce((sum, { value }) => sum + value, 0);
@@ -94,8 +102,13 @@ if (data.model.titles) {
     const rest = order.slice(NAMED[kind]);
     const pieces = order
       .slice(0, NAMED[kind])
-      .map(({ item, value }, number) => [number ? ", " : `${speaksFor ? because : inSpite} `, titles[item], value]);
-    if (rest.length) pieces.push([` and ${rest.length} ${rest.length === 1 ? "other" : "others"}`, "", total(rest)]);
+      .map((one, number) => [
+        number ? ", " : `${speaksFor ? because : inSpite} `,
+        titles[one.item],
+        one.value,
+        told(one, kind),
+      ]);
+    if (rest.length) pieces.push([` and ${rest.length} ${rest.length === 1 ? "other" : "others"}`, "", total(rest), ""]);
     return pieces;
   }
 
@@ -104,14 +117,14 @@ if (data.model.titles) {
     const clauses = [
       why(likes, "likes", "because you liked", "in spite of your liking"),
       why(dislikes, "dislikes", "because you disliked", "in spite of your disliking"),
-      bias ? [["for anybody", "", bias]] : [],
+      bias ? [["for anybody", "", bias, ""]] : [],
     ].filter((clause) => clause.length);
     const values = rounded(clauses.flat().map(([, , value]) => value), score);
     return clauses.flatMap((clause, place) =>
-      clause.flatMap(([words, title], number) => [
+      clause.flatMap(([words, title, , cause], number) => [
         place && !number ? `; ${words}` : words,
         ...(title ? [element("b", {}, title)] : []),
-        ` (${signed(values.shift())})`,
+        ` (${[signed(values.shift()), cause].filter(Boolean).join(", ")})`,
       ]),
     );
   }

@@ -62,14 +62,29 @@ class Overlap(PairTerm):
     def pairs(
         self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
     ) -> NDArray[np.float64]:
+        weights = self.known.around.weights
+        shared = weights[items].multiply(weights[candidates])
+        found: NDArray[np.float64] = np.asarray(shared @ self.of_columns(shares)).ravel()
+        return np.where(items == candidates, 0.0, found)
+
+    def shared(
+        self, items: NDArray[np.int64], candidates: NDArray[np.int64], shares: Mapping[str, float]
+    ) -> csr_matrix:
+        """What each relation and entity adds to `pairs`, (pairs, columns)."""
+        weights = self.known.around.weights
+        found: csr_matrix = weights[items].multiply(weights[candidates]).tocsr().astype(np.float64)
+        found.data *= self.of_columns(shares)[found.indices]
+        found.data *= np.repeat(items != candidates, np.diff(found.indptr))
+        return found
+
+    def of_columns(self, shares: Mapping[str, float]) -> NDArray[np.float64]:
+        """Sum over heads of share · w_head,relation(e), (columns,)."""
         by_relation = sum(
             (share * self.weights[head].detach().cpu().double().numpy() for head, share in shares.items()),
             np.zeros(len(self.known.around.names)),
         )
-        weights = self.known.around.weights
-        shared = weights[items].multiply(weights[candidates])
-        found: NDArray[np.float64] = np.asarray(shared @ by_relation[self.known.around.relation]).ravel()
-        return np.where(items == candidates, 0.0, found)
+        found: NDArray[np.float64] = by_relation[self.known.around.relation]
+        return found
 
 
 class _Product(torch.autograd.Function):

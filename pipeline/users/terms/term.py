@@ -113,6 +113,10 @@ class PairTerm(nn.Module, ABC):
         found[entries] = torch.from_numpy(told).to(found)
         return found * self.share(chunk.present.sum(dim=1).to(found.dtype))[:, None, None]
 
+    def counted(self, length: int) -> float:
+        """n^(gamma - 1) of one history."""
+        return float(self.share(torch.tensor(float(length), dtype=self.exponent.dtype)).detach())
+
     def share(self, count: torch.Tensor) -> torch.Tensor:
         """n^(gamma - 1); 0 for an empty history."""
         return torch.where(count > 0, torch.pow(count.clamp(min=1), self.exponent - 1), 0.0)

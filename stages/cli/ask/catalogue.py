@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
+from pipeline.artifacts.graph import ENTITIES
 from pipeline.common.config import look_up, read_yaml
+from pipeline.common.errors import printable
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
 from stages import PARAMS
+
+
+class Entity(NamedTuple):
+    """Of the knowledge graph.
+
+    Attributes:
+        entity: its id.
+        name: None where nothing but an id is known that tells a person nothing.
+    """
+
+    entity: str
+    name: str | None
+
+    @property
+    def shown(self) -> str:
+        return self.name or self.entity
 
 
 @dataclass(frozen=True)
@@ -41,10 +60,19 @@ class Catalogue:
         for text, item in zip(texts, found, strict=True):
             if not self.titles.names(text, item):
                 print(
-                    f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}",
+                    printable(f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}"),
                     file=sys.stderr,
                 )
         return list(dict.fromkeys(found))
+
+    def entities(self, numbers: Set[int]) -> dict[int, Entity]:
+        """Some entities by their numbers in ENTITIES."""
+        if not numbers:
+            return {}
+        order = sorted(numbers)
+        ids = ENTITIES.read(self.dataset)["entity_id"].gather(order).to_list()
+        names = self.knowledge_graph().names(ids)
+        return {number: Entity(entity, names.get(entity)) for number, entity in zip(order, ids, strict=True)}
 
     def knowledge_graph(self) -> KnowledgeGraph:
         return KnowledgeGraph(

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.explain.breakdown import by_size, digits_for, why
+from pipeline.explain.causes import main_causes_of
+from pipeline.explain.contributions import Explainer
 from pipeline.recommend.recommend import recommended_to
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.people import asked_for
@@ -36,6 +38,9 @@ def recommend(
     trained = read_trained(dataset, variant)
     asked, titles = asked_for(trained, user, likes, dislikes), trained.catalogue.titles
     ((chosen, found),) = recommended_to(trained.model, [asked.person], count)
+    causes = main_causes_of(Explainer(trained.model), asked.person, chosen, found)
+    told = [by_size(found, asked.person, row, causes) for row in range(len(chosen))]
+    words = trained.told(one.cause for parts in told for one in parts if one.cause)
     digits = digits_for(np.concatenate([found.likes, found.dislikes], axis=1).ravel())
     rows = [
         {
@@ -46,7 +51,7 @@ def recommend(
             "from_likes": float(found.likes[row].sum()),
             "from_dislikes": float(found.dislikes[row].sum()),
             "from_biases": float(found.bias[row]),
-            "reason": why(by_size(found, asked.person, row), float(found.score[row]), titles.short, digits),
+            "reason": why(told[row], float(found.score[row]), titles.short, digits, words.tell),
         }
         for row, item in enumerate(chosen)
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,13 +15,27 @@ from pipeline.common.ablation import read_all
 from pipeline.common.config import look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.explain.breakdown import Contribution
+from pipeline.explain.parts import Cause
+from pipeline.explain.words import in_words
 from pipeline.recommend.settings import RefitConfig
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
-from stages.cli.ask.catalogue import Catalogue, read_catalogue
+from stages.cli.ask.catalogue import Catalogue, Entity, read_catalogue
 from stages.shared.data import read_data
 from stages.shared.models import read_model
+
+
+class Told(NamedTuple):
+    """
+    Attributes:
+        entities: by their numbers.
+        tell: what most of a contribution comes from, in words.
+    """
+
+    entities: Mapping[int, Entity]
+    tell: Callable[[Contribution], str]
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,21 @@ class Trained:
     @cached_property
     def _users(self) -> list[str]:
         return USERS.read(self.catalogue.dataset)["user_id"].to_list()
+
+    def told(self, causes: Iterable[Cause]) -> Told:
+        """
+        Args:
+            causes: of all contributions that will be asked about.
+        """
+        entities = self.catalogue.entities({entity for cause in causes for entity in cause.entities})
+        merged = "rated" in self.model.scorer.views
+
+        def tell(one: Contribution) -> str:
+            if one.cause is None or one.kind not in ("like", "dislike"):
+                return ""
+            return in_words(one.cause, one.kind, merged, lambda entity: entities[entity].shown)
+
+        return Told(entities, tell)
 
     def person_of(self, user_id: str) -> Person:
         """A user by all of their ratings.
