@@ -23,7 +23,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality test test-benchmarks lint docs bench growth peers setup clean
+.PHONY: repro ablations quality check-cache test test-benchmarks lint docs bench growth peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \
@@ -34,6 +34,10 @@ ablations: setup
 
 quality: setup
 	@$(RUN) python -m stages.cli.quality
+
+# What is damaged in DVC's cache goes, so that `dvc repro` makes it again.
+check-cache: setup
+	@$(RUN) python -m stages.cli.check_cache
 
 # PYTEST_ARGS names some of them; "-n 0" among them runs all in one process.
 test: setup

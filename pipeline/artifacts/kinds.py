@@ -2,7 +2,10 @@
 
 This is the only module that reads or writes them. Writing is atomic (a temporary name, then a move) and deterministic
 (same content, same bytes: Parquet sorted by a unique key, safetensors with one metadata key, JSON with rounded
-numbers). Reading checks everything again, since a damaged cache object of the right size comes back without a word.
+numbers). Reading checks everything again, since a damaged cache object comes back without a word: that columns, types and values are
+what they should be, and, of tables, tensors, curves and lines, that the bytes are those that were written and of the artifact that is
+asked for (`pipeline.artifacts.seal`). Figures (JSON) and texts have no seal: `dvc metrics` shows all that a file of figures has, git keeps
+both, and what a stage reads of them stands in a table as well.
 
 Artifacts of one data set live in ``artifacts/<dataset>/``, figures in ``metrics/`` and ``plots/``; every method takes the
 data set's name and the workspace's root.
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from pipeline.artifacts.seal import blank_seal, check_seal, sealed
 from pipeline.common.errors import InputError
 from pipeline.common.files import temporary_folder, write_bytes
 from pipeline.common.row_keys import has_repeats, in_key_order
@@ -50,14 +54,24 @@ class Artifact:
     general: str = field(default="", kw_only=True)
 
     def of(self, **names: str) -> Self:
-        """The same artifact of one variant (``{variant}``), of one group of variants or one way to make structural vectors."""
+        """The same artifact of one variant (``{variant}``), of one group of variants or one way to make structural vectors.
+
+        Raises:
+            InputError: a name leads elsewhere.
+        """
         path = self.path
         for name, value in names.items():
+            if value.startswith("/") or ".." in value.split("/"):
+                raise InputError(f"{name}: found {value!r}, which leads elsewhere; expected a name of params.yaml")
             path = path.replace(f"{{{name}}}", value)
         return replace(self, path=path, general=self.general or self.path)
 
     def at(self, dataset: str, root: Path = HERE) -> Path:
         return root / self.path.format(dataset=dataset, structure=DEFAULT_STRUCTURE, group=DEFAULT_GROUP)
+
+    def name(self, dataset: str) -> str:
+        """Which artifact it is, wherever the workspace lies."""
+        return self.at(dataset).as_posix()
 
     def covers(self, other: Artifact) -> bool:
         """Whether the other one is this one with names filled in."""
@@ -82,12 +96,15 @@ class Artifact:
         return self.at(dataset, root)
 
     def _existing(self, dataset: str, root: Path) -> Path:
-        path = self._to_read(dataset, root)
-        if not path.is_file():
-            raise InputError(
-                f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout` brings a cached one back"
-            )
-        return path
+        return _found(self._to_read(dataset, root))
+
+
+def _found(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(
+            f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout dvc.yaml` brings a cached one back"
+        )
+    return path
 
 
 @dataclass(frozen=True)
@@ -134,17 +151,29 @@ class Table(Artifact):
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
         path = self._to_write(dataset, root)
+        write_bytes(path, self.encoded(frame, self.name(dataset), path))
+
+    def encoded(self, frame: pl.DataFrame, name: str, path: Path) -> bytes:
+        """What a file at the path is to hold, sealed with the name."""
         names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
         ordered = in_key_order(frame.select(names), self.key).rechunk()
         self._check(ordered, path)
         buffer = io.BytesIO()
-        ordered.write_parquet(buffer, compression="zstd", statistics=True)
-        write_bytes(path, buffer.getvalue())
+        ordered.write_parquet(buffer, compression="zstd", statistics=True, metadata={"seal": blank_seal(name)})
+        return sealed(buffer.getvalue(), name)
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
         path = self._existing(dataset, root)
+        return self.decoded(path.read_bytes(), self.name(dataset), path)
+
+    def decoded(self, content: bytes, name: str, path: Path) -> pl.DataFrame:
+        """
+        Raises:
+            InputError: it is damaged, of another artifact, or not such a table.
+        """
+        check_seal(content, name, path)
         try:
-            frame = pl.read_parquet(path.read_bytes())
+            frame = pl.read_parquet(content)
         # polars has no common base class for what a damaged file can raise
         except (Exception, pl.exceptions.PanicException) as error:
             raise InputError(f"{path}: not a readable Parquet file: {_flat(error)}") from None
@@ -206,9 +235,9 @@ class Vectors(Artifact):
             if isinstance(vectors, str):
                 write_bytes(made / self.none, f"{vectors}\n".encode())
             else:
-                with _allowing(None):
-                    for table, frame in zip(self._tables(made), vectors, strict=True):
-                        table.write(frame, dataset)
+                for table, frame in zip(self._tables(), vectors, strict=True):
+                    file = made / table.path
+                    write_bytes(file, table.encoded(frame, f"{self.name(dataset)}/{table.path}", path / table.path))
             if path.exists():
                 # A folder cannot be moved over another: the old one is out of the way before the new one comes.
                 path.rename(folder / "old")
@@ -218,8 +247,7 @@ class Vectors(Artifact):
         path = self._to_read(dataset, root)
         if (path / self.none).is_file():
             return (path / self.none).read_text(encoding="utf-8").strip()
-        with _allowing(None):
-            items, users = (table.read(dataset) for table in self._tables(path))
+        items, users = (self._table(table, dataset, path / table.path) for table in self._tables())
         found = [frame.schema["vector"] for frame in (items, users)]
         if found[0] != found[1] or found[0].inner != pl.Float32:  # type: ignore[attr-defined]
             raise InputError(
@@ -228,10 +256,13 @@ class Vectors(Artifact):
             )
         return items, users
 
-    def _tables(self, folder: Path) -> tuple[Table, Table]:
+    def _table(self, table: Table, dataset: str, path: Path) -> pl.DataFrame:
+        return table.decoded(_found(path).read_bytes(), f"{self.name(dataset)}/{table.path}", path)
+
+    def _tables(self) -> tuple[Table, Table]:
         finite = {"finite numbers": pl.col("vector").arr.eval(pl.element().is_finite()).arr.all()}
         items, users = (
-            Table(f"{folder}/{name}", {key: pl.String, "vector": pl.Array}, key=(key,), holds=finite)
+            Table(name, {key: pl.String, "vector": pl.Array}, key=(key,), holds=finite)
             for name, key in ((self.items, "item_id"), (self.users, "user_id"))
         )
         return items, users
@@ -250,13 +281,15 @@ class Tensors(Artifact):
     def write(
         self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None
     ) -> None:
-        """``about`` is kept beside the arrays as one JSON string: with two metadata keys the byte order is random."""
+        """``about`` and the seal are kept beside the arrays in one JSON string: with two metadata keys the byte order is random."""
         from safetensors.numpy import save
 
         path = self._to_write(dataset, root)
         kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
         self._check(kept, path)
-        write_bytes(path, save(kept, metadata={"about": json.dumps(about or {}, sort_keys=True)}))
+        name = self.name(dataset)
+        words = json.dumps({"about": about or {}, "seal": blank_seal(name)}, sort_keys=True)
+        write_bytes(path, sealed(save(kept, metadata={"about": words}), name))
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:
         """By name, in the order of the names: safetensors gives them in another one in each process."""
@@ -264,21 +297,24 @@ class Tensors(Artifact):
         from safetensors.numpy import load
 
         path = self._existing(dataset, root)
+        content = path.read_bytes()
+        check_seal(content, self.name(dataset), path)
         try:
-            arrays = dict(sorted(load(path.read_bytes()).items()))
+            arrays = dict(sorted(load(content).items()))
         except (SafetensorError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
         self._check(arrays, path)
         return arrays
 
     def about(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
-        from safetensors import SafetensorError, safe_open
-
         path = self._existing(dataset, root)
+        content = path.read_bytes()
+        check_seal(content, self.name(dataset), path)
         try:
-            with safe_open(path, framework="numpy") as file:
-                return dict(json.loads(file.metadata()["about"]))
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            # A length in eight bytes, and a header of JSON.
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            return dict(json.loads(header["__metadata__"]["about"])["about"])
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
 
     def _check(self, arrays: Mapping[str, Array], path: Path) -> None:
@@ -332,18 +368,22 @@ class Numbers(Artifact):
 
 @dataclass(frozen=True)
 class Curve(Artifact):
-    """A TSV with one row per step (epoch, S_m), which `dvc plots` draws."""
+    """A TSV with one row per step (epoch, S_m), which `dvc plots` draws. A last, empty column has the seal as its name."""
 
     columns: tuple[str, ...] = ()
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
-        text = frame.select(self.columns).write_csv(separator="\t", float_precision=6)
-        write_bytes(self._to_write(dataset, root), text.encode())
+        name = self.name(dataset)
+        empty = pl.lit(None, pl.String).alias(blank_seal(name))
+        text = frame.select(*self.columns, empty).write_csv(separator="\t", float_precision=6)
+        write_bytes(self._to_write(dataset, root), sealed(text.encode(), name))
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
         path = self._existing(dataset, root)
         try:
-            return pl.read_csv(path.read_bytes(), separator="\t").select(self.columns)
+            content = path.read_bytes()
+            check_seal(content, self.name(dataset), path)
+            return pl.read_csv(content, separator="\t").select(self.columns)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise InputError(
                 f"{path}: not a readable table with the columns {', '.join(self.columns)}: {_flat(error)}"
@@ -363,23 +403,20 @@ class Text(Artifact):
 
 @dataclass(frozen=True)
 class Lines(Artifact):
-    """Lines for a person to read, under a first one that counts them: DVC warns of empty files."""
+    """Lines for a person to read, under a first one that counts and seals them: DVC warns of empty files."""
 
     def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
         # Names out of the data may hold line breaks of any kind.
         flat = [" ".join(line.split()) for line in lines]
-        write_bytes(
-            self._to_write(dataset, root), "".join(f"{line}\n" for line in (f"{len(flat)} lines", *flat)).encode()
-        )
+        name = self.name(dataset)
+        text = "".join(f"{line}\n" for line in (f"{len(flat)} lines, {blank_seal(name)}", *flat))
+        write_bytes(self._to_write(dataset, root), sealed(text.encode(), name))
 
     def read(self, dataset: str, root: Path = HERE) -> list[str]:
         path = self._existing(dataset, root)
-        first, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-        if first != f"{len(lines)} lines":
-            raise InputError(
-                f"{path}: found {len(lines)} lines under {first!r}, expected as many as it says; run `dvc repro`"
-            )
-        return lines
+        content = path.read_bytes()
+        check_seal(content, self.name(dataset), path)
+        return content.decode().splitlines()[1:]
 
 
 def _flat(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,24 @@ def written_out(values: Mapping[str, Any], name: str, where: str) -> dict[str, A
     if ablation.of not in variants:
         raise InputError(f"{where}ablations.{name}.of: found {ablation.of!r}, expected one of: {', '.join(variants)}")
     return dict(variants[ablation.of] | ablation.changes)
+
+
+def changes_in(
+    changes: Mapping[str, Any] | None,
+    variants: Collection[str],
+    variant: str,
+    ablation: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a data set's `train_users` changes in a variant: settings in every one, and over them those under the variant's name.
+
+    Args:
+        variants: names of all.
+        ablation: what an ablation of the variant changes, which is its point: nothing under the variant's name goes over it.
+    """
+    changes = changes or {}
+    own = changes.get(variant) or {}
+    of_all = {key: value for key, value in changes.items() if key not in variants}
+    return of_all | {key: value for key, value in own.items() if key not in (ablation or {})}
 
 
 def read_all(params: Path) -> dict[str, Any]:

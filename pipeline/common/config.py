@@ -9,9 +9,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 
 from pipeline.common.errors import InputError
+
+# Of a value that an error quotes, in characters.
+QUOTED = 200
 
 
 class Config(BaseModel):
@@ -31,7 +36,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         # In pure Python: its errors are the same on every machine.
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _EachKeyOnce
+        content = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except OSError as error:
@@ -45,10 +52,40 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}{where}: not valid YAML: {problem}") from None
     except YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not valid YAML: found it nested too deeply") from None
+    # What ruamel makes of a date, a number or a character that cannot be.
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())[:QUOTED]}") from None
     if not isinstance(content, dict):
         found = "nothing" if content is None else _value(content)
         raise InputError(f"{path}: found {found}, expected a mapping of keys to values")
     return content
+
+
+class _EachKeyOnce(SafeConstructor):
+    """Of a mapping with a merge key (`<<`) ruamel would take the last one of a repeated key."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._own: dict[int, Any] = {}
+
+    def flatten_mapping(self, node: Any) -> Any:
+        # Only what the file has: merging puts in what a key comes over.
+        if id(node) not in self._own:
+            self._own[id(node)] = node
+            keys: set[tuple[Any, Any]] = set()
+            for key, _ in node.value:
+                if isinstance(key, ScalarNode) and (key.tag, key.value) in keys:
+                    raise DuplicateKeyError(
+                        "while constructing a mapping",
+                        node.start_mark,
+                        f'found duplicate key "{key.value}"',
+                        key.start_mark,
+                    )
+                if isinstance(key, ScalarNode):
+                    keys.add((key.tag, key.value))
+        return super().flatten_mapping(node)
 
 
 def validated(model: type[ConfigT], values: Any, where: str) -> ConfigT:
@@ -123,7 +160,10 @@ def _shown(problem: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
-    return "null" if value is None else repr(value)
+    if value is None:
+        return "null"
+    text = repr(value)
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]} ..."
 
 
 def _expected(problem: Any, models: list[type[BaseModel]]) -> str:

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from numba import njit
 from numba.extending import register_jitable
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.common.cores import cores_here
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _rows(incidence: csr_matrix) -> NDArray[np.int32]:
 def _compiled() -> Callable[..., tuple[int, int]]:
     """The walk as machine code, which numba keeps beside this file; it lets go of the interpreter, so that threads run at once."""
     register_jitable(_ones)
-    compiled: Callable[..., tuple[int, int]] = njit(nogil=True, cache=True)(_walk)
+    compiled: Callable[..., tuple[int, int]] = cached_njit(nogil=True)(_walk)
     return compiled
 
 

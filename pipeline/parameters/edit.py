@@ -1,4 +1,4 @@
-"""One data set more in params.yaml: lines are put in, and not a byte of the others changes.
+"""One data set more in params.yaml, or other settings of a system for one: not a byte of other lines changes.
 
 A round trip through a YAML library would keep comments and anchors, but lays out again what people laid out themselves.
 Here the library only tells where `datasets` ends; what comes out is parsed and must be the old content and the entry.
@@ -64,6 +64,73 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     if YAML(typ="safe", pure=True).load(result) != expected:
         raise InputError(f"{file}: datasets: found no place for a new entry; add it by hand: {' / '.join(rows)}")
     return result, [row.rstrip() for row in added]
+
+
+def with_system(
+    text: str, dataset: str, section: str, system: str, values: Mapping[str, Any], comment: str, file: str
+) -> tuple[str, list[str]]:
+    """The text of params.yaml with what a data set changes for a system, in place of what it changed before, and the lines that are new.
+
+    Args:
+        section: `train_users` for a variant, `baselines` for a baseline.
+        values: all that it changes for the system.
+        comment: behind them.
+        file: what the text is called in errors.
+
+    Raises:
+        InputError: the file is not laid out so that lines can be put in.
+    """
+    before = YAML(typ="safe", pure=True).load(text)
+    old = before["datasets"][dataset].get(section) or {}
+    entries = before["datasets"] | {dataset: before["datasets"][dataset] | {section: old | {system: dict(values)}}}
+    lines, line = text.splitlines(keepends=True), "\r\n" if "\r\n" in text else "\n"
+    if not lines[-1].endswith("\n"):
+        lines[-1] += line
+    row = f"{scalar(system)}: {_flow(values)}  # {' '.join(comment.split())}"
+    entry = _of(_of(YAML().compose(text), "datasets")[1], dataset)[1]
+    if not _is_block(entry):
+        raise InputError(
+            f"{file}: datasets.{dataset}: found it on one line, expected a line for each key; add by hand: {section}: {{{row}}}"
+        )
+    found = _of(entry, section)
+    indent = entry.value[0][0].start_mark.column
+    if found is not None and _is_block(found[1]) and found[1].start_mark.index > found[0].end_mark.index:
+        inner, last = _of(found[1], system), _last_line(found[1])
+        indent = found[1].value[0][0].start_mark.column
+        start, end, rows = (inner[0].start_mark.line, _end_line(inner), [row]) if inner else (last + 1, last, [row])
+    else:
+        start, end = (
+            (found[0].start_mark.line, _end_line(found)) if found else (_last_line(entry) + 1, _last_line(entry))
+        )
+        behind = lines[end][lines[end].rindex("#") :].strip() if found and " #" in lines[end] else ""
+        rows = [f"{section}:{f'  {behind}' if behind else ''}"]
+        rows += [f"  {scalar(str(name))}: {_flow(value)}" for name, value in old.items() if name != system]
+        rows.append(f"  {row}")
+    added = [f"{' ' * indent}{one}{line}" for one in rows]
+    result = "".join([*lines[:start], *added, *lines[end + 1 :]])
+    if YAML(typ="safe", pure=True).load(result) != before | {"datasets": entries}:
+        raise InputError(
+            f"{file}: datasets.{dataset}: found no place for {section}; add it by hand: {' / '.join(rows)}"
+        )
+    return result, [one.rstrip() for one in added]
+
+
+def _of(mapping: Any, key: str) -> Any:
+    """The key and the value of a mapping as they stand in the file; None where it does not stand there."""
+    return next((pair for pair in mapping.value if pair[0].value == key), None)
+
+
+def _is_block(node: Any) -> bool:
+    return (
+        isinstance(node.value, list) and not node.flow_style and bool(node.value) and isinstance(node.value[0], tuple)
+    )
+
+
+def _end_line(pair: tuple[Any, Any]) -> int:
+    """The last line of a key with its value; an alias lies further up."""
+    key, value = pair
+    of_value = _last_line(value) if value.start_mark.index > key.end_mark.index else 0
+    return max(int(key.start_mark.line), of_value)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.common.ablation import read_all, validated_in_files, written_out
+from pipeline.common.ablation import changes_in, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, ConfigT, changed, look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.common.settings import RunConfig
@@ -57,7 +57,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
     init_sdne: Change
     train_gat: Change
     train_users: dict[str, object] | None = Field(
-        description="Changes to every variant for this data set, e.g. `{epochs: 5}`; null: none"
+        description="Changes to every variant for this data set, e.g. `{epochs: 5}`; under a variant's name to it alone; null: none"
     )
     baselines: Change
     compare: Change
@@ -163,7 +163,13 @@ class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig
         for (kind, name), model in models.items():
             if kind == "variants" and name not in self.run_variants:
                 continue
-            of_variants = changes.get("train_users", {})
+            ablation = self.ablations[name] if kind == "ablations" else None
+            of_variants = changes_in(
+                changes.get("train_users"),
+                self.variants,
+                ablation.of if ablation else name,
+                ablation.changes if ablation else None,
+            )
             variant = _changed_section(model, of_variants, f"{where}.train_users", "a variant", name)
             self._check_structure(variant.structure_source, f"{where}.train_users")
             if variant.structure_source and name in self.run_variants:

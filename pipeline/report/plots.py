@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
@@ -60,6 +62,33 @@ def learning_curve_plot(curve: pl.DataFrame, best_epoch: int) -> str:
         axes.axvline(best_epoch, color="tab:red", linewidth=1)
         axes.set_title(name if name == "loss" else f"validation {name}", fontsize=8)
         axes.tick_params(labelsize=7)
+    return _svg(figure)
+
+
+def trials_plot(values: Sequence[float | None], pruned: Sequence[bool], figure_name: str) -> str:
+    """What each trial of `crmman tune` reached on validation, and the best of those so far; the first is the default.
+
+    Args:
+        values: of the trials in their order; None where one was given up before it had any.
+        pruned: whether each was given up on the way.
+    """
+    figure = _figure(6.5, 3)
+    axes = figure.subplots()
+    for given_up, label, colour in ((False, "whole", "tab:blue"), (True, "given up on the way", "lightgrey")):
+        shown = [
+            (number, value)
+            for number, (value, was) in enumerate(zip(values, pruned, strict=True))
+            if value is not None and was == given_up
+        ]
+        numbers, reached = [number for number, _ in shown], [value for _, value in shown]
+        axes.scatter(numbers, reached, s=14, color=colour, label=label)
+    whole = [-np.inf if value is None or was else value for value, was in zip(values, pruned, strict=True)]
+    axes.step(range(len(whole)), np.maximum.accumulate(whole), where="post", linewidth=1, label="best so far")
+    axes.axhline(whole[0], color="tab:red", linewidth=1, label="default")
+    axes.set_xlabel("trial", fontsize=8)
+    axes.set_title(f"validation: {figure_name}", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.legend(fontsize=7)
     return _svg(figure)
 
 

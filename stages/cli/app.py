@@ -136,6 +136,26 @@ def similar(
     _give(similar(dataset, item, by, count), form, output)
 
 
+@app.command(epilog=examples("tune --dataset ml-100k --trials 30", "tune --dataset ml-100k --system als --trials 30"))
+def tune(
+    dataset: Annotated[str, typer.Option("--dataset", help="A data set of params.yaml.")],
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system", help="A variant or a baseline; by default the first of `run_variants` in params.yaml."
+        ),
+    ] = None,
+    trials: Annotated[
+        int,
+        typer.Option("--trials", min=1, help="How many in all, with those of earlier runs; the first is the default."),
+    ] = 30,
+) -> None:
+    """Search better settings of a system for a data set, by the validation split alone, and write them into params.yaml."""
+    from stages.cli.tune import tune
+
+    tune(dataset, system, trials)
+
+
 def _give(answer: Answer, form: Form | None, output: Path | None) -> None:
     named = output.suffix.removeprefix(".") if output else ""
     answer.give(form or (named if named in get_args(Form) else "table"), output)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, printable
 from stages import PARAMS
 from stages.cli.help import examples
 from stages.guard import USER_MISTAKE
@@ -112,7 +112,7 @@ def check(
     else:
         from pipeline.parameters.data_check.text import shown_check
 
-        print(shown_check(found))
+        print(printable(shown_check(found)))
     if not found.usable:
         raise typer.Exit(USER_MISTAKE)
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.artifacts.kinds import Artifact, only
-from pipeline.common.ablation import file_of, read_all, validated_in_files, written_out
+from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, printable
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
 from stages.guard import guarded
@@ -109,9 +109,12 @@ class Settings:
         changes = self._look_up("datasets", self._dataset, "train_users")
         ablations = self._values.get("ablations")
         if isinstance(ablations, Mapping) and name in ablations:
-            settings = changed(written_out(self._values, name, self._where("ablations")), changes)
-            return self._checked(("ablations", name), settings, model, self._reads.variant)
-        return self._section(("variants", name), model, self._reads.variant, changes)
+            settings = written_out(self._values, name, self._where("ablations"))
+            ablation = ablations[name]
+            mine = changes_in(changes, self._values["variants"], ablation["of"], ablation)
+            return self._checked(("ablations", name), changed(settings, mine), model, self._reads.variant)
+        mine = changes_in(changes, self._values["variants"], name)
+        return self._section(("variants", name), model, self._reads.variant, mine)
 
     def structure(self, model: type[ConfigT]) -> ConfigT:
         return self._section(("structures", str(self._structure)), model, self._reads.structure)
@@ -261,9 +264,9 @@ def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
 
 
 def say(dataset: str, name: str, text: str) -> None:
-    print(f"[{dataset}] {name}: {text}", flush=True)
+    print(printable(f"[{dataset}] {name}: {text}"), flush=True)
 
 
 def warn(dataset: str, name: str, warnings: list[str]) -> None:
     for text in warnings:
-        print(f"[{dataset}] {name}: warning: {text}", file=sys.stderr, flush=True)
+        print(printable(f"[{dataset}] {name}: warning: {text}"), file=sys.stderr, flush=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -96,7 +96,12 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig, *also: A
         GAT_WEIGHTS.of(**names),
         *also,
     )
-    digest = hashlib.sha256(json.dumps([run.model_dump(), config.model_dump()], sort_keys=True).encode())
+    return key_of(dataset, [run.model_dump(), config.model_dump()], inputs)
+
+
+def key_of(dataset: str, settings: Any, inputs: Sequence[Artifact]) -> str:
+    """Changes with settings, artifacts and the code."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     code = Path(pipeline.__file__).parent
     for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())

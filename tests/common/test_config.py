@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -219,3 +220,60 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"a: caf\xe9\n")
     with pytest.raises(InputError, match=r"latin\.yaml: not UTF-8 text \(byte 6\)$"):
         read_yaml(tmp_path / "latin.yaml")
+
+
+MERGED = "defaults: &all {a: 1}\nfirst: &first\n  <<: *all\n  b: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("  b: 3\n", 5), ("  a: 2\n  a: 3\n", 6), ("second:\n  <<: *first\n  c: 1\n  d: {x: 1}\n  c: 2\n", 9)],
+)
+def test_a_repeated_key_is_refused_beside_a_merge_key_too(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(MERGED + text)
+    with pytest.raises(InputError, match=rf"^{path}:{line}:3: not valid YAML: found duplicate key"):
+        read_yaml(path)
+
+
+def test_a_key_that_comes_over_a_merged_one_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(MERGED + "  a: 3\nsecond:\n  <<: *first\n  b: 4\nthird: *first\n")
+    first = {"a": 3, "b": 2}
+    assert read_yaml(path) == {"defaults": {"a": 1}, "first": first, "second": {"a": 3, "b": 4}, "third": first}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 3000,
+        f"a: {'9' * 5000}",
+        "a: 2020-99-99",
+        "a: 2020-01-01T99:00:00",
+        "a: !!int x",
+        "a: !!float x",
+        "a: !!bool x",
+        'a: "\\U99999999"',
+        "a: !!binary x",
+        "a: !!python/object:os.system x",
+        "a: \0",
+        "? {a: 1}\n: 2",
+    ],
+    ids=range(12),
+)
+def test_whatever_yaml_cannot_be_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        read_yaml(path)
+    assert str(error.value).startswith(f"{path}:")
+    assert "not valid YAML: " in str(error.value)
+    assert len(str(error.value)) < len(str(path)) + 300
+    assert "\n" not in str(error.value)
+
+
+def test_a_value_that_is_quoted_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(json.dumps(["x" * 100_000]))
+    with pytest.raises(InputError, match=rf"^{path}: found \['x{{198}} ..., expected a mapping"):
+        read_yaml(path)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.common.ablation import FILE, Ablation, read_all, written_out
+from pipeline.common.ablation import FILE, Ablation, changes_in, read_all, written_out
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
+from pipeline.parameters.params import read_parameters
 from pipeline.parameters.runs import runs_of
 from pipeline.users.settings import VariantConfig
 from stages.shared.stage import Reads, Settings, Stage
-from tests.parameter_files import copy_to
+from tests.parameter_files import copy_to, edited
 from tests.repository import ROOT
 
 VALUES = read_all(ROOT / "params.yaml")
@@ -200,3 +201,37 @@ def test_each_section_is_read_from_its_own_file(tmp_path: Path) -> None:
     params.write_text("structures: {}")
     with pytest.raises(InputError, match=rf"^{params}: structures: found it in this file, expected it in {beside}$"):
         read_all(params)
+
+
+def test_what_a_data_set_changes_under_a_variants_name_is_for_it_and_its_ablations_alone() -> None:
+    changes = {"epochs": 5, "one": {"epochs": 7, "dropout": 0.3}, "other": None}
+    variants = ("one", "other", "third")
+    assert changes_in(changes, variants, "one") == {"epochs": 7, "dropout": 0.3}
+    assert changes_in(changes, variants, "other") == changes_in(changes, variants, "third") == {"epochs": 5}
+    # What an ablation is about stays as it says.
+    assert changes_in(changes, variants, "one", {"dropout": 0.0}) == {"epochs": 7}
+    assert changes_in(None, variants, "one") == {}
+
+
+def test_stages_and_the_check_of_all_parameters_read_what_is_under_a_variants_name(tmp_path: Path) -> None:
+    copy_to(tmp_path)
+    with edited(tmp_path) as values:
+        name = next(iter(values["datasets"]))
+        values["datasets"][name]["train_users"] = {"epochs": 5, "recommended": {"dropout": 0.25}}
+        values["ablations"] = {
+            "calm": {"of": "recommended", "dropout": 0.0},
+            "wide": {"of": "recommended", "width": 256},
+        }
+    settings = Settings(Stage("train_users", Reads(variant=VariantConfig)), name, tmp_path / "params.yaml")
+    found = {each: settings.variant(VariantConfig, each) for each in ("recommended", "crmman", "calm", "wide")}
+    assert {each: (one.epochs, one.dropout) for each, one in found.items()} == {
+        "recommended": (5, 0.25),
+        "crmman": (5, VALUES["variants"]["crmman"]["dropout"]),
+        "calm": (5, 0.0),
+        "wide": (5, 0.25),
+    }
+    read_parameters(tmp_path / "params.yaml")
+    with edited(tmp_path) as values:
+        values["datasets"][name]["train_users"]["recommended"] = {"dropuot": 0.25}
+    with pytest.raises(InputError, match=r"train_users.*dropuot: found an unknown key"):
+        read_parameters(tmp_path / "params.yaml")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from pipeline.common.errors import InputError
-from pipeline.parameters.edit import Setting, scalar, with_dataset
+from pipeline.parameters.edit import Setting, scalar, with_dataset, with_system
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = (ROOT / "params.yaml").read_bytes().decode()
@@ -150,3 +150,60 @@ def test_what_is_put_in_is_read_back(mapping: dict[str, Any], values: list[Any],
     settings_ = [Setting("a", mapping, comment), Setting("b", values, comment)]
     after, _ = with_dataset(SMALL, "third", settings_, "f")
     assert load(after)["datasets"]["third"] == {"s_m": 4, "names": ["a", "b"], "a": mapping, "b": values}
+
+
+TUNED = {"learning_rate": 0.0031, "targets": "all", "width": 64}
+ROW = "{learning_rate: 0.0031, targets: all, width: 64}  # 30 trials"
+
+
+def tuned(
+    text: str, dataset: str = "first", section: str = "train_users", system: str = "mine"
+) -> tuple[str, list[str]]:
+    return with_system(text, dataset, section, system, TUNED, "30\ntrials", "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("", f"        train_users:\n          mine: {ROW}\n"),
+        ("        train_users: null  # none\n", f"        train_users:  # none\n          mine: {ROW}\n"),
+        (
+            "        train_users: {epochs: 5, mine: {width: 1}}\n",
+            f"        train_users:\n          epochs: 5\n          mine: {ROW}\n",
+        ),
+        (
+            "        train_users:\n            # few\n            epochs: 5  # five\n",
+            f"        train_users:\n            # few\n            epochs: 5  # five\n            mine: {ROW}\n",
+        ),
+        (
+            "        train_users:\n            mine:   # old\n                width: 1\n            epochs: 5\n",
+            f"        train_users:\n            mine: {ROW}\n            epochs: 5\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("line", ["\n", "\r\n"])
+def test_what_a_data_set_changes_for_a_system_goes_where_it_was_or_would_be(
+    entry: str, expected: str, line: str
+) -> None:
+    place = "        s_m: 5      # five\n"
+    before = SMALL.replace(place, place + entry)
+    after, added = tuned(before.replace("\n", line))
+    assert after.replace(line, "\n") == SMALL.replace(place, place + expected)
+    assert all(row in expected.splitlines() for row in added)
+    assert load(after)["datasets"]["first"]["train_users"]["mine"] == TUNED
+    # Again, and there is nothing to change.
+    assert tuned(after)[0] == after
+
+
+def test_other_systems_of_a_data_set_keep_what_it_changes_for_them() -> None:
+    first, _ = tuned(REPOSITORY, "ml-100k")
+    second, added = tuned(first, "ml-100k", system="crmman")
+    assert [line.rstrip("\n") for line in lines_added(first, second)] == added == [f"      crmman: {ROW}"]
+    third, _ = tuned(second, "ml-100k", section="baselines", system="als")
+    assert lines_added(second, third) == ["    baselines:\n", f"      als: {ROW}\n"]
+    assert load(third)["datasets"]["ml-100k"]["train_users"] == {"mine": TUNED, "crmman": TUNED}
+
+
+def test_an_entry_on_one_line_has_no_place_for_a_system() -> None:
+    with pytest.raises(InputError, match=r"params.yaml: datasets.second: found it on one line, expected"):
+        tuned(SMALL, "second")

@@ -18,6 +18,7 @@ import pytest
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.users import MODEL
+from pipeline.common.errors import CONTROLS
 from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
@@ -412,6 +413,24 @@ def test_stopped_by_the_keyboard_is_exit_code_130(ask: Ask, monkeypatch) -> None
     monkeypatch.setattr("stages.cli.ask.similar.similar", interrupted)
     result = ask("similar", "--item", "i1")
     assert (result.code, result.out, result.err) == (130, "", "stopped\n")
+
+
+def test_titles_that_a_terminal_would_obey_are_shown_as_escapes(finished: Finished, ask: Ask, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    items = data_artifacts.ITEMS.read(KEY, copy.root)
+    data_artifacts.ITEMS.write(items.with_columns(title="\x1b[2J\u202e\x9b" + pl.col("title")), KEY, copy.root)
+    for arguments in (
+        ["recommend", "--user", USER],
+        ["explain", "--user", USER, "--item", "id:i9"],
+        ["similar", "--item", "id:i9"],
+    ):
+        result = ask(*arguments, workspace=copy)
+        assert result.code == 0, result.err
+        assert r"\x1b[2J\u202e\x9bFilm number" in result.out
+        assert not CONTROLS.search(result.out + result.err)
+    noted = ask("similar", "--item", "film number 9", workspace=copy)
+    assert r"\x1b[2J" in noted.err + noted.out
+    assert not CONTROLS.search(noted.err)
 
 
 def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finished, ask: Ask, monkeypatch) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.evaluation import PAIRS, PER_USER
-from pipeline.artifacts.graph import EDGES, THRESHOLDS
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL
@@ -68,7 +68,7 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
         f"init_sdne.{STRUCTURE}": edges_of(STRUCTURE),
         "train_users.crmman": ITEMS,
         "evaluate.crmman": ITEMS,
-        "evaluate_baselines.ease": ITEMS,
+        "evaluate_baselines.ease": NEIGHBOURS,
         "compare": ITEMS,
         "report": ITEMS,
         "recommend.crmman": ITEMS,
@@ -261,5 +261,5 @@ def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     }
     results: dict[str, Result] = copy.run_all(named)
     for stage, artifact in named.items():
-        assert_a_mistake_in_one_line(results[stage], f"{artifact.at(KEY)}: not a readable")
+        assert_a_mistake_in_one_line(results[stage], f"{artifact.at(KEY)}: found other bytes than were written")
     assert copy.files() == before

@@ -32,6 +32,7 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.config import read_yaml
 from tests.artifacts.every import EVERY
+from tests.artifacts.forged import rename
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     ABLATION,
@@ -278,7 +279,8 @@ def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such(finish
     evaluated = copy.root / "artifacts" / KEY / "evaluation"
     for path in (evaluated / "variants" / "recommended").glob("*.parquet"):
         table = pl.read_parquet(path).with_columns(system=pl.lit(ABLATION))
-        table.write_parquet(evaluated / "ablations" / ABLATION / path.name)
+        target = evaluated / "ablations" / ABLATION / path.name
+        rename(target, target.relative_to(copy.root).as_posix(), table)
     result = copy.run("compare_ablations")
     assert f"\nthe same model as recommended on these data: {ABLATION}\n" in result.out, result.err
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import lzma
+import struct
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +25,8 @@ from pipeline.common.files import replacing
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60
+# A file in a zip may be of so many bytes whatever it takes there, and otherwise of so many times what it takes.
+MUCH, LARGEST_RATIO = 100_000_000, 100
 
 
 class FilesSource(Config):
@@ -102,9 +107,30 @@ class DataFile:
             if not self.zipped:
                 return self.path.read_bytes()
             with zipfile.ZipFile(self.path) as archive:
+                self._check_size(archive.getinfo(self.inside))
                 return archive.read(self.inside)
-        except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        except InputError:
+            raise
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            struct.error,
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+        ) as error:
             raise InputError(f"{self}: cannot be read: {_flat(error)}") from None
+
+    def _check_size(self, entry: zipfile.ZipInfo) -> None:
+        """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""
+        if entry.file_size > MUCH and entry.file_size > LARGEST_RATIO * entry.compress_size:
+            raise InputError(
+                f"{self}: found {entry.file_size / 1e6:.0f} MB in {entry.compress_size / 1e6:.1f} MB of the zip, expected at most "
+                f"{LARGEST_RATIO} times as much; if that is no mistake, unpack it and let path name its folder"
+            )
 
 
 class Files:
@@ -151,7 +177,7 @@ def _listed(path: Path) -> list[DataFile]:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-        except (zipfile.BadZipFile, OSError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
             raise InputError(f"{path}: not a readable zip: {_flat(error)}; expected a folder or a zip") from None
         listed = [DataFile(path, name, zipped=True) for name in names]
     else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.data.dataset import blocks
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ def _largest(gram: csr_matrix, item: int, most: int) -> NDArray[np.int64]:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from numba import njit
-
-    compiled: Callable[..., None] = njit(nogil=True, cache=True)(_fill)
+    compiled: Callable[..., None] = cached_njit(nogil=True)(_fill)
     return compiled
 
 

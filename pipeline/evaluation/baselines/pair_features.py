@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.common.cached_njit import cached_njit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -130,9 +132,7 @@ class PairFeatures:
 
 @cache
 def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
-    from numba import njit
-
-    compiled = njit(nogil=True, cache=True)
+    compiled = cached_njit(nogil=True)
     return compiled(_scatter), compiled(_gather)
 
 

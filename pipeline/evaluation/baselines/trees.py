@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset, Pairs
 from pipeline.evaluation.baselines.grid import Fit, Grid
@@ -121,9 +122,7 @@ class Forest:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from numba import njit
-
-    compiled: Callable[..., None] = njit(nogil=True, cache=True)(_add_trees)
+    compiled: Callable[..., None] = cached_njit(nogil=True)(_add_trees)
     return compiled
 
 

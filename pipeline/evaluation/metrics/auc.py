@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.evaluation.metrics.kinds import OverUsers
 from pipeline.evaluation.protocols.ranks import tie_groups
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
@@ -65,9 +66,7 @@ def pooled_auc(pairs: ScoredPairs, _: float | None = None) -> OverUsers:
 
 @cache
 def _compiled() -> Callable[..., NDArray[np.float64]]:
-    from numba import njit
-
-    compiled: Callable[..., NDArray[np.float64]] = njit(cache=True)(_walk)
+    compiled: Callable[..., NDArray[np.float64]] = cached_njit()(_walk)
     return compiled
 
 

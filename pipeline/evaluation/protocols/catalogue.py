@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.common.cores import cores_here
 from pipeline.common.random_streams import stream
 from pipeline.evaluation.protocols.ranks import sorted_places
@@ -194,9 +195,7 @@ def first_tens(
 
 @cache
 def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
-    from numba import njit
-
-    compiled = njit(nogil=True, cache=True)
+    compiled = cached_njit(nogil=True)
     return compiled(_read_rows), compiled(_share_places)
 
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch.autograd.function import once_differentiable
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.structure.gat.sorted_pairs import SortedPairs, by_blocks
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class _Kernels(NamedTuple):
 def _compiled() -> _Kernels:
     """The loops as machine code, which numba keeps beside this file; they let go of the interpreter, so that threads run at once."""
     # Sums may be taken in another order (by vector instructions), always the same one; infinities and NaN keep their meaning.
-    machine_code = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+    machine_code = cached_njit(nogil=True, fastmath={"reassoc", "contract", "nsz"})
     return _Kernels(*(machine_code(loop) for loop in (_forward, _of_vectors, _of_targets, _of_sources)))
 
 

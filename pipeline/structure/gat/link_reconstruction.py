@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch.autograd.function import once_differentiable
 from torch_geometric.nn import GAE
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.structure.gat.attention_sum import DTYPES
 from pipeline.structure.gat.sorted_pairs import SortedPairs, by_blocks, sorted_pairs
 
@@ -132,7 +132,7 @@ class _Kernels(NamedTuple):
 def _compiled() -> _Kernels:
     """The loops as machine code, which numba keeps beside this file; they let go of the interpreter, so that threads run at once."""
     # As in `pipeline.structure.gat.attention_sum`.
-    machine_code = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+    machine_code = cached_njit(nogil=True, fastmath={"reassoc", "contract", "nsz"})
     return _Kernels(machine_code(_by_row), machine_code(_by_column))
 
 

@@ -10,8 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pipeline.common.cached_njit import cached_njit
 from pipeline.common.cores import cores_here
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _counted(values: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], 
 @cache
 def _compiled() -> Callable[..., None]:
     """The loop as machine code, which numba keeps beside this file."""
-    compiled: Callable[..., None] = njit(nogil=True, cache=True)(_place)
+    compiled: Callable[..., None] = cached_njit(nogil=True)(_place)
     return compiled
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.graph import ENTITIES
 from pipeline.common.config import look_up, read_yaml
+from pipeline.common.errors import printable
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
 from stages import PARAMS
@@ -59,7 +60,7 @@ class Catalogue:
         for text, item in zip(texts, found, strict=True):
             if not self.titles.names(text, item):
                 print(
-                    f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}",
+                    printable(f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}"),
                     file=sys.stderr,
                 )
         return list(dict.fromkeys(found))

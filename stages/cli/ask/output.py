@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, printable
 from pipeline.common.files import write_users_file
 
 # A table that goes to a file or another program is not broken into lines.
@@ -57,7 +57,7 @@ class Answer:
 
     def _as(self, form: str) -> bytes:
         if form == "table":
-            return self.text.encode()
+            return printable(self.text).encode()
         if form == "json":
             return (json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
         if form == "csv":

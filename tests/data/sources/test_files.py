@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.data.sources.files import DOWNLOADS, FilesSource, downloaded
+from pipeline.data.sources.files import DOWNLOADS, DataFile, FilesSource, downloaded
 
 MINE = {"type": "any", "path": "here"}
 
@@ -204,3 +208,58 @@ def test_a_file_of_ones_own_is_one_in_the_folder_or_zip_that_path_names(tmp_path
         InputError, match=r"^source\.kg_triples: found 'films\.kg', which \S+ does not have; expected a file there$"
     ):
         source(tmp_path).own_file("films.kg", "kg_triples")
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_takes_is_refused_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.data.sources.files.MUCH", 50_000)
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("much.csv", bytes(200_000))
+        archive.writestr("small.csv", bytes(50_000))
+        archive.writestr("dense.csv", np.random.default_rng(0).bytes(60_000))
+    much, small, dense = (DataFile(path, name, zipped=True) for name in ("much.csv", "small.csv", "dense.csv"))
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda archive, name: name.encode())
+    with pytest.raises(
+        InputError, match=r"bomb.zip:much.csv: found 0 MB in 0.0 MB of the zip, expected at most 100 times as"
+    ):
+        much.content()
+    assert (small.content(), dense.content()) == (b"small.csv", b"dense.csv")
+
+
+def test_a_declared_size_that_is_a_lie_is_no_way_around(tmp_path: Path) -> None:
+    path = tmp_path / "lie.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", bytes(200_000))
+    content = path.read_bytes()
+    path.write_bytes(content.replace((200_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    with pytest.raises(InputError, match=r"lie.zip:a.csv: cannot be read: "):
+        DataFile(path, "a.csv", zipped=True).content()
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_a_zip_with_a_byte_changed_is_read_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, place: int, value: int
+) -> None:
+    content = bytearray(ZIPPED)
+    content[place % len(content)] = value
+    path = tmp_path_factory.mktemp("zip") / "a.zip"
+    path.write_bytes(content)
+    # Whatever else it raises fails the test; names may have changed too.
+    with suppress(InputError):
+        files = FilesSource(type="x", path=str(path)).files()
+        for name in ("a.csv", "b.csv"):
+            files.get(name).content()
+
+
+def _zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.csv", "a,b\n1,2\n" * 20, zipfile.ZIP_DEFLATED)
+        archive.writestr("b.csv", "a,b\n1,2\n" * 20)
+    return buffer.getvalue()
+
+
+ZIPPED = _zipped()

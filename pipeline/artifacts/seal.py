@@ -1,0 +1,61 @@
+"""What an artifact says of itself, so that damage, and another artifact of the same shape, are found when it is read.
+
+A seal is a text inside the file, ``sha256:DIGITS of <NAME>``. The digits are of the whole file, with zeros in their place: a byte that
+changes anywhere is found, in what polars and safetensors skip as well. The name is the artifact's path in its workspace, and so says
+the data set, the variant, and the way structural vectors were made.
+
+The settings that an artifact was made with are not in it. They would make every stage after it run again where a setting changed
+and the output did not; which settings, inputs and code a file was made from is DVC's knowledge (`dvc status`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from pipeline.common.errors import InputError
+
+BLANK = b"0" * 64
+# DVC trusts its cache, and would bring a damaged copy back even after the stage has run again.
+AGAIN = "remove this file, and run `make check-cache` and then `dvc repro`"
+SEAL = re.compile(rb"sha256:([0-9a-f]{64}) of <([^<>]*)>")
+
+
+def blank_seal(name: str) -> str:
+    """What is to stand in a file, once, for `sealed` to fill in."""
+    return f"sha256:{BLANK.decode()} of <{name}>"
+
+
+def sealed(content: bytes, name: str) -> bytes:
+    """The content with its digits in place of the zeros of its blank seal, and as many bytes."""
+    place = content.index(blank_seal(name).encode()) + len("sha256:")
+    return content[:place] + hashlib.sha256(content).hexdigest().encode() + content[place + len(BLANK) :]
+
+
+def check_seal(content: bytes, name: str, path: Path) -> None:
+    """
+    Args:
+        name: of the artifact that is expected.
+        path: where the content was read.
+
+    Raises:
+        InputError: there is no seal, it is of another content, or of another artifact.
+    """
+    found = None
+    # Text of users may look like one; the seal is the one that fits.
+    for found in SEAL.finditer(content):
+        if _digits(content, found) == found[1]:
+            break
+    else:
+        what = "found other bytes than were written" if found else "found no checksum, as in a file of another version"
+        raise InputError(f"{path}: {what}; {AGAIN}")
+    if found[2] != name.encode():
+        raise InputError(f"{path}: found {found[2].decode(errors='replace')}, expected {name}; {AGAIN}")
+
+
+def _digits(content: bytes, found: re.Match[bytes]) -> bytes:
+    view, digest = memoryview(content), hashlib.sha256()
+    for part in (view[: found.start(1)], BLANK, view[found.end(1) :]):
+        digest.update(part)
+    return digest.hexdigest().encode()
