@@ -82,6 +82,10 @@ def _line(line: str) -> str:
     line = re.sub(r"(?<![\w.])(/[\w.-]+)+", "PATH", line.rstrip())
     if line.startswith(("│", "┌", "╞", "└")):
         cells = [cell.strip() for cell in line.strip("│").split("┆")]
+        # A model of item vectors alone says of no contribution what it comes from.
+        cells = [
+            "null" if cell in ("vectors", "co_rating", "overlap", "together", "popularity") else cell for cell in cells
+        ]
         return " | ".join("LIST" if cell.startswith("[{") else _numbers(cell) for cell in cells) if "┆" in line else ""
     line = re.sub(r"\b(recommended|crmman)(?=:)", "MODEL", line)
     if re.match(REASON, line):
@@ -91,7 +95,8 @@ def _line(line: str) -> str:
     line = re.sub(r"^  \S.*(?=, which they (dis)?liked: )", "NAME", line)
     cells = re.split(r" {2,}", line.strip())
     if line.startswith(" ") and len(cells) > 1:
-        return " | ".join(map(_cell, cells))
+        # Where a model has no other part, none are shown.
+        return " | ".join(cell for cell in map(_cell, cells) if cell != "PARTS")
     return _numbers(line)
 
 

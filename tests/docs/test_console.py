@@ -15,6 +15,12 @@ def test_figures_names_and_their_number_make_no_difference() -> None:
     wrapped = "   1  Toy Story (1995)     1.2  in spite of your liking\n                              Up (-0.05); for anybody (+1.25)\n"
     other = "rank  title       score  why\n" + wrapped + "   2  Alien (1979)      10  because you liked Up (+1.00)\n"
     assert shape(TABLE) == shape(other)
+    parts = "they liked (1 item)  +0.312\n  Up (2009)  +0.312  {}similar +0.112\n"
+    bare = "they liked (2 items)  +1.0\n  Dave (1993)  +1.0\n"
+    assert shape(parts.format("same author: Stephen King +0.200, ")) == shape(parts.format("")) == shape(bare)
+    assert shape("   1  Up (2009)  1.2  because you liked Dave (+1.20, same genre: Horror)\n") == shape(
+        "   1  Alien (1979)  1.2  because you liked Up (+1.20)\n"
+    )
     assert shape("12 files pushed\n") == shape("1 files pushed\n")
     assert shape("ml-100k, recommended: for user 42 (115 likes)") == shape("ml-100k, crmman: for user 42 (1 like)")
     assert shape("ERROR: /home/me/x is wrong") == shape("ERROR: /tmp/y is wrong")

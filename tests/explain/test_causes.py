@@ -151,3 +151,23 @@ def test_the_strongest_of_many_have_the_main_causes_of_each_alone(name: str) -> 
 def test_a_contribution_of_nothing_has_no_cause() -> None:
     found = main_causes(np.zeros((1, len(PARTS))), np.array([1]), np.array([2]), None, {})
     assert [one.tolist() for one in found] == [[NONE], [NONE], [NONE]]
+
+
+@pytest.mark.parametrize(
+    ("parts", "main"),
+    [
+        ({"vectors": 0.5, "co_rating": 0.3, "together": 0.4}, "together"),
+        ({"vectors": 0.8, "co_rating": 0.3, "together": 0.4}, "vectors"),
+        ({"vectors": -0.5, "co_rating": -0.4, "together": -0.3, "popularity": 0.1}, "co_rating"),
+        # Against each other they count as what is left of them.
+        ({"vectors": 0.5, "co_rating": 0.6, "together": -0.3}, "vectors"),
+        ({"vectors": 0.6, "overlap": 0.36}, "overlap"),
+        ({"vectors": 0.7, "overlap": 0.34}, "vectors"),
+        ({"vectors": -0.9, "overlap": 0.8}, "vectors"),
+        ({"vectors": 0.4, "overlap": -0.3, "popularity": 0.5}, "popularity"),
+    ],
+)
+def test_a_contribution_is_named_by_its_main_part(parts: dict[str, float], main: str) -> None:
+    row = np.array([[parts.get(part, 0.0) for part in PARTS]])
+    found = main_causes(row, np.array([1]), np.array([2]), None, {})
+    assert [PARTS[part] for part in found.part] == [main]

@@ -55,8 +55,9 @@ def test_a_model_with_terms_is_stored_with_what_it_knows(knowing: Workspace) -> 
     assert {"known.features", "known.likes.ratings", "known.around.relation"} <= arrays.keys()
     # Starts and networks of the biases are of training alone.
     assert not any(name.startswith("biases") for name in arrays)
+    width = arrays["items"].shape[1]
     assert VECTORS.of(variant=VARIANT).read(KEY, knowing.root) == (
-        "no vectors: terms (overlap, popularity, together) give every pair of items a weight of its own, which vectors of 128 "
+        f"no vectors: terms (overlap, popularity, together) give every pair of items a weight of its own, which vectors of {width} "
         "numbers would leave out of the score; in place of an index take the table of recommendations, or `crmman recommend`"
     )
 
