@@ -430,7 +430,8 @@ def test_recommendations_may_be_none_and_their_parts_are_numbers(
     table.write(none, "d", tmp_path)
     assert table.read("d", tmp_path)["reasons"].to_list() == [[]]
     part = pl.Float32 if isinstance(reasons[0]["part"], float) else pl.Int64
-    kind = pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": part}))
+    words = dict.fromkeys(("by", "relation", "entity"), pl.String)
+    kind = pl.List(pl.Struct({"kind": pl.String, "item_id": pl.String, "part": part} | words))
     wrong = frame.with_columns(reasons=pl.Series([reasons], dtype=kind))
     assert message in refusal(lambda: table.write(wrong, "d", tmp_path))
     assert table.read("d", tmp_path)["reasons"].to_list() == [[]]
