@@ -97,7 +97,8 @@ class VariantConfig(Config):
     )
     find_shares: bool = Field(
         default=False,
-        description="Once the epoch is chosen, find judge_share and ranking_share by the validation figures that they change",
+        description="Once the epoch is chosen, find judge_share and ranking_share by the validation figures that they change; not where "
+        "nothing is disliked",
     )
     terms: list[Term] = Field(
         default=[],

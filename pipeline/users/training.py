@@ -224,9 +224,13 @@ class UserTrainer:
         }
 
     def _with_shares(self, arrays: dict[str, NDArray[np.float32]]) -> VariantConfig:
-        """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better."""
+        """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better.
+
+        Where nothing is disliked `judge` asks what `like` asks, and beside it says how two users compare, which `like` does not: there
+        they are not mixed.
+        """
         config = self.config
-        if not config.find_shares or "judge" not in config.heads:
+        if not config.find_shares or "judge" not in config.heads or not self.data.train_dislikes.nnz:
             return config
         model = Model.from_arrays(arrays, config, self.data.items, self.device)
         best: dict[str, tuple[float, float]] = {}

@@ -296,6 +296,9 @@ def test_shares_of_the_heads_are_those_that_validation_prefers(
     assert (found.config.judge_share, found.config.ranking_share) == (ranked[0], judged[1])
     set_again = found.config.model_copy(update={"judge_share": 0.45, "ranking_share": 0.05})
     assert set_again == config(**given | {"find_shares": True})
+    # Where nothing is disliked nothing is mixed.
+    likes_alone = given | {"find_shares": True, "heads": ["like", "judge"], "early_stopping_by": ["ranking.ndcg@10"]}
+    assert train(inputs, liked_dataset(), **likes_alone).config == config(**likes_alone)
     # Where nothing is better than what was set, that is kept.
     monkeypatch.setattr(training, "validation_figures", lambda model, data: dict.fromkeys(FIGURES, 0.5))
     assert train(inputs, data, **given | {"find_shares": True}).config.judge_share == 0.45
