@@ -46,6 +46,8 @@ def test_causes_add_up_and_those_of_the_graph_are_its_relations_and_entities(nam
     somebody = somebody.without(candidate)
     found = contributions_of(of, somebody, np.array([candidate]))
     causes = all_causes_of(Explainer(of), somebody, candidate, found)
+    merged = "rated" in of.scorer.views
+    rated = [*somebody.likes.tolist(), *somebody.dislikes.tolist()]
     for kind, items, values in (
         ("likes", somebody.likes.tolist(), found.likes[0]),
         ("dislikes", somebody.dislikes.tolist(), found.dislikes[0]),
@@ -54,10 +56,10 @@ def test_causes_add_up_and_those_of_the_graph_are_its_relations_and_entities(nam
             assert sum(cause.value for cause in causes[item]) == pytest.approx(value, abs=1e-7)
             sizes = [abs(cause.value) for cause in causes[item]]
             assert sizes == sorted(sizes, reverse=True)
-            if kind not in of.scorer.views:
+            if not merged and kind not in of.scorer.views:
                 assert causes[item] == []
                 continue
-            expected = shared(name, kind, items, item, candidate)
+            expected = shared(name, kind, rated if merged else items, item, candidate)
             told = {cause.relation: cause for cause in causes[item] if cause.part == "overlap"}
             assert told.keys() == {relation for relation, _ in expected}
             for relation, cause in told.items():
