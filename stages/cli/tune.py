@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.graph import NEIGHBOURS
-from pipeline.artifacts.kinds import Text
+from pipeline.artifacts.kinds import Text, together
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, with_ablations
 from pipeline.common.config import changed, look_up, validated
 from pipeline.common.devices import torch_device
@@ -169,6 +169,7 @@ class Baseline:
         return self._own | {name: [value] for name, value in setting.items()}
 
 
+@together()
 def tune(dataset: str, system: str | None, trials: int) -> None:
     """
     Args:

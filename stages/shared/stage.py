@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pipeline.artifacts.kinds import Artifact, only
+from pipeline.artifacts.kinds import Artifact, only, together
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError, printable
@@ -63,9 +63,11 @@ class Stage:
     reads: Sequence[Artifact] = ()
     writes: Sequence[Artifact] = ()
 
-    def touching(self) -> AbstractContextManager[None]:
-        """Within it no other artifact can be touched."""
-        return only(self.name, self.reads, self.writes)
+    @contextmanager
+    def touching(self) -> Iterator[None]:
+        """Within it no other artifact can be touched, and those that are fit together."""
+        with only(self.name, self.reads, self.writes), together():
+            yield
 
 
 class Settings:
