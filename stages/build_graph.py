@@ -36,13 +36,14 @@ def main(dataset: str, settings: Settings) -> None:
     THRESHOLDS.write(graph.thresholds, dataset)
     THRESHOLDS_CURVE.write(graph.thresholds, dataset)
     refuse_without_edges(graph, config.s_m)
-    EDGES.write(graph.edges, dataset)
     NEIGHBOURS.write(graph.neighbours, dataset)
     around = relations_around(kg, links, items, config)
     RELATIONS.write(around.relations, dataset)
     ENTITIES.write(around.entities, dataset)
     cautions = link_warnings(kg, links, items, run.seed)
     GRAPH_CAUTIONS.write(cautions, dataset)
+    # Last: what is written after it would say that it is made of it, and change with s_m.
+    EDGES.write(graph.edges, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     GRAPH_FIGURES.write(figures, dataset)
     say(

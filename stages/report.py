@@ -85,7 +85,7 @@ def read_shown(dataset: str, variant: str) -> Shown:
     return Shown(
         model.read(dataset),
         about,
-        pl.DataFrame(about["curve"]),
+        pl.DataFrame(dict(about["curve"])),
         SHOWCASE_RECOMMENDATIONS.of(variant=variant).read(dataset),
         SHOWCASE_REASONS.of(variant=variant).read(dataset),
     )

@@ -41,7 +41,8 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
             checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
         )
     curve = pl.DataFrame(trained.history)
-    rounded = {name: [round(value, CURVE_DIGITS) for value in curve[name]] for name in curve.columns}
+    # In pairs, since the keys of `about` are sorted.
+    rounded = [(name, [round(value, CURVE_DIGITS) for value in curve[name]]) for name in curve.columns]
     about = {"variant": trained.config.model_dump(), "best_epoch": trained.best_epoch, "curve": rounded}
     MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     USERS_CURVE.of(variant=variant).write(curve, dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.artifacts.kinds import Curve, Tensors
 
-# train_users: of each variant. Told: the settings that it was trained by, and the rows of the curve by column.
+# train_users: of each variant. Told: the settings that it was trained by, and the curve, as pairs of column and values.
 MODEL = Tensors(
     "artifacts/{dataset}/users/{variant}/model.safetensors", told=("variant", "best_epoch", "curve"), traced=True
 )

@@ -16,10 +16,10 @@ import typer
 from pipeline.artifacts.kinds import Artifact, only, together
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
-from pipeline.common.errors import InputError, printable
+from pipeline.common.errors import InputError
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
-from stages.guard import guarded
+from stages.guard import end_with_dvc, guarded, show
 
 TIMINGS = Path(".timings")
 GROUPS = ("variants", "ablations")
@@ -223,6 +223,7 @@ def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> No
     name = f"{stage.name}.{part}" if part else stage.name
 
     def run() -> None:
+        end_with_dvc(f"[{dataset}] {name}")
         clear_left_over_of(dataset)
         timed(name, dataset, action)
 
@@ -256,7 +257,7 @@ def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
     start = time.monotonic()
     action()
     seconds = time.monotonic() - start
-    print(f"[{dataset}] {name}: done in {seconds:.1f} s", flush=True)
+    show(f"[{dataset}] {name}: done in {seconds:.1f} s")
     try:
         TIMINGS.mkdir(exist_ok=True)
         (TIMINGS / f"{dataset}.{name}").write_text(f"{seconds:.2f}\n")
@@ -266,9 +267,9 @@ def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
 
 
 def say(dataset: str, name: str, text: str) -> None:
-    print(printable(f"[{dataset}] {name}: {text}"), flush=True)
+    show(f"[{dataset}] {name}: {text}")
 
 
 def warn(dataset: str, name: str, warnings: list[str]) -> None:
     for text in warnings:
-        print(printable(f"[{dataset}] {name}: warning: {text}"), file=sys.stderr, flush=True)
+        show(f"[{dataset}] {name}: warning: {text}", error=True)

@@ -55,6 +55,14 @@ def rename(path: Path, name: str, frame: pl.DataFrame | None = None) -> None:
     path.write_bytes(sealed(content, blank))
 
 
+def forget_versions(root: Path) -> None:
+    """Seal every artifact as made of nothing, so that one of them can be replaced by another version."""
+    for path in sorted((root / "artifacts").rglob("*")):
+        found = SEAL.search(path.read_bytes()) if path.is_file() else None
+        if found and found[3]:
+            rename(path, path.relative_to(root).as_posix())
+
+
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

@@ -14,13 +14,14 @@ from pipeline.artifacts.graph import GRAPH_FIGURES
 from pipeline.artifacts.recommend import SHOWCASE_MODEL
 from pipeline.artifacts.report import REPORT
 from pipeline.artifacts.users import MODEL
+from tests.artifacts.forged import forget_versions
 from tests.stages.conftest import Finished
 from tests.stages.workspace import GENRES, ITEMS, KEY, USERS, VARIANTS, assert_a_mistake_in_one_line
 
 
 @pytest.fixture(scope="module")
 def page(finished: Finished) -> str:
-    return REPORT.read(KEY, finished.workspace.root)
+    return REPORT.at(KEY, finished.workspace.root).read_text(encoding="utf-8")
 
 
 def embedded(page: str) -> dict[str, dict[str, object]]:
@@ -75,10 +76,11 @@ def test_items_without_titles_and_genres_have_a_report_too(finished: Finished, t
     copy = finished.workspace.copy(tmp_path / "copy")
     items = data_artifacts.ITEMS.read(KEY, copy.root).select("item", "item_id")
     data_artifacts.ITEMS.write(items, KEY, copy.root)
+    forget_versions(copy.root)
     copy.change_params(lambda values: values["datasets"][KEY].update(text_template=None))
     result = copy.run("report")
     assert result.code == 0, result.err
-    found = REPORT.read(KEY, copy.root)
+    found = REPORT.at(KEY, copy.root).read_text(encoding="utf-8")
     assert embedded(found)["model"]["titles"] == items["item_id"].to_list()
     assert "data-genre" not in re.sub(r"<script.*?</script>", "", found, flags=re.DOTALL)
     assert "No column of the items has just a few different values" in found

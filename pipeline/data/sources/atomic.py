@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.common.config import Config
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import all_renamed, read_delimited, renamed
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
@@ -60,7 +60,7 @@ def atomic_table(content: bytes, file: str) -> RawTable:
         column, colon, kind = name.rpartition(":")
         if not colon or kind not in TYPES:
             raise InputError(
-                f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
+                f"{file}: line 1: found header field {quoted(name)}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
             )
         plain[name] = column
     return renamed(renamed(table, plain), OUR_NAMES)

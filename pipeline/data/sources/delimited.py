@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources.tidy import RawTable
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -63,7 +63,7 @@ def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]
     _, header = next(rows)
     for name in header:
         if header.count(name) > 1:
-            raise InputError(f"{file}: line 1: found column {name} twice, expected it once")
+            raise InputError(f"{file}: line 1: found column {shortened(name)} twice, expected it once")
     lines, wrong = [], []
     for number, fields in rows:
         if len(fields) != len(header):
@@ -126,6 +126,6 @@ def all_renamed(tables: Sequence[RawTable], columns: Mapping[str, str]) -> list[
     for name in columns:
         if name not in known:
             raise InputError(
-                f"source.rename: found {name!r}, expected some of the files' columns: {', '.join(sorted(known))}"
+                f"source.rename: found {quoted(name)}, expected some of the files' columns: {shortened(', '.join(sorted(known)))}"
             )
     return [renamed(table, columns) for table in tables]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.files import DataFile
 from pipeline.data.sources.tidy import RawTable
 
@@ -158,5 +158,5 @@ def _value(text: str, kind: Kind, where: str) -> object:
         if isinstance(value, int) and value not in INT64:
             value = None
     if value is None:
-        raise InputError(f"{where}: found {text!r}, expected {WORDS[kind]}")
+        raise InputError(f"{where}: found {quoted(text)}, expected {WORDS[kind]}")
     return value
