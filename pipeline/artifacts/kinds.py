@@ -65,12 +65,17 @@ class Artifact:
         """
         path = self.path
         for name, value in names.items():
-            if value.startswith("/") or ".." in value.split("/"):
-                raise InputError(f"{name}: found {value!r}, which leads elsewhere; expected a name of params.yaml")
+            _refuse_leading_elsewhere(name, value)
             path = path.replace(f"{{{name}}}", value)
         return replace(self, path=path, general=self.general or self.path)
 
     def at(self, dataset: str, root: Path = HERE) -> Path:
+        """Where it is.
+
+        Raises:
+            InputError: the name of the data set leads elsewhere.
+        """
+        _refuse_leading_elsewhere("dataset", dataset)
         return root / self.path.format(dataset=dataset, structure=DEFAULT_STRUCTURE, group=DEFAULT_GROUP)
 
     def name(self, dataset: str) -> str:
@@ -119,6 +124,11 @@ class Artifact:
         known = _versions.get()
         if self.traced and known is not None:
             known[name] = check_seal(whole, name, self.at(dataset, root)).digits, name
+
+
+def _refuse_leading_elsewhere(name: str, value: str) -> None:
+    if value.startswith("/") or ".." in value.split("/"):
+        raise InputError(f"{name}: found {value!r}, which leads elsewhere; expected a name of params.yaml")
 
 
 def _found(path: Path) -> Path:
@@ -345,7 +355,8 @@ class Tensors(Artifact):
         kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
         self._check(kept, self.at(dataset, root))
         blank = _blank(self.name(dataset))
-        words = json.dumps({"about": about or {}, "seal": blank}, sort_keys=True)
+        # Names may have letters of any script, and the seal is looked for as it is.
+        words = json.dumps({"about": about or {}, "seal": blank}, sort_keys=True, ensure_ascii=False)
         self._write_sealed(save(kept, metadata={"about": words}), blank, dataset, root)
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:

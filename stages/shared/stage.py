@@ -121,6 +121,15 @@ class Settings:
     def structure(self, model: type[ConfigT]) -> ConfigT:
         return self._section(("structures", str(self._structure)), model, self._reads.structure)
 
+    def refuse_unknown(self, option: str, name: str, *sections: str) -> None:
+        """
+        Raises:
+            InputError: the name, which becomes a part of paths, is a key of none of the sections.
+        """
+        known = [key for section in sections for key in self._values.get(section) or ()]
+        if name not in known:
+            raise InputError(f"{option}: found {name!r}, expected one of: {', '.join(map(str, known))}")
+
     def _section(
         self,
         keys: tuple[str, ...],
@@ -177,7 +186,12 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
     """Run a stage of one variant: ``python -m stages.NAME --dataset KEY --variant VARIANT``."""
 
     def command(dataset: DatasetOption, variant: VariantOption, group: GroupOption = "variants") -> None:
-        _do(stage, dataset, variant, lambda: body(dataset, variant, Settings(stage, dataset, group=known_group(group))))
+        def run() -> None:
+            settings = Settings(stage, dataset, group=known_group(group))
+            settings.refuse_unknown("--variant", variant, "variants", "ablations")
+            body(dataset, variant, settings)
+
+        _do(stage, dataset, variant, run)
 
     _run(command, body)
 
@@ -196,7 +210,12 @@ def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None])
     """Run a stage of one baseline: ``python -m stages.NAME --dataset KEY --baseline BASELINE``."""
 
     def command(dataset: DatasetOption, baseline: BaselineOption) -> None:
-        _do(stage, dataset, baseline, lambda: body(dataset, baseline, Settings(stage, dataset)))
+        def run() -> None:
+            settings = Settings(stage, dataset)
+            settings.refuse_unknown("--baseline", baseline, "baselines")
+            body(dataset, baseline, settings)
+
+        _do(stage, dataset, baseline, run)
 
     _run(command, body)
 

@@ -283,6 +283,13 @@ def test_no_name_leads_elsewhere(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ".."])
+def test_no_name_of_a_data_set_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    for action in (lambda: SCORES.write(FRAME, name, tmp_path), lambda: SCORES.read(name, tmp_path)):
+        assert "leads elsewhere" in refusal(action)
+    assert not list(tmp_path.iterdir())
+
+
 def test_structural_vectors_made_in_another_way_and_their_graph_have_places_of_their_own() -> None:
     own, other = structure_names(None), structure_names("walks")
     assert STRUCTURE_VECTORS.of(**own).at("d") == STRUCTURE_VECTORS.at("d")

@@ -204,6 +204,12 @@ def test_what_fits_is_read_and_things_of_other_data_sets_do_not_count(tmp_path: 
     assert before == [path.read_bytes() for path in sorted((tmp_path / "out/d").iterdir())]
 
 
+def test_a_data_set_may_have_a_name_of_any_script(tmp_path: Path) -> None:
+    for write, artifact in ((WRITES[kind][1], WRITES[kind][0].of(variant="é")) for kind in WRITES):
+        write(artifact, "日本-café", tmp_path)
+        artifact.read("日本-café", tmp_path)  # type: ignore[attr-defined]
+
+
 def test_outside_of_a_stage_nothing_is_compared(tmp_path: Path) -> None:
     make(tmp_path, [1, 2])
     THINGS.write(pl.DataFrame({"item": [7]}), "d", tmp_path)

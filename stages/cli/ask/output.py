@@ -76,8 +76,14 @@ class Answer:
 
 def with_quoted_formulas(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows whose texts a spreadsheet takes for texts: a quote comes before what it would compute, but not before a number."""
-    formula = pl.col(pl.String).str.contains(FORMULA) & pl.col(pl.String).cast(pl.Float64, strict=False).is_null()
-    return rows.with_columns(pl.when(formula).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)))
+    return rows.with_columns(
+        # A number is one with a sign as well.
+        pl.when(text.str.contains(FORMULA) & text.cast(pl.Float64, strict=False).is_null())
+        .then(pl.format("'{}", text))
+        .otherwise(text)
+        .alias(name)
+        for name, text in ((name, pl.col(name)) for name, kind in rows.schema.items() if kind == pl.String)
+    )
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:

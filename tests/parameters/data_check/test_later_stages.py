@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from hypothesis import event, given, settings
+from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from pipeline.artifacts.text import TEXT_VECTORS
@@ -30,6 +31,7 @@ STAGES = (
     "compare",
     "recommend.recommended",
 )
+EXAMPLES = int(os.environ.get("CRMMAN_EXAMPLES", "12"))
 BASELINES = ["item-mean", "popularity"]
 
 
@@ -91,7 +93,8 @@ def through_all_stages(workspace: Workspace, check: DataCheck) -> None:
         assert result.code == 0, (name, result.err, found)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+# Without shrinking: an example takes seconds.
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 @given(worlds())
 def test_what_a_stage_refuses_is_refused_by_the_check(tables: dict[str, pl.DataFrame]) -> None:
     with tempfile.TemporaryDirectory() as folder:
