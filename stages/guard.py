@@ -31,6 +31,7 @@ from stages import INTERRUPTED, PARENT
 USER_MISTAKE, FAILED = 2, 1
 # Of every command that it starts DVC says in the environment which stage it is.
 STARTED_BY_DVC = "DVC_STAGE"
+SHELLS = {"sh", "ash", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
 LOOK_EVERY_SECONDS = 1.0
 # What is wrong with the path that was named, and not with the machine.
 OF_A_PATH = {
@@ -95,13 +96,25 @@ def end_with_dvc(name: str) -> None:
         return
 
     def look() -> None:
-        while os.getppid() == PARENT:
+        by = _started_by()
+        while os.getppid() == PARENT and _started_by() == by:
             time.sleep(LOOK_EVERY_SECONDS)
         with suppress(OSError, ValueError):
             show(f"{name}: stopped, as DVC, which started it, has ended", error=True)
         os._exit(INTERRUPTED)
 
     threading.Thread(target=look, daemon=True).start()
+
+
+def _started_by() -> int | None:
+    """Who started the shell that started this process, if that was one: some stay, to wait for it, and outlive DVC."""
+    import psutil
+
+    try:
+        parent = psutil.Process(PARENT)
+        return parent.ppid() if parent.name() in SHELLS and "-c" in parent.cmdline() else None
+    except psutil.Error:
+        return None
 
 
 def said(error: Exception) -> tuple[str | None, int]:
