@@ -19,7 +19,7 @@ from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
-from stages.guard import end_with_dvc, guarded, show
+from stages.guard import end_with_dvc, guarded, run_app, show
 
 TIMINGS = Path(".timings")
 GROUPS = ("variants", "ablations")
@@ -268,7 +268,7 @@ def run_tool(body: Callable[[], None]) -> None:
 def _run(command: Callable[..., None], body: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=sys.modules[body.__module__].__doc__)(command)
-    app()
+    run_app(app)
 
 
 def timed(name: str, dataset: str, action: Callable[[], None]) -> None:

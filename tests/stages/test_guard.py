@@ -312,3 +312,26 @@ def test_the_keyboard_while_it_is_still_importing(tmp_path: Path, what: str) -> 
         assert "KeyboardInterrupt" in said_on_stderr
     else:
         assert (started.returncode, said_on_stderr) == (130, "stopped\n")
+
+
+def test_who_ignores_the_keyboard_goes_on_to() -> None:
+    """As jobs do that a shell has put in the background."""
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    action = f"{ignoring}\ndef action(): print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+    assert apart(action).stdout == b"True\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--datset", "x"], "No such option: --datset"),
+        ([], "Missing option '--dataset'"),
+        (["--dataset", "small", "\x1b[2J"], r"Got unexpected extra argument(s) (\x1b[2J)"),
+    ],
+)
+def test_a_wrong_option_of_a_stage_is_one_line(fresh: Workspace, arguments: list[str], words: str) -> None:
+    result = fresh.call("fetch", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert words in result.err
