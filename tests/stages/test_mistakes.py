@@ -236,11 +236,15 @@ def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finishe
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
     about = model.about(KEY, copy.root)
-    del about["variant"]["catalogue_sample"]
+    del about["variant"]["catalogue_sample"], about["curve"]
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
     assert copy.run("evaluate.crmman").code == 0
     figures = PER_USER.of(variant="crmman")
     assert figures.read(KEY, copy.root).equals(figures.read(KEY, finished.workspace.root))
+    # Only the report shows how it was trained.
+    assert_a_mistake_in_one_line(
+        copy.run("recommend.crmman"), f"{model.at(KEY)}: found no curve, as in a file of another"
+    )
 
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
