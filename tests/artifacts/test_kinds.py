@@ -293,16 +293,6 @@ def test_no_name_leads_elsewhere(name: str) -> None:
     )
 
 
-def test_tensors_that_do_not_tell_what_they_should_are_refused(tmp_path: Path) -> None:
-    told = Tensors("out/{dataset}/told.safetensors", told=("epoch", "curve"))
-    told.write({"a": MATRIX}, "d", tmp_path, about={"epoch": 1})
-    assert f"{told.at('d', tmp_path)}: found no curve, as in a file of another version" in refusal(
-        lambda: told.about("d", tmp_path)
-    )
-    told.write({"a": MATRIX}, "d", tmp_path, about={"epoch": 1, "curve": []})
-    assert told.about("d", tmp_path) == {"epoch": 1, "curve": []}
-
-
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ".."])
 def test_no_name_of_a_data_set_leads_elsewhere(tmp_path: Path, name: str) -> None:
     for action in (lambda: SCORES.write(FRAME, name, tmp_path), lambda: SCORES.read(name, tmp_path)):
