@@ -126,7 +126,8 @@ class Settings:
         Raises:
             InputError: the name, which becomes a part of paths, is a key of none of the sections.
         """
-        known = [key for section in sections for key in self._values.get(section) or ()]
+        found = [self._values.get(section) for section in sections]
+        known = [key for section in found if isinstance(section, Mapping) for key in section]
         if name not in known:
             raise InputError(f"{option}: found {name!r}, expected one of: {', '.join(map(str, known))}")
 

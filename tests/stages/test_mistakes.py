@@ -39,8 +39,11 @@ def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -
 
 def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished: Finished) -> None:
     named = {
-        ("train_users", "--variant", "recommend"): "params.yaml: variants.recommend: key not found; expected one of: "
-        "crmman, recommended",
+        (
+            "train_users",
+            "--variant",
+            "recommend",
+        ): "--variant: found 'recommend', expected one of: crmman, recommended, random-graph",
         (
             "init_sdne",
             "--structure",
@@ -50,7 +53,7 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
             "evaluate",
             "--variant",
             "recommend",
-        ): "artifacts/small/users/recommend/model.safetensors: artifact not found",
+        ): "--variant: found 'recommend', expected one of: crmman, recommended, random-graph",
     }
     for (stage, *arguments), message in named.items():
         result = finished.workspace.call(stage, "--dataset", KEY, *arguments)
