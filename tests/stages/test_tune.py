@@ -23,6 +23,7 @@ from stages.cli import tune as tuning
 from stages.shared.data import read_data
 from stages.shared.stage import Settings
 from stages.shared.training import TrainingBar
+from tests.artifacts.forged import forget_versions
 from tests.stages.conftest import Finished
 from tests.stages.workspace import KEY, Result, Workspace, assert_a_mistake_in_one_line
 
@@ -148,6 +149,7 @@ def test_the_test_split_is_not_touched(workspace: Workspace, tune: Tune, tmp_pat
     flipped = rows.with_columns(like=pl.when(split="test").then(~pl.col("like")).otherwise(pl.col("like")))
     assert not flipped.equals(rows)
     INTERACTIONS.write(flipped, KEY, other.root)
+    forget_versions(other.root)
     found = [values_of(tune(one, "--dataset", KEY, "--trials", "2").out) for one in (workspace, other)]
     assert found[0] == found[1]
     assert len(found[0]) == 2
