@@ -1,6 +1,6 @@
 # make repro   environment, install, and the whole pipeline on the default data set
 # make test    environment, install, and the tests; make test-benchmarks has those of benchmarks/
-# make lint    format check, lint, types, import contracts, and a strict build of the documentation
+# make lint    format check, lint, types, import contracts, a strict build of the documentation, and known vulnerabilities
 # make docs    the documentation site, into site/
 # make ablations   the ablations of ablations/params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
@@ -53,6 +53,7 @@ lint: setup
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	@$(RUN) python -m tests.audit
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import polars as pl
 from hypothesis import assume
 from hypothesis import strategies as st
 
 from pipeline.artifacts.kinds import Tensors
+from pipeline.artifacts.seal import check_seal
 from pipeline.common.errors import InputError
 from tests.artifacts.forged import renamed
 from tests.faults.campaign import Draw
@@ -100,6 +102,39 @@ def expect_refused(found: Found, content: bytes, world: World) -> None:
             expect_printable(str(error))
         else:
             expect(False, f"{found.file}: read as if nothing were wrong with it")
+
+
+def of_another_version(world: World, draw: Draw) -> None:
+    """A file that is whole and has the right name, beside what was made of another version of it: a line, or the same bytes."""
+    run, found = draw(st.sampled_from(world.once(made_of)))
+    sandbox = world.sandbox("damaged")
+    with sandbox.trial():
+        path = sandbox.root / found.file
+        content, frame = path.read_bytes(), None
+        if path.suffix == ".parquet":
+            frame = pl.read_parquet(path).reverse()
+            frame = frame.with_columns(pl.read_parquet(path).select(found.artifact.key))  # type: ignore[attr-defined]
+        path.write_bytes(renamed(content, path.suffix, found.file, frame))
+        before = sandbox.workspace.files()
+        assert before != world.files
+        if not expect_well_or_one_line(result := sandbox.run(run), 2):
+            expect("made of another" in result.err, result.err)
+        sandbox.expect_files(before)
+
+
+def made_of(world: World) -> list[tuple[str, Found]]:
+    """Runs with files that they read beside something that is made of them."""
+    parts = {
+        found.file: check_seal((world.finished.root / found.file).read_bytes(), found.file, Path()).made_of
+        for found in world.once(every)
+        if found.artifact.name(KEY) == found.file
+    }
+    read = world.once(readers)
+    return [
+        (run, found)
+        for run, found in read
+        if any(found.file in parts.get(beside.file, ()) for other, beside in read if other == run)
+    ]
 
 
 def stage_meets_damage(world: World, draw: Draw) -> None:

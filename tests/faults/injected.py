@@ -12,10 +12,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 WRITING = os.O_WRONLY | os.O_RDWR
+READING = {"open", "os.listdir", "os.scandir"}
 EVENTS = {"os.rename", "os.mkdir", "tempfile.mkstemp", "tempfile.mkdtemp"}
 
 
@@ -48,10 +50,15 @@ class _Writer(io.BufferedWriter):
 
 
 _active: list[Steps] = []
+_denied: list[Path] = []
 _hooked = False
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _denied and event in READING and isinstance(arguments[0], str | os.PathLike):
+        path = Path(arguments[0]).absolute()
+        if any(each in (path, *path.parents) for each in _denied):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(arguments[0]))
     if not _active:
         return
     if event == "open":
@@ -71,13 +78,28 @@ def _at(path: Any) -> None:
 
 
 @contextmanager
-def injected(steps: Steps) -> Iterator[Steps]:
-    """Within it what is written goes step by step."""
+def unreadable(path: Path) -> Iterator[None]:
+    """Within it nobody may read a file, or what is in a folder; not root either."""
+    _hook()
+    _denied.append(path)
+    try:
+        yield
+    finally:
+        _denied.remove(path)
+
+
+def _hook() -> None:
     global _hooked
     if not _hooked:
-        # Nobody can take it away again; it does nothing where no steps are active.
+        # Nobody can take it away again; it does nothing where nothing is to fail.
         sys.addaudithook(_audit)
         _hooked = True
+
+
+@contextmanager
+def injected(steps: Steps) -> Iterator[Steps]:
+    """Within it what is written goes step by step."""
+    _hook()
     fdopen, fsync = os.fdopen, os.fsync
 
     def opened(handle: int, mode: str = "r", *arguments: Any, **named: Any) -> Any:
