@@ -28,11 +28,12 @@ def main() -> None:
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1 << 32)
     areas = [area for area in AREAS if asked.only in area.name]
     print(f"seed {seed}, {asked.minutes:g} minutes; commit {_commit()}", flush=True)
-    end, tallies = time.monotonic() + 60 * asked.minutes, {area.name: Tally() for area in areas}
+    tallies = {area.name: Tally() for area in areas}
     with tempfile.TemporaryDirectory(prefix="crmman-faults-") as folder:
         world = World.make(Path(folder))
         with world.closing:
             numbers, left = random.Random(seed), list(areas)
+            end = time.monotonic() + 60 * asked.minutes
             while left and time.monotonic() < end:
                 for area in list(left):
                     tally, turn = tallies[area.name], time.monotonic() + TURN_SECONDS

@@ -51,8 +51,10 @@ def steps_of(run: str) -> Callable[[World], int]:
 _COUNTS = {run: steps_of(run) for run in ALL_RUNS}
 
 
-def steps(world: World, runs: tuple[str, ...]) -> list[tuple[str, int]]:
-    return [(run, number) for run in runs for number in range(1, world.once(_COUNTS[run]) + 1)]
+def step_of(world: World, draw: Draw, runs: tuple[str, ...]) -> tuple[str, int]:
+    """A run, and a step of its writing."""
+    run = draw(st.sampled_from(runs))
+    return run, draw(st.integers(1, world.once(_COUNTS[run])))
 
 
 def _without_outputs(sandbox: Sandbox, run: str, draw: Draw) -> set[str]:
@@ -72,7 +74,7 @@ def _expect_recovery(sandbox: Sandbox, run: str) -> None:
 
 
 def disk_is_full(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> None:
-    run, number = draw(st.sampled_from(steps(world, runs)))
+    run, number = step_of(world, draw, runs)
     error = draw(st.sampled_from(FULL))
     sandbox = world.sandbox("disk")
     with sandbox.trial():
@@ -103,7 +105,7 @@ def file_too_large(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> N
 
 
 def stopped_by_the_keyboard(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> None:
-    run, number = draw(st.sampled_from(steps(world, runs)))
+    run, number = step_of(world, draw, runs)
     sandbox = world.sandbox("keyboard")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
@@ -116,7 +118,7 @@ def stopped_by_the_keyboard(world: World, draw: Draw, runs: tuple[str, ...] = QU
 
 
 def killed_while_writing(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> None:
-    run, number = draw(st.sampled_from(steps(world, runs)))
+    run, number = step_of(world, draw, runs)
     sandbox = world.sandbox("kills")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
