@@ -86,6 +86,13 @@ class VariantConfig(Config):
         ge=0,
         description="Penalty of EASE's item-to-item weights as a further term of each view; 0, or beyond 8,000 items: no such term",
     )
+    co_rating_graph: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="As a share of co_rating_l2: weight of what the graph has around items, which those item-to-item weights must "
+        "explain beside the ratings; 0: ratings alone",
+    )
     judge_share: float = Field(
         default=0.4,
         ge=0,

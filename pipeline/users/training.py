@@ -120,7 +120,7 @@ class UserTrainer:
         self.co_rating: list[dict[str, torch.Tensor]] = []
         self.whole_co_rating: dict[str, torch.Tensor] | None = None
         if config.co_rating_l2:
-            self._fit_co_rating()
+            self._fit_co_rating(inputs.around)
         if config.catalogue_sample:
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
             self.chances = chances(ratings, config.catalogue_sample)
@@ -130,10 +130,11 @@ class UserTrainer:
         self.best: dict[str, torch.Tensor] = {}
         self.best_value, self.best_epoch = -np.inf, 0
 
-    def _fit_co_rating(self) -> None:
+    def _fit_co_rating(self, around: csr_matrix | None) -> None:
         likes, dislikes = self.data.train_likes, self.data.train_dislikes
         of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
-        found = fit_co_rating({name: of_view[name] for name in self.scorer.views}, self.config.co_rating_l2, self.seed)
+        given = {name: of_view[name] for name in self.scorer.views}
+        found = fit_co_rating(given, self.config.co_rating_l2, self.seed, around, self.config.co_rating_graph)
         self.folds = found.fold
         self.whole_co_rating, *self.co_rating = (
             {name: torch.from_numpy(weights).to(self.device) for name, weights in views.items()}

@@ -38,6 +38,7 @@ RECOMMENDED = {
     "ranking_share": 0.0,
     "find_shares": True,
     "co_rating_l2": 300.0,
+    "co_rating_graph": 0.03,
     "terms": ["overlap", "together", "popularity"],
     "sparse_up_to": 30.0,
     "biases": True,

@@ -72,3 +72,24 @@ def test_a_few_users_leave_folds_empty() -> None:
     found = fit_co_rating({"likes": matrices()["likes"][:3]}, L2, 1)
     assert len(found.without) == FOLDS
     assert all(np.isfinite(views["likes"]).all() for views in found.without)
+
+
+@pytest.mark.parametrize("graph", [0.0, 0.1, 2.0])
+def test_each_column_also_explains_what_is_around_the_items_in_every_fold_alike(graph: float) -> None:
+    """Against stacked least squares in float64, a column at a time, without the item itself."""
+    given, random = matrices(), np.random.default_rng(3)
+    given["likes"] = csr_matrix(given["likes"].toarray() * (np.arange(ITEMS) != 4))  # that nobody likes
+    around = random.normal(size=(ITEMS, 7))
+    found = fit_co_rating(given, L2, 1, csr_matrix(around), graph)
+    every = np.ones(USERS, dtype=bool)
+    fits = [(every, found.whole), *((found.fold != number, found.without[number]) for number in range(FOLDS))]
+    for users, views in fits:
+        for view, weights in views.items():
+            known = np.vstack([given[view].toarray()[users].astype(np.float64), (graph * L2) ** 0.5 * around.T])
+            for column in range(ITEMS):
+                others = np.arange(ITEMS) != column
+                rows = np.vstack([known[:, others], L2**0.5 * np.eye(ITEMS - 1)])
+                expected = np.linalg.lstsq(rows, np.r_[known[:, column], np.zeros(ITEMS - 1)])[0]
+                np.testing.assert_allclose(weights[others, column], expected, atol=1e-5)
+                assert weights[column, column] == 0
+    assert found.whole["likes"][:, 4].any() == (graph > 0)

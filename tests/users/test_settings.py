@@ -240,6 +240,7 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"max_history": 1},
         {"epochs": 0},
         {"co_rating_l2": -1.0},
+        {"co_rating_graph": -1.0},
         {"unknown": 1},
     ],
     ids=lambda changes: "-".join(changes),

@@ -19,7 +19,7 @@ from scipy.sparse import csr_matrix
 from pipeline.common.errors import InputError
 from pipeline.common.files import replacing
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.baselines.item_weights import item_weights
+from pipeline.evaluation.baselines.item_weights import item_weights, stacked
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.validation import FIGURES, validation_figures
@@ -899,6 +899,16 @@ def test_item_weights_are_fitted_to_what_each_view_holds(
     assert list(trainer.whole_co_rating) == names
     for name, weights in trainer.whole_co_rating.items():
         np.testing.assert_array_equal(weights.numpy(), item_weights(held[name], 20.0))
+
+
+def test_item_weights_read_what_is_around_the_items(inputs: ItemInputs, data: Dataset) -> None:
+    around = csr_matrix(np.random.default_rng(0).random((ITEMS, 5)))
+    knowing = dataclasses.replace(inputs, around=around)
+    trainer = trainer_of(knowing, data, **CO_RATING | {"co_rating_graph": 0.5})
+    assert trainer.whole_co_rating is not None
+    expected = item_weights(stacked(data.train_likes, around, 10.0), 20.0)
+    np.testing.assert_array_equal(trainer.whole_co_rating["likes"].numpy(), expected)
+    assert not np.array_equal(expected, item_weights(data.train_likes, 20.0))
 
 
 def test_alignment_adds_its_share_to_the_loss_and_changes_the_model(inputs: ItemInputs, data: Dataset) -> None:
