@@ -73,6 +73,7 @@ METHOD = {
     "heads": ["click"],
     "find_shares": False,
     "co_rating_l2": 0.0,
+    "co_rating_graph": 0.0,
     "terms": [],
     "biases": False,
     "count_biases": False,
