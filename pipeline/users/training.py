@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import replacing
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
+from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
 from pipeline.users.co_rating import fit_co_rating
 from pipeline.users.count_biases import CountBiases
+from pipeline.users.found_shares import finds_shares, found_shares
 from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.knowledge import knowledge_arrays
@@ -36,17 +34,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-# Bytes of the sha256 that a checkpoint begins with.
-DIGEST = 32
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
 QUICK = 10.0
-# Weights of `judge` beside `meet` in a ranking, and of the ranking beside `judge` in a judgement, that validation chooses among.
-# They change different figures, so that they are tried side by side.
-SHARES = ((0.0, 0.0), (0.1, 0.03), (0.2, 0.1), (0.3, 0.3), (0.6, 1.0), (1.0, 3.0))
 
 
 @dataclass
@@ -172,8 +165,10 @@ class UserTrainer:
             after_epoch(loss)
             if checkpoint is not None:
                 checkpoint = self._kept(checkpoint, warn)
-        arrays = self._arrays()
-        return Trained(arrays, self.history, self.best_epoch, self._with_shares(arrays))
+        arrays, config = self._arrays(), self.config
+        if finds_shares(config, self.data):
+            config = found_shares(Model.from_arrays(arrays, config, self.data.items, self.device), config, self.data)
+        return Trained(arrays, self.history, self.best_epoch, config)
 
     def refit(
         self,
@@ -201,19 +196,6 @@ class UserTrainer:
         self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
         return Trained(self._arrays(), self.history, self.best_epoch, self.config)
 
-    def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
-        if not self._resume(checkpoint):
-            warn(f"{checkpoint}: found it damaged and removed it; training starts again")
-
-    def _kept(self, checkpoint: Path, warn: Callable[[str], None]) -> Path | None:
-        """Keep the state there; where it cannot be written say so, and None: it is not tried again."""
-        try:
-            self._keep(checkpoint)
-        except OSError as error:
-            warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
-            return None
-        return checkpoint
-
     def _arrays(self) -> dict[str, NDArray[np.float32]]:
         """Of the best epoch, as MODEL stores them."""
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
@@ -223,29 +205,6 @@ class UserTrainer:
         return arrays | {
             f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()
         }
-
-    def _with_shares(self, arrays: dict[str, NDArray[np.float32]]) -> VariantConfig:
-        """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better.
-
-        Where nothing is disliked `judge` asks what `like` asks, and beside it says how two users compare, which `like` does not: there
-        they are not mixed.
-        """
-        config = self.config
-        if not config.find_shares or "judge" not in config.heads or not self.data.train_dislikes.nnz:
-            return config
-        model = Model.from_arrays(arrays, config, self.data.items, self.device)
-        best: dict[str, tuple[float, float]] = {}
-        for judge_share, ranking_share in [(config.judge_share, config.ranking_share), *SHARES]:
-            mixed = replace(model, judge_share=judge_share, ranking_share=ranking_share)
-            figures = validation_figures(TrainedModel(mixed, self.data), self.data)
-            for name, share, value in (
-                ("judge_share", judge_share, figures["ctr.user_auc"] + figures["ranking.ndcg@10"]),
-                ("ranking_share", ranking_share, figures["impression.ndcg@10"]),
-            ):
-                # A figure that cannot be made is NaN, and above nothing.
-                if name not in best or value > best[name][0]:
-                    best[name] = value, share
-        return config.model_copy(update={name: share for name, (_, share) in best.items()})
 
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
@@ -464,8 +423,9 @@ class UserTrainer:
         state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
         return {name: value.detach().clone() for name, value in state.items()}
 
-    def _keep(self, path: Path) -> None:
-        state = {
+    def _checkpoint(self) -> dict[str, Any]:
+        """All that a run which is stopped needs to go on, and to end with the same bytes."""
+        return {
             "items": self.items.state_dict(),
             "scorer": self.scorer.state_dict(),
             "biases": self.biases.state_dict() if self.biases else {},
@@ -477,25 +437,13 @@ class UserTrainer:
             "best_value": float(self.best_value),
             "best_epoch": self.best_epoch,
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getbuffer()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, sync=True) as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
 
-    def _resume(self, path: Path) -> bool:
-        """Take up the state that a stopped run left; a damaged one is removed, and training starts from the beginning."""
-        content = memoryview(path.read_bytes())
-        digest, content = content[:DIGEST], content[DIGEST:]
-        try:
-            if hashlib.sha256(content).digest() != digest:
-                raise ValueError("another checksum")
-            state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
-        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-            path.unlink(missing_ok=True)
-            return False
+    def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
+        """Go on where a stopped run was; from the beginning, if its checkpoint is damaged."""
+        state = read_checkpoint(checkpoint, self.device)
+        if state is None:
+            warn(f"{checkpoint}: found it damaged and removed it; training starts again")
+            return
         self.items.load_state_dict(state["items"])
         self.scorer.load_state_dict(state["scorer"])
         if self.biases:
@@ -503,4 +451,12 @@ class UserTrainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.history, self.losses = state["best"], state["history"], state["losses"]
         self.epoch, self.best_value, self.best_epoch = state["epoch"], state["best_value"], state["best_epoch"]
-        return True
+
+    def _kept(self, checkpoint: Path, warn: Callable[[str], None]) -> Path | None:
+        """Keep the state there; where it cannot be written say so, and None: it is not tried again."""
+        try:
+            write_checkpoint(checkpoint, self._checkpoint())
+        except OSError as error:
+            warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
+            return None
+        return checkpoint

@@ -31,7 +31,7 @@ from pipeline.artifacts.structure import (
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.config import read_yaml
-from pipeline.users.training import SHARES
+from pipeline.users.found_shares import SHARES
 from tests.artifacts.every import EVERY
 from tests.artifacts.forged import rename
 from tests.stages.conftest import Finished
