@@ -109,7 +109,7 @@ class Explainer(HeadSum):
             found: dict[Part, torch.Tensor] = {"vectors": self.views[name].contributions(chunk, asked, shares)}
             if together is not None:
                 pairs = chunk.items.unsqueeze(1) * len(self.model.items) + asked.unsqueeze(2)
-                weights = together[name].take(pairs) * chunk.present.unsqueeze(1)
+                weights = together.take(pairs) * chunk.present.unsqueeze(1)
                 found["co_rating"] = weights * co_rating_share(self.model, name)
             for part, term in self.model.scorer.terms_of(name).items():
                 found[part] = term.contributions(chunk, asked, self.shares)

@@ -152,10 +152,10 @@ class _Best:
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = self.explainer.scores(users, out=self._scores[: len(users)])
-        together = self._model.co_rating or {}
+        together = self._model.co_rating
         for name, (history, _) in weighed.by_view.items():
-            if name in together:
-                added = add_up(history.of(first, last), together[name])
+            if together is not None:
+                added = add_up(history.of(first, last), together)
                 scores.add_(added, alpha=co_rating_share(self._model, name))
             for term in self._model.scorer.terms_of(name).values():
                 for head, added in term.scores(history.of(first, last)).items():

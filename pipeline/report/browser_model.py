@@ -26,7 +26,7 @@ from scipy.sparse import csr_matrix
 
 from pipeline.report.packed import packed
 from pipeline.users.model import Model
-from pipeline.users.shares import head_shares
+from pipeline.users.shares import co_rating_share, head_shares
 from pipeline.users.terms.overlap import Overlap
 from pipeline.users.terms.popularity import Popularity, with_a_one
 from pipeline.users.terms.term import PairTerm
@@ -44,7 +44,7 @@ SPARSE_BELOW = 1 / 3
 class BrowserModel(NamedTuple):
     """
     Attributes:
-        arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating.<view>` B, (M, M); `around` F;
+        arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating` B, (M, M); `around` F;
             `around.relation` and `around.entity` of its columns; `overlap.<view>` w, (relations,); `together.<view>` C;
             `ratings.<view>` n, (M,); `features` x, (M, features), ones in the last column; `popularity.<view>` A; those that the
             model has. A sparse matrix is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
@@ -76,7 +76,7 @@ def for_page(model: Model) -> BrowserModel | str:
     count, width = model.items.shape
     vectors = count * width * 4
     # Looked at before anything of this size is made.
-    squared = len(model.scorer.views) * count**2 * 2 if model.co_rating is not None else 0
+    squared = count**2 * 2 if model.co_rating is not None else 0
     found = fold(model) if max(vectors, squared) * 4 / 3 <= BYTES_AT_MOST else None
     size = found.size if found else (vectors + squared) * 4 / 3
     if size > BYTES_AT_MOST:
@@ -102,6 +102,8 @@ def fold(model: Model) -> BrowserModel:
             if head in scorer.item_bias:
                 biases = biases + share * scorer.item_bias[head].cpu().double()
         arrays["biases"] = _numbers(biases)
+        if model.co_rating is not None:
+            arrays |= _matrix("co_rating", _numbers(model.co_rating))
         for place, (name, view) in enumerate(scorer.each_view().items()):
             read = torch.zeros_like(view.value, dtype=torch.float64)
             for head, share in shares.items():
@@ -109,9 +111,7 @@ def fold(model: Model) -> BrowserModel:
             arrays[f"pull.{name}"] = _numbers(view.value.double() @ read * scorer.scale)
             exponents[name] = float(view.exponent)
             if model.co_rating is not None:
-                weight = sum(share * float(scorer.co_weights[rows[head], place]) for head, share in shares.items())
-                weights[f"co_rating.{name}"] = weight
-                arrays |= _matrix(f"co_rating.{name}", _numbers(model.co_rating[name]))
+                weights[f"co_rating.{name}"] = co_rating_share(model, name)
             for part, term in scorer.terms_of(name).items():
                 exponents[f"{name}.{part}"] = float(term.exponent)
                 arrays |= _of_term(term, shares)

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HALF = "co_rating."
+HALF = "co_rating"
 
 
 class Packed(TypedDict):

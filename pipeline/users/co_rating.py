@@ -1,68 +1,65 @@
-"""Which items are liked together, and disliked together: EASE's item-to-item weights as a further term of each view.
+"""Which items are rated together: EASE's item-to-item weights beside the heads, where all items are ranked.
 
-    head(u, c) += v_head,view · sum over the history's items j of B_jc,   B = argmin ||X - X B||^2 + l2 ||B||^2, diag(B) = 0
+    preference(u, c) += share · x_u B_c,   B = argmin ||X - X B||^2 + alpha ||F^T - F^T B||^2 + l2 ||B||^2, diag(B) = 0
 
-The views see an item through a vector of some hundred numbers; B has a number of its own for every pair of items (Steck,
-WWW 2019). The zero diagonal leaves every item out of its own history. B is not learned with the users: fitted to the very
-ratings that training asks for, it would look better there than it is. So each user trains with weights fitted to the users
-of the other folds, and is evaluated with those of all (the training split's; test ratings are in neither).
+Views see an item through a vector of some hundred numbers; B has a number of its own for every pair of items (Steck, WWW 2019), and
+explains what the graph has around them, F, as well as the ratings X (Jeunen, Van Balen, Goethals, RecSys 2020). The zero diagonal leaves
+every item out of its own history. A dislike is an interest too, of half the weight.
 
-With the graph each B also explains what is around the items, F (Jeunen, Van Balen, Goethals, RecSys 2020), the same in every fold:
-
-    B = argmin ||X - X B||^2 + alpha ||F^T - F^T B||^2 + l2 ||B||^2, diag(B) = 0
+B is no part of training: it is fitted to the very ratings that training asks for, and a model that learns beside it learns to lean on it
+where it should not. (Weights fitted to other users, in folds or exactly without the one user, were tried: both rank worse than this.)
+Its share is found by the validation split.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from pipeline.common.random_streams import stream
 from pipeline.evaluation.baselines.item_weights import item_weights, stacked
+from pipeline.users.histories import Histories, add_up, read_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-FOLDS = 5
-
-
-@dataclass(frozen=True)
-class CoRating:
-    """
-    Attributes:
-        whole: view to B of all users, (M, M), zero diagonal.
-        fold: fold of each user, (users,).
-        without: for each fold, view to B of the users outside of it.
-    """
-
-    whole: dict[str, NDArray[np.float32]]
-    fold: NDArray[np.int64]
-    without: list[dict[str, NDArray[np.float32]]]
+# Of each view's ratings in X.
+WEIGHTS = {"likes": 1.0, "dislikes": 0.5, "rated": 1.0}
+# The penalty is at most so many times the ratings that an item has on average: of few ratings the same penalty leaves nothing.
+PENALTY_PER_RATING = 7.0
 
 
 def fit_co_rating(
-    histories: Mapping[str, csr_matrix], l2: float, seed: int, around: csr_matrix | None = None, graph: float = 0.0
-) -> CoRating:
-    """
+    rated: Mapping[str, csr_matrix], l2: float, around: csr_matrix | None = None, graph: float = 0.0
+) -> NDArray[np.float32]:
+    """B, (M, M).
+
     Args:
-        histories: view to users x items, 1 where the item is in the user's history of the training split.
-        l2: > 0, the penalty.
+        rated: view to users x items, 1 where the item is in the user's history.
+        l2: > 0, the penalty at most.
         around: F, items x features; of no use with graph 0.
-        graph: alpha / l2, >= 0.
+        graph: alpha, >= 0.
     """
+    weighed = [WEIGHTS[view] * matrix for view, matrix in rated.items()]
+    history = sum(weighed[1:], weighed[0]).tocsr()
+    ratings = sum(matrix.nnz for matrix in rated.values())
+    if ratings:
+        l2 = min(l2, PENALTY_PER_RATING * ratings / history.shape[1])
+    if graph:
+        assert around is not None
+        history = stacked(history, around, graph)
+    return item_weights(history, l2)
 
-    def fitted(users: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
-        rows = {view: matrix[users] for view, matrix in histories.items()}
-        if graph:
-            assert around is not None
-            rows = {view: stacked(matrix, around, graph * l2) for view, matrix in rows.items()}
-        return {view: item_weights(matrix, l2) for view, matrix in rows.items()}
 
-    users = next(iter(histories.values())).shape[0]
-    fold = stream(seed, "co-rating folds").permutation(users) % FOLDS
-    return CoRating(fitted(np.ones(users, dtype=bool)), fold, [fitted(fold != number) for number in range(FOLDS)])
+def by_co_rating(weights: torch.Tensor, views: tuple[str, ...], likes: Histories, dislikes: Histories) -> torch.Tensor:
+    """X B of some users, (users, M).
+
+    Args:
+        weights: B.
+        views: which the model has.
+    """
+    parts = [WEIGHTS[view] * add_up(read_by(view, likes, dislikes), weights) for view in views]
+    return torch.stack(parts).sum(dim=0)

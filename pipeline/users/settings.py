@@ -84,14 +84,17 @@ class VariantConfig(Config):
     co_rating_l2: float = Field(
         default=0.0,
         ge=0,
-        description="Penalty of EASE's item-to-item weights as a further term of each view; 0, or beyond 8,000 items: no such term",
+        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked, at most: it is no "
+        "more than 7 times the ratings that an item has on average; 0, or beyond 8,000 items: no such weights",
     )
     co_rating_graph: float = Field(
         default=0.0,
         ge=0,
-        le=100,
-        description="As a share of co_rating_l2: weight of what the graph has around items, which those item-to-item weights must "
-        "explain beside the ratings; 0: ratings alone",
+        le=1000,
+        description="Weight of what the graph has around items, which item-to-item weights must explain as well; 0: ratings alone",
+    )
+    co_rating_share: float = Field(
+        default=8.0, ge=0, le=1000, description="How much the scores by item-to-item weights count beside the heads"
     )
     judge_share: float = Field(
         default=0.4,
@@ -104,8 +107,8 @@ class VariantConfig(Config):
     )
     find_shares: bool = Field(
         default=False,
-        description="Once the epoch is chosen, find judge_share and ranking_share by the validation figures that they change; not where "
-        "nothing is disliked",
+        description="Once the epoch is chosen, find co_rating_share, judge_share and ranking_share by the validation figures that they "
+        "change; the last two not where nothing is disliked",
     )
     terms: list[Term] = Field(
         default=[],

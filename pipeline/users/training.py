@@ -17,7 +17,7 @@ from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
 from pipeline.users.co_rating import fit_co_rating
 from pipeline.users.count_biases import CountBiases
-from pipeline.users.found_shares import finds_shares, found_shares
+from pipeline.users.found_shares import found_shares
 from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.knowledge import knowledge_arrays
@@ -40,6 +40,9 @@ FUSED_PARAMETERS = 20_000_000
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
 QUICK = 10.0
+# Projections of texts and of structure that are added to learned vectors: each of their hundreds of inputs moves an item's vector in every
+# step, which at the pace of the learned ones runs away from them.
+SLOW = 0.1
 
 
 @dataclass
@@ -97,9 +100,12 @@ class UserTrainer:
         modules = (self.items, self.scorer, *([self.biases] if self.biases else []))
         parameters = [one for module in modules for one in module.parameters() if one.requires_grad]
         quick = [*self.scorer.terms.parameters(), *(self.biases.parameters() if self.biases else [])]
-        of_all = {id(one) for one in quick}
+        slow = self.items.projections()
+        of_all = {id(one) for one in (*quick, *slow)}
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
         groups = [{"params": [one for one in parameters if id(one) not in of_all], "pace": 1.0}]
+        if slow:
+            groups.append({"params": slow, "pace": SLOW})
         if quick:
             groups.append({"params": quick, "pace": QUICK, "weight_decay": 0.0})
         self.optimiser = torch.optim.AdamW(
@@ -109,11 +115,7 @@ class UserTrainer:
             weight_decay=config.weight_decay,
             fused=True if large else None,
         )
-        self.folds = np.zeros(data.users, dtype=np.int64)
-        self.co_rating: list[dict[str, torch.Tensor]] = []
-        self.whole_co_rating: dict[str, torch.Tensor] | None = None
-        if config.co_rating_l2:
-            self._fit_co_rating(inputs.around)
+        self.around = inputs.around
         if config.catalogue_sample:
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
             self.chances = chances(ratings, config.catalogue_sample)
@@ -122,17 +124,6 @@ class UserTrainer:
         self.losses: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
         self.best_value, self.best_epoch = -np.inf, 0
-
-    def _fit_co_rating(self, around: csr_matrix | None) -> None:
-        likes, dislikes = self.data.train_likes, self.data.train_dislikes
-        of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
-        given = {name: of_view[name] for name in self.scorer.views}
-        found = fit_co_rating(given, self.config.co_rating_l2, self.seed, around, self.config.co_rating_graph)
-        self.folds = found.fold
-        self.whole_co_rating, *self.co_rating = (
-            {name: torch.from_numpy(weights).to(self.device) for name, weights in views.items()}
-            for views in (found.whole, *found.without)
-        )
 
     def run(
         self,
@@ -166,7 +157,7 @@ class UserTrainer:
             if checkpoint is not None:
                 checkpoint = self._kept(checkpoint, warn)
         arrays, config = self._arrays(), self.config
-        if finds_shares(config, self.data):
+        if config.find_shares:
             config = found_shares(Model.from_arrays(arrays, config, self.data.items, self.device), config, self.data)
         return Trained(arrays, self.history, self.best_epoch, config)
 
@@ -202,9 +193,14 @@ class UserTrainer:
         if self.config.terms:
             assert self.knowledge is not None
             arrays |= knowledge_arrays(self.knowledge)
-        return arrays | {
-            f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()
-        }
+        if self.config.co_rating_l2:
+            likes, dislikes = self.data.train_likes, self.data.train_dislikes
+            of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
+            rated = {name: of_view[name] for name in self.scorer.views}
+            arrays["co_rating"] = fit_co_rating(
+                rated, self.config.co_rating_l2, self.around, self.config.co_rating_graph
+            )
+        return arrays
 
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
@@ -235,14 +231,7 @@ class UserTrainer:
         lengths = np.diff(self.data.train_likes.indptr)
         if "click" not in self.config.heads:
             lengths = lengths + np.diff(self.data.train_dislikes.indptr)
-        # A batch is of one fold: its users share the item-to-item weights that are not fitted to them.
-        batches = [
-            members[batch]
-            for number in np.unique(self.folds)
-            for members in [np.flatnonzero(self.folds == number)]
-            for batch in batches_of_similar_length(lengths[members], self.config.batch_users, random)
-        ]
-        batches = [batches[place] for place in random.permutation(len(batches))]
+        batches = batches_of_similar_length(lengths, self.config.batch_users, random)
         losses = []
         self.items.train()
         for step, users in enumerate(batches):
@@ -295,7 +284,6 @@ class UserTrainer:
             )
         ]
         of_users = [matrix[users] for matrix in (likes, dislikes)]
-        co_rating = self.co_rating[self.folds[users[0]]] if self.co_rating else None
         catalogue = log_weights = None
         if config.catalogue_sample:
             needed = torch.cat([history.items for history in (*sampled, *targeted)])
@@ -303,7 +291,6 @@ class UserTrainer:
             catalogue, log_weights = sample
             sampled, targeted = ([sample.places(history) for history in pair] for pair in (sampled, targeted))
             of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
-            co_rating = co_rating and {name: rows[catalogue][:, catalogue] for name, rows in co_rating.items()}
         liked_targets, disliked_targets = targeted
         rated = None
         if config.knows:
@@ -312,7 +299,6 @@ class UserTrainer:
         scores = self.scorer(
             self.items.fuse(parts),
             *sampled,
-            co_rating=co_rating,
             leave_one_out=config.leave_one_out,
             drop=config.dropout,
             catalogue=catalogue,
@@ -388,8 +374,14 @@ class UserTrainer:
 
     def _validate(self) -> dict[str, float]:
         vectors = self._item_vectors()
+        # Item-to-item weights come when training is done.
+        config = self.config
         model = Model(
-            self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.config.ranking_share, self.device
+            self.scorer,
+            vectors,
+            judge_share=config.judge_share,
+            ranking_share=config.ranking_share,
+            device=self.device,
         )
         figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:

@@ -136,7 +136,7 @@ class Model {
       for (let item = 0; item < this.count; item++) scores[item] += this.dot(item, user);
       const weight = this.weights[`co_rating.${view}`];
       for (const cause of items)
-        this.eachOf(`co_rating.${view}`, cause, (item, value) => (scores[item] += weight * value));
+        this.eachOf("co_rating", cause, (item, value) => (scores[item] += weight * value));
       if (this.has(view, "together")) {
         const counted = this.weights[`together.${view}`] * shareOf("together");
         for (const cause of items)
@@ -174,7 +174,7 @@ class Model {
   parts({ view, share, shareOf }, item, candidate) {
     const found = { vectors: this.dot(candidate, this.user(view, [item], share)) };
     const weight = this.weights[`co_rating.${view}`];
-    if (weight !== undefined) found.co_rating = weight * this.at(`co_rating.${view}`, item, candidate);
+    if (weight !== undefined) found.co_rating = weight * this.at("co_rating", item, candidate);
     if (this.has(view, "together"))
       found.together =
         this.weights[`together.${view}`] *
