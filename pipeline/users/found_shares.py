@@ -12,7 +12,7 @@ from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 
 # Of item-to-item weights beside the heads.
-CO_RATING_SHARES = (0.0, 1.0, 2.0, 4.0, 16.0, 32.0)
+CO_RATING_SHARES = (0.0, 2.0, 4.0, 16.0, 32.0, 64.0)
 # Of `judge` beside `meet` in a ranking, and of the ranking beside `judge` in a judgement. They change different figures, so that they
 # are tried side by side.
 SHARES = ((0.0, 0.0), (0.1, 0.03), (0.2, 0.1), (0.3, 0.3), (0.6, 1.0), (1.0, 3.0))
