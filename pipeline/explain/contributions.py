@@ -4,8 +4,8 @@ Every head is linear in the values of the history's items, weighted as the view'
 
     head(u, c) = w1 · sum_{j in likes} a_j(c) · (r_c W^O^T) · (W^V r_j)  +  w2 · (likewise for dislikes)  +  b_c
 
-and so is `preference`, a weighted sum of heads. Item j's contribution is its own term of that sum, with what EASE's weight B_jc
-adds. It is no claim of what the score would be without j: the other items would be weighed differently then.
+and so is `preference`, a weighted sum of heads, with EASE's weights beside them. Item j's contribution is its own term of that sum, and what
+its weight B_jc adds. It is no claim of what the score would be without j: the other items would be weighed differently then.
 
 There is one engine, for many people at once: those with histories of similar length are padded to one length, so that what is said of a
 chunk of them is a few products. One person is a chunk of one. What an entry of a history counts in its view (its share) is worked out

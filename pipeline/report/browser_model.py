@@ -49,7 +49,7 @@ class BrowserModel(NamedTuple):
             `ratings.<view>` n, (M,); `features` x, (M, features), ones in the last column; `popularity.<view>` A; those that the
             model has. A sparse matrix is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
         exponents: view, and "<view>.<term>", to gamma.
-        weights: "co_rating.<view>" to v, "together.<view>" to w.
+        weights: "co_rating.<view>" to v, one for each item of the view; "together.<view>" to w.
         relations: names.
     """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     Figure = Literal[tuple(FIGURES)]
 
-# Items from which on a catalogue is a large one: EASE's weights of all folds and views would take some 3 gigabytes in training.
+# Items from which on a catalogue is a large one: fitting EASE's weights would take gigabytes.
 LARGE_CATALOGUE = 8_000
 SAMPLED_OF_LARGE = 1_000
 # Where terms know before what vectors would have to learn from few ratings, wider vectors learn the ratings by heart.
@@ -84,8 +84,8 @@ class VariantConfig(Config):
     co_rating_l2: float = Field(
         default=0.0,
         ge=0,
-        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked, at most: it is no "
-        "more than 7 times the ratings that an item has on average; 0, or beyond 8,000 items: no such weights",
+        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked; in place of more than "
+        "7 times the ratings that an item has on average, that. 0, or beyond 8,000 items: no such weights",
     )
     co_rating_graph: float = Field(
         default=0.0,

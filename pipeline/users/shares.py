@@ -1,4 +1,4 @@
-"""How much each head and each view counts in `preference`, the score by which items are ranked: a weighted sum of heads."""
+"""How much each head, each view and EASE's weights count in `preference`, the score by which items are ranked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def view_shares(model: Model, view: str, shares: Mapping[str, float]) -> dict[st
 
 
 def co_rating_share(model: Model, view: str) -> float:
-    """Factor of EASE's weights of a view's items where all items are ranked."""
+    """Factor of EASE's weights of a view's items."""
     return model.co_rating_share * WEIGHTS[view]
 
 

@@ -18,7 +18,6 @@ from pipeline.explain import contributions as module
 from pipeline.explain.contributions import NO_ITEM, Explainer, contributions_of
 from pipeline.users.model import Model, build_scorer
 from pipeline.users.people import Person, histories_of, people_of, preference_of
-from pipeline.users.scorer import preference
 from pipeline.users.settings import VariantConfig
 from pipeline.users.shares import head_shares
 from pipeline.users.terms.registry import TERMS
@@ -43,7 +42,8 @@ FORMS = {
 }
 VARIANTS: dict[str, VariantConfig] = dict(FORMS.values()) | {
     "candidate-attention-of-two-heads": config(EXTENDED, attention="candidate", width=WIDTH),
-    "ease-and-merged-views": config(EXTENDED, views="merged", co_rating_l2=1.0, width=WIDTH),
+    "ease-of-both-views": config(EXTENDED, co_rating_l2=1.0, co_rating_share=3.0, width=WIDTH),
+    "ease-and-merged-views": config(EXTENDED, views="merged", co_rating_l2=1.0, co_rating_share=0.7, width=WIDTH),
     "judge-does-not-count": config(EXTENDED, judge_share=0.0, width=WIDTH),
     "terms": config(EXTENDED, terms=["overlap", "together", "popularity"], count_biases=True, width=WIDTH),
     "terms-of-merged-attentive-views": config(
@@ -80,12 +80,13 @@ def model(name: str, std: float = 0.5) -> Model:
         parameter.requires_grad_(False)
         if not key.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=std)
-    co_rating = {view: torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
+    co_rating = torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0)
     return Model(
         scorer,
         torch.randn(ITEMS, WIDTH),
         co_rating=co_rating if variant.co_rating_l2 else None,
         judge_share=variant.judge_share,
+        co_rating_share=variant.co_rating_share,
     )
 
 
@@ -95,7 +96,7 @@ def doubled(name: str) -> Model:
     scorer = build_scorer(VARIANTS[name], WIDTH, data(), known(data())).double()
     scorer.load_state_dict(found.scorer.state_dict())
     scorer.requires_grad_(False)
-    co_rating = {view: weights.double() for view, weights in found.co_rating.items()} if found.co_rating else None
+    co_rating = None if found.co_rating is None else found.co_rating.double()
     return replace(found, scorer=scorer, items=found.items.double(), co_rating=co_rating)
 
 
@@ -147,14 +148,16 @@ def parts_of(of: Model, name: str, history: list[int], item: int, candidate: int
         output = view.output[head].detach().T.tolist()  # type: ignore[index]
         user = [dot(weighted, column) for column in output]
         told = {"vectors": dot(items[candidate], user) * float(scorer.weights[row, place]) * scorer.scale}
-        if of.co_rating is not None:
-            told["co_rating"] = float(of.co_rating[name][item, candidate]) * float(scorer.co_weights[row, place])
         # tests/users/terms proves the pairs by loops.
         for part, term in scorer.terms_of(name).items():
             pair = float(term.pairs(np.array([item]), np.array([candidate]), {head: 1.0})[0])
             told[part] = pair * len(history) ** (float(term.exponent) - 1)
         for part, value_of_part in told.items():
             total[part] = total.get(part, 0.0) + share * value_of_part
+    if of.co_rating is not None:
+        # Beside the heads, of a dislike by half where it has a view of its own.
+        counts = {"likes": 1.0, "dislikes": 0.5, "rated": 1.0}[name]
+        total["co_rating"] = of.co_rating_share * counts * float(of.co_rating[item, candidate])
     return total
 
 
@@ -241,8 +244,9 @@ def test_a_rated_candidate_is_left_out_of_the_person_as_in_training(name: str, s
     of = model(name)
     likes, dislikes = histories_of([somebody], "cpu")
     with torch.no_grad():
-        scores = of.scorer(of.items, likes, dislikes, co_rating=of.co_rating, leave_one_out=True)
-    expected = preference(scores, of.judge_share)[0].numpy()
+        scores = of.scorer(of.items, likes, dislikes, leave_one_out=True)
+        # Item-to-item weights have a zero diagonal, which leaves the candidate out.
+        expected = of.preference(scores, likes, dislikes)[0].numpy()
     for item in range(ITEMS):
         found = contributions_of(of, somebody.without(item), np.array([item]))
         np.testing.assert_allclose(found.score, expected[[item]], atol=1e-5)

@@ -45,9 +45,7 @@ def part(folded: BrowserModel, likes: list[int], dislikes: list[int], cause: int
             for column in range(WIDTH)
         )
         if f"co_rating.{view}" in folded.weights:
-            total["co_rating"] = folded.weights[f"co_rating.{view}"] * entry(
-                arrays, f"co_rating.{view}", cause, candidate
-            )
+            total["co_rating"] = folded.weights[f"co_rating.{view}"] * entry(arrays, "co_rating", cause, candidate)
         if f"{view}.overlap" in folded.exponents:
             weights = arrays[f"overlap.{view}"]
             total["overlap"] = counted(f"{view}.overlap") * sum(
@@ -101,11 +99,12 @@ def test_half_precision_keeps_scores_and_contributions_to_a_thousandth(name: str
     """Of what is rounded everything else is exact."""
     folded, whole = fold(model(name)), np.arange(ITEMS)
     rounded = {key: array.astype(packed(key, array)["type"]).astype(np.float32) for key, array in folded.arrays.items()}
-    assert all(
-        (rounded[key] == array).all() for key, array in folded.arrays.items() if not key.startswith("co_rating.")
-    )
-    halved = {key[10:]: torch.from_numpy(array) for key, array in rounded.items() if key.startswith("co_rating.")}
-    read = replace(model(name), co_rating=halved or None)
+    assert all((rounded[key] == array).all() for key, array in folded.arrays.items() if key != "co_rating")
+    read = model(name)
+    assert ("co_rating" in rounded) == (read.co_rating is not None)
+    if read.co_rating is not None:
+        assert (rounded["co_rating"] != folded.arrays["co_rating"]).any()
+        read = replace(read, co_rating=torch.from_numpy(rounded["co_rating"]))
     for somebody in people_of(data(), np.arange(data().users)):
         one, other = (contributions_of(of, somebody, whole) for of in (model(name), read))
         np.testing.assert_allclose(one.score, other.score, atol=1e-3)
@@ -113,16 +112,14 @@ def test_half_precision_keeps_scores_and_contributions_to_a_thousandth(name: str
 
 
 def test_weights_that_are_mostly_zero_are_sparse() -> None:
-    weights = {
-        view: torch.where(torch.rand(ITEMS, ITEMS, generator=torch.Generator().manual_seed(2)) < 0.2, array, 0.0)
-        for view, array in (model("together").co_rating or {}).items()
-    }
+    whole = model("together").co_rating
+    assert whole is not None
+    weights = torch.where(torch.rand(ITEMS, ITEMS, generator=torch.Generator().manual_seed(2)) < 0.2, whole, 0.0)
     folded = fold(replace(model("together"), co_rating=weights))
     arrays = {name: array.astype(float) for name, array in folded.arrays.items()}
-    for view, array in weights.items():
-        assert f"co_rating.{view}" not in arrays
-        found = [[entry(arrays, f"co_rating.{view}", row, column) for column in range(ITEMS)] for row in range(ITEMS)]
-        np.testing.assert_array_equal(np.array(found, dtype=np.float32), array.numpy())
+    assert "co_rating" not in arrays
+    found = [[entry(arrays, "co_rating", row, column) for column in range(ITEMS)] for row in range(ITEMS)]
+    np.testing.assert_array_equal(np.array(found, dtype=np.float32), weights.numpy())
 
 
 def test_a_model_with_attention_is_refused() -> None:

@@ -1,95 +1,109 @@
-"""Which items are rated together: cross-fitted weights, and what they do not know."""
+"""Which items are rated together: the weights against stacked least squares, and what they say of people against loops."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
-from pipeline.evaluation.baselines.item_weights import item_weights
-from pipeline.users.co_rating import FOLDS, fit_co_rating
+from pipeline.users.co_rating import by_co_rating, fit_co_rating
+from pipeline.users.names import READ_BY, Views
+from tests.users.views.slow import ragged
 
-USERS, ITEMS, L2 = 43, 12, 5.0
-
-
-def matrices(seed: int = 0) -> dict[str, csr_matrix]:
-    random = np.random.default_rng(seed)
-    return {
-        name: csr_matrix((random.random((USERS, ITEMS)) < share).astype(np.float32))
-        for name, share in (("likes", 0.4), ("dislikes", 0.2))
-    }
+Array = np.ndarray[Any, Any]
+USERS, ITEMS, FEATURES = 43, 12, 7
+# What a rating of each view is an interest of.
+INTEREST = {"likes": 1.0, "dislikes": 0.5, "rated": 1.0}
+VIEWS: list[Any] = list(READ_BY)
 
 
-def test_the_whole_is_fitted_to_all_users_of_each_view() -> None:
-    given = matrices()
-    found = fit_co_rating(given, L2, 1)
-    assert found.whole.keys() == given.keys()
-    for view, weights in found.whole.items():
-        np.testing.assert_array_equal(weights, item_weights(given[view], L2))
-        assert weights.dtype == np.float32
-    assert not np.array_equal(found.whole["likes"], found.whole["dislikes"])
+def matrices(views: Views, share: float = 0.4) -> dict[str, csr_matrix]:
+    """Item 4 is rated by nobody. Nobody likes and dislikes an item."""
+    random = np.random.default_rng(0)
+    drawn = random.random((USERS, ITEMS))
+    drawn[:, 4] = 1.0
+    likes, dislikes = (drawn < share).astype(np.float32), ((drawn >= share) & (drawn < 1.5 * share)).astype(np.float32)
+    of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
+    return {name: csr_matrix(of_view[name]) for name in READ_BY[views]}
 
 
-def test_every_user_is_in_one_of_five_even_folds_and_their_weights_are_fitted_to_the_others() -> None:
-    given = matrices()
-    found = fit_co_rating(given, L2, 1)
-    assert sorted(np.bincount(found.fold)) == [8, 8, 9, 9, 9]
-    assert len(found.without) == FOLDS == 5
-    for number, views in enumerate(found.without):
-        for view, weights in views.items():
-            np.testing.assert_array_equal(weights, item_weights(given[view][found.fold != number], L2))
-            assert not np.diag(weights).any()
+def around() -> Array:
+    return np.random.default_rng(3).normal(size=(ITEMS, FEATURES))
 
 
-@pytest.mark.parametrize("number", range(FOLDS))
-def test_what_a_users_weights_are_does_not_depend_on_the_ratings_of_the_users_fold(number: int) -> None:
-    given = matrices()
-    found = fit_co_rating(given, L2, 1)
-    changed = {}
-    for view, matrix in given.items():
-        dense = matrix.toarray()
-        mine = found.fold == number
-        dense[mine] = 1 - dense[mine]
-        changed[view] = csr_matrix(dense)
-    again = fit_co_rating(changed, L2, 1)
-    np.testing.assert_array_equal(again.fold, found.fold)
-    for view in given:
-        np.testing.assert_array_equal(again.without[number][view], found.without[number][view])
-        assert not np.array_equal(again.whole[view], found.whole[view])
-        for other in set(range(FOLDS)) - {number}:
-            assert not np.array_equal(again.without[other][view], found.without[other][view])
+def slow_weights(rated: dict[str, csr_matrix], l2: float, features: Array, graph: float) -> Array:
+    """Least squares in float64, a column at a time and without the item itself, over rows of users, of features and of the penalty."""
+    items = len(features)
+    history = sum(INTEREST[name] * matrix.toarray().astype(np.float64) for name, matrix in rated.items())
+    ratings = sum(int((matrix.toarray() > 0).sum()) for matrix in rated.values())
+    penalty = min(l2, 7 * ratings / items)
+    known = np.vstack([history, graph**0.5 * features.T])
+    weights = np.zeros((items, items))
+    for column in range(items):
+        others = np.arange(items) != column
+        rows = np.vstack([known[:, others], penalty**0.5 * np.eye(items - 1)])
+        weights[others, column] = np.linalg.lstsq(rows, np.r_[known[:, column], np.zeros(items - 1)])[0]
+    return weights
 
 
-def test_the_seed_draws_the_folds() -> None:
-    first, again, other = (fit_co_rating(matrices(), L2, seed) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first.fold, again.fold)
-    assert not np.array_equal(first.fold, other.fold)
-    # Not the users' order either: neighbours in the table are often neighbours in time.
-    assert not np.array_equal(first.fold, np.arange(USERS) % FOLDS)
+# The penalty of the latter two is more than seven times the ratings of an item.
+@pytest.mark.parametrize(("l2", "share"), [(5.0, 0.4), (5000.0, 0.4), (5000.0, 0.1)])
+@pytest.mark.parametrize("graph", [0.0, 0.3, 20.0])
+@pytest.mark.parametrize("views", VIEWS)
+def test_each_column_explains_an_item_by_the_others_and_what_is_around_it_as_well(
+    views: Views, graph: float, l2: float, share: float
+) -> None:
+    rated = matrices(views, share)
+    found = fit_co_rating(rated, l2, csr_matrix(around()), graph)
+    assert (found.dtype, found.shape) == (np.float32, (ITEMS, ITEMS))
+    np.testing.assert_allclose(found, slow_weights(rated, l2, around(), graph), atol=1e-6)
+    assert not np.diag(found).any()
+    # The graph alone knows of an item that nobody rated.
+    assert found[:, 4].any() == found[4].any() == (graph > 0)
 
 
-def test_a_few_users_leave_folds_empty() -> None:
-    found = fit_co_rating({"likes": matrices()["likes"][:3]}, L2, 1)
-    assert len(found.without) == FOLDS
-    assert all(np.isfinite(views["likes"]).all() for views in found.without)
+def test_without_the_graph_nothing_around_items_is_needed() -> None:
+    rated = matrices("both")
+    np.testing.assert_array_equal(fit_co_rating(rated, 5.0), fit_co_rating(rated, 5.0, csr_matrix(around()), 0.0))
 
 
-@pytest.mark.parametrize("graph", [0.0, 0.1, 2.0])
-def test_each_column_also_explains_what_is_around_the_items_in_every_fold_alike(graph: float) -> None:
-    """Against stacked least squares in float64, a column at a time, without the item itself."""
-    given, random = matrices(), np.random.default_rng(3)
-    given["likes"] = csr_matrix(given["likes"].toarray() * (np.arange(ITEMS) != 4))  # that nobody likes
-    around = random.normal(size=(ITEMS, 7))
-    found = fit_co_rating(given, L2, 1, csr_matrix(around), graph)
-    every = np.ones(USERS, dtype=bool)
-    fits = [(every, found.whole), *((found.fold != number, found.without[number]) for number in range(FOLDS))]
-    for users, views in fits:
-        for view, weights in views.items():
-            known = np.vstack([given[view].toarray()[users].astype(np.float64), (graph * L2) ** 0.5 * around.T])
-            for column in range(ITEMS):
-                others = np.arange(ITEMS) != column
-                rows = np.vstack([known[:, others], L2**0.5 * np.eye(ITEMS - 1)])
-                expected = np.linalg.lstsq(rows, np.r_[known[:, column], np.zeros(ITEMS - 1)])[0]
-                np.testing.assert_allclose(weights[others, column], expected, atol=1e-5)
-                assert weights[column, column] == 0
-    assert found.whole["likes"][:, 4].any() == (graph > 0)
+@pytest.mark.parametrize("graph", [0.0, 2.0])
+def test_where_nothing_is_rated_the_graph_has_all_the_weights(graph: float) -> None:
+    nothing = {name: csr_matrix((USERS, ITEMS), dtype=np.float32) for name in ("likes", "dislikes")}
+    found = fit_co_rating(nothing, 5.0, csr_matrix(around()), graph)
+    assert np.isfinite(found).all()
+    assert found.any() == (graph > 0)
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_a_like_counts_in_full_and_a_dislike_by_half_where_there_are_views_of_both(views: Views) -> None:
+    likes, dislikes = [[0, 1, 2], [3], [], [8], []], [[4, 5], [], [6, 7, 8], [0], []]
+    weights = np.random.default_rng(1).normal(size=(ITEMS, ITEMS))
+    found = by_co_rating(torch.from_numpy(weights), READ_BY[views], ragged(likes), ragged(dislikes))
+    of_dislike = {"both": 0.5, "likes": 0.0, "merged": 1.0}[views]
+    expected = [
+        [
+            sum(weights[item, candidate] for item in liked)
+            + of_dislike * sum(weights[item, candidate] for item in disliked)
+            for candidate in range(ITEMS)
+        ]
+        for liked, disliked in zip(likes, dislikes, strict=True)
+    ]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_people_are_read_as_the_weights_were_fitted(views: Views) -> None:
+    """X B of the very X that B explains."""
+    rated = matrices(views)
+    fitted = fit_co_rating(rated, 5.0)
+    history = sum(INTEREST[name] * matrix.toarray() for name, matrix in rated.items())
+    of_views = matrices("both") | rated
+    likes, dislikes = (
+        ragged([np.flatnonzero(row).tolist() for row in of_views[name].toarray()]) for name in ("likes", "dislikes")
+    )
+    found = by_co_rating(torch.from_numpy(fitted), READ_BY[views], likes, dislikes)
+    np.testing.assert_allclose(found.numpy(), history @ fitted, atol=1e-5)

@@ -241,6 +241,7 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"epochs": 0},
         {"co_rating_l2": -1.0},
         {"co_rating_graph": -1.0},
+        {"co_rating_share": -1.0},
         {"unknown": 1},
     ],
     ids=lambda changes: "-".join(changes),
