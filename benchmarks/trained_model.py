@@ -70,7 +70,7 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
     arrays: dict[str, Any] = {f"scorer.{name}": value.numpy() for name, value in scorer.state_dict().items()}
     drawn = np.random.default_rng(0).normal(size=(len(made.items), variant.width))
     arrays["items"] = drawn.astype(np.float32)
-    about = {"variant": variant.model_dump(), "best_epoch": 0}
+    about = {"variant": variant.model_dump(), "best_epoch": 0, "curve": []}
     MODEL.of(variant=VECTORS_ALONE).write(arrays, DATASET, folder, about=about)
     write_vectors(folder)
 

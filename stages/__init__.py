@@ -1,11 +1,27 @@
 """The pipeline's stages: each reads its settings and artifacts, calls `pipeline`, and writes artifacts."""
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
 CHECKPOINTS = Path(".checkpoints")
+# The exit code of Ctrl-C, as shells have it.
+INTERRUPTED = 130
+# Who started this process; another number later on says that they have ended.
+PARENT = os.getppid()
 
+
+def _stopped(*_: object) -> None:
+    os.write(2, b"stopped\n")
+    os._exit(INTERRUPTED)
+
+
+# Ctrl-C while a stage or `crmman` imports what it needs, which may take seconds: nothing has been begun, and a traceback tells
+# nothing. `stages.guard` takes over from here. Whoever imports this package for something else keeps their own handler.
+if Path(sys.argv[0]).name in ("-m", "crmman") and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _stopped)
 
 # A sum that is split over threads has other last digits for every number of them, so each sum is taken by one thread, on every
 # machine and whatever its environment says. What is independent runs side by side: see pipeline/common/side_by_side.py.

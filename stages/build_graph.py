@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
-from pipeline.artifacts.graph import EDGES, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, RELATIONS, THRESHOLDS
+from pipeline.artifacts.graph import (
+    EDGES,
+    ENTITIES,
+    GRAPH_CAUTIONS,
+    GRAPH_FIGURES,
+    NEIGHBOURS,
+    RELATIONS,
+    THRESHOLDS,
+    THRESHOLDS_CURVE,
+)
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
@@ -15,7 +24,7 @@ STAGE = Stage(
     "build_graph",
     settings=Reads(run=SeedConfig, dataset=ItemGraphConfig),
     reads=(SOURCE_KG, SOURCE_ITEM_ENTITIES, ITEMS),
-    writes=(THRESHOLDS, EDGES, NEIGHBOURS, RELATIONS, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES),
+    writes=(THRESHOLDS, THRESHOLDS_CURVE, EDGES, NEIGHBOURS, RELATIONS, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES),
 )
 
 
@@ -25,14 +34,16 @@ def main(dataset: str, settings: Settings) -> None:
     items = ITEMS.read(dataset)
     graph = build_item_graph(kg, links, items, config)
     THRESHOLDS.write(graph.thresholds, dataset)
+    THRESHOLDS_CURVE.write(graph.thresholds, dataset)
     refuse_without_edges(graph, config.s_m)
-    EDGES.write(graph.edges, dataset)
     NEIGHBOURS.write(graph.neighbours, dataset)
     around = relations_around(kg, links, items, config)
     RELATIONS.write(around.relations, dataset)
     ENTITIES.write(around.entities, dataset)
     cautions = link_warnings(kg, links, items, run.seed)
     GRAPH_CAUTIONS.write(cautions, dataset)
+    # Last: what is written after it would say that it is made of it, and change with s_m.
+    EDGES.write(graph.edges, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     GRAPH_FIGURES.write(figures, dataset)
     say(

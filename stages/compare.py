@@ -11,6 +11,7 @@ from pipeline.evaluation.comparison.warnings import beaten_warnings
 from pipeline.evaluation.systems.cautions import collapse_warnings
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunSystems
+from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.diversity import read_diversity
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
@@ -56,8 +57,8 @@ def main(dataset: str, settings: Settings) -> None:
     DIFFERENCES.write(found.differences.drop("runs"), dataset)
     SLICES.write(found.slices, dataset)
     metrics = METRICS.read(dataset)
-    print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
-    print(f"{table(metrics, found.intervals(), found.differences)}\n")
+    show(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
+    show(f"{table(metrics, found.intervals(), found.differences)}\n")
     warnings = GRAPH_CAUTIONS.read(dataset)
     warnings += collapse_warnings(
         {

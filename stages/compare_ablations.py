@@ -15,6 +15,7 @@ from pipeline.evaluation.comparison.suite import (
 )
 from pipeline.evaluation.systems.system import SystemTables
 from pipeline.parameters.runs import RunAblations, runs_of
+from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.diversity import read_diversity
 from stages.shared.stage import Reads, Settings, Stage, run_stage
@@ -46,14 +47,14 @@ def main(dataset: str, settings: Settings) -> None:
     ABLATION_DIFFERENCES.write(found.differences, dataset)
     ABLATION_SLICES.write(found.slices, dataset)
     metrics = ABLATION_METRICS.read(dataset)
-    print(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
-    print(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
-    print(seeds_note(found.differences))
+    show(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
+    show(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
+    show(seeds_note(found.differences))
     for systems, own in comparisons:
         (variant,) = own
         if same := unchanged(metrics, variant, systems):
-            print(f"the same model as {variant} on these data: {', '.join(same)}")
-    print()
+            show(f"the same model as {variant} on these data: {', '.join(same)}")
+    show()
 
 
 if __name__ == "__main__":

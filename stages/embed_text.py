@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.devices import torch_device
+from pipeline.common.errors import quoted
 from pipeline.common.settings import DeviceConfig
 from pipeline.text.encoder import TextEncoder
 from pipeline.text.precision import agreement, without_instructions
@@ -33,7 +34,7 @@ def main(dataset: str, settings: Settings) -> None:
     say(
         dataset,
         "embed_text",
-        f"{len(texts)} items, {len(set(texts))} different texts, for example {texts[0]!r}; vectors {encoder.width} wide",
+        f"{len(texts)} items, {len(set(texts))} different texts, for example {quoted(texts[0])}; vectors {encoder.width} wide",
     )
     if config.precision == "bfloat16" and any(texts):
         say(dataset, "embed_text", f"bfloat16: {agreement(texts, vectors, config, device).in_words()}")

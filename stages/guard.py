@@ -10,8 +10,11 @@ import io
 import lzma
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+import time
 import traceback
 import zipfile
 import zlib
@@ -20,11 +23,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.errors import InputError, one_line
+from pipeline.common.errors import InputError, one_line, printable, without_passwords
 from pipeline.common.files import FULL
+from stages import INTERRUPTED, PARENT
 
-# Exit codes: of what the user can mend in parameters, tables or options; of the machine, or of a bug; of Ctrl-C, as shells have it.
-USER_MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+# Exit codes: of what the user can mend in parameters, tables or options; of the machine, or of a bug.
+USER_MISTAKE, FAILED = 2, 1
+# Of every command that it starts DVC says in the environment which stage it is.
+STARTED_BY_DVC = "DVC_STAGE"
+LOOK_EVERY_SECONDS = 1.0
 # What is wrong with the path that was named, and not with the machine.
 OF_A_PATH = {
     errno.EACCES,
@@ -39,12 +46,20 @@ OF_A_PATH = {
 }
 
 
+def show(text: str = "", *, error: bool = False, end: str = "\n") -> None:
+    """Print text, which may hold anything that data have: what a terminal would obey is shown as an escape."""
+    print(printable(text), file=sys.stderr if error else sys.stdout, end=end, flush=True)
+
+
 def guarded(action: Callable[[], Any]) -> None:
     """Run an action; whatever stops it is one line on stderr and an exit code.
 
     In Python's development mode (`PYTHONDEVMODE=1`) a bug shows its traceback; otherwise that is in a file, which the line names.
     """
     _speak_utf8()
+    if threading.current_thread() is threading.main_thread():
+        # From here on Ctrl-C is an exception, and what has been begun is cleared away.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         action()
         if sys.stdout is not None:
@@ -56,7 +71,7 @@ def guarded(action: Callable[[], Any]) -> None:
         _give_up_stdout()
         raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        show("stopped", error=True)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None:
@@ -67,8 +82,26 @@ def guarded(action: Callable[[], Any]) -> None:
             if sys.flags.dev_mode:
                 raise
             text = _of_a_bug(error)
-        print(f"error: {one_line(text)}", file=sys.stderr)
+        show(f"error: {one_line(text)}", error=True)
         raise SystemExit(code) from None
+
+
+def end_with_dvc(name: str) -> None:
+    """End this process when DVC, if that started it, has ended: the next `dvc repro` would start the stage once more beside it.
+
+    What it leaves half-written the next one clears away, and goes on from its checkpoint.
+    """
+    if STARTED_BY_DVC not in os.environ:
+        return
+
+    def look() -> None:
+        while os.getppid() == PARENT:
+            time.sleep(LOOK_EVERY_SECONDS)
+        with suppress(OSError, ValueError):
+            show(f"{name}: stopped, as DVC, which started it, has ended", error=True)
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=look, daemon=True).start()
 
 
 def said(error: Exception) -> tuple[str | None, int]:
@@ -119,7 +152,8 @@ def _of_a_bug(error: Exception) -> str:
     try:
         handle, name = tempfile.mkstemp(prefix="crmman-traceback-", suffix=".txt")
         with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{sys.argv}\nPython {sys.version}\n\n{''.join(traceback.format_exception(error))}")
+            text = f"{sys.argv}\nPython {sys.version}\n\n{''.join(traceback.format_exception(error))}"
+            file.write(without_passwords(text))
     except OSError:
         traceback.print_exception(error)
         name = "what is printed above"

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pipeline.artifacts.data import ITEMS, USERS
 from pipeline.artifacts.graph import ENTITIES
 from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE, VECTORS
-from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
+from pipeline.artifacts.users import MODEL, REFIT
 from pipeline.common.devices import torch_device
 from pipeline.explain.causes import relation_names
 from pipeline.recommend.recommend import Ids, Recommended, recommendation_table, recommended
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STAGE = Stage(
     "recommend",
     settings=Reads(run=RecommendRun, stage=RecommendConfig),
-    reads=(*DATA, ENTITIES, MODEL, REFIT, USERS_CURVE),
+    reads=(*DATA, ENTITIES, MODEL, REFIT),
     writes=(RECOMMENDATIONS, VECTORS, *SHOWCASE),
 )
 
@@ -47,7 +47,6 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         pl.Series(relation_names(model), dtype=pl.String),
         ENTITIES.read(dataset)["entity_id"],
     )
-    curve = USERS_CURVE.of(variant=variant).read(dataset)
     # By all of their ratings, whatever the split: this is for use, and not for a test.
     people = people_of(data, np.arange(data.users))
     vectors: list[NDArray[np.float32]] = []
@@ -85,7 +84,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     )
     # A report tells how good a model is, which only that of the training split can show.
     evaluated = read_model(dataset, variant, data.items, torch_device(run.device)) if refit else model
-    shown = write_showcase(dataset, variant, data, evaluated, curve, ids.entities)
+    shown = write_showcase(dataset, variant, data, evaluated, ids.entities)
     say(dataset, "recommend", f"{variant}, shown in the report: {shown}")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import polars as pl
 from pydantic import Field
 
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
-from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, SLICES, WARNINGS
+from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, SLICES, WARNINGS
 from pipeline.artifacts.graph import ENTITIES, THRESHOLDS
 from pipeline.artifacts.recommend import (
     SHOWCASE,
-    SHOWCASE_CURVE,
     SHOWCASE_MODEL,
     SHOWCASE_REASONS,
     SHOWCASE_RECOMMENDATIONS,
@@ -42,7 +42,6 @@ STAGE = Stage(
         SOURCE_ITEM_ENTITIES,
         ENTITIES,
         THRESHOLDS,
-        METRICS,
         INTERVALS,
         DIFFERENCES,
         SLICES,
@@ -64,7 +63,6 @@ def main(dataset: str, settings: Settings) -> None:
         source_item_entities=SOURCE_ITEM_ENTITIES.read(dataset),
         entities=ENTITIES.read(dataset),
         thresholds=THRESHOLDS.read(dataset),
-        metrics=METRICS.read(dataset),
         intervals=INTERVALS.read(dataset),
         differences=DIFFERENCES.read(dataset),
         slices=SLICES.read(dataset),
@@ -83,10 +81,11 @@ def main(dataset: str, settings: Settings) -> None:
 
 def read_shown(dataset: str, variant: str) -> Shown:
     model = SHOWCASE_MODEL.of(variant=variant)
+    about = model.about(dataset)
     return Shown(
         model.read(dataset),
-        model.about(dataset),
-        SHOWCASE_CURVE.of(variant=variant).read(dataset),
+        about,
+        pl.DataFrame(dict(about["curve"])),
         SHOWCASE_RECOMMENDATIONS.of(variant=variant).read(dataset),
         SHOWCASE_REASONS.of(variant=variant).read(dataset),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipeline.artifacts.kinds import CURVE_DIGITS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.devices import torch_device
 from pipeline.common.settings import RunConfig
@@ -39,9 +40,11 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         trained = trainer.run(
             checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
         )
-    about = {"variant": trained.config.model_dump(), "best_epoch": trained.best_epoch}
-    MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     curve = pl.DataFrame(trained.history)
+    # In pairs, since the keys of `about` are sorted.
+    rounded = [(name, [round(value, CURVE_DIGITS) for value in curve[name]]) for name in curve.columns]
+    about = {"variant": trained.config.model_dump(), "best_epoch": trained.best_epoch, "curve": rounded}
+    MODEL.of(variant=variant).write(trained.arrays, dataset, about=about)
     USERS_CURVE.of(variant=variant).write(curve, dataset)
     forget(checkpoint)
     best = trained.best

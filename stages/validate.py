@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, read_parameters
 from stages import PARAMS
+from stages.guard import show
 from stages.shared.stage import Stage, run_tool
 
 ABLATIONS = Path("ablations/dvc.yaml")
@@ -21,7 +21,7 @@ STAGE = Stage("validate", writes=(PARAMETERS_CHECKED,))
 def main() -> None:
     parameters = read_parameters(PARAMS)
     for text in absent_paths(parameters):
-        print(f"warning: {text}", file=sys.stderr)
+        show(f"warning: {text}", error=True)
     # DVC takes no file of its own as a dependency: what is listed there is looked at whenever the parameters change.
     if ABLATIONS.is_file():
         check_bases(parameters, read_yaml(ABLATIONS)["stages"]["train_users"]["params"])

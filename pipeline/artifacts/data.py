@@ -39,9 +39,15 @@ SOURCE_ITEM_ENTITIES = Table(
 
 # prepare: dense indices (item, user: 0-based), splits, sampled candidates
 ITEMS = Table(
-    "artifacts/{dataset}/dataset/items.parquet", {"item": pl.Int32, "item_id": pl.String}, key=("item",), more=True
+    "artifacts/{dataset}/dataset/items.parquet",
+    {"item": pl.Int32, "item_id": pl.String},
+    key=("item",),
+    more=True,
+    traced=True,
 )
-USERS = Table("artifacts/{dataset}/dataset/users.parquet", {"user": pl.Int32, "user_id": pl.String}, key=("user",))
+USERS = Table(
+    "artifacts/{dataset}/dataset/users.parquet", {"user": pl.Int32, "user_id": pl.String}, key=("user",), traced=True
+)
 INTERACTIONS = Table(
     "artifacts/{dataset}/dataset/interactions.parquet",
     {"user": pl.Int32, "item": pl.Int32, "like": pl.Boolean, "rating": pl.Float32, "split": pl.String},
@@ -51,6 +57,7 @@ INTERACTIONS = Table(
         "split train, valid or test": pl.col("split").is_in(["train", "valid", "test"]),
         "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
     },
+    traced=True,
 )
 UNRATED_CANDIDATES = Table(
     "artifacts/{dataset}/dataset/unrated_candidates.parquet",

@@ -15,6 +15,7 @@ EDGES = Table(
         "0 <= source < target": (pl.col("source") >= 0) & (pl.col("source") < pl.col("target")),
         "an overlap of at least 1": pl.col("overlap") >= 1,
     },
+    traced=True,
 )
 # Entities around each item, N_i: 0-based in the order of their names.
 NEIGHBOURS = Table(
@@ -37,6 +38,12 @@ ENTITIES = Table(
     key=("entity",),
     holds={"numbers from 0 without a gap": pl.col("entity") == pl.int_range(pl.len())},
 )
-THRESHOLDS = Curve("plots/{dataset}/thresholds.tsv", ("s_m", "edges", "density", "isolated_items"))
+# What each S_m makes of the graph; and the same to draw.
+THRESHOLDS = Table(
+    "artifacts/{dataset}/graph/thresholds.parquet",
+    {"s_m": pl.Int64, "edges": pl.Int64, "density": pl.Float64, "isolated_items": pl.Int64},
+    key=("s_m",),
+)
+THRESHOLDS_CURVE = Curve("plots/{dataset}/thresholds.tsv", tuple(THRESHOLDS.columns))
 GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
 GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")

@@ -3,9 +3,9 @@
 This is the only module that reads or writes them. Writing is atomic (a temporary name, then a move) and deterministic
 (same content, same bytes: Parquet sorted by a unique key, safetensors with one metadata key, JSON with rounded
 numbers). Reading checks everything again, since a damaged cache object comes back without a word: that columns, types and values are
-what they should be, and, of tables, tensors, curves and lines, that the bytes are those that were written and of the artifact that is
-asked for (`pipeline.artifacts.seal`). Figures (JSON) and texts have no seal: `dvc metrics` shows all that a file of figures has, git keeps
-both, and what a stage reads of them stands in a table as well.
+what they should be, that the bytes are those that were written and of the artifact that is asked for, and that all that is read together
+is made of the same items, users, ratings and vectors (`pipeline.artifacts.seal`). Figures (JSON), curves (TSV) and texts have no seal: DVC
+draws and git keeps all that is in them, and no stage reads what another has written of them.
 
 Artifacts of one data set live in ``artifacts/<dataset>/``, figures in ``metrics/`` and ``plots/``; every method takes the
 data set's name and the workspace's root.
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts.seal import blank_seal, check_seal, sealed
+from pipeline.artifacts.seal import AGAIN, Seal, blank_seal, check_seal, sealed
 from pipeline.common.errors import InputError
 from pipeline.common.files import temporary_folder, write_bytes
 from pipeline.common.row_keys import has_repeats, in_key_order
@@ -40,6 +40,8 @@ HERE = Path()
 # Where structural vectors are when nothing else is said, and where variants that are no ablations leave their evaluation.
 DEFAULT_STRUCTURE = "structure"
 DEFAULT_GROUP = "variants"
+# Decimal places of what is drawn over epochs.
+CURVE_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,12 @@ class Artifact:
 
     Attributes:
         general: the path before any name was filled in; empty where none was.
+        traced: what is made of it says of which version, and is refused beside another one.
     """
 
     path: str
     general: str = field(default="", kw_only=True)
+    traced: bool = field(default=False, kw_only=True)
 
     def of(self, **names: str) -> Self:
         """The same artifact of one variant (``{variant}``), of one group of variants or one way to make structural vectors.
@@ -61,12 +65,17 @@ class Artifact:
         """
         path = self.path
         for name, value in names.items():
-            if value.startswith("/") or ".." in value.split("/"):
-                raise InputError(f"{name}: found {value!r}, which leads elsewhere; expected a name of params.yaml")
+            _refuse_leading_elsewhere(name, value)
             path = path.replace(f"{{{name}}}", value)
         return replace(self, path=path, general=self.general or self.path)
 
     def at(self, dataset: str, root: Path = HERE) -> Path:
+        """Where it is.
+
+        Raises:
+            InputError: the name of the data set leads elsewhere.
+        """
+        _refuse_leading_elsewhere("dataset", dataset)
         return root / self.path.format(dataset=dataset, structure=DEFAULT_STRUCTURE, group=DEFAULT_GROUP)
 
     def name(self, dataset: str) -> str:
@@ -98,6 +107,29 @@ class Artifact:
     def _existing(self, dataset: str, root: Path) -> Path:
         return _found(self._to_read(dataset, root))
 
+    def _content(self, dataset: str, root: Path) -> tuple[bytes, Path]:
+        """What a sealed file holds, and where it is.
+
+        Raises:
+            InputError: it is missing, damaged, of another artifact, or made of other artifacts than what was read before.
+        """
+        path = self._existing(dataset, root)
+        content = path.read_bytes()
+        _trace(self.name(dataset), check_seal(content, self.name(dataset), path), path, self.traced)
+        return content, path
+
+    def _write_sealed(self, content: bytes, blank: str, dataset: str, root: Path) -> None:
+        whole, name = sealed(content, blank), self.name(dataset)
+        write_bytes(self._to_write(dataset, root), whole)
+        known = _versions.get()
+        if self.traced and known is not None:
+            known[name] = check_seal(whole, name, self.at(dataset, root)).digits, name
+
+
+def _refuse_leading_elsewhere(name: str, value: str) -> None:
+    if value.startswith("/") or ".." in value.split("/"):
+        raise InputError(f"{name}: found {value!r}, which leads elsewhere; expected a name of params.yaml")
+
 
 def _found(path: Path) -> Path:
     if not path.is_file():
@@ -105,6 +137,40 @@ def _found(path: Path) -> Path:
             f"{path}: artifact not found; `dvc repro` makes it, `dvc checkout dvc.yaml` brings a cached one back"
         )
     return path
+
+
+# Names of traced artifacts to the digits of the version that all here is made of, and to the artifact that said so.
+_versions: ContextVar[dict[str, tuple[str, str]] | None] = ContextVar("versions", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Within it, what is read must be made of the same versions of traced artifacts, and what is written says of which."""
+    before = _versions.set({})
+    try:
+        yield
+    finally:
+        _versions.reset(before)
+
+
+def _trace(name: str, seal: Seal, path: Path, traced: bool) -> None:
+    """
+    Raises:
+        InputError: it is made of another version of something than what was read before, or is another version of it.
+    """
+    known = _versions.get()
+    if known is None:
+        return
+    for part, digits in (seal.made_of | ({name: seal.digits} if traced else {})).items():
+        there, said_by = known.setdefault(part, (digits, name))
+        if digits != there:
+            old = said_by if part == name else path
+            than = "is there now" if part in (name, said_by) else f"{said_by} is made of"
+            raise InputError(f"{old}: made of another {part} than {than}; run `dvc repro`, which makes it anew")
+
+
+def _blank(name: str) -> str:
+    return blank_seal(name, {part: digits for part, (digits, _) in (_versions.get() or {}).items() if part != name})
 
 
 @dataclass(frozen=True)
@@ -150,28 +216,26 @@ class Table(Artifact):
     holds: Mapping[str, pl.Expr] = field(default_factory=dict)
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
-        path = self._to_write(dataset, root)
-        write_bytes(path, self.encoded(frame, self.name(dataset), path))
+        content, blank = self.encoded(frame, self.name(dataset), self.at(dataset, root))
+        self._write_sealed(content, blank, dataset, root)
 
-    def encoded(self, frame: pl.DataFrame, name: str, path: Path) -> bytes:
-        """What a file at the path is to hold, sealed with the name."""
+    def encoded(self, frame: pl.DataFrame, name: str, path: Path) -> tuple[bytes, str]:
+        """What a file at the path is to hold, and the blank seal in it."""
         names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
         ordered = in_key_order(frame.select(names), self.key).rechunk()
         self._check(ordered, path)
-        buffer = io.BytesIO()
-        ordered.write_parquet(buffer, compression="zstd", statistics=True, metadata={"seal": blank_seal(name)})
-        return sealed(buffer.getvalue(), name)
+        buffer, blank = io.BytesIO(), _blank(name)
+        ordered.write_parquet(buffer, compression="zstd", statistics=True, metadata={"seal": blank})
+        return buffer.getvalue(), blank
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
-        path = self._existing(dataset, root)
-        return self.decoded(path.read_bytes(), self.name(dataset), path)
+        return self.decoded(*self._content(dataset, root))
 
-    def decoded(self, content: bytes, name: str, path: Path) -> pl.DataFrame:
+    def decoded(self, content: bytes, path: Path) -> pl.DataFrame:
         """
         Raises:
-            InputError: it is damaged, of another artifact, or not such a table.
+            InputError: it is not such a table.
         """
-        check_seal(content, name, path)
         try:
             frame = pl.read_parquet(content)
         # polars has no common base class for what a damaged file can raise
@@ -236,8 +300,8 @@ class Vectors(Artifact):
                 write_bytes(made / self.none, f"{vectors}\n".encode())
             else:
                 for table, frame in zip(self._tables(), vectors, strict=True):
-                    file = made / table.path
-                    write_bytes(file, table.encoded(frame, f"{self.name(dataset)}/{table.path}", path / table.path))
+                    content = table.encoded(frame, f"{self.name(dataset)}/{table.path}", path / table.path)
+                    write_bytes(made / table.path, sealed(*content))
             if path.exists():
                 # A folder cannot be moved over another: the old one is out of the way before the new one comes.
                 path.rename(folder / "old")
@@ -257,7 +321,9 @@ class Vectors(Artifact):
         return items, users
 
     def _table(self, table: Table, dataset: str, path: Path) -> pl.DataFrame:
-        return table.decoded(_found(path).read_bytes(), f"{self.name(dataset)}/{table.path}", path)
+        content = _found(path).read_bytes()
+        check_seal(content, f"{self.name(dataset)}/{table.path}", path)
+        return table.decoded(content, path)
 
     def _tables(self) -> tuple[Table, Table]:
         finite = {"finite numbers": pl.col("vector").arr.eval(pl.element().is_finite()).arr.all()}
@@ -274,9 +340,11 @@ class Tensors(Artifact):
 
     Attributes:
         dimensions: name to number of dimensions; ``None`` allows any names and shapes (a model's weights).
+        told: what must be said about the arrays.
     """
 
     dimensions: Mapping[str, int] | None = None
+    told: tuple[str, ...] = ()
 
     def write(
         self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None
@@ -284,21 +352,19 @@ class Tensors(Artifact):
         """``about`` and the seal are kept beside the arrays in one JSON string: with two metadata keys the byte order is random."""
         from safetensors.numpy import save
 
-        path = self._to_write(dataset, root)
         kept = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
-        self._check(kept, path)
-        name = self.name(dataset)
-        words = json.dumps({"about": about or {}, "seal": blank_seal(name)}, sort_keys=True)
-        write_bytes(path, sealed(save(kept, metadata={"about": words}), name))
+        self._check(kept, self.at(dataset, root))
+        blank = _blank(self.name(dataset))
+        # Names may have letters of any script, and the seal is looked for as it is.
+        words = json.dumps({"about": about or {}, "seal": blank}, sort_keys=True, ensure_ascii=False)
+        self._write_sealed(save(kept, metadata={"about": words}), blank, dataset, root)
 
     def read(self, dataset: str, root: Path = HERE) -> dict[str, NDArray[np.float32]]:
         """By name, in the order of the names: safetensors gives them in another one in each process."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        path = self._existing(dataset, root)
-        content = path.read_bytes()
-        check_seal(content, self.name(dataset), path)
+        content, path = self._content(dataset, root)
         try:
             arrays = dict(sorted(load(content).items()))
         except (SafetensorError, ValueError, KeyError) as error:
@@ -307,15 +373,16 @@ class Tensors(Artifact):
         return arrays
 
     def about(self, dataset: str, root: Path = HERE) -> dict[str, Any]:
-        path = self._existing(dataset, root)
-        content = path.read_bytes()
-        check_seal(content, self.name(dataset), path)
+        content, path = self._content(dataset, root)
         try:
             # A length in eight bytes, and a header of JSON.
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-            return dict(json.loads(header["__metadata__"]["about"])["about"])
+            about = dict(json.loads(header["__metadata__"]["about"])["about"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a readable safetensors file: {_flat(error)}") from None
+        if missing := [name for name in self.told if name not in about]:
+            raise InputError(f"{path}: found no {missing[0]}, as in a file of another version; {AGAIN}")
+        return about
 
     def _check(self, arrays: Mapping[str, Array], path: Path) -> None:
         for name, dimensions in (self.dimensions or {}).items():
@@ -354,13 +421,16 @@ class Numbers(Artifact):
             raise InputError(f"{path}: not a readable JSON file of numbers: {_flat(error)}") from None
         return content
 
+    def rounded(self, number: float) -> float:
+        """As it is written. Adding zero makes -0.0 a plain zero."""
+        return round(float(number), self.digits) + 0.0
+
     def _rounded(self, content: Any, path: Path) -> Any:
         if isinstance(content, Mapping):
             return {str(key): self._rounded(value, path) for key, value in content.items()}
         if isinstance(content, bool | int | np.integer):
             return int(content)
-        # Adding zero makes -0.0 a plain zero.
-        number = round(float(content), self.digits) + 0.0
+        number = self.rounded(content)
         if not np.isfinite(number):
             raise InputError(f"{path}: found {number}, expected finite numbers only")
         return number
@@ -368,37 +438,21 @@ class Numbers(Artifact):
 
 @dataclass(frozen=True)
 class Curve(Artifact):
-    """A TSV with one row per step (epoch, S_m), which `dvc plots` draws. A last, empty column has the seal as its name."""
+    """A TSV with one row per step (epoch, S_m), which `dvc plots` draws and no stage reads."""
 
     columns: tuple[str, ...] = ()
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
-        name = self.name(dataset)
-        empty = pl.lit(None, pl.String).alias(blank_seal(name))
-        text = frame.select(*self.columns, empty).write_csv(separator="\t", float_precision=6)
-        write_bytes(self._to_write(dataset, root), sealed(text.encode(), name))
-
-    def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
-        path = self._existing(dataset, root)
-        try:
-            content = path.read_bytes()
-            check_seal(content, self.name(dataset), path)
-            return pl.read_csv(content, separator="\t").select(self.columns)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise InputError(
-                f"{path}: not a readable table with the columns {', '.join(self.columns)}: {_flat(error)}"
-            ) from None
+        text = frame.select(self.columns).write_csv(separator="\t", float_precision=CURVE_DIGITS)
+        write_bytes(self._to_write(dataset, root), text.encode())
 
 
 @dataclass(frozen=True)
 class Text(Artifact):
-    """A text file: an SVG plot, a note."""
+    """A text file: an SVG plot, a note. No stage reads it."""
 
     def write(self, content: str, dataset: str = "", root: Path = HERE) -> None:
         write_bytes(self._to_write(dataset, root), content.encode())
-
-    def read(self, dataset: str = "", root: Path = HERE) -> str:
-        return self._existing(dataset, root).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -408,14 +462,12 @@ class Lines(Artifact):
     def write(self, lines: Sequence[str], dataset: str, root: Path = HERE) -> None:
         # Names out of the data may hold line breaks of any kind.
         flat = [" ".join(line.split()) for line in lines]
-        name = self.name(dataset)
-        text = "".join(f"{line}\n" for line in (f"{len(flat)} lines, {blank_seal(name)}", *flat))
-        write_bytes(self._to_write(dataset, root), sealed(text.encode(), name))
+        blank = _blank(self.name(dataset))
+        text = "".join(f"{line}\n" for line in (f"{len(flat)} lines, {blank}", *flat))
+        self._write_sealed(text.encode(), blank, dataset, root)
 
     def read(self, dataset: str, root: Path = HERE) -> list[str]:
-        path = self._existing(dataset, root)
-        content = path.read_bytes()
-        check_seal(content, self.name(dataset), path)
+        content, _ = self._content(dataset, root)
         return content.decode().splitlines()[1:]
 
 

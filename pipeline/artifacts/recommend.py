@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 
 from pipeline.artifacts.kinds import Table, Tensors, Vectors
-from pipeline.artifacts.users import USERS_CURVE
 
 # recommend: of each variant; ids are the source's own
 RECOMMENDATIONS = Table(
@@ -42,8 +39,9 @@ RECOMMENDATIONS = Table(
 VECTORS = Vectors("artifacts/{dataset}/vectors/{variant}")
 
 # recommend: what the report shows of a variant
-SHOWCASE_MODEL = Tensors("artifacts/{dataset}/showcase/{variant}/model.safetensors")
-SHOWCASE_CURVE = replace(USERS_CURVE, path="artifacts/{dataset}/showcase/{variant}/curve.tsv")
+SHOWCASE_MODEL = Tensors(
+    "artifacts/{dataset}/showcase/{variant}/model.safetensors", told=("best_epoch", "curve", "merged", "refused")
+)
 SHOWCASE_RECOMMENDATIONS = Table(
     "artifacts/{dataset}/showcase/{variant}/recommendations.parquet",
     {"user": pl.Int32, "rank": pl.Int32, "item": pl.Int32, "score": pl.Float64, "bias": pl.Float64},
@@ -66,4 +64,4 @@ SHOWCASE_REASONS = Table(
     nullable=frozenset({"by", "relation", "entity"}),
     not_empty=False,
 )
-SHOWCASE = (SHOWCASE_MODEL, SHOWCASE_CURVE, SHOWCASE_RECOMMENDATIONS, SHOWCASE_REASONS)
+SHOWCASE = (SHOWCASE_MODEL, SHOWCASE_RECOMMENDATIONS, SHOWCASE_REASONS)

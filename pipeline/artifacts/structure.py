@@ -22,14 +22,14 @@ def edges_of(structure: str | None) -> Table:
 
 
 # init_sdne
-INITIAL_VECTORS = Tensors("artifacts/{dataset}/{structure}/initial.safetensors", {"vectors": 2})
+INITIAL_VECTORS = Tensors("artifacts/{dataset}/{structure}/initial.safetensors", {"vectors": 2}, traced=True)
 INITIAL_CURVE = Curve(
     "plots/{dataset}/{structure}/init_sdne.tsv", ("epoch", "loss", "second_order", "first_order", "l2")
 )
 INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/{structure}/init_sdne.json")
 
 # train_gat
-STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/{structure}/vectors.safetensors", {"vectors": 2})
+STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/{structure}/vectors.safetensors", {"vectors": 2}, traced=True)
 GAT_WEIGHTS = Tensors("artifacts/{dataset}/{structure}/gat_weights.safetensors")
 GAT_CURVE = Curve("plots/{dataset}/{structure}/train_gat.tsv", ("epoch", "loss", "masked_edge_auc"))
 GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/{structure}/train_gat.json")

@@ -13,10 +13,7 @@ from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import ScalarNode
 
-from pipeline.common.errors import InputError
-
-# Of a value that an error quotes, in characters.
-QUOTED = 200
+from pipeline.common.errors import InputError, quoted, shortened
 
 
 class Config(BaseModel):
@@ -56,7 +53,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid YAML: found it nested too deeply") from None
     # What ruamel makes of a date, a number or a character that cannot be.
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())[:QUOTED]}") from None
+        raise InputError(f"{path}: not valid YAML: {shortened(' '.join(str(error).split()))}") from None
     if not isinstance(content, dict):
         found = "nothing" if content is None else _value(content)
         raise InputError(f"{path}: found {found}, expected a mapping of keys to values")
@@ -153,7 +150,7 @@ def _shown(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return "an unknown key"
     if problem["type"] == "union_tag_invalid":
-        return repr(problem["ctx"]["tag"])
+        return quoted(problem["ctx"]["tag"])
     return _value(problem["input"])
 
 
@@ -162,8 +159,7 @@ def _value(value: Any) -> str:
         return "a mapping" if value else "an empty mapping"
     if value is None:
         return "null"
-    text = repr(value)
-    return text if len(text) <= QUOTED else f"{text[:QUOTED]} ..."
+    return quoted(value)
 
 
 def _expected(problem: Any, models: list[type[BaseModel]]) -> str:

@@ -24,7 +24,7 @@ import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, shortened
 from pipeline.text.title import title_column, year_column
 
 # Typos: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
@@ -32,6 +32,8 @@ LETTERS_PER_TYPO = 5
 # Similarity, 100 being equality, from which a title is named to somebody whose own was not found.
 RELATED = 60.0
 LISTED, NEAREST = 10, 3
+# In characters; what is longer is cut.
+LONGEST_TITLE = 300
 ID = "id:"
 
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
@@ -123,7 +125,7 @@ class Titles:
             found = _BRACKETED_YEAR.search(text)
             if found and found.start():
                 text, year = text[: found.start()], int(found[1])
-            self._titles.append(text)
+            self._titles.append(shortened(text, LONGEST_TITLE))
             self._years.append(year)
 
     @classmethod

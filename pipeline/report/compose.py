@@ -19,7 +19,7 @@ from pipeline.report.charts import (
     slices_chart,
     threshold_charts,
 )
-from pipeline.report.figures import Metrics, best_baseline, protocol_tables
+from pipeline.report.figures import best_baseline, metrics_of, protocol_tables
 from pipeline.report.item_map import drawn_items, project
 from pipeline.report.key_numbers import key_numbers, split_sentence
 from pipeline.report.labels import labels_of
@@ -44,7 +44,6 @@ class Tables:
     source_item_entities: pl.DataFrame
     entities: pl.DataFrame
     thresholds: pl.DataFrame
-    metrics: Metrics
     intervals: pl.DataFrame
     differences: pl.DataFrame
     slices: pl.DataFrame
@@ -96,7 +95,8 @@ def compose(
     ratings = _counts(tables.interactions["item"], len(tables.items))
     drawn = drawn_items(ratings)
     places = project(shown.arrays["items"][drawn], seed)
-    baseline = best_baseline(tables.metrics, names)
+    metrics = metrics_of(tables.intervals)
+    baseline = best_baseline(metrics, names)
     variant_colours = _variant_colours(names)
     colours = variant_colours | ({baseline: GREY} if baseline else {})
     charts: dict[str, Spec] = {
@@ -137,7 +137,7 @@ def compose(
         genres=shown_genres(labels, drawn.tolist()),
         genre_column=labels.genre_column,
         drawn=len(drawn) if len(drawn) < len(tables.items) else 0,
-        tables=protocol_tables(tables.metrics, tables.intervals, tables.differences, names),
+        tables=protocol_tables(metrics, tables.intervals, tables.differences, names),
         slices_explained=SLICES_EXPLAINED,
         panels=[(name, f"{panel.title}: {panel.metric}") for name, panel in panels.items()],
         findings=findings(tables.slices, names[0], baseline),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipeline.artifacts.evaluation import METRICS
 from pipeline.evaluation.comparison.suite import marks_of
 from pipeline.evaluation.metrics.registry import PROTOCOLS, compared_in, names_of
 
@@ -57,12 +58,24 @@ class ProtocolTable:
     rows: list[Row]
 
 
+def metrics_of(intervals: pl.DataFrame) -> Metrics:
+    """System to protocol to metric to value, as they are committed and printed.
+
+    Args:
+        intervals: system, protocol, metric, value.
+    """
+    nested: dict[str, dict[str, dict[str, float]]] = {}
+    for system, protocol, metric, value in intervals.select("system", "protocol", "metric", "value").iter_rows():
+        nested.setdefault(system, {}).setdefault(protocol, {})[metric] = METRICS.rounded(value)
+    return nested
+
+
 def protocol_tables(
     metrics: Metrics, intervals: pl.DataFrame, differences: pl.DataFrame, variants: Sequence[str]
 ) -> list[ProtocolTable]:
     """
     Args:
-        metrics: system to protocol to metric to value, as they are stored and printed.
+        metrics: of `metrics_of`.
         intervals: system, protocol, metric, low, high.
         differences: of variants and baselines.
         variants: these come first, in this order; baselines by name.

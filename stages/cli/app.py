@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 import typer
 
 from pipeline.common.errors import InputError
+from stages import INTERRUPTED
 from stages.cli.data import data_app
 from stages.cli.help import examples
-from stages.guard import INTERRUPTED, guarded
+from stages.guard import guarded, show
 
 if TYPE_CHECKING:
     from stages.cli.ask.output import Answer
@@ -51,6 +52,12 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", help="A file to write; the ending .json, .csv or .parquet chooses the format."),
 ]
+QuoteOption = Annotated[
+    bool,
+    typer.Option(
+        help="In CSV, put a quote before texts that a spreadsheet would compute: those that start with =, +, - or @."
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -60,7 +67,7 @@ def crmman(context: typer.Context) -> None:
     Run it in the folder of params.yaml, after `dvc repro` has trained a model.
     """
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        show(context.get_help())
 
 
 @app.command(
@@ -79,11 +86,12 @@ def recommend(
     count: CountOption = 10,
     form: FormatOption = None,
     output: OutputOption = None,
+    quote_formulas: QuoteOption = True,
 ) -> None:
     """Recommend items to a user, or to anybody whose likes you name. Each item comes with its score and the reasons for it."""
     from stages.cli.ask.recommend import recommend
 
-    _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output)
+    _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output, quote_formulas)
 
 
 @app.command(
@@ -111,11 +119,12 @@ def explain(
     ] = 3,
     form: FormatOption = None,
     output: OutputOption = None,
+    quote_formulas: QuoteOption = True,
 ) -> None:
     """Explain an item's score: everything that adds up to it, and what connects the item to the history in the knowledge graph."""
     from stages.cli.ask.explain import explain
 
-    _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output)
+    _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output, quote_formulas)
 
 
 @app.command(epilog=examples('similar --item "Toy Story" --by text', "similar --item id:1 --by structure -k 20"))
@@ -129,11 +138,12 @@ def similar(
     count: CountOption = 10,
     form: FormatOption = None,
     output: OutputOption = None,
+    quote_formulas: QuoteOption = True,
 ) -> None:
     """Find items that are similar to an item."""
     from stages.cli.ask.similar import similar
 
-    _give(similar(dataset, item, by, count), form, output)
+    _give(similar(dataset, item, by, count), form, output, quote_formulas)
 
 
 @app.command(epilog=examples("tune --dataset ml-100k --trials 30", "tune --dataset ml-100k --system als --trials 30"))
@@ -156,9 +166,9 @@ def tune(
     tune(dataset, system, trials)
 
 
-def _give(answer: Answer, form: Form | None, output: Path | None) -> None:
+def _give(answer: Answer, form: Form | None, output: Path | None, quote_formulas: bool) -> None:
     named = output.suffix.removeprefix(".") if output else ""
-    answer.give(form or (named if named in get_args(Form) else "table"), output)
+    answer.give(form or (named if named in get_args(Form) else "table"), output, quote_formulas)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

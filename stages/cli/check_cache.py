@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from pipeline.common.errors import InputError
+from stages.guard import show
 from stages.shared.stage import run_tool
 
 
@@ -17,10 +18,8 @@ def main() -> None:
         raise InputError(f"dvc cache dir: {asked.stderr or asked.stdout}")
     objects, damaged = check(Path(asked.stdout.strip()))
     for path in damaged:
-        print(f"removed {path}: its content is not what its name says")
-    print(
-        f"{len(objects)} files in DVC's cache, {len(damaged)} damaged; `dvc repro` makes again what is needed of them"
-    )
+        show(f"removed {path}: its content is not what its name says")
+    show(f"{len(objects)} files in DVC's cache, {len(damaged)} damaged; `dvc repro` makes again what is needed of them")
 
 
 def check(cache: Path) -> tuple[list[Path], list[Path]]:

@@ -5,17 +5,16 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pipeline.common.errors import InputError, printable
+from pipeline.common.errors import InputError, as_json
 from stages import PARAMS
 from stages.cli.help import examples
-from stages.guard import USER_MISTAKE
+from stages.guard import USER_MISTAKE, show
 
 if TYPE_CHECKING:
     from pipeline.parameters.data_check.check import DataCheck, Wishes
@@ -73,7 +72,7 @@ RenameOption = Annotated[
 def data(context: typer.Context) -> None:
     """Your own data: check a folder, and add it to params.yaml."""
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        show(context.get_help())
 
 
 @data_app.command(
@@ -108,11 +107,11 @@ def check(
         _filters(min_user_interactions, linked_items_only),
     )
     if output == "json":
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        show(as_json(found.as_json()))
     else:
         from pipeline.parameters.data_check.text import shown_check
 
-        print(printable(shown_check(found)))
+        show(shown_check(found))
     if not found.usable:
         raise typer.Exit(USER_MISTAKE)
 
@@ -167,17 +166,15 @@ def add(
     items = found.counts.items if found.counts else 0
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
-        print(f"{items:,} items: with the profile large")
+        show(f"{items:,} items: with the profile large")
     text, added = _edited(name, found.settings() | filters | run, found.reasons())
     write_users_file(PARAMS, text.encode())
-    print(f"added to {PARAMS}:\n")
-    print("\n".join(added))
+    show(f"added to {PARAMS}:\n")
+    show("\n".join(added))
     warnings = len(found.warnings)
     if warnings:
-        print(
-            f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: run `crmman data check {folder}` to see them"
-        )
-    print(f"\nnext: dvc repro compare@{name}   (or `dvc repro` for all data sets)")
+        show(f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: run `crmman data check {folder}` to see them")
+    show(f"\nnext: dvc repro compare@{name}   (or `dvc repro` for all data sets)")
 
 
 def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> tuple[str, list[str]]:

@@ -17,6 +17,7 @@ from pipeline.parameters.params import Changeable, DatasetEntry, Parameters, Sta
 from pipeline.structure.settings import StructureEntry
 from pipeline.text.settings import TextTemplateConfig
 from pipeline.users.settings import VariantConfig
+from stages.guard import show
 
 HEAD = """# Parameters
 
@@ -132,4 +133,4 @@ def _values(field: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(reference(), end="")
+    show(reference(), end="")

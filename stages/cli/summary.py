@@ -6,6 +6,7 @@ from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, METRICS, WARNI
 from pipeline.common.config import look_up, read_yaml
 from pipeline.evaluation.comparison.suite import table
 from stages import PARAMS
+from stages.guard import show
 from stages.shared.stage import TIMINGS, run_tool
 
 STAGES = (
@@ -32,15 +33,15 @@ def main() -> None:
     values = read_yaml(PARAMS)
     variants, baselines = (look_up(values, (key,), str(PARAMS)) for key in ("run_variants", "run_baselines"))
     for dataset in look_up(values, ("datasets",), str(PARAMS)):
-        print(f"\n{dataset}: {METRICS.at(dataset)}\n")
+        show(f"\n{dataset}: {METRICS.at(dataset)}\n")
         figures = (
             METRICS.read(dataset),
             INTERVALS.read(dataset),
             DIFFERENCES.read(dataset),
         )
-        print(table(*figures))
+        show(table(*figures))
         for line in WARNINGS.read(dataset):
-            print(f"warning: {line}")
+            show(f"warning: {line}")
         names = [
             f"{stage}.{system}" if system else stage
             for stage in STAGES
@@ -48,7 +49,7 @@ def main() -> None:
         ]
         seconds = {name: float(path.read_text()) for name in names if (path := TIMINGS / f"{dataset}.{name}").is_file()}
         if seconds:
-            print(
+            show(
                 "\nseconds when last run: "
                 + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
                 + f"; together {sum(seconds.values()):.1f}"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.graph import NEIGHBOURS
-from pipeline.artifacts.kinds import Text
+from pipeline.artifacts.kinds import Text, together
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, with_ablations
 from pipeline.common.config import changed, look_up, validated
 from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError
+from pipeline.common.files import write_users_file
 from pipeline.common.random_streams import torch_seed
 from pipeline.common.settings import RunConfig, SeedConfig
 from pipeline.evaluation.baselines.choice import choose
@@ -27,6 +28,7 @@ from pipeline.report.plots import trials_plot
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages import PARAMS, evaluate_baselines, train_users
+from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.stage import Settings
 from stages.shared.training import TrainingBar, checkpoint_key, key_of, read_inputs
@@ -169,6 +171,7 @@ class Baseline:
         return self._own | {name: [value] for name, value in setting.items()}
 
 
+@together()
 def tune(dataset: str, system: str | None, trials: int) -> None:
     """
     Args:
@@ -242,7 +245,7 @@ def _search(study: Study, subject: Subject, seed: int, trials: int, folder: Path
         study.tell(left.number, state=TrialState.FAIL)
     done = _finished(study)
     if done:
-        print(f"going on after {len(done)} trials of an earlier run", flush=True)
+        show(f"going on after {len(done)} trials of an earlier run")
     while (number := len(_finished(study))) < trials:
         # By the number of finished trials, so that a run that was killed draws what one that was not draws.
         study.sampler = optuna.samplers.TPESampler(
@@ -271,7 +274,7 @@ def _search(study: Study, subject: Subject, seed: int, trials: int, folder: Path
             study.tell(trial, value)
             found = f"{value:.4f}"
         shown = "the default" if number == 0 else _shown(setting or {})
-        print(f"trial {number + 1} of {trials}: {found}: {shown}", flush=True)
+        show(f"trial {number + 1} of {trials}: {found}: {shown}")
 
 
 def _drawn(trial: Trial, name: str, one: Any) -> Any:
@@ -313,22 +316,22 @@ def _conclude(study: Study, subject: Subject, dataset: str, name: str) -> None:
     plot.write(trials_plot(values, pruned, subject.figure))
     whole = [one for one, was in zip(done, pruned, strict=True) if not was]
     best, default = max(whole, key=lambda one: one.value), done[0]
-    print(f"\n{name} on {dataset}, {len(done)} trials by {subject.figure} on validation; plot: {plot.path}")
+    show(f"\n{name} on {dataset}, {len(done)} trials by {subject.figure} on validation; plot: {plot.path}")
     if best.value <= default.value:
-        print(f"the default is the best, with {default.value:.4f}: nothing is written")
+        show(f"the default is the best, with {default.value:.4f}: nothing is written")
         return
     setting = best.user_attrs["setting"]
-    print(f"best: {best.value:.4f}, default: {default.value:.4f}")
+    show(f"best: {best.value:.4f}, default: {default.value:.4f}")
     if len(subject.start) > 1 and setting == subject.start[1]:
-        print(f"{PARAMS} has it already: nothing is written")
+        show(f"{PARAMS} has it already: nothing is written")
         return
     comment = f"crmman tune, {len(done)} trials: {best.value:.4f} on validation, {default.value:.4f} by default"
     text, added = with_system(
         PARAMS.read_bytes().decode(), dataset, subject.section, name, subject.changes(setting), comment, str(PARAMS)
     )
     validated_in_files(Parameters, with_ablations(YAML(typ="safe").load(text), PARAMS), PARAMS)
-    Text(str(PARAMS)).write(text)
-    print(f"written to {PARAMS}:\n")
-    print("\n".join(added))
-    print("\nOn the test split expect less of a gain: the best of many trials on validation is in part the luckiest.")
-    print(f"next: dvc repro compare@{dataset}")
+    write_users_file(PARAMS, text.encode())
+    show(f"written to {PARAMS}:\n")
+    show("\n".join(added))
+    show("\nOn the test split expect less of a gain: the best of many trials on validation is in part the luckiest.")
+    show(f"next: dvc repro compare@{dataset}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.recommend import SHOWCASE_CURVE, SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
+from pipeline.artifacts.recommend import SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
 from pipeline.artifacts.users import MODEL
 from pipeline.report.browser_model import for_page
 from pipeline.report.people import chosen_people, showcase_of
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from pipeline.data.dataset import Dataset
 
 
-def write_showcase(
-    dataset: str, variant: str, data: Dataset, model: Model, curve: pl.DataFrame, entity_ids: pl.Series
-) -> str:
+def write_showcase(dataset: str, variant: str, data: Dataset, model: Model, entity_ids: pl.Series) -> str:
     """Write it, and say what there is.
 
     Args:
-        curve: of the training of the variant.
         entity_ids: of ENTITIES.
     """
     in_page = for_page(model)
     folded = None if isinstance(in_page, str) else in_page
     found = showcase_of(model, data, chosen_people(data), entity_ids)
+    trained = MODEL.of(variant=variant).about(dataset)
     about = {
-        "best_epoch": MODEL.of(variant=variant).about(dataset)["best_epoch"],
+        "best_epoch": trained["best_epoch"],
+        "curve": trained["curve"],
         "merged": "rated" in model.scorer.views,
         "refused": "" if folded else in_page,
     }
@@ -38,7 +37,6 @@ def write_showcase(
         dataset,
         about=about | (folded.about if folded else {}),
     )
-    SHOWCASE_CURVE.of(variant=variant).write(curve, dataset)
     SHOWCASE_RECOMMENDATIONS.of(variant=variant).write(found.recommendations, dataset)
     SHOWCASE_REASONS.of(variant=variant).write(found.reasons, dataset)
     where = f"{folded.size / 1e6:.1f} MB in a page" if folded else f"not in a page: {in_page}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pipeline.artifacts.kinds import Artifact, only
+from pipeline.artifacts.kinds import Artifact, only, together
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
-from pipeline.common.errors import InputError, printable
+from pipeline.common.errors import InputError
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
-from stages.guard import guarded
+from stages.guard import end_with_dvc, guarded, show
 
 TIMINGS = Path(".timings")
 GROUPS = ("variants", "ablations")
@@ -63,9 +63,11 @@ class Stage:
     reads: Sequence[Artifact] = ()
     writes: Sequence[Artifact] = ()
 
-    def touching(self) -> AbstractContextManager[None]:
-        """Within it no other artifact can be touched."""
-        return only(self.name, self.reads, self.writes)
+    @contextmanager
+    def touching(self) -> Iterator[None]:
+        """Within it no other artifact can be touched, and those that are fit together."""
+        with only(self.name, self.reads, self.writes), together():
+            yield
 
 
 class Settings:
@@ -118,6 +120,15 @@ class Settings:
 
     def structure(self, model: type[ConfigT]) -> ConfigT:
         return self._section(("structures", str(self._structure)), model, self._reads.structure)
+
+    def refuse_unknown(self, option: str, name: str, *sections: str) -> None:
+        """
+        Raises:
+            InputError: the name, which becomes a part of paths, is a key of none of the sections.
+        """
+        known = [key for section in sections for key in self._values.get(section) or ()]
+        if name not in known:
+            raise InputError(f"{option}: found {name!r}, expected one of: {', '.join(map(str, known))}")
 
     def _section(
         self,
@@ -175,7 +186,12 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
     """Run a stage of one variant: ``python -m stages.NAME --dataset KEY --variant VARIANT``."""
 
     def command(dataset: DatasetOption, variant: VariantOption, group: GroupOption = "variants") -> None:
-        _do(stage, dataset, variant, lambda: body(dataset, variant, Settings(stage, dataset, group=known_group(group))))
+        def run() -> None:
+            settings = Settings(stage, dataset, group=known_group(group))
+            settings.refuse_unknown("--variant", variant, "variants", "ablations")
+            body(dataset, variant, settings)
+
+        _do(stage, dataset, variant, run)
 
     _run(command, body)
 
@@ -194,7 +210,12 @@ def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None])
     """Run a stage of one baseline: ``python -m stages.NAME --dataset KEY --baseline BASELINE``."""
 
     def command(dataset: DatasetOption, baseline: BaselineOption) -> None:
-        _do(stage, dataset, baseline, lambda: body(dataset, baseline, Settings(stage, dataset)))
+        def run() -> None:
+            settings = Settings(stage, dataset)
+            settings.refuse_unknown("--baseline", baseline, "baselines")
+            body(dataset, baseline, settings)
+
+        _do(stage, dataset, baseline, run)
 
     _run(command, body)
 
@@ -221,6 +242,7 @@ def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> No
     name = f"{stage.name}.{part}" if part else stage.name
 
     def run() -> None:
+        end_with_dvc(f"[{dataset}] {name}")
         clear_left_over_of(dataset)
         timed(name, dataset, action)
 
@@ -254,7 +276,7 @@ def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
     start = time.monotonic()
     action()
     seconds = time.monotonic() - start
-    print(f"[{dataset}] {name}: done in {seconds:.1f} s", flush=True)
+    show(f"[{dataset}] {name}: done in {seconds:.1f} s")
     try:
         TIMINGS.mkdir(exist_ok=True)
         (TIMINGS / f"{dataset}.{name}").write_text(f"{seconds:.2f}\n")
@@ -264,9 +286,9 @@ def timed(name: str, dataset: str, action: Callable[[], None]) -> None:
 
 
 def say(dataset: str, name: str, text: str) -> None:
-    print(printable(f"[{dataset}] {name}: {text}"), flush=True)
+    show(f"[{dataset}] {name}: {text}")
 
 
 def warn(dataset: str, name: str, warnings: list[str]) -> None:
     for text in warnings:
-        print(printable(f"[{dataset}] {name}: warning: {text}"), file=sys.stderr, flush=True)
+        show(f"[{dataset}] {name}: warning: {text}", error=True)

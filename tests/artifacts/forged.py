@@ -16,17 +16,17 @@ from pipeline.artifacts.seal import SEAL, blank_seal, sealed
 
 
 def forge_table(artifact: Artifact, frame: pl.DataFrame, dataset: str, root: Path) -> None:
-    buffer, name = io.BytesIO(), artifact.name(dataset)
-    frame.write_parquet(buffer, metadata={"seal": blank_seal(name)})
-    _write(artifact.at(dataset, root), sealed(buffer.getvalue(), name))
+    buffer, blank = io.BytesIO(), blank_seal(artifact.name(dataset))
+    frame.write_parquet(buffer, metadata={"seal": blank})
+    _write(artifact.at(dataset, root), sealed(buffer.getvalue(), blank))
 
 
 def forge_tensors(
     artifact: Artifact, arrays: Mapping[str, np.ndarray], dataset: str, root: Path, words: str = '{{"seal": "{}"}}'
 ) -> None:
-    name = artifact.name(dataset)
-    content = save(dict(arrays), metadata={"about": words.format(blank_seal(name))})
-    _write(artifact.at(dataset, root), sealed(content, name))
+    blank = blank_seal(artifact.name(dataset))
+    content = save(dict(arrays), metadata={"about": words.format(blank)})
+    _write(artifact.at(dataset, root), sealed(content, blank))
 
 
 def forge_text(artifact: Artifact, text: str, dataset: str, root: Path) -> None:
@@ -34,25 +34,33 @@ def forge_text(artifact: Artifact, text: str, dataset: str, root: Path) -> None:
     Args:
         text: with SEAL where the seal is to be.
     """
-    name = artifact.name(dataset)
-    _write(artifact.at(dataset, root), sealed(text.replace("SEAL", blank_seal(name)).encode(), name))
+    blank = blank_seal(artifact.name(dataset))
+    _write(artifact.at(dataset, root), sealed(text.replace("SEAL", blank).encode(), blank))
 
 
 def rename(path: Path, name: str, frame: pl.DataFrame | None = None) -> None:
-    """Seal a file anew, as the artifact of another name, and with another table if one is given."""
-    content = path.read_bytes()
+    """Seal a file anew, as the artifact of another name that is made of nothing, and with another table if one is given."""
+    content, blank = path.read_bytes(), blank_seal(name)
     if path.suffix == ".parquet":
         buffer = io.BytesIO()
         frame = pl.read_parquet(content) if frame is None else frame
-        frame.write_parquet(buffer, metadata={"seal": blank_seal(name)})
+        frame.write_parquet(buffer, metadata={"seal": blank})
         content = buffer.getvalue()
     elif path.suffix == ".safetensors":
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        words = json.loads(header["__metadata__"]["about"]) | {"seal": blank_seal(name)}
+        words = json.loads(header["__metadata__"]["about"]) | {"seal": blank}
         content = save(load(content), metadata={"about": json.dumps(words, sort_keys=True)})
     else:
-        content = SEAL.sub(blank_seal(name).encode(), content)
-    path.write_bytes(sealed(content, name))
+        content = SEAL.sub(blank.encode(), content)
+    path.write_bytes(sealed(content, blank))
+
+
+def forget_versions(root: Path) -> None:
+    """Seal every artifact as made of nothing, so that one of them can be replaced by another version."""
+    for path in sorted((root / "artifacts").rglob("*")):
+        found = SEAL.search(path.read_bytes()) if path.is_file() else None
+        if found and found[3]:
+            rename(path, path.relative_to(root).as_posix())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts.kinds import Artifact, Curve, Lines, Table, Tensors, Vectors
+from pipeline.artifacts.kinds import Artifact, Lines, Table, Tensors, Vectors, together
 from pipeline.artifacts.seal import SEAL, blank_seal, check_seal, sealed
 from pipeline.common.errors import InputError
 
@@ -19,7 +19,6 @@ NAMES = pl.DataFrame({"item": [0, 1, 2], "title": ["a", "b", "sha256:" + "1" * 6
 TABLE = Table("out/{dataset}/{variant}/table.parquet", {"item": pl.Int64, "title": pl.String}, key=("item",))
 EMPTY = Table("out/{dataset}/{variant}/empty.parquet", {"item": pl.Int64}, key=("item",), not_empty=False)
 TENSORS = Tensors("out/{dataset}/{variant}/tensors.safetensors")
-CURVE = Curve("out/{dataset}/{variant}/curve.tsv", ("epoch", "loss"))
 LINES = Lines("out/{dataset}/{variant}/lines.txt")
 VECTORS = Vectors("out/{dataset}/{variant}/vectors")
 MATRIX = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -29,10 +28,6 @@ WRITES: dict[str, tuple[Artifact, Callable[[Artifact, str, Path], None]]] = {
     "table": (TABLE, lambda each, dataset, root: each.write(NAMES, dataset, root)),  # type: ignore[attr-defined]
     "empty": (EMPTY, lambda each, dataset, root: each.write(NAMES.head(0), dataset, root)),  # type: ignore[attr-defined]
     "tensors": (TENSORS, lambda each, dataset, root: each.write({"a": MATRIX}, dataset, root, about={"x": [1]})),  # type: ignore[attr-defined]
-    "curve": (
-        CURVE,
-        lambda each, dataset, root: each.write(pl.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.25]}), dataset, root),  # type: ignore[attr-defined]
-    ),
     "lines": (LINES, lambda each, dataset, root: each.write(["one", "two"], dataset, root)),  # type: ignore[attr-defined]
     "vectors": (VECTORS, lambda each, dataset, root: each.write(tuple(IDS), dataset, root)),  # type: ignore[attr-defined]
 }
@@ -127,10 +122,96 @@ def test_an_artifact_of_another_version_says_so(tmp_path: Path) -> None:
 
 
 def test_a_seal_has_the_digits_of_the_file_with_zeros_in_their_place() -> None:
-    content = f"before {blank_seal('a/b.txt')} after".encode()
-    whole = sealed(content, "a/b.txt")
+    blank = blank_seal("a/b.txt", {"c/e.txt": "0" * 16, "c/d.txt": "1" * 16})
+    content = f"before {blank} after".encode()
+    whole = sealed(content, blank)
     found = SEAL.search(whole)
     assert found is not None
     assert found[1].decode() == hashlib.sha256(content).hexdigest()
-    check_seal(whole, "a/b.txt", Path("x"))
+    seal = check_seal(whole, "a/b.txt", Path("x"))
+    assert seal == (found[1].decode()[:16], {"c/d.txt": "1" * 16, "c/e.txt": "0" * 16})
     assert len(whole) == len(content)
+
+
+THINGS = Table("out/{dataset}/things.parquet", {"item": pl.Int64}, key=("item",), traced=True)
+MADE = Tensors("out/{dataset}/made.safetensors", traced=True)
+NOTES = Lines("out/{dataset}/notes.txt")
+
+
+def make(root: Path, things: list[int], *, notes: bool = True) -> None:
+    """Things, what is made of them, and notes of both."""
+    with together():
+        THINGS.write(pl.DataFrame({"item": things}), "d", root)
+    with together():
+        THINGS.read("d", root)
+        MADE.write({"a": MATRIX * len(things)}, "d", root)
+    with together():
+        MADE.read("d", root)
+        NOTES.write(["a"], "d", root) if notes else None
+
+
+def stale(*artifacts: Artifact, root: Path) -> str:
+    with together():
+        for artifact in artifacts[:-1]:
+            artifact.read("d", root)  # type: ignore[attr-defined]
+        with pytest.raises(InputError) as error:
+            artifacts[-1].read("d", root)  # type: ignore[attr-defined]
+    return str(error.value).replace(f"{root}/", "")
+
+
+def test_what_is_made_of_older_things_is_refused_in_whichever_order_it_is_read(tmp_path: Path) -> None:
+    make(tmp_path, [1, 2])
+    old = MADE.at("d", tmp_path).read_bytes()
+    make(tmp_path, [1, 2, 3], notes=False)
+    new = MADE.at("d", tmp_path).read_bytes()
+    MADE.at("d", tmp_path).write_bytes(old)
+    again = "; run `dvc repro`, which makes it anew"
+    message = f"out/d/made.safetensors: made of another out/d/things.parquet than is there now{again}"
+    assert stale(THINGS, MADE, root=tmp_path) == message
+    assert stale(MADE, THINGS, root=tmp_path) == message
+    with together():
+        THINGS.read("d", tmp_path)
+        with pytest.raises(InputError, match="than is there now"):
+            MADE.about("d", tmp_path)
+    # The notes were not read beside the things themselves.
+    MADE.at("d", tmp_path).write_bytes(new)
+    message = f"out/d/notes.txt: made of another out/d/things.parquet than is there now{again}"
+    assert stale(THINGS, NOTES, root=tmp_path) == message
+    assert stale(MADE, NOTES, root=tmp_path).startswith("out/d/notes.txt: made of another out/d/")
+
+
+def test_two_that_are_made_of_different_things_are_refused_without_the_things(tmp_path: Path) -> None:
+    make(tmp_path, [1, 2])
+    other = Lines("out/{dataset}/other.txt")
+    with together():
+        THINGS.write(pl.DataFrame({"item": [5]}), "d", tmp_path)
+        other.write(["b"], "d", tmp_path)
+    assert stale(NOTES, other, root=tmp_path) == (
+        "out/d/other.txt: made of another out/d/things.parquet than out/d/notes.txt is made of; "
+        "run `dvc repro`, which makes it anew"
+    )
+
+
+def test_what_fits_is_read_and_things_of_other_data_sets_do_not_count(tmp_path: Path) -> None:
+    make(tmp_path, [1, 2])
+    with together():
+        THINGS.write(pl.DataFrame({"item": [7]}), "e", tmp_path)
+        for artifact in (NOTES, MADE, THINGS):
+            artifact.read("d", tmp_path)
+    # The same things again are the same bytes, and so is all that is made of them.
+    before = [path.read_bytes() for path in sorted((tmp_path / "out/d").iterdir())]
+    make(tmp_path, [1, 2])
+    assert before == [path.read_bytes() for path in sorted((tmp_path / "out/d").iterdir())]
+
+
+def test_a_data_set_may_have_a_name_of_any_script(tmp_path: Path) -> None:
+    for write, artifact in ((WRITES[kind][1], WRITES[kind][0].of(variant="é")) for kind in WRITES):
+        write(artifact, "日本-café", tmp_path)
+        artifact.read("日本-café", tmp_path)  # type: ignore[attr-defined]
+
+
+def test_outside_of_a_stage_nothing_is_compared(tmp_path: Path) -> None:
+    make(tmp_path, [1, 2])
+    THINGS.write(pl.DataFrame({"item": [7]}), "d", tmp_path)
+    for artifact in (THINGS, MADE, NOTES):
+        artifact.read("d", tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipeline.report.figures import Cell, best_baseline, protocol_tables, short
+from pipeline.report.figures import Cell, best_baseline, metrics_of, protocol_tables, short
 from pipeline.report.key_numbers import KeyNumber, key_numbers, split_sentence
 from pipeline.report.strengths import PANELS, findings
 
@@ -23,9 +23,7 @@ INTERVALS = pl.DataFrame(
     schema=["system", "protocol", "metric", "value", "low", "high"],
     orient="row",
 )
-METRICS: dict[str, dict[str, dict[str, float]]] = {}
-for name, protocol, metric, value, *_ in INTERVALS.iter_rows():
-    METRICS.setdefault(name, {}).setdefault(protocol, {})[metric] = value
+METRICS = metrics_of(INTERVALS)
 DIFFERENCES = pl.DataFrame(
     [
         ("plus", "ranking", "ndcg@10", "als", 0.01, 0.005, 0.015, 9),
@@ -52,6 +50,12 @@ def test_a_table_has_variants_first_the_best_of_each_column_and_marks_beyond_cha
     # Equals are both the best.
     assert [row.cells[0].best for row in ctr.rows] == [False, True, True, False]
     assert "never rated" in ctr.explained
+
+
+def test_figures_are_nested_and_have_the_digits_of_the_committed_ones() -> None:
+    rows = [("a", "ctr", "auc", 0.12345678), ("a", "ctr", "f1", -1e-9), ("b", "ranking", "ndcg@10", 1.0)]
+    intervals = pl.DataFrame(rows, schema=["system", "protocol", "metric", "value"], orient="row")
+    assert metrics_of(intervals) == {"a": {"ctr": {"auc": 0.123457, "f1": 0.0}}, "b": {"ranking": {"ndcg@10": 1.0}}}
 
 
 def test_the_best_baseline_is_that_of_the_ranking() -> None:

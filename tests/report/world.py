@@ -130,9 +130,6 @@ def tables(variants: Sequence[str]) -> Tables:
     schema = {"system": pl.String, "protocol": pl.String, "metric": pl.String, "value": pl.Float64}
     interval = {"low": pl.Float64, "high": pl.Float64, "users": pl.Int32}
     intervals = pl.DataFrame(figures, schema=schema | interval, orient="row")
-    metrics: dict[str, dict[str, dict[str, float]]] = {}
-    for system, protocol, metric, value, *_ in figures:
-        metrics.setdefault(system, {}).setdefault(protocol, {})[metric] = value
     differences = pl.DataFrame(
         [(name, "ctr", "auc", against, 0.1, 0.05, 0.15, 20) for name in variants for against in ("als", "popularity")],
         schema={"system": pl.String, "protocol": pl.String, "metric": pl.String, "against": pl.String}
@@ -166,7 +163,6 @@ def tables(variants: Sequence[str]) -> Tables:
         thresholds=pl.DataFrame(
             {"s_m": [0, 1, 2], "edges": [500, 90, 0], "density": [0.6, 0.11, 0.0], "isolated_items": [1, 9, 40]}
         ),
-        metrics=metrics,
         intervals=intervals,
         differences=differences,
         slices=slices,

@@ -24,6 +24,7 @@ from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
 from stages.cli import main
+from tests.artifacts.forged import forget_versions
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Result, Workspace, assert_a_mistake_in_one_line
 
@@ -419,6 +420,7 @@ def test_titles_that_a_terminal_would_obey_are_shown_as_escapes(finished: Finish
     copy = finished.workspace.copy(tmp_path / "copy")
     items = data_artifacts.ITEMS.read(KEY, copy.root)
     data_artifacts.ITEMS.write(items.with_columns(title="\x1b[2J\u202e\x9b" + pl.col("title")), KEY, copy.root)
+    forget_versions(copy.root)
     for arguments in (
         ["recommend", "--user", USER],
         ["explain", "--user", USER, "--item", "id:i9"],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import lzma
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import CONTROLS, LONGEST_LINE, InputError, one_line, printable
 from pipeline.common.files import write_bytes
-from stages.guard import guarded, said
+from stages.guard import LOOK_EVERY_SECONDS, STARTED_BY_DVC, guarded, said
 from tests.common.test_files import files_of_at_most
 from tests.stages.conftest import Finished
 from tests.stages.workspace import KEY, ROOT, Workspace
@@ -143,6 +145,7 @@ def test_an_error_is_cut_and_no_terminal_obeys_it() -> None:
 
 APART = """
 import sys
+import time
 from stages.guard import guarded
 {action}
 guarded(action)
@@ -213,9 +216,92 @@ def test_a_stage_clears_what_stages_that_were_killed_left(fresh: Workspace, tmp_
     assert not any(path.exists() for path in left)
 
 
+@pytest.mark.parametrize("name", ["../../x", "recommended2"])
+@pytest.mark.parametrize(
+    ("stage", "option"),
+    [
+        ("evaluate", "--variant"),
+        ("recommend", "--variant"),
+        ("refit", "--variant"),
+        ("evaluate_baselines", "--baseline"),
+    ],
+)
+def test_a_name_that_params_yaml_does_not_have_becomes_no_path(
+    fresh: Workspace, stage: str, option: str, name: str
+) -> None:
+    before = fresh.files()
+    result = fresh.call(stage, "--dataset", KEY, option, name)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: {option}: found {name!r}, expected one of: ")
+    assert "recommended" in result.err or "item-knn" in result.err
+    assert fresh.files() == before
+
+
 @pytest.mark.parametrize("group", ["../../x", "variant", "/x"])
 def test_an_unknown_group_writes_nothing(finished: Finished, group: str) -> None:
     result = finished.workspace.call("evaluate", "--dataset", KEY, "--variant", "crmman", "--group", group)
     assert (result.code, result.out) == (2, "")
     assert result.err == f"error: --group: found {group!r}, expected one of: variants, ablations\n"
     assert finished.workspace.files() == finished.files
+
+
+IDLE = """
+import os, sys, time
+from stages.guard import end_with_dvc
+end_with_dvc("[d] stage")
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+PARENT_OF = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+@pytest.mark.parametrize("by_dvc", [True, False])
+def test_a_stage_ends_with_the_dvc_that_started_it(by_dvc: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != STARTED_BY_DVC}
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT_OF, IDLE],
+        cwd=ROOT,
+        env=environment | ({STARTED_BY_DVC: "stage@d"} if by_dvc else {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        stage = int(parent.stdout.readline())
+        parent.terminate()
+        parent.wait()
+        if by_dvc:
+            # Ends when the stage does, which has it too.
+            assert parent.stderr.read() == "[d] stage: stopped, as DVC, which started it, has ended\n"
+        else:
+            time.sleep(3 * LOOK_EVERY_SECONDS)
+            os.kill(stage, signal.SIGKILL)
+            assert parent.stderr.read() == ""
+
+
+@pytest.mark.parametrize("what", ["stage", "crmman", "other"])
+def test_the_keyboard_while_it_is_still_importing(tmp_path: Path, what: str) -> None:
+    """A package in the place of one that takes long to import."""
+    (tmp_path / "typer.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    script = tmp_path / ("crmman" if what == "crmman" else "other.py")
+    script.write_text("import stages.cli\n")
+    command = ["-m", "stages.fetch"] if what == "stage" else [str(script)]
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        assert started.stdout.readline() == "importing\n"
+        started.send_signal(signal.SIGINT)
+        said_on_stderr = started.stderr.read()
+    if what == "other":
+        # Who imports the package for something else keeps their own way to end.
+        assert "KeyboardInterrupt" in said_on_stderr
+    else:
+        assert (started.returncode, said_on_stderr) == (130, "stopped\n")

@@ -239,8 +239,8 @@ def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finishe
     del about["variant"]["catalogue_sample"]
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
     assert copy.run("evaluate.crmman").code == 0
-    figures = str(PER_USER.of(variant="crmman").at(KEY))
-    assert copy.files()[figures] == finished.files[figures]
+    figures = PER_USER.of(variant="crmman")
+    assert figures.read(KEY, copy.root).equals(figures.read(KEY, finished.workspace.root))
 
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.artifacts.users import MODEL, USERS_CURVE
@@ -31,7 +32,7 @@ def test_a_training_run_shows_epochs_loss_and_the_last_validation_figures(
     monkeypatch.setattr(in_process, "_text", terminal)
     result = copy.run(f"train_users.{VARIANT}")
     assert result.code == 0, result.err
-    last = USERS_CURVE.of(variant=VARIANT).read(KEY, copy.root).row(-1, named=True)
+    last = pl.read_csv(USERS_CURVE.of(variant=VARIANT).at(KEY, copy.root), separator="\t").row(-1, named=True)
     shown = result.err.rpartition("\r")[2]
     assert shown.startswith(f"{VARIANT}: 100%")
     assert f" {EPOCHS}/{EPOCHS} " in shown

@@ -13,8 +13,9 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.common.config import Config
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import all_renamed, read_delimited, renamed
+from pipeline.data.sources.files import content_of
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -41,7 +42,7 @@ class AtomicSource(Config):
             )
         described = [".item"] if any(folder.glob("*.item")) else []
         paths = [atomic_file(folder, ending) for ending in (".inter", ".kg", ".link", *described)]
-        tables = [atomic_table(path.read_bytes(), str(path)) for path in paths]
+        tables = [atomic_table(content_of(path), str(path)) for path in paths]
         interactions, kg, links, *items = all_renamed(tables, self.rename)
         return tidy(
             interactions, items[0] if items else items_of(interactions), kg, links, links_may_name_unknown_items=True
@@ -60,7 +61,7 @@ def atomic_table(content: bytes, file: str) -> RawTable:
         column, colon, kind = name.rpartition(":")
         if not colon or kind not in TYPES:
             raise InputError(
-                f"{file}: line 1: found header field {name!r}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
+                f"{file}: line 1: found header field {quoted(name)}, expected NAME:TYPE with TYPE one of {', '.join(TYPES)}"
             )
         plain[name] = column
     return renamed(renamed(table, plain), OUR_NAMES)

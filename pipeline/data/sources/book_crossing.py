@@ -19,7 +19,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import read_delimited
 from pipeline.data.sources.files import DataFile, Files, FilesSource
 from pipeline.data.sources.item_triples import decades, item_triples
@@ -76,7 +76,7 @@ def read_book_ratings(files: Files, implicit: Implicit, remarks: list[str]) -> R
         user, isbn, text = (field.strip() for field in fields)
         if not (text.isdecimal() and int(text) <= HIGHEST_RATING):
             raise InputError(
-                f"{file}: column Book-Rating, line {number}: found {text!r}, expected a whole number from 0 to 10"
+                f"{file}: column Book-Rating, line {number}: found {quoted(text)}, expected a whole number from 0 to 10"
             )
         rating = float(text)
         if rating == 0:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.common.memory import refuse_beyond_memory
+from pipeline.data.sources.files import content_of, refuse_endless_line
 from pipeline.data.sources.tidy import RawTable
 
+# Of a table in Parquet while it is read and checked: ids become strings, and are compared with each other.
+MEMORY_PER_CELL = 40
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -25,6 +29,7 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -
     Raises:
         InputError: not UTF-8, no header, a column twice, or a line with another number of fields than the header.
     """
+    refuse_endless_line(content, file)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -63,7 +68,7 @@ def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]
     _, header = next(rows)
     for name in header:
         if header.count(name) > 1:
-            raise InputError(f"{file}: line 1: found column {name} twice, expected it once")
+            raise InputError(f"{file}: line 1: found column {shortened(name)} twice, expected it once")
     lines, wrong = [], []
     for number, fields in rows:
         if len(fields) != len(header):
@@ -82,7 +87,7 @@ def read_table(path: Path) -> RawTable:
     Raises:
         InputError: the file cannot be read as what its ending says.
     """
-    content = path.read_bytes() if path.suffix in (".parquet", *SEPARATORS) else b""
+    content = content_of(path) if path.suffix in (".parquet", *SEPARATORS) else b""
     return read_table_of(content, str(path), path.suffix)
 
 
@@ -94,6 +99,10 @@ def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
     """
     if ending == ".parquet":
         try:
+            # By the numbers in its footer: equal values take next to nothing in a file.
+            width = len(pl.read_parquet_schema(io.BytesIO(content)))
+            rows = int(pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item())
+            refuse_beyond_memory(file, MEMORY_PER_CELL * rows * width)
             return RawTable(pl.read_parquet(content), file)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise InputError(f"{file}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
@@ -126,6 +135,6 @@ def all_renamed(tables: Sequence[RawTable], columns: Mapping[str, str]) -> list[
     for name in columns:
         if name not in known:
             raise InputError(
-                f"source.rename: found {name!r}, expected some of the files' columns: {', '.join(sorted(known))}"
+                f"source.rename: found {quoted(name)}, expected some of the files' columns: {shortened(', '.join(sorted(known)))}"
             )
     return [renamed(table, columns) for table in tables]

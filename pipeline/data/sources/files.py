@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import lzma
@@ -11,22 +12,27 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, without_passwords
 from pipeline.common.files import replacing
+from pipeline.common.memory import refuse_beyond_memory
 
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60
 # A file in a zip may be of so many bytes whatever it takes there, and otherwise of so many times what it takes.
 MUCH, LARGEST_RATIO = 100_000_000, 100
+# Of a file that holds a table, for each of its bytes, while it is read: its text, its fields, and the tables made of them.
+MEMORY_PER_BYTE = 5
+# In bytes: descriptions of items may be long.
+LONGEST_LINE = 10_000_000
 
 
 class FilesSource(Config):
@@ -41,6 +47,11 @@ class FilesSource(Config):
         default=None, pattern=r"^(https?|file)://\S+$", description="A zip, downloaded once into `downloads/`"
     )
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Checksum of what `url` gives")
+    largest_ratio: int = Field(
+        default=LARGEST_RATIO,
+        ge=1,
+        description="A file in a zip may unpack to so many times its size there; one of less than 100 MB to anything",
+    )
 
     @model_validator(mode="after")
     def _a_url_has_a_checksum(self) -> FilesSource:
@@ -57,9 +68,9 @@ class FilesSource(Config):
             InputError: the path is no folder and no zip, or the download fails or has another checksum.
         """
         if self.url is None or self.sha256 is None:
-            return Files([*_listed(Path(self.path))], self.path)
+            return Files([*self._listed(Path(self.path))], self.path)
         archive = downloaded(self.url, self.sha256)
-        return Files([*_listed(archive)], str(archive))
+        return Files([*self._listed(archive)], str(archive))
 
     def own_file(self, name: str, key: str) -> DataFile:
         """A file that a setting names, in the folder that `path` names, or in the zip.
@@ -67,10 +78,13 @@ class FilesSource(Config):
         Raises:
             InputError: there is no such file.
         """
-        for file in _listed(Path(self.path)):
+        for file in self._listed(Path(self.path)):
             if file.inside == name:
                 return file
         raise InputError(f"source.{key}: found {name!r}, which {self.path} does not have; expected a file there")
+
+    def _listed(self, path: Path) -> list[DataFile]:
+        return [replace(file, largest_ratio=self.largest_ratio) for file in _listed(path)]
 
 
 @dataclass(frozen=True)
@@ -81,11 +95,13 @@ class DataFile:
         path: the file, or the zip that has it.
         inside: its place below the folder or in the zip.
         zipped: `path` is a zip.
+        largest_ratio: see `FilesSource`.
     """
 
     path: Path
     inside: str
     zipped: bool = False
+    largest_ratio: int = LARGEST_RATIO
 
     def __str__(self) -> str:
         return f"{self.path}:{self.inside}" if self.zipped else str(self.path)
@@ -105,7 +121,7 @@ class DataFile:
         """
         try:
             if not self.zipped:
-                return self.path.read_bytes()
+                return content_of(self.path)
             with zipfile.ZipFile(self.path) as archive:
                 self._check_size(archive.getinfo(self.inside))
                 return archive.read(self.inside)
@@ -126,11 +142,13 @@ class DataFile:
 
     def _check_size(self, entry: zipfile.ZipInfo) -> None:
         """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""
-        if entry.file_size > MUCH and entry.file_size > LARGEST_RATIO * entry.compress_size:
+        if entry.file_size > MUCH and entry.file_size > self.largest_ratio * entry.compress_size:
             raise InputError(
                 f"{self}: found {entry.file_size / 1e6:.0f} MB in {entry.compress_size / 1e6:.1f} MB of the zip, expected at most "
-                f"{LARGEST_RATIO} times as much; if that is no mistake, unpack it and let path name its folder"
+                f"{self.largest_ratio} times as much; if that is no mistake, unpack it and let path name its folder, or raise "
+                "source.largest_ratio"
             )
+        refuse_beyond_memory(str(self), MEMORY_PER_BYTE * entry.file_size)
 
 
 class Files:
@@ -205,12 +223,12 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
         with replacing(target) as file:
             found = _fetch(url, file)
             if found != sha256:
-                raise InputError(f"{url}: found sha256 {found}, expected {sha256}")
+                raise InputError(f"{without_passwords(url)}: found sha256 {found}, expected {sha256}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, InputError):
             raise
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise InputError(f"{url}: cannot be downloaded: {_flat(reason)}") from None
+        raise InputError(f"{without_passwords(url)}: cannot be downloaded: {_flat(reason)}") from None
     finally:
         if not any(place.iterdir()):
             place.rmdir()
@@ -220,12 +238,48 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
 def _fetch(url: str, file: BinaryIO) -> str:
     """Write what the URL gives into the file; its checksum."""
     digest = hashlib.sha256()
-    request = urllib.request.Request(url, headers={"User-Agent": "crmman"})
+    request = _request(url)
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         while chunk := answer.read(CHUNK):
             digest.update(chunk)
             file.write(chunk)
     return digest.hexdigest()
+
+
+def _request(url: str) -> urllib.request.Request:
+    """User and password of a URL as a header: urllib takes them for a part of the host, and would quote them in its errors."""
+    parts = urlsplit(url)
+    who, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)), headers={"User-Agent": "crmman"})
+    if at:
+        # Not where a redirection leads.
+        key = base64.b64encode(unquote(who).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {key}")
+    return request
+
+
+def content_of(path: Path) -> bytes:
+    """What a file holds that a table is made of.
+
+    Raises:
+        InputError: this machine has not the memory for it.
+    """
+    refuse_beyond_memory(str(path), MEMORY_PER_BYTE * path.stat().st_size)
+    return path.read_bytes()
+
+
+def refuse_endless_line(content: bytes, file: str) -> None:
+    """
+    Raises:
+        InputError: a line has more than `LONGEST_LINE` bytes: a file of something else, or a damaged one.
+    """
+    start = 0
+    while len(content) - start > LONGEST_LINE:
+        end = content.rfind(b"\n", start, start + LONGEST_LINE + 1)
+        if end < 0:
+            line = content.count(b"\n", 0, start) + 1
+            raise InputError(f"{file}: line {line}: found more than {LONGEST_LINE:,} bytes, expected a line of a table")
+        start = end + 1
 
 
 def digest_of(path: Path) -> str:

@@ -11,8 +11,8 @@ from typing import Literal
 
 import polars as pl
 
-from pipeline.common.errors import InputError
-from pipeline.data.sources.files import DataFile
+from pipeline.common.errors import InputError, quoted
+from pipeline.data.sources.files import DataFile, refuse_endless_line
 from pipeline.data.sources.tidy import RawTable
 
 Encoding = Literal["utf-8", "latin-1", "either"]
@@ -30,8 +30,10 @@ def read_lines(file: DataFile, encoding: Encoding) -> list[str]:
     Raises:
         InputError: not UTF-8, where nothing else is allowed; or an empty file.
     """
+    content = file.content()
+    refuse_endless_line(content, str(file))
     # Not splitlines(): it also splits at characters that may stand in a title.
-    lines = [line.removesuffix("\r") for line in _text(file.content(), str(file), encoding).split("\n")]
+    lines = [line.removesuffix("\r") for line in _text(content, str(file), encoding).split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -65,6 +67,7 @@ def read_columns(
         InputError: a column is missing, or a line has too few or too many fields or one of another type.
     """
     content = file.content()
+    refuse_endless_line(content, str(file))
     places, width = _places(content, str(file), separator, list(columns), header)
     frame = _at_once(content, separator, places, columns, width, skip=header is not None)
     if frame is None:
@@ -158,5 +161,5 @@ def _value(text: str, kind: Kind, where: str) -> object:
         if isinstance(value, int) and value not in INT64:
             value = None
     if value is None:
-        raise InputError(f"{where}: found {text!r}, expected {WORDS[kind]}")
+        raise InputError(f"{where}: found {quoted(text)}, expected {WORDS[kind]}")
     return value

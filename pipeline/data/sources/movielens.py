@@ -19,7 +19,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.atomic import atomic_table
 from pipeline.data.sources.delimited import read_table_of
 from pipeline.data.sources.files import DataFile, Files, FilesSource
@@ -120,7 +120,7 @@ def _item_films(file: DataFile, names: list[str]) -> Iterable[tuple[str, str, li
         flags = fields[FIELDS_BEFORE_GENRES:]
         for flag in flags:
             if flag not in ("0", "1"):
-                raise InputError(f"{file}: line {number}: found the flag {flag!r}, expected 0 or 1")
+                raise InputError(f"{file}: line {number}: found the flag {quoted(flag)}, expected 0 or 1")
         yield fields[0], fields[1], [name for name, flag in zip(names, flags, strict=True) if flag == "1"]
 
 
@@ -131,7 +131,7 @@ def _genre_names(file: DataFile) -> list[str]:
             continue
         name, separator, place = line.partition("|")
         if not separator or not place.strip().isdecimal():
-            raise InputError(f"{file}: line {number}: found {line!r}, expected NAME|NUMBER")
+            raise InputError(f"{file}: line {number}: found {quoted(line)}, expected NAME|NUMBER")
         names[int(place)] = name
     if sorted(names) != list(range(len(names))):
         raise InputError(f"{file}: found the numbers {sorted(names)}, expected 0 to {len(names) - 1}")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.row_keys import has_repeats
 from pipeline.data.feedback import Feedback
 from pipeline.data.splits import SPLITS
@@ -297,12 +297,12 @@ def repeats(frame: pl.DataFrame, key: Sequence[str]) -> pl.Series:
 
 def shown(value: object) -> str:
     """A value of a table, as messages have it."""
-    return "no value" if value is None else repr(value)
+    return "no value" if value is None else quoted(value)
 
 
 def _column(table: RawTable, name: str) -> pl.Series:
     if name not in table.frame.columns:
-        found = ", ".join(table.frame.columns) or "none"
+        found = shortened(", ".join(table.frame.columns)) or "none"
         raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
     return table.frame[name]
 
@@ -334,7 +334,7 @@ def _repeated(frame: pl.DataFrame, table: RawTable, key: Sequence[str]) -> bool:
 def _no_repeats(frame: pl.DataFrame, key: Sequence[str], table: RawTable) -> None:
     if _repeated(frame, table, key):
         index = _first(repeats(frame, key))
-        values = ", ".join(f"{name} {frame[name][index]}" for name in key)
+        values = ", ".join(f"{name} {shortened(str(frame[name][index]))}" for name in key)
         raise InputError(f"{table.file}: {table.row(index)}: found {values} a second time, expected it once")
 
 
@@ -344,7 +344,7 @@ def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, ite
         index = _first(unknown)
         item = frame["item_id"][index]
         raise InputError(
-            f"{table.file}: column item_id, {table.row(index)}: found item {item!r}, expected one of the items in {items.file}"
+            f"{table.file}: column item_id, {table.row(index)}: found item {quoted(item)}, expected one of the items in {items.file}"
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources.tidy import (
     RawTable,
     ReadColumn,
@@ -35,6 +35,8 @@ ID_COLUMNS = {
     "item_entities": ("item_id", "entity_id"),
 }
 KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "item_entities": ("item_id", "entity_id")}
+# Ratings of another scale than the rest are at most such a share at either end, and so many times the width of the rest away.
+FEW, FAR = 0.05, 3
 # What people call our columns, in lower case and without separators.
 OTHER_NAMES = {
     "user_id": ("user", "userid", "uid", "username", "customer", "customerid", "person", "personid", "memberid"),
@@ -157,6 +159,7 @@ class _TableCheck:
                 self._unusable(error, "rating, like", ("rating", "like"))
             else:
                 self._read(value, read_numbers if value == "rating" else lambda table, _: read_likes(table))
+                self._of_another_scale()
             if "timestamp" in self.table.frame.columns:
                 self._read("timestamp", read_numbers)
             if "split" in self.table.frame.columns:
@@ -228,7 +231,7 @@ class _TableCheck:
             index = int(spaced.arg_true()[0])
             self.warnings.append(
                 Finding(
-                    f"found {column.values[index]!r} with spaces around it, which makes it another id",
+                    f"found {quoted(column.values[index])} with spaces around it, which makes it another id",
                     "if they mean nothing, remove them here and in the other tables",
                     self.table.file,
                     name,
@@ -236,6 +239,29 @@ class _TableCheck:
                     int(spaced.sum()),
                 )
             )
+
+    def _of_another_scale(self) -> None:
+        """A few ratings far from all others: a slip of the hand, or what somebody writes where there is no rating."""
+        column = self.read.get("rating")
+        if column is None:
+            return
+        ratings = column.values.filter(~column.bad).cast(pl.Float64)
+        scale = usual_scale(ratings)
+        if scale is None:
+            return
+        low, high = scale
+        far = ((column.values < low) | (column.values > high)).fill_null(False) & ~column.bad
+        index = int(far.arg_true()[0])
+        self.warnings.append(
+            Finding(
+                f"found {column.values[index]:g}, far from the scale of the others, {low:g} to {high:g}",
+                "correct it, or remove these rows",
+                self.table.file,
+                "rating",
+                self.table.row(index),
+                int(far.sum()),
+            )
+        )
 
     def _repeated(self, key: Sequence[str]) -> None:
         columns = {name: self.read[name] for name in key}
@@ -247,7 +273,7 @@ class _TableCheck:
         if not again.any():
             return
         index = int(again.arg_true()[0])
-        values = ", ".join(f"{name} {frame[name][index]}" for name in key)
+        values = ", ".join(f"{name} {shortened(str(frame[name][index]))}" for name in key)
         what = {"interactions": "the last rating", "items": "one row for each item"}.get(self.name, "one of them")
         self._add(again, "", f"found {values} a second time, expected it once", f"keep {what}", index)
 
@@ -281,6 +307,29 @@ class _TableCheck:
         return f"if that is it, {' or '.join(found)}" if found else ""
 
 
+def usual_scale(ratings: pl.Series) -> tuple[float, float] | None:
+    """The lowest and the highest of nearly all ratings, where a `FEW` others are `FAR` from them; None where none are."""
+    counts = ratings.drop_nulls().value_counts().sort(ratings.name)
+    values, below = (
+        counts[ratings.name].to_list(),
+        (counts["count"].cum_sum() / max(counts["count"].sum(), 1)).to_list(),
+    )
+    if len(values) < 2:
+        return None
+    low = next(place for place, share in enumerate(below) if share > FEW)
+    high = next(place for place, share in enumerate(below) if share >= 1 - FEW)
+    # From the middle outwards, as long as the next rating is near enough.
+    while True:
+        near = FAR * (values[high] - values[low] or max(abs(values[low]), 1.0))
+        if low and values[low] - values[low - 1] <= near:
+            low -= 1
+        elif high < len(values) - 1 and values[high + 1] - values[high] <= near:
+            high += 1
+        else:
+            break
+    return None if high - low + 1 == len(values) else (values[low], values[high])
+
+
 def _near(name: str, columns: Sequence[str]) -> str | None:
     """The column that is probably meant by a name of ours."""
     plain = {"".join(c for c in column.lower() if c.isalnum()): column for column in reversed(columns)}
@@ -309,14 +358,14 @@ def of_links(tables: TidyTables, links_file: str, kg_file: str) -> tuple[list[Fi
     first = linked.filter(unknown)[0]
     if unknown.all():
         found = Finding(
-            f"found no entity that {kg_file} knows, the first is {first!r}; expected heads or tails of its triples",
+            f"found no entity that {kg_file} knows, the first is {quoted(first)}; expected heads or tails of its triples",
             "use the same entity names in both tables",
             links_file,
             "entity_id",
         )
         return [found], []
     found = Finding(
-        f"found {first!r}, which no triple of {kg_file} is about: such an item has no neighbours",
+        f"found {quoted(first)}, which no triple of {kg_file} is about: such an item has no neighbours",
         "fine for a few; do both tables use the same entity names?",
         links_file,
         "entity_id",

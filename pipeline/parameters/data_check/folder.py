@@ -12,7 +12,7 @@ from pipeline.common.errors import InputError
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
 from pipeline.data.sources.delimited import all_renamed, read_table, renamed
-from pipeline.data.sources.files import FilesSource
+from pipeline.data.sources.files import FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
 from pipeline.data.sources.tidy import RawTable, TidyTables
@@ -95,7 +95,7 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
             errors.append(_not_found(error, folder, name, kind))
             continue
         try:
-            raw[name] = read_table(path) if kind == "tables" else atomic_table(path.read_bytes(), str(path))
+            raw[name] = read_table(path) if kind == "tables" else atomic_table(content_of(path), str(path))
         except (InputError, OSError) as error:
             errors.append(_unreadable(error, path))
     if rename:

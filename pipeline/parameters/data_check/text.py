@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.common.errors import quoted
 from pipeline.parameters.data_check.check import DataCheck
 from pipeline.parameters.data_check.counts import FEW_RATINGS, Counts, Scale
 from pipeline.parameters.data_check.findings import Finding
@@ -89,7 +90,7 @@ def _text(check: DataCheck) -> str:
     if check.template is None:
         return "none"
     text = check.example if len(check.example) <= EXAMPLE_LENGTH else f"{check.example[: EXAMPLE_LENGTH - 1]}…"
-    return f"{check.template!r}, such as {text!r}"
+    return f"{check.template!r}, such as {quoted(text)}"
 
 
 def _numbered(kind: str, findings: Sequence[Finding]) -> list[str]:

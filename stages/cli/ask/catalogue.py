@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,10 +11,10 @@ import polars as pl
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.graph import ENTITIES
 from pipeline.common.config import look_up, read_yaml
-from pipeline.common.errors import printable
 from pipeline.graph.paths import KnowledgeGraph
 from pipeline.recommend.titles import Titles
 from stages import PARAMS
+from stages.guard import show
 
 
 class Entity(NamedTuple):
@@ -59,9 +58,8 @@ class Catalogue:
         found = [self.titles.find(text) for text in texts]
         for text, item in zip(texts, found, strict=True):
             if not self.titles.names(text, item):
-                print(
-                    printable(f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}"),
-                    file=sys.stderr,
+                show(
+                    f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}", error=True
                 )
         return list(dict.fromkeys(found))
 

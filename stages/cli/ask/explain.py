@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipeline.artifacts.kinds import together
 from pipeline.explain.breakdown import BIASES, Contribution, Line, as_printed, by_size, digits_for, lines_of, why
 from pipeline.explain.causes import all_causes_of, main_causes_of
 from pipeline.explain.contributions import Explainer, Kind, contributions_of
@@ -56,6 +57,7 @@ class Placed:
     rated: str | None
 
 
+@together()
 def explain(
     dataset: str | None,
     variant: str | None,

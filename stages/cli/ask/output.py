@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import sys
@@ -18,11 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.common.errors import InputError, printable
+from pipeline.common.errors import InputError, as_json, printable
 from pipeline.common.files import write_users_file
+from stages.guard import show
 
 # A table that goes to a file or another program is not broken into lines.
 UNBROKEN = 10_000
+# How a text starts that a spreadsheet would compute; some know the wide forms as well.
+FORMULA = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 
 
 @dataclass(frozen=True)
@@ -38,33 +40,50 @@ class Answer:
     record: dict[str, Any]
     rows: pl.DataFrame
 
-    def give(self, form: str, output: Path | None) -> None:
+    def give(self, form: str, output: Path | None, quote_formulas: bool) -> None:
         """Print it, or write it to a file, as `write_users_file` does.
+
+        Args:
+            quote_formulas: of CSV, texts that a spreadsheet would compute have a quote before them.
 
         Raises:
             InputError: Parquet without a file, or a file that cannot be written.
         """
         if form == "parquet" and output is None:
             raise InputError("--format parquet: found no --output, expected a file: Parquet cannot be printed")
-        content = self._as(form)
+        content = self._as(form, quote_formulas)
         if output is None:
-            sys.stdout.write(content.decode())
+            text = content.decode()
+            # Another program gets what the data have.
+            show(text, end="") if sys.stdout.isatty() or form != "csv" else sys.stdout.write(text)
             return
         try:
             write_users_file(output, content)
         except OSError as error:
             raise InputError(f"--output {output}: cannot be written: {error.strerror}") from None
 
-    def _as(self, form: str) -> bytes:
+    def _as(self, form: str, quote_formulas: bool) -> bytes:
         if form == "table":
             return printable(self.text).encode()
         if form == "json":
-            return (json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+            return f"{as_json(self.record)}\n".encode()
         if form == "csv":
-            return self.rows.write_csv().encode()
+            return (with_quoted_formulas(self.rows) if quote_formulas else self.rows).write_csv().encode()
         buffer = io.BytesIO()
         self.rows.write_parquet(buffer)
         return buffer.getvalue()
+
+
+def with_quoted_formulas(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose texts a spreadsheet takes for texts: a quote comes before what it would compute, but not before a number."""
+    return rows.with_columns(
+        # A number is one with a sign as well.
+        pl.when(text.str.contains(FORMULA) & text.cast(pl.Float64, strict=False).is_null())
+        .then(pl.format("'{}", text))
+        .otherwise(text)
+        .alias(name)
+        for name, text in ((name, pl.col(name)) for name, kind in rows.schema.items() if kind == pl.String)
+    )
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from pipeline.artifacts.kinds import together
 from pipeline.explain.breakdown import by_size, digits_for, why
 from pipeline.explain.causes import main_causes_of
 from pipeline.explain.contributions import Explainer
@@ -27,6 +28,7 @@ COLUMNS = {
 }
 
 
+@together()
 def recommend(
     dataset: str | None,
     variant: str | None,

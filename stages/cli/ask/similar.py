@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.kinds import together
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
@@ -23,6 +24,7 @@ TEXT, STRUCTURE = "text", "structure"
 NOTHING = {TEXT: "no text", STRUCTURE: "no edge in the item graph"}
 
 
+@together()
 def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     """
     Args:

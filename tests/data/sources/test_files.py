@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import threading
@@ -10,13 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.data.sources.files import DOWNLOADS, DataFile, FilesSource, downloaded
+from pipeline.common.memory import memory_of_machine
+from pipeline.data.sources.atomic import atomic_table
+from pipeline.data.sources.delimited import read_table
+from pipeline.data.sources.files import DOWNLOADS, DataFile, FilesSource, _request, downloaded, refuse_endless_line
+from pipeline.data.sources.lines import read_columns, read_lines
 
 MINE = {"type": "any", "path": "here"}
 
@@ -36,7 +42,7 @@ def everything(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def source(path: Path, **more: str) -> FilesSource:
+def source(path: Path, **more: object) -> FilesSource:
     return validated(FilesSource, {"type": "any", "path": str(path), **more}, "")
 
 
@@ -225,6 +231,8 @@ def test_a_file_that_unpacks_to_far_more_than_it_takes_is_refused_and_not_read(
         InputError, match=r"bomb.zip:much.csv: found 0 MB in 0.0 MB of the zip, expected at most 100 times as"
     ):
         much.content()
+    allowed = source(path, largest_ratio=10_000).files()
+    assert allowed.get("much.csv").content() == b"much.csv"
     assert (small.content(), dense.content()) == (b"small.csv", b"dense.csv")
 
 
@@ -263,3 +271,77 @@ def _zipped() -> bytes:
 
 
 ZIPPED = _zipped()
+
+
+def test_a_password_in_a_url_is_sent_where_it_belongs_and_never_said(tmp_path: Path) -> None:
+    request = _request("http://me:se%40cret@host:81/a/ml.zip?x=1")
+    assert request.full_url == "http://host:81/a/ml.zip?x=1"
+    assert request.host == "host:81"
+    assert base64.b64decode(request.unredirected_hdrs["Authorization"].removeprefix("Basic ")) == b"me:se@cret"
+    assert not _request("http://host/ml.zip").unredirected_hdrs
+    for url in ("http://me:secret@127.0.0.1:1/ml.zip", "https://me:secret@nowhere.invalid/ml.zip"):
+        with pytest.raises(InputError, match=r"^https?://\*\*\*@") as error:
+            downloaded(url, "0" * 64, tmp_path)
+        assert "secret" not in str(error.value)
+
+
+def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.data.sources.files.LONGEST_LINE", 10)
+    for content in (b"", b"1234567890", b"1234567890\n" * 5, b"a\n" * 50 + b"1234567890"):
+        refuse_endless_line(content, "x.dat")
+    for content, line in ((b"12345678901", 1), (b"a\nb\n12345678901\nc\n", 3), (b"a\n" * 50 + b"12345678901", 51)):
+        with pytest.raises(InputError) as error:
+            refuse_endless_line(content, "x.dat")
+        assert str(error.value) == f"x.dat: line {line}: found more than 10 bytes, expected a line of a table"
+    path = tmp_path / "ratings.csv"
+    path.write_text("a,b\n12345678901,2\n")
+    for read in (
+        lambda: read_table(path),
+        lambda: read_lines(DataFile(path, path.name), "utf-8"),
+        lambda: read_columns(DataFile(path, path.name), ",", {"a": pl.Int64, "b": pl.Int64}),
+        lambda: atomic_table(path.read_bytes(), str(path)),
+    ):
+        with pytest.raises(InputError, match=r"line 2: found more than 10 bytes"):
+            read()
+
+
+def test_what_this_machine_cannot_hold_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, archive, parquet = tmp_path / "a.csv", tmp_path / "a.zip", tmp_path / "a.parquet"
+    text.write_text("a,b\n" + "1,2\n" * 1000)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(text, "a.csv")
+    # Equal rows take next to nothing in a file.
+    pl.DataFrame({"a": [1] * 100_000, "b": ["x"] * 100_000}).write_parquet(parquet)
+    reads = {
+        str(text): lambda: read_table(text),
+        f"{archive}:a.csv": lambda: DataFile(archive, "a.csv", zipped=True).content(),
+        str(parquet): lambda: read_table(parquet),
+    }
+    for read in reads.values():
+        read()
+    monkeypatch.setattr("pipeline.common.memory.memory_of_machine", lambda: 15_000)
+    for where, read in reads.items():
+        with pytest.raises(InputError, match=r"expected at most the 0\.0 GB of memory of this machine") as error:
+            read()
+        assert str(error.value).startswith(f"{where}: found a table that takes some ")
+    monkeypatch.setattr("pipeline.common.memory.memory_of_machine", lambda: 7_000_000)
+    reads[str(text)]()
+    with pytest.raises(InputError, match=r"a\.parquet: found a table"):
+        read_table(parquet)
+
+
+def test_the_memory_of_the_machine_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [tmp_path / "max", tmp_path / "limit"]
+    monkeypatch.setattr("pipeline.common.memory.LIMITS", limits)
+    whole = memory_of_machine()
+    assert whole is not None
+    assert whole > 1e8
+    limits[0].write_text("max\n")
+    assert memory_of_machine() == whole
+    limits[1].write_text("1000000\n")
+    assert memory_of_machine() == 1_000_000
+    monkeypatch.setattr("os.sysconf", lambda name: 0)
+    limits[1].unlink()
+    assert memory_of_machine() is None

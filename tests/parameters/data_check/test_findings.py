@@ -12,7 +12,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.data.sources.tables import TablesSource
 from pipeline.parameters.data_check.check import Wishes
-from pipeline.parameters.data_check.findings import Finding
+from pipeline.parameters.data_check.findings import Finding, usual_scale
 from tests.parameters.data_check.worlds import checked, tables, write
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
@@ -240,6 +240,47 @@ def test_triples_that_are_there_twice_are_a_warning(tmp_path: Path) -> None:
     check = checked(write(tmp_path, {"kg": pl.concat([kg, kg[:4]])}))
     assert check.usable
     assert any("4 repeated triples count once" in warning.sentence() for warning in check.warnings)
+
+
+RATINGS = [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "usual"),
+    [
+        (RATINGS * 72, None),
+        (RATINGS * 72 + [1e20], (1, 5)),
+        (RATINGS * 72 + [1e20, 2e20, -1e20], (1, 5)),
+        (RATINGS * 72 + [-999.0] * 15, (1, 5)),
+        (RATINGS * 72 + [55.0], (1, 5)),
+        # Half of all and more: that is how the scale is.
+        (RATINGS * 72 + [99.0] * 200, None),
+        (RATINGS * 72 + [0.0, 10.0], None),
+        ([1.0] * 360, None),
+        ([1.0] * 360 + [0.0], None),
+        ([1.0] * 360 + [5.0], (1, 1)),
+        # Plays of songs: a long tail, each a little beyond the one before.
+        ([float(round(1.2**number)) for number in range(50) for _ in range(50 - number)], None),
+        ([], None),
+        ([3.0], None),
+    ],
+)
+def test_the_usual_scale_is_what_nearly_all_ratings_lie_in(
+    ratings: list[float], usual: tuple[float, float] | None
+) -> None:
+    for order in (ratings, ratings[::-1]):
+        assert usual_scale(pl.Series("rating", order, dtype=pl.Float64)) == usual
+
+
+def test_a_rating_that_is_a_scale_of_its_own_is_a_warning(tmp_path: Path) -> None:
+    change = put("rating", (3, "1e20"), (7, "-400"))
+    check = checked(write(tmp_path / "far", {"interactions": change(tables()["interactions"])}))
+    assert check.usable
+    (found,) = [warning for warning in check.warnings if "far from the scale" in warning.problem]
+    assert found.sentence() == (
+        f"{tmp_path}/far/interactions.csv: column rating, line 5: found 1e+20, far from the scale of the others, 1 to 5 (and 1 more row)"
+    )
+    assert not [warning for warning in checked(write(tmp_path / "near")).warnings if "far" in warning.problem]
 
 
 def test_what_the_check_lets_through_the_stages_take_and_what_it_refuses_they_refuse(tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""Whatever a stage refuses, `crmman data check` refuses before: small data sets of all sorts, taken through all stages but the text's."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from hypothesis import Phase, event, given, settings
+from hypothesis import strategies as st
+
+from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.parameters.data_check.check import DataCheck
+from tests.parameters.data_check.worlds import checked, write
+from tests.stages.workspace import KEY, Workspace, make_workspace
+
+STAGES = (
+    "check_tables",
+    "fetch",
+    "prepare",
+    "build_graph",
+    "init_sdne",
+    "train_gat",
+    "train_users.recommended",
+    "evaluate.recommended",
+    "evaluate_baselines.popularity",
+    "evaluate_baselines.item-mean",
+    "compare",
+    "recommend.recommended",
+)
+EXAMPLES = int(os.environ.get("CRMMAN_EXAMPLES", "12"))
+BASELINES = ["item-mean", "popularity"]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, pl.DataFrame]:
+    """The four tables, by a few numbers: how many, how dense, on which scale, by how much the graph joins the items."""
+    users, items = draw(st.integers(1, 25)), draw(st.integers(2, 25))
+    random = np.random.default_rng(draw(st.integers(0, 10)))
+    rated = np.argwhere(random.random((users, items)) < draw(st.sampled_from([0.1, 0.4, 0.7, 0.95])))
+    scale = draw(st.sampled_from([[1], [0, 1], [1, 2, 3, 4, 5], [-1e30, 0.5, 1e30], [3, 3, 3, 3, 4]]))
+    as_likes = scale in ([1], [0, 1]) and draw(st.booleans())
+    interactions = {"user_id": rated[:, 0], "item_id": rated[:, 1]}
+    interactions["like" if as_likes else "rating"] = random.choice(scale, len(rated))
+    if draw(st.booleans()):
+        interactions["timestamp"] = random.integers(0, 3, len(rated))
+    if draw(st.integers(0, 3)) == 0:
+        interactions["split"] = random.choice(
+            draw(st.sampled_from([["train", "test"], ["train", "valid", "test"]])), len(rated)
+        )
+    tags = draw(st.integers(1, 6))
+    facts = [
+        (item, "tag", f"t{tag}") for item in range(items) for tag in random.integers(0, tags, draw(st.integers(1, 3)))
+    ]
+    kept = draw(st.sampled_from([1.0, 0.3]))
+    linked = [item for item in range(items) if random.random() < kept] or [0]
+    titles = [
+        draw(st.sampled_from(["", "a", "a b", "=1+1"])) if items < 5 else f"title {item}" for item in range(items)
+    ]
+    return {
+        "interactions": pl.DataFrame(interactions),
+        "items": pl.DataFrame({"item_id": range(items), "title": titles}),
+        "kg": pl.DataFrame(
+            [(f"e{item}", relation, tail) for item, relation, tail in facts],
+            schema=["head", "relation", "tail"],
+            orient="row",
+        ),
+        "item_entities": pl.DataFrame({"item_id": linked, "entity_id": [f"e{item}" for item in linked]}),
+    }
+
+
+def through_all_stages(workspace: Workspace, check: DataCheck) -> None:
+    found = check.settings()
+
+    def change(values: dict[str, Any]) -> None:
+        entry = values["dataset_defaults"] | found
+        entry["train_users"] = {"epochs": 1, "patience": 1, "validate_every": 1} | found.get("train_users", {})
+        values["datasets"] = {KEY: entry}
+        values["run_variants"], values["run_baselines"] = ["recommended"], BASELINES
+        for section in ("init_sdne", "train_gat"):
+            values[section]["epochs"] = 1
+
+    workspace.change_params(change)
+    for name in STAGES:
+        if name == "build_graph":
+            items = len(pl.read_parquet(workspace.root / f"artifacts/{KEY}/dataset/items.parquet"))
+            vectors = np.random.default_rng(0).normal(size=(items, 24)).astype(np.float32)
+            TEXT_VECTORS.write({"vectors": vectors}, KEY, workspace.root)
+        result = workspace.run(name)
+        assert result.code == 0, (name, result.err, found)
+
+
+# Without shrinking: an example takes seconds.
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@given(worlds())
+def test_what_a_stage_refuses_is_refused_by_the_check(tables: dict[str, pl.DataFrame]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = make_workspace(Path(folder) / "w")
+        check = checked(write(workspace.root / "tables", tables))
+        event(f"usable: {check.usable}")
+        if check.usable:
+            through_all_stages(workspace, check)
