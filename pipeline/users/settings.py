@@ -208,7 +208,7 @@ class VariantConfig(Config):
             items: of the data set.
             dislikes: in its training split.
             ratings_per_user: mean, likewise.
-            judged: what likes are told from in validation: dislikes, or zeros that somebody drew; 0: no `impression` figure can be made.
+            judged: users with a like in validation and what it is told from; 0: no `impression` figure can be made.
         """
         changes: dict[str, object] = {}
         if ratings_per_user > self.sparse_up_to:

@@ -38,7 +38,9 @@ CONFIGS: dict[str, VariantConfig] = {
     "together": config(EXTENDED, co_rating_l2=1.0, co_rating_share=1.5, width=WIDTH),
     "merged-together": config(EXTENDED, views="merged", co_rating_l2=1.0, co_rating_share=0.5, width=WIDTH),
     "unbiased": config(EXTENDED, biases=False, width=WIDTH),
-    "terms": config(EXTENDED, terms=["overlap", "together", "popularity"], co_rating_l2=1.0, co_rating_share=1.0, width=WIDTH),
+    "terms": config(
+        EXTENDED, terms=["overlap", "together", "popularity"], co_rating_l2=1.0, co_rating_share=1.0, width=WIDTH
+    ),
     "merged-terms": config(EXTENDED, views="merged", terms=["overlap", "popularity"], width=WIDTH),
     "likes-and-terms": config(
         EXTENDED, views="likes", heads=["like", "judge"], terms=["together", "overlap"], width=WIDTH

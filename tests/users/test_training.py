@@ -889,7 +889,9 @@ def test_item_to_item_weights_are_fitted_to_what_the_views_hold_and_to_the_graph
 ) -> None:
     held = {"likes": data.train_likes, "dislikes": data.train_dislikes, "rated": data.train_likes + data.train_dislikes}
     given = inputs if graph else dataclasses.replace(inputs, around=None)
-    found = train(given, data, **CO_RATING | {"views": views, "co_rating_graph": graph, "epochs": 1}).arrays["co_rating"]
+    found = train(given, data, **CO_RATING | {"views": views, "co_rating_graph": graph, "epochs": 1}).arrays[
+        "co_rating"
+    ]
     assert inputs.around is not None
     rated = {name: held[name] for name in READ_BY[views]}
     expected = slow_weights(rated, CO_RATING["co_rating_l2"], inputs.around.toarray().astype(np.float64), graph)
