@@ -25,6 +25,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.report.packed import packed
+from pipeline.users.co_rating import ItemWeights
 from pipeline.users.model import Model
 from pipeline.users.shares import co_rating_share, head_shares
 from pipeline.users.terms.overlap import Overlap
@@ -76,7 +77,7 @@ def for_page(model: Model) -> BrowserModel | str:
     count, width = model.items.shape
     vectors = count * width * 4
     # Looked at before anything of this size is made.
-    squared = count**2 * 2 if model.co_rating is not None else 0
+    squared = count**2 * 2 if isinstance(model.co_rating, torch.Tensor) else 0
     found = fold(model) if max(vectors, squared) * 4 / 3 <= BYTES_AT_MOST else None
     size = found.size if found else (vectors + squared) * 4 / 3
     if size > BYTES_AT_MOST:
@@ -103,7 +104,7 @@ def fold(model: Model) -> BrowserModel:
                 biases = biases + share * scorer.item_bias[head].cpu().double()
         arrays["biases"] = _numbers(biases)
         if model.co_rating is not None:
-            arrays |= _matrix("co_rating", _numbers(model.co_rating))
+            arrays |= _matrix("co_rating", model.co_rating)
         for place, (name, view) in enumerate(scorer.each_view().items()):
             read = torch.zeros_like(view.value, dtype=torch.float64)
             for head, share in shares.items():
@@ -148,7 +149,10 @@ def _folded(term: PairTerm, shares: Mapping[str, float]) -> NDArray[np.float32]:
     return _numbers(total)
 
 
-def _matrix(name: str, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def _matrix(name: str, weights: ItemWeights) -> dict[str, NDArray[np.float32]]:
+    if not isinstance(weights, torch.Tensor):
+        return _sparse(name, weights)
+    values = _numbers(weights)
     if np.count_nonzero(values) < SPARSE_BELOW * values.size:
         return _sparse(name, csr_matrix(values))
     return {name: values}

@@ -14,17 +14,19 @@ Its share is found by the validation split.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
-from pipeline.evaluation.baselines.item_weights import item_weights, stacked
+from pipeline.common.errors import InputError
+from pipeline.evaluation.baselines.item_weights import item_weights, neighbour_weights, stacked
 from pipeline.users.histories import Histories, add_up, read_by
+from pipeline.users.terms.term import as_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 # Of each view's ratings in X.
 WEIGHTS = {"likes": 1.0, "dislikes": 0.5, "rated": 1.0}
@@ -32,16 +34,31 @@ WEIGHTS = {"likes": 1.0, "dislikes": 0.5, "rated": 1.0}
 PENALTY_PER_RATING = 7.0
 
 
+# B of a model: whole; or sparse, of a large catalogue, where each item has weights of its neighbours alone.
+ItemWeights: TypeAlias = torch.Tensor | csr_matrix
+# How many neighbours an item has then: the items most often rated by the same users, or with most in common in the graph.
+NEIGHBOURS = 100
+# Pairs of items that share an entity, each entity for itself: a genre of 30,000 items has 900 million, and says next to nothing of them.
+PAIRS_AT_MOST = 100_000_000
+# Where a stored model has the entries of a sparse B.
+ENTRIES = ("co_rating.row", "co_rating.column", "co_rating.value")
+
+
 def fit_co_rating(
-    rated: Mapping[str, csr_matrix], l2: float, around: csr_matrix | None = None, graph: float = 0.0
-) -> NDArray[np.float32]:
-    """B, (M, M).
+    rated: Mapping[str, csr_matrix],
+    l2: float,
+    around: csr_matrix | None = None,
+    graph: float = 0.0,
+    whole: bool = True,
+) -> dict[str, NDArray[np.float32]]:
+    """B, as a stored model has it: `co_rating`, (M, M), or `ENTRIES`.
 
     Args:
         rated: view to users x items, 1 where the item is in the user's history.
         l2: > 0, the penalty at most.
         around: F, items x features; of no use with graph 0.
         graph: alpha, >= 0.
+        whole: every pair of items has a weight; otherwise an item's neighbours have.
     """
     weighed = [WEIGHTS[view] * matrix for view, matrix in rated.items()]
     history = sum(weighed[1:], weighed[0]).tocsr()
@@ -50,16 +67,71 @@ def fit_co_rating(
         l2 = min(l2, PENALTY_PER_RATING * ratings / history.shape[1])
     if graph:
         assert around is not None
-        history = stacked(history, around, graph)
-    return item_weights(history, l2)
+        history = stacked(history, around if whole else _rarest(around), graph)
+    if whole:
+        return {"co_rating": item_weights(history, l2)}
+    found = neighbour_weights(history, l2, NEIGHBOURS).tocoo()
+    # Whole numbers below 2^24 are exact in float32.
+    return dict(zip(ENTRIES, (part.astype(np.float32) for part in (found.row, found.col, found.data)), strict=True))
 
 
-def by_co_rating(weights: torch.Tensor, views: tuple[str, ...], likes: Histories, dislikes: Histories) -> torch.Tensor:
+def _rarest(around: csr_matrix) -> csr_matrix:
+    """The columns that the fewest items have, as long as they join at most `PAIRS_AT_MOST` pairs of items."""
+    items = np.asarray(around.getnnz(axis=0), dtype=np.float64)
+    order = np.argsort(items, kind="stable")
+    kept = order[np.cumsum(items[order] ** 2) <= PAIRS_AT_MOST]
+    return around[:, np.sort(kept)]
+
+
+def read_co_rating(
+    arrays: Mapping[str, NDArray[np.float32]], items: int, device: torch.device | str = "cpu"
+) -> ItemWeights:
+    """What `fit_co_rating` gave.
+
+    Args:
+        items: M.
+
+    Raises:
+        InputError: there are no such weights, or of another number of items.
+    """
+    whole = arrays.get("co_rating")
+    if whole is not None and whole.shape == (items, items):
+        return torch.from_numpy(whole).to(device)
+    if whole is None and all(name in arrays for name in ENTRIES):
+        row, column, value = (arrays[name] for name in ENTRIES)
+        if max(row.max(initial=0), column.max(initial=0)) < items:
+            return csr_matrix((value, (row.astype(np.int64), column.astype(np.int64))), shape=(items, items))
+    found = "no" if whole is None else " x ".join(str(length) for length in whole.shape)
+    raise InputError(f"users/model: found {found} item-to-item weights, expected {items} x {items}; run `dvc repro`")
+
+
+def scores_by(weights: ItemWeights, history: Histories) -> torch.Tensor:
+    """Sum over each user's set of the items' weights, (users, M)."""
+    if isinstance(weights, torch.Tensor):
+        return add_up(history, weights)
+    # SciPy: PyTorch's product of two sparse matrices needs a library that not every processor has.
+    return torch.from_numpy((as_matrix(history, weights.shape[0]) @ weights).toarray()).to(history.items.device)
+
+
+def weights_between(weights: ItemWeights, items: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    """B_jc of items j and candidates c, of one shape after broadcasting."""
+    if isinstance(weights, torch.Tensor):
+        return weights.take(items * len(weights) + candidates)
+    items, candidates = torch.broadcast_tensors(items, candidates)  # type: ignore[no-untyped-call]
+    # Copies: SciPy makes the places writeable, which memory that belongs to PyTorch refuses.
+    rows, columns = (places.reshape(-1).cpu().numpy().copy() for places in (items, candidates))
+    if not len(rows):
+        return torch.zeros(items.shape, device=items.device)
+    found = np.asarray(weights[rows, columns], dtype=np.float32).reshape(items.shape)
+    return torch.from_numpy(found).to(items.device)
+
+
+def by_co_rating(weights: ItemWeights, views: tuple[str, ...], likes: Histories, dislikes: Histories) -> torch.Tensor:
     """X B of some users, (users, M).
 
     Args:
         weights: B.
         views: which the model has.
     """
-    parts = [WEIGHTS[view] * add_up(read_by(view, likes, dislikes), weights) for view in views]
+    parts = [WEIGHTS[view] * scores_by(weights, read_by(view, likes, dislikes)) for view in views]
     return torch.stack(parts).sum(dim=0)

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.users.co_rating import by_co_rating
+from pipeline.users.co_rating import ItemWeights, by_co_rating, read_co_rating
 from pipeline.users.count_biases import CountBiases, starts_by_counts
 from pipeline.users.histories import Histories
 from pipeline.users.knowledge import Knowledge, knowledge_from
@@ -42,7 +42,7 @@ class Model:
 
     scorer: TwoViews
     items: torch.Tensor
-    co_rating: torch.Tensor | None = None
+    co_rating: ItemWeights | None = None
     judge_share: float = 0.0
     co_rating_share: float = 0.0
     ranking_share: float = 0.0
@@ -87,17 +87,13 @@ class Model:
             raise InputError(
                 f"users/model: found weights of another model, expected those of this one: {reason}"
             ) from None
-        co_rating = arrays.get("co_rating")
-        expected = (items, items) if config.co_rating_l2 else None
-        if (None if co_rating is None else co_rating.shape) != expected:
-            raise InputError(
-                f"users/model: found {_size(co_rating)} item-to-item weights, expected "
-                f"{f'{items} x {items}' if expected else 'none'}; run `dvc repro`"
-            )
+        stored = [name for name in arrays if name.startswith("co_rating")]
+        if stored and not config.co_rating_l2:
+            raise InputError("users/model: found item-to-item weights, expected none; run `dvc repro`")
         return cls(
             scorer.to(device).eval(),
             torch.from_numpy(vectors).to(device),
-            None if co_rating is None else torch.from_numpy(co_rating).to(device),
+            read_co_rating(arrays, items, device) if config.co_rating_l2 else None,
             config.judge_share,
             config.co_rating_share,
             config.ranking_share,
@@ -115,10 +111,6 @@ class Model:
         if self.co_rating is None:
             return ranked
         return ranked + self.co_rating_share * by_co_rating(self.co_rating, tuple(self.scorer.views), likes, dislikes)
-
-
-def _size(weights: NDArray[np.float32] | None) -> str:
-    return "no" if weights is None else " x ".join(str(length) for length in weights.shape)
 
 
 def build_scorer(config: VariantConfig, width: int, data: Dataset, knowledge: Knowledge | None = None) -> TwoViews:

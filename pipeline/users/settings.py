@@ -84,8 +84,8 @@ class VariantConfig(Config):
     co_rating_l2: float = Field(
         default=0.0,
         ge=0,
-        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked; in place of more than "
-        "7 times the ratings that an item has on average, that. 0, or beyond 8,000 items: no such weights",
+        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked; it is at most 7 "
+        "times the ratings that an item has on average. 0: no such weights, nor beyond 8,000 items, if there are no terms",
     )
     co_rating_graph: float = Field(
         default=0.0,
@@ -200,9 +200,9 @@ class VariantConfig(Config):
         """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
-        items drawn of all that a user did not rate. For a large catalogue there are no item-to-item weights of EASE, and the softmax
-        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know
-        before; where they have few, vectors beside terms are narrow.
+        items drawn of all that a user did not rate. For a large catalogue there are item-to-item weights of EASE beside terms
+        alone, and the softmax is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what
+        terms and counts know before; where they have few, vectors beside terms are narrow.
 
         Args:
             items: of the data set.
@@ -222,9 +222,10 @@ class VariantConfig(Config):
         if not judged:
             figures = [name for name in self.early_stopping_by if not name.startswith("impression.")]
             changes["early_stopping_by"] = figures or ["ranking.ndcg@10"]
-        if items > LARGE_CATALOGUE:
-            changes["co_rating_l2"] = 0.0
         knowing = self.knows and ratings_per_user <= self.sparse_up_to
+        # Where vectors alone would do they can be searched by an index; beside terms nothing is lost.
+        if items > LARGE_CATALOGUE and not (self.terms and ratings_per_user <= self.sparse_up_to):
+            changes["co_rating_l2"] = 0.0
         # Terms cost the most of a step, and theirs is a cost of every candidate.
         large = items > (2 * SAMPLED_OF_LARGE if knowing else LARGE_CATALOGUE)
         if large and self.negatives == "all" and not self.catalogue_sample:

@@ -26,7 +26,7 @@ from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model, build_count_biases, build_scorer
 from pipeline.users.negatives import sample_negatives
 from pipeline.users.sampled_catalogue import chances, sample_catalogue
-from pipeline.users.settings import VariantConfig
+from pipeline.users.settings import LARGE_CATALOGUE, VariantConfig
 from pipeline.users.terms.term import Rated, as_matrix
 from pipeline.users.trained import TrainedModel
 
@@ -197,9 +197,8 @@ class UserTrainer:
             likes, dislikes = self.data.train_likes, self.data.train_dislikes
             of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
             rated = {name: of_view[name] for name in self.scorer.views}
-            arrays["co_rating"] = fit_co_rating(
-                rated, self.config.co_rating_l2, self.around, self.config.co_rating_graph
-            )
+            whole = self.data.items <= LARGE_CATALOGUE
+            arrays |= fit_co_rating(rated, self.config.co_rating_l2, self.around, self.config.co_rating_graph, whole)
         return arrays
 
     def train_an_epoch(self) -> float:
