@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from pipeline.data.dataset import Dataset
 from pipeline.explain import contributions as module
@@ -279,3 +280,24 @@ def test_heads_count_as_preference_counts_them() -> None:
     assert heads["judge-does-not-count"] == {"meet": 1.0}
     assert heads["three-heads"] == {"like": 1.0}
     assert heads["ease-and-merged-views"] == pytest.approx({"meet": 1.0, "judge": EXTENDED["judge_share"]})
+
+
+@pytest.mark.parametrize("name", ["recommended", "ease-and-merged-views"])
+def test_contributions_and_scores_are_the_same_by_sparse_item_to_item_weights(name: str) -> None:
+    whole = model(name)
+    assert isinstance(whole.co_rating, torch.Tensor)
+    weights = torch.where(
+        torch.rand(ITEMS, ITEMS, generator=torch.Generator().manual_seed(2)) < 0.3, whole.co_rating, 0.0
+    )
+    dense, sparse = (replace(whole, co_rating=of) for of in (weights, csr_matrix(weights.numpy())))
+    everybody = people_of(data(), np.arange(data().users))
+    np.testing.assert_allclose(preference_of(sparse, everybody), preference_of(dense, everybody), atol=1e-4)
+    for somebody in everybody:
+        one, other = (contributions_of(of, somebody, np.arange(ITEMS)) for of in (dense, sparse))
+        for parts, others in (
+            (one.parts_of_likes, other.parts_of_likes),
+            (one.parts_of_dislikes, other.parts_of_dislikes),
+        ):
+            assert "co_rating" in parts
+            for part, values in parts.items():
+                np.testing.assert_allclose(others[part], values, atol=1e-6)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from pipeline.explain.contributions import contributions_of
 from pipeline.report import browser_model
@@ -120,6 +121,11 @@ def test_weights_that_are_mostly_zero_are_sparse() -> None:
     assert "co_rating" not in arrays
     found = [[entry(arrays, "co_rating", row, column) for column in range(ITEMS)] for row in range(ITEMS)]
     np.testing.assert_array_equal(np.array(found, dtype=np.float32), weights.numpy())
+    # Those of a large catalogue are sparse as they are.
+    of_large = fold(replace(model("together"), co_rating=csr_matrix(weights.numpy()))).arrays
+    assert of_large.keys() == folded.arrays.keys()
+    for name, array in folded.arrays.items():
+        np.testing.assert_array_equal(of_large[name], array)
 
 
 def test_a_model_with_attention_is_refused() -> None:
