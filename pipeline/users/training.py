@@ -15,8 +15,8 @@ from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
-from pipeline.users.co_rating import fit_co_rating
 from pipeline.users.count_biases import CountBiases
+from pipeline.users.fit_co_rating import fit_co_rating
 from pipeline.users.found_shares import found_shares
 from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder

@@ -13,7 +13,7 @@ from pipeline.artifacts.data import INTERACTIONS
 from pipeline.artifacts.graph import RELATIONS
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.artifacts.users import MODEL, REFIT
-from pipeline.users.co_rating import fit_co_rating
+from pipeline.users.fit_co_rating import fit_co_rating
 from pipeline.users.knowledge import Surroundings
 from stages import compare, evaluate, evaluate_baselines, report
 from stages.cli import main
@@ -82,7 +82,7 @@ def test_a_refit_trains_as_validation_chose_on_every_rating(finished: Finished, 
             rated[view] = csr_matrix(history)
         around = Surroundings.of(RELATIONS.read(KEY, copy.root), ITEMS).weights
         assert around.nnz
-        expected = fit_co_rating(rated, EVERYTHING["co_rating_l2"], around, EVERYTHING["co_rating_graph"])
+        expected = fit_co_rating(rated, EVERYTHING["co_rating_l2"], around, EVERYTHING["co_rating_graph"])["co_rating"]
         np.testing.assert_allclose(arrays["co_rating"], expected, atol=1e-6)
         fits.append(expected)
     assert not np.allclose(*fits, atol=1e-3)

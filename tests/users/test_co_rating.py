@@ -10,14 +10,14 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
-from pipeline.users import co_rating
+from pipeline.users import fit_co_rating as fitting
 from pipeline.users.co_rating import (
     by_co_rating,
-    fit_co_rating,
     read_co_rating,
     scores_by,
     weights_between,
 )
+from pipeline.users.fit_co_rating import fit_co_rating
 from pipeline.users.names import READ_BY, Views
 from tests.users.views.slow import ragged
 
@@ -136,7 +136,7 @@ def test_with_all_others_as_neighbours_a_large_catalogue_has_the_weights_of_a_sm
 
 def test_of_a_large_catalogue_an_item_has_weights_of_its_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against ridge regression on the items most often rated by the same users, in float64."""
-    monkeypatch.setattr(co_rating, "NEIGHBOURS", 3)
+    monkeypatch.setattr(fitting, "NEIGHBOURS", 3)
     rated = matrices("both")
     found = spread(fit_co_rating(rated, 5.0, whole=False))
     history = sum(INTEREST[name] * matrix.toarray().astype(np.float64) for name, matrix in rated.items())
@@ -155,7 +155,7 @@ def test_what_joins_too_many_items_of_a_large_catalogue_is_left_out(monkeypatch:
     features[[0, 1, 2, 3, 5, 6], 0] = features[[7, 8], 1] = features[[9, 10, 11], 2] = 0.5
     nothing = {"likes": csr_matrix((USERS, ITEMS), dtype=np.float32)}
     for most, columns in ((49, [0, 1, 2]), (48, [1, 2]), (13, [1, 2]), (12, [1]), (3, [])):
-        monkeypatch.setattr(co_rating, "PAIRS_AT_MOST", most)
+        monkeypatch.setattr(fitting, "PAIRS_AT_MOST", most)
         found = spread(fit_co_rating(nothing, 5.0, csr_matrix(features), 2.0, whole=False))
         kept = np.zeros_like(features)
         kept[:, columns] = features[:, columns]
