@@ -13,7 +13,7 @@ INTERRUPTED = 130
 PARENT = os.getppid()
 
 
-def _stopped(*_: object) -> None:
+def stop_at_once(*_: object) -> None:
     os.write(2, b"stopped\n")
     os._exit(INTERRUPTED)
 
@@ -21,7 +21,7 @@ def _stopped(*_: object) -> None:
 # Ctrl-C while a stage or `crmman` imports what it needs, which may take seconds: nothing has been begun, and a traceback tells
 # nothing. `stages.guard` takes over from here. Whoever imports this package for something else keeps their own handler.
 if Path(sys.argv[0]).name in ("-m", "crmman") and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, _stopped)
+    signal.signal(signal.SIGINT, stop_at_once)
 
 # A sum that is split over threads has other last digits for every number of them, so each sum is taken by one thread, on every
 # machine and whatever its environment says. What is independent runs side by side: see pipeline/common/side_by_side.py.

@@ -18,19 +18,23 @@ import time
 import traceback
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.common.errors import InputError, one_line, printable, without_passwords
 from pipeline.common.files import FULL
-from stages import INTERRUPTED, PARENT
+from stages import INTERRUPTED, PARENT, stop_at_once
+
+if TYPE_CHECKING:
+    import typer
 
 # Exit codes: of what the user can mend in parameters, tables or options; of the machine, or of a bug.
 USER_MISTAKE, FAILED = 2, 1
 # Of every command that it starts DVC says in the environment which stage it is.
 STARTED_BY_DVC = "DVC_STAGE"
+SHELLS = {"sh", "ash", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
 LOOK_EVERY_SECONDS = 1.0
 # What is wrong with the path that was named, and not with the machine.
 OF_A_PATH = {
@@ -57,7 +61,7 @@ def guarded(action: Callable[[], Any]) -> None:
     In Python's development mode (`PYTHONDEVMODE=1`) a bug shows its traceback; otherwise that is in a file, which the line names.
     """
     _speak_utf8()
-    if threading.current_thread() is threading.main_thread():
+    if signal.getsignal(signal.SIGINT) is stop_at_once:
         # From here on Ctrl-C is an exception, and what has been begun is cleared away.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -86,6 +90,36 @@ def guarded(action: Callable[[], Any]) -> None:
         raise SystemExit(code) from None
 
 
+def run_app(app: typer.Typer, name: str | None = None, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line; what is wrong with its options is one line as well, with exit codes as everywhere.
+
+    Args:
+        name: what it is called in its help.
+        arguments: of the command; None: those of the process.
+    """
+    import typer
+
+    # Of every mistake in options and arguments; typer gives it no public name of its own.
+    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
+    code = 0
+
+    def run() -> None:
+        nonlocal code
+        try:
+            given = None if arguments is None else list(arguments)
+            code = typer.main.get_command(app).main(given, prog_name=name, standalone_mode=False) or 0
+        except usage_error as error:
+            raise InputError(error.format_message()) from None  # type: ignore[attr-defined]
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+        # What typer makes of Ctrl-C, by its version: this code, or an exception.
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+
+    guarded(run)
+    raise SystemExit(code)
+
+
 def end_with_dvc(name: str) -> None:
     """End this process when DVC, if that started it, has ended: the next `dvc repro` would start the stage once more beside it.
 
@@ -95,13 +129,25 @@ def end_with_dvc(name: str) -> None:
         return
 
     def look() -> None:
-        while os.getppid() == PARENT:
+        by = _started_by()
+        while os.getppid() == PARENT and _started_by() == by:
             time.sleep(LOOK_EVERY_SECONDS)
         with suppress(OSError, ValueError):
             show(f"{name}: stopped, as DVC, which started it, has ended", error=True)
         os._exit(INTERRUPTED)
 
     threading.Thread(target=look, daemon=True).start()
+
+
+def _started_by() -> int | None:
+    """Who started the shell that started this process, if that was one: some stay, to wait for it, and outlive DVC."""
+    import psutil
+
+    try:
+        parent = psutil.Process(PARENT)
+        return parent.ppid() if parent.name() in SHELLS and "-c" in parent.cmdline() else None
+    except psutil.Error:
+        return None
 
 
 def said(error: Exception) -> tuple[str | None, int]:

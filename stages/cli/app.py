@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 
 import typer
 
-from pipeline.common.errors import InputError
-from stages import INTERRUPTED
 from stages.cli.data import data_app
 from stages.cli.help import examples
-from stages.guard import guarded, show
+from stages.guard import run_app, show
 
 if TYPE_CHECKING:
     from stages.cli.ask.output import Answer
-
-# Of every mistake in options and arguments; typer gives it no public name of its own.
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
@@ -173,21 +168,4 @@ def _give(answer: Answer, form: Form | None, output: Path | None, quote_formulas
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point. Exit codes as in `stages.guard`."""
-    command = typer.main.get_command(app)
-    code = 0
-
-    def run() -> None:
-        nonlocal code
-        try:
-            given = None if arguments is None else list(arguments)
-            code = command.main(given, prog_name="crmman", standalone_mode=False) or 0
-        except UsageError as error:
-            raise InputError(error.format_message()) from None  # type: ignore[attr-defined]
-        except typer.Abort:
-            raise KeyboardInterrupt from None
-        # What typer makes of Ctrl-C, by its version: this code, or an exception.
-        if code == INTERRUPTED:
-            raise KeyboardInterrupt
-
-    guarded(run)
-    raise SystemExit(code)
+    run_app(app, "crmman", arguments)

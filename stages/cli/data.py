@@ -5,6 +5,7 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -201,6 +202,8 @@ def _wishes(
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
 
+    if like_threshold is not None and not math.isfinite(like_threshold):
+        raise InputError(f"--like-threshold: found {like_threshold}, expected a number that a rating can reach")
     names = {}
     for pair in rename or []:
         theirs, equals, ours = pair.rpartition("=")

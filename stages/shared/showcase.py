@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts.recommend import SHOWCASE_MODEL, SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
 from pipeline.artifacts.users import MODEL
+from pipeline.common.errors import InputError
 from pipeline.report.browser_model import for_page
 from pipeline.report.people import chosen_people, showcase_of
 from pipeline.users.model import Model
@@ -25,7 +26,10 @@ def write_showcase(dataset: str, variant: str, data: Dataset, model: Model, enti
     in_page = for_page(model)
     folded = None if isinstance(in_page, str) else in_page
     found = showcase_of(model, data, chosen_people(data), entity_ids)
-    trained = MODEL.of(variant=variant).about(dataset)
+    stored = MODEL.of(variant=variant)
+    trained = stored.about(dataset)
+    if "curve" not in trained:
+        raise InputError(f"{stored.at(dataset)}: found no curve, as in a file of another version; run `dvc repro`")
     about = {
         "best_epoch": trained["best_epoch"],
         "curve": trained["curve"],

@@ -19,7 +19,7 @@ from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
-from stages.guard import end_with_dvc, guarded, show
+from stages.guard import end_with_dvc, guarded, run_app, show
 
 TIMINGS = Path(".timings")
 GROUPS = ("variants", "ablations")
@@ -126,7 +126,8 @@ class Settings:
         Raises:
             InputError: the name, which becomes a part of paths, is a key of none of the sections.
         """
-        known = [key for section in sections for key in self._values.get(section) or ()]
+        found = [self._values.get(section) for section in sections]
+        known = [key for section in found if isinstance(section, Mapping) for key in section]
         if name not in known:
             raise InputError(f"{option}: found {name!r}, expected one of: {', '.join(map(str, known))}")
 
@@ -268,7 +269,7 @@ def run_tool(body: Callable[[], None]) -> None:
 def _run(command: Callable[..., None], body: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=sys.modules[body.__module__].__doc__)(command)
-    app()
+    run_app(app)
 
 
 def timed(name: str, dataset: str, action: Callable[[], None]) -> None:

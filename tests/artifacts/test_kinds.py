@@ -276,6 +276,16 @@ def test_without_a_group_and_a_structure_an_artifact_is_at_that_of_the_pipeline_
         OF_VARIANT.at("d")
 
 
+def test_tensors_that_do_not_tell_what_they_should_are_refused(tmp_path: Path) -> None:
+    told = Tensors("out/{dataset}/told.safetensors", told=("epoch", "curve"))
+    told.write({"a": MATRIX}, "d", tmp_path, about={"epoch": 1})
+    assert f"{told.at('d', tmp_path)}: found no curve, as in a file of another version" in refusal(
+        lambda: told.about("d", tmp_path)
+    )
+    told.write({"a": MATRIX}, "d", tmp_path, about={"epoch": 1, "curve": []})
+    assert told.about("d", tmp_path) == {"epoch": 1, "curve": []}
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ".."])
 def test_no_name_leads_elsewhere(name: str) -> None:
     assert refusal(lambda: OF_VARIANT.of(variant=name)) == (

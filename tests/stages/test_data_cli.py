@@ -90,6 +90,13 @@ def test_a_large_catalogue_gets_the_profile_for_it(
     assert ("init_sdne:\n      sampled_columns: 2000\n" in entry) == large
 
 
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
+def test_a_threshold_that_is_no_number_is_one_line(project: Path, number: str) -> None:
+    for form in ("text", "json"):
+        result = run(project, "data", "check", "my recipes", "--like-threshold", number, "--format", form)
+        assert_a_mistake_in_one_line(result, f"--like-threshold: found {number}, expected a number")
+
+
 def test_mistakes_are_one_line_and_leave_the_parameters_as_they_are(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
     mistakes = {

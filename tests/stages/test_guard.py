@@ -252,14 +252,19 @@ end_with_dvc("[d] stage")
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
-PARENT_OF = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+# As DVC does, and with a shell that waits for what it starts.
+PARENT_OF = {
+    "directly": "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])",
+    "by a shell": "import os, subprocess, sys; os.environ['IDLE'] = sys.argv[1]; "
+    "subprocess.run(['/bin/sh', '-c', f'{sys.executable} -c \"$IDLE\"; exit 3'])",
+}
 
 
-@pytest.mark.parametrize("by_dvc", [True, False])
-def test_a_stage_ends_with_the_dvc_that_started_it(by_dvc: bool) -> None:
+@pytest.mark.parametrize(("by_dvc", "how"), [(True, "directly"), (True, "by a shell"), (False, "directly")])
+def test_a_stage_ends_with_the_dvc_that_started_it(by_dvc: bool, how: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != STARTED_BY_DVC}
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT_OF, IDLE],
+        [sys.executable, "-c", PARENT_OF[how], IDLE],
         cwd=ROOT,
         env=environment | ({STARTED_BY_DVC: "stage@d"} if by_dvc else {}),
         stdout=subprocess.PIPE,
@@ -269,6 +274,8 @@ def test_a_stage_ends_with_the_dvc_that_started_it(by_dvc: bool) -> None:
         assert parent.stdout is not None
         assert parent.stderr is not None
         stage = int(parent.stdout.readline())
+        # It has looked who is there.
+        time.sleep(2 * LOOK_EVERY_SECONDS)
         parent.terminate()
         parent.wait()
         if by_dvc:
@@ -305,3 +312,26 @@ def test_the_keyboard_while_it_is_still_importing(tmp_path: Path, what: str) -> 
         assert "KeyboardInterrupt" in said_on_stderr
     else:
         assert (started.returncode, said_on_stderr) == (130, "stopped\n")
+
+
+def test_who_ignores_the_keyboard_goes_on_to() -> None:
+    """As jobs do that a shell has put in the background."""
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    action = f"{ignoring}\ndef action(): print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+    assert apart(action).stdout == b"True\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--datset", "x"], "No such option: --datset"),
+        ([], "Missing option '--dataset'"),
+        (["--dataset", "small", "\x1b[2J"], r"Got unexpected extra argument(s) (\x1b[2J)"),
+    ],
+)
+def test_a_wrong_option_of_a_stage_is_one_line(fresh: Workspace, arguments: list[str], words: str) -> None:
+    result = fresh.call("fetch", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert words in result.err

@@ -16,6 +16,7 @@ from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL
 from pipeline.common.ablation import FILE, SECTIONS
+from tests.in_process import run_module
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
     KEY,
@@ -38,8 +39,11 @@ def test_an_unknown_data_set_is_named_with_those_there_are(finished: Finished) -
 
 def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished: Finished) -> None:
     named = {
-        ("train_users", "--variant", "recommend"): "params.yaml: variants.recommend: key not found; expected one of: "
-        "crmman, recommended",
+        (
+            "train_users",
+            "--variant",
+            "recommend",
+        ): "--variant: found 'recommend', expected one of: crmman, recommended, random-graph",
         (
             "init_sdne",
             "--structure",
@@ -49,7 +53,7 @@ def test_an_unknown_variant_or_structure_is_named_with_those_there_are(finished:
             "evaluate",
             "--variant",
             "recommend",
-        ): "artifacts/small/users/recommend/model.safetensors: artifact not found",
+        ): "--variant: found 'recommend', expected one of: crmman, recommended, random-graph",
     }
     for (stage, *arguments), message in named.items():
         result = finished.workspace.call(stage, "--dataset", KEY, *arguments)
@@ -236,11 +240,44 @@ def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finishe
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
     about = model.about(KEY, copy.root)
-    del about["variant"]["catalogue_sample"]
+    del about["variant"]["catalogue_sample"], about["curve"]
     model.write(model.read(KEY, copy.root), KEY, copy.root, about=about)
     assert copy.run("evaluate.crmman").code == 0
     figures = PER_USER.of(variant="crmman")
     assert figures.read(KEY, copy.root).equals(figures.read(KEY, finished.workspace.root))
+    # Only the report shows how it was trained.
+    assert_a_mistake_in_one_line(
+        copy.run("recommend.crmman"), f"{model.at(KEY)}: found no curve, as in a file of another"
+    )
+
+
+def test_what_was_made_of_another_split_is_refused_by_whoever_reads_both(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values.update(seed=7))
+    assert copy.run("prepare").code == 0
+    before, split = copy.files(), f"artifacts/{KEY}/dataset/interactions.parquet"
+    model = MODEL.of(variant="recommended")
+    for stage, old in (
+        ("evaluate.recommended", model.at(KEY)),
+        ("recommend.recommended", model.at(KEY)),
+        ("compare", PER_USER.of(variant="recommended").at(KEY)),
+    ):
+        assert_a_mistake_in_one_line(
+            copy.run(stage), f"{old}: made of another {split} than is there now; run `dvc repro`"
+        )
+    assert copy.files() == before
+    # Items are the same in every split.
+    assert copy.run("train_gat").code == 0
+
+
+def test_what_was_made_of_other_items_is_refused_by_whoever_reads_both(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_table("items", lambda items: items.with_columns(title=pl.col("title") + "!"))
+    for stage in ("fetch", "prepare"):
+        assert copy.run(stage).code == 0
+    old = f"{TEXT_VECTORS.at(KEY)}: made of another {ITEMS.at(KEY)} than is there now"
+    assert_a_mistake_in_one_line(copy.run("train_users.crmman"), old)
+    assert_a_mistake_in_one_line(run_module("stages.cli", "similar", "--item", "id:i9", folder=copy.root), old)
 
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:

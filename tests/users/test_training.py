@@ -26,6 +26,7 @@ from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, sampled_catalogue, training
+from pipeline.users.co_rating import ENTRIES
 from pipeline.users.found_shares import found_shares
 from pipeline.users.histories import Histories, histories
 from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
@@ -897,6 +898,24 @@ def test_item_to_item_weights_are_fitted_to_what_the_views_hold_and_to_the_graph
     rated = {name: held[name] for name in READ_BY[views]}
     expected = slow_weights(rated, CO_RATING["co_rating_l2"], inputs.around.toarray().astype(np.float64), graph)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [ITEMS, ITEMS - 1])
+def test_a_large_catalogue_has_weights_of_neighbours_alone(
+    inputs: ItemInputs, data: Dataset, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.users.training.LARGE_CATALOGUE", most)
+    found = train(inputs, data, **CO_RATING | {"epochs": 1})
+    stored = {name for name in found.arrays if name.startswith("co_rating")}
+    assert stored == ({"co_rating"} if most == ITEMS else set(ENTRIES))
+    model = Model.from_arrays(found.arrays, found.config, ITEMS)
+    assert isinstance(model.co_rating, torch.Tensor) == (most == ITEMS)
+    # Of so few items all are neighbours.
+    monkeypatch.setattr("pipeline.users.training.LARGE_CATALOGUE", ITEMS)
+    whole = train(inputs, data, **CO_RATING | {"epochs": 1})
+    users = np.arange(data.users)
+    read = [TrainedModel(Model.from_arrays(one.arrays, one.config, ITEMS), data).score(users) for one in (found, whole)]
+    np.testing.assert_allclose(read[0].preference, read[1].preference, atol=1e-4)
 
 
 def test_alignment_adds_its_share_to_the_loss_and_changes_the_model(inputs: ItemInputs, data: Dataset) -> None:

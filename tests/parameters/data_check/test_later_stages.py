@@ -13,7 +13,7 @@ from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from pipeline.artifacts.text import TEXT_VECTORS
-from pipeline.parameters.data_check.check import DataCheck
+from pipeline.parameters.data_check.check import DataCheck, Wishes
 from tests.parameters.data_check.worlds import checked, write
 from tests.stages.workspace import KEY, Workspace, make_workspace
 
@@ -72,8 +72,26 @@ def worlds(draw: st.DrawFn) -> dict[str, pl.DataFrame]:
     }
 
 
-def through_all_stages(workspace: Workspace, check: DataCheck) -> None:
-    found = check.settings()
+def wished() -> st.SearchStrategy[tuple[Wishes, dict[str, Any]]]:
+    """What somebody asks for, and filters."""
+    wishes = st.builds(
+        Wishes,
+        like_threshold=st.sampled_from([None, None, 0.5, 3.0, 99.0]),
+        s_m=st.sampled_from([None, None, 0, 1, 4]),
+        split=st.sampled_from([None, None, "random", "temporal", "temporal-per-user", "given"]),
+        feedback=st.sampled_from([None, None, "rated", "liked", "sampled"]),
+    )
+    filters = st.fixed_dictionaries(
+        {
+            "min_user_interactions": st.sampled_from([1, 1, 3]),
+            "linked_items_only": st.sampled_from([False, False, True]),
+        }
+    )
+    return st.tuples(wishes, filters)
+
+
+def through_all_stages(workspace: Workspace, check: DataCheck, filters: dict[str, Any]) -> None:
+    found = check.settings() | filters
 
     def change(values: dict[str, Any]) -> None:
         entry = values["dataset_defaults"] | found
@@ -95,11 +113,14 @@ def through_all_stages(workspace: Workspace, check: DataCheck) -> None:
 
 # Without shrinking: an example takes seconds.
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
-@given(worlds())
-def test_what_a_stage_refuses_is_refused_by_the_check(tables: dict[str, pl.DataFrame]) -> None:
+@given(worlds(), wished())
+def test_what_a_stage_refuses_is_refused_by_the_check(
+    tables: dict[str, pl.DataFrame], asked: tuple[Wishes, dict[str, Any]]
+) -> None:
+    wishes, filters = asked
     with tempfile.TemporaryDirectory() as folder:
         workspace = make_workspace(Path(folder) / "w")
-        check = checked(write(workspace.root / "tables", tables))
+        check = checked(write(workspace.root / "tables", tables), wishes, **filters)
         event(f"usable: {check.usable}")
         if check.usable:
-            through_all_stages(workspace, check)
+            through_all_stages(workspace, check, filters)
