@@ -94,7 +94,10 @@ METHOD = {
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("id-only", RECOMMENDED | {"modalities": ["id"], "terms": ["together"], "count_biases": False}),
+        (
+            "id-only",
+            RECOMMENDED | {"modalities": ["id"], "terms": ["together"], "count_biases": False, "co_rating_graph": 0.0},
+        ),
         ("no-text", RECOMMENDED | {"modalities": ["structure", "id", "entities"]}),
         ("deepwalk", RECOMMENDED | {"structure_source": "deepwalk"}),
         ("average-fusion", RECOMMENDED | {"fusion": "average", "width": 64}),
