@@ -12,7 +12,7 @@ where heads of a term fold likewise, since a term is linear in its weights:
     popularity  n^(gamma' - 1) · x_c^T A x_j
 
 A preference is the sum of all contributions and of the candidate's bias. EASE's item-to-item weights B have items squared numbers,
-which is most of what a page holds: they are kept to half precision, three digits each. F and C are sparse.
+which is most of what a page holds. F and C are sparse.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class BrowserModel(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the page's file."""
-        return sum(len(packed(name, array)["data"]) for name, array in self.arrays.items())
+        return sum(len(packed(array)["data"]) for name, array in self.arrays.items())
 
 
 def for_page(model: Model) -> BrowserModel | str:
@@ -77,7 +77,7 @@ def for_page(model: Model) -> BrowserModel | str:
     count, width = model.items.shape
     vectors = count * width * 4
     # Looked at before anything of this size is made.
-    squared = count**2 * 2 if isinstance(model.co_rating, torch.Tensor) else 0
+    squared = count**2 * 4 if isinstance(model.co_rating, torch.Tensor) else 0
     found = fold(model) if max(vectors, squared) * 4 / 3 <= BYTES_AT_MOST else None
     size = found.size if found else (vectors + squared) * 4 / 3
     if size > BYTES_AT_MOST:

@@ -159,6 +159,10 @@ class UserTrainer:
         arrays, config = self._arrays(), self.config
         if config.find_shares:
             config = found_shares(Model.from_arrays(arrays, config, self.data.items, self.device), config, self.data)
+        if not config.co_rating_share:
+            # What counts for nothing takes no room, in the model and in the page.
+            config = config.model_copy(update={"co_rating_l2": 0.0})
+            arrays = {name: array for name, array in arrays.items() if not name.startswith("co_rating")}
         return Trained(arrays, self.history, self.best_epoch, config)
 
     def refit(

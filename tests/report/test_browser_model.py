@@ -17,9 +17,8 @@ from scipy.sparse import csr_matrix
 from pipeline.explain.contributions import contributions_of
 from pipeline.report import browser_model
 from pipeline.report.browser_model import BrowserModel, fold, for_page
-from pipeline.report.packed import packed
-from pipeline.users.people import Person, people_of, preference_of
-from tests.report.world import CONFIGS, ITEMS, WIDTH, data, model
+from pipeline.users.people import Person, preference_of
+from tests.report.world import CONFIGS, ITEMS, WIDTH, model
 
 PLAYABLE = [name for name in CONFIGS if name != "attentive"]
 people = st.lists(st.integers(0, ITEMS - 1), unique=True, max_size=12).flatmap(
@@ -93,23 +92,6 @@ def test_scores_and_reasons_by_the_formula_are_those_of_the_model(
     for items, expected in ((likes, found.parts_of_likes), (dislikes, found.parts_of_dislikes)):
         for by, values in expected.items():
             assert [parts[item].get(by, 0.0) for item in items] == pytest.approx(values[0].tolist(), abs=1e-4)
-
-
-@pytest.mark.parametrize("name", PLAYABLE)
-def test_half_precision_keeps_scores_and_contributions_to_a_thousandth(name: str) -> None:
-    """Of what is rounded everything else is exact."""
-    folded, whole = fold(model(name)), np.arange(ITEMS)
-    rounded = {key: array.astype(packed(key, array)["type"]).astype(np.float32) for key, array in folded.arrays.items()}
-    assert all((rounded[key] == array).all() for key, array in folded.arrays.items() if key != "co_rating")
-    read = model(name)
-    assert ("co_rating" in rounded) == (read.co_rating is not None)
-    if read.co_rating is not None:
-        assert (rounded["co_rating"] != folded.arrays["co_rating"]).any()
-        read = replace(read, co_rating=torch.from_numpy(rounded["co_rating"]))
-    for somebody in people_of(data(), np.arange(data().users)):
-        one, other = (contributions_of(of, somebody, whole) for of in (model(name), read))
-        np.testing.assert_allclose(one.score, other.score, atol=1e-3)
-        np.testing.assert_allclose(one.likes, other.likes, atol=1e-3)
 
 
 def test_weights_that_are_mostly_zero_are_sparse() -> None:

@@ -884,6 +884,12 @@ def test_item_to_item_weights_are_no_part_of_training(inputs: ItemInputs, data: 
         assert beside.arrays[name].tobytes() == array.tobytes()
 
 
+def test_item_to_item_weights_that_count_for_nothing_are_not_stored(inputs: ItemInputs, data: Dataset) -> None:
+    found = train(inputs, data, **CO_RATING | {"co_rating_share": 0.0, "find_shares": False, "epochs": 1})
+    assert not [name for name in found.arrays if name.startswith("co_rating")]
+    assert Model.from_arrays(found.arrays, found.config, ITEMS).co_rating is None
+
+
 @pytest.mark.parametrize("graph", [0.0, 0.5])
 @pytest.mark.parametrize("views", ["both", "likes", "merged"])
 def test_item_to_item_weights_are_fitted_to_what_the_views_hold_and_to_the_graph(
