@@ -1,9 +1,10 @@
 # make repro   environment, install, and the whole pipeline on the default data set
 # make test    environment, install, and the tests; make test-benchmarks has those of benchmarks/
-# make lint    format check, lint, types, import contracts, and a strict build of the documentation
+# make lint    format check, lint, types, import contracts, a strict build of the documentation, and known vulnerabilities
 # make docs    the documentation site, into site/
 # make ablations   the ablations of ablations/params.yaml, after `make repro`; make quality writes their tables into docs/quality.md
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
+# make faults  what breaks outside of the code, for an hour from fresh seeds; FAULTS_ARGS="--minutes 10 --seed 7" for less
 # make growth   what each stage takes at 1,000 to 1,000,000 items; GROWTH_ARGS="--items 1000 --items 10000" for less
 # make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own
 
@@ -23,7 +24,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality check-cache test test-benchmarks lint docs bench growth peers setup clean
+.PHONY: repro ablations quality check-cache test test-benchmarks lint docs bench growth faults peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \
@@ -52,6 +53,7 @@ lint: setup
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	@$(RUN) python -m tests.audit
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
@@ -62,6 +64,9 @@ bench: $(BENCH_READY)
 
 growth: setup
 	@$(BIN)/python -m benchmarks.growth $(GROWTH_ARGS)
+
+faults: setup
+	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 # PEERS_ARGS passes more, e.g. PEERS_ARGS="--model BPR --minutes 2".
 peers: $(PEERS_READY)

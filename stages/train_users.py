@@ -27,7 +27,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
     ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
-    config = asked.for_data(data.items, dislikes, ratings / data.users, len(data.against("valid")))
+    config = asked.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"))
     if config != asked:
         found = f"{data.items} items, {ratings / data.users:.1f} ratings a user and {dislikes} dislikes in training"
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(asked, config)}")

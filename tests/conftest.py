@@ -33,9 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def group_of(nodeid: str) -> str:
-    """Tests of a group are one worker's, so that what they share is made once: a module, or all of the stages."""
+    """Tests of a group are one worker's, so that what they share is made once: a module, or all of the stages with the faults."""
     path = nodeid.split("::")[0]
-    return "tests/stages" if path.startswith("tests/stages/") else path
+    return "tests/stages" if path.startswith(("tests/stages/", "tests/faults/")) else path
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import ScalarNode
 
 from pipeline.common.errors import InputError, quoted, shortened
@@ -35,7 +36,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         # In pure Python: its errors are the same on every machine.
         yaml = YAML(typ="safe", pure=True)
         yaml.Constructor = _EachKeyOnce
-        content = yaml.load(path.read_text(encoding="utf-8"))
+        with warnings.catch_warnings():
+            # In a dozen lines of its own, of an anchor that is set twice, which YAML allows.
+            warnings.simplefilter("ignore", ReusedAnchorWarning)
+            content = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except OSError as error:

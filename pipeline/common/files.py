@@ -74,12 +74,20 @@ def write_users_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def temporary_folder(beside: Path) -> Iterator[Path]:
-    """A folder beside a path, gone afterwards."""
-    with tempfile.TemporaryDirectory(dir=beside.parent, prefix=PREFIX, suffix=SUFFIX) as name:
+    """A folder beside a path, gone afterwards; an error of what is in it is one of the path."""
+    try:
+        temporary = tempfile.TemporaryDirectory(dir=beside.parent, prefix=PREFIX, suffix=SUFFIX)
+    except OSError as error:
+        raise _of(beside, error) from None
+    with temporary as name:
         handle = os.open(name, os.O_RDONLY)
         try:
             _lock(handle)
             yield Path(name)
+        except OSError as error:
+            if str(error.filename).startswith(name):
+                raise _of(beside, error) from None
+            raise
         finally:
             os.close(handle)
 

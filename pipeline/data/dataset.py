@@ -88,6 +88,10 @@ class Dataset:
             return self.disliked(split)
         return _pairs_of(self._zeros.filter(pl.col("split") == split))
 
+    def judged(self, split: str) -> int:
+        """Users of whom `impression` can say something: with a like in the split and what it is told from."""
+        return len(np.intersect1d(self.liked(split).users, self.against(split).users))
+
     def rated(self, splits: tuple[str, ...]) -> Pairs:
         return self._pairs(pl.col("split").is_in(splits))
 

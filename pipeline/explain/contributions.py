@@ -4,8 +4,8 @@ Every head is linear in the values of the history's items, weighted as the view'
 
     head(u, c) = w1 · sum_{j in likes} a_j(c) · (r_c W^O^T) · (W^V r_j)  +  w2 · (likewise for dislikes)  +  b_c
 
-and so is `preference`, a weighted sum of heads. Item j's contribution is its own term of that sum, with what EASE's weight B_jc
-adds. It is no claim of what the score would be without j: the other items would be weighed differently then.
+and so is `preference`, a weighted sum of heads, with EASE's weights beside them. Item j's contribution is its own term of that sum, and
+what its weight B_jc adds. It is no claim of what the score would be without j: the other items would be weighed differently then.
 
 There is one engine, for many people at once: those with histories of similar length are padded to one length, so that what is said of a
 chunk of them is a few products. One person is a chunk of one. What an entry of a history counts in its view (its share) is worked out
@@ -23,6 +23,7 @@ import torch
 
 from pipeline.common.top_columns import NONE
 from pipeline.explain.parts import PARTS, Part
+from pipeline.users.co_rating import weights_between
 from pipeline.users.coordinates import HeadSum, Weighed
 from pipeline.users.histories import Chunk
 from pipeline.users.model import Model
@@ -108,8 +109,8 @@ class Explainer(HeadSum):
             asked = candidates[chunk.users]
             found: dict[Part, torch.Tensor] = {"vectors": self.views[name].contributions(chunk, asked, shares)}
             if together is not None:
-                pairs = chunk.items.unsqueeze(1) * len(self.model.items) + asked.unsqueeze(2)
-                weights = together[name].take(pairs) * chunk.present.unsqueeze(1)
+                weights = weights_between(together, chunk.items.unsqueeze(1), asked.unsqueeze(2))
+                weights = weights * chunk.present.unsqueeze(1)
                 found["co_rating"] = weights * co_rating_share(self.model, name)
             for part, term in self.model.scorer.terms_of(name).items():
                 found[part] = term.contributions(chunk, asked, self.shares)

@@ -62,8 +62,6 @@ def space_of_variant(config: VariantConfig) -> Space:
     # Found once an epoch is chosen, it need not be searched.
     if "judge" in config.heads and not config.find_shares:
         space["judge_share"] = Range(0.0, 1.5)
-    if config.co_rating_l2:
-        space["co_rating_l2"] = Range(10.0, 3000.0, log=True)
     if config.damping:
         space["damping"] = Range(1.0, 100.0, log=True)
     if config.history_dropout and config.count_biases:

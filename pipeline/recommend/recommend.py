@@ -14,8 +14,8 @@ from pipeline.data.dataset import blocks
 from pipeline.explain.contributions import KINDS, NO_ITEM, Contributions, Explainer
 from pipeline.explain.parts import PARTS
 from pipeline.explain.strongest import StrongestContributions, strongest_contributions
+from pipeline.users.co_rating import scores_by
 from pipeline.users.coordinates import Weighed
-from pipeline.users.histories import add_up
 from pipeline.users.model import Model
 from pipeline.users.people import Person, histories_of, preference_of, ragged
 from pipeline.users.shares import co_rating_share
@@ -152,10 +152,10 @@ class _Best:
         if len(users) > len(self._scores):
             self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
         scores = self.explainer.scores(users, out=self._scores[: len(users)])
-        together = self._model.co_rating or {}
+        together = self._model.co_rating
         for name, (history, _) in weighed.by_view.items():
-            if name in together:
-                added = add_up(history.of(first, last), together[name])
+            if together is not None:
+                added = scores_by(together, history.of(first, last))
                 scores.add_(added, alpha=co_rating_share(self._model, name))
             for term in self._model.scorer.terms_of(name).values():
                 for head, added in term.scores(history.of(first, last)).items():

@@ -12,7 +12,7 @@ where heads of a term fold likewise, since a term is linear in its weights:
     popularity  n^(gamma' - 1) · x_c^T A x_j
 
 A preference is the sum of all contributions and of the candidate's bias. EASE's item-to-item weights B have items squared numbers,
-which is most of what a page holds: they are kept to half precision, three digits each. F and C are sparse.
+which is most of what a page holds. F and C are sparse.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.report.packed import packed
+from pipeline.users.co_rating import ItemWeights
 from pipeline.users.model import Model
-from pipeline.users.shares import head_shares
+from pipeline.users.shares import co_rating_share, head_shares
 from pipeline.users.terms.overlap import Overlap
 from pipeline.users.terms.popularity import Popularity, with_a_one
 from pipeline.users.terms.term import PairTerm
@@ -44,12 +45,12 @@ SPARSE_BELOW = 1 / 3
 class BrowserModel(NamedTuple):
     """
     Attributes:
-        arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating.<view>` B, (M, M); `around` F;
+        arrays: `items` R, (M, d); `biases`, (M,); `pull.<view>` K, (d, d); `co_rating` B, (M, M); `around` F;
             `around.relation` and `around.entity` of its columns; `overlap.<view>` w, (relations,); `together.<view>` C;
             `ratings.<view>` n, (M,); `features` x, (M, features), ones in the last column; `popularity.<view>` A; those that the
             model has. A sparse matrix is three arrays: `<name>.start` of its rows, `<name>.column`, `<name>.value`.
         exponents: view, and "<view>.<term>", to gamma.
-        weights: "co_rating.<view>" to v, "together.<view>" to w.
+        weights: "co_rating.<view>" to v, one for each item of the view; "together.<view>" to w.
         relations: names.
     """
 
@@ -66,7 +67,7 @@ class BrowserModel(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the page's file."""
-        return sum(len(packed(name, array)["data"]) for name, array in self.arrays.items())
+        return sum(len(packed(array)["data"]) for name, array in self.arrays.items())
 
 
 def for_page(model: Model) -> BrowserModel | str:
@@ -76,7 +77,7 @@ def for_page(model: Model) -> BrowserModel | str:
     count, width = model.items.shape
     vectors = count * width * 4
     # Looked at before anything of this size is made.
-    squared = len(model.scorer.views) * count**2 * 2 if model.co_rating is not None else 0
+    squared = count**2 * 4 if isinstance(model.co_rating, torch.Tensor) else 0
     found = fold(model) if max(vectors, squared) * 4 / 3 <= BYTES_AT_MOST else None
     size = found.size if found else (vectors + squared) * 4 / 3
     if size > BYTES_AT_MOST:
@@ -102,6 +103,8 @@ def fold(model: Model) -> BrowserModel:
             if head in scorer.item_bias:
                 biases = biases + share * scorer.item_bias[head].cpu().double()
         arrays["biases"] = _numbers(biases)
+        if model.co_rating is not None:
+            arrays |= _matrix("co_rating", model.co_rating)
         for place, (name, view) in enumerate(scorer.each_view().items()):
             read = torch.zeros_like(view.value, dtype=torch.float64)
             for head, share in shares.items():
@@ -109,9 +112,7 @@ def fold(model: Model) -> BrowserModel:
             arrays[f"pull.{name}"] = _numbers(view.value.double() @ read * scorer.scale)
             exponents[name] = float(view.exponent)
             if model.co_rating is not None:
-                weight = sum(share * float(scorer.co_weights[rows[head], place]) for head, share in shares.items())
-                weights[f"co_rating.{name}"] = weight
-                arrays |= _matrix(f"co_rating.{name}", _numbers(model.co_rating[name]))
+                weights[f"co_rating.{name}"] = co_rating_share(model, name)
             for part, term in scorer.terms_of(name).items():
                 exponents[f"{name}.{part}"] = float(term.exponent)
                 arrays |= _of_term(term, shares)
@@ -148,7 +149,10 @@ def _folded(term: PairTerm, shares: Mapping[str, float]) -> NDArray[np.float32]:
     return _numbers(total)
 
 
-def _matrix(name: str, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def _matrix(name: str, weights: ItemWeights) -> dict[str, NDArray[np.float32]]:
+    if not isinstance(weights, torch.Tensor):
+        return _sparse(name, weights)
+    values = _numbers(weights)
     if np.count_nonzero(values) < SPARSE_BELOW * values.size:
         return _sparse(name, csr_matrix(values))
     return {name: values}

@@ -1,4 +1,4 @@
-"""Arrays as text in a page: whole numbers and EASE's weights in 16 bits where that will do, everything else as it is."""
+"""Arrays as text in a page: whole numbers in 16 bits where that will do, everything else as it is."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HALF = "co_rating."
-
 
 class Packed(TypedDict):
     """
     Attributes:
         shape: of the array.
-        type: of its numbers: float32, float16, uint16 or uint32.
+        type: of its numbers: float32, uint16 or uint32.
         data: their bytes in base64, the lowest first.
     """
 
@@ -26,16 +24,13 @@ class Packed(TypedDict):
     data: str
 
 
-def packed(name: str, array: NDArray[np.float32]) -> Packed:
+def packed(array: NDArray[np.float32]) -> Packed:
     """
     Args:
-        name: in a `BrowserModel`.
         array: whole numbers in it are below 2^24.
     """
     kind = "float32"
     if array.size and array.min() >= 0 and (array == np.rint(array)).all():
         kind = "uint16" if array.max() < 2**16 else "uint32"
-    elif name.startswith(HALF):
-        kind = "float16"
     numbers = array.astype(np.dtype(kind).newbyteorder("<"))
     return {"shape": list(array.shape), "type": kind, "data": base64.b64encode(numbers.tobytes()).decode("ascii")}

@@ -56,6 +56,12 @@ class ItemEncoder(nn.Module):
         """
         return {name: vectors(items) for name, vectors in self.modalities.items()}
 
+    def projections(self) -> list[nn.Parameter]:
+        """Weights that read what is fixed, where vectors are added up; none where they are not."""
+        if self.fusion not in ADDING:
+            return []
+        return [value for name, value in self.modalities.named_parameters() if "projection" in name]
+
     def weights(self) -> dict[str, torch.Tensor]:
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""
         gates = {"gates": self.gates} if self.fusion == "gated" else {}

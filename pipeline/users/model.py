@@ -12,10 +12,12 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
+from pipeline.users.co_rating import ItemWeights, by_co_rating, read_co_rating
 from pipeline.users.count_biases import CountBiases, starts_by_counts
+from pipeline.users.histories import Histories
 from pipeline.users.knowledge import Knowledge, knowledge_from
 from pipeline.users.names import ADDING, READ_BY
-from pipeline.users.scorer import Biases, TwoViews
+from pipeline.users.scorer import Biases, TwoViews, preference
 from pipeline.users.settings import VariantConfig
 
 if TYPE_CHECKING:
@@ -31,16 +33,18 @@ class Model:
     Attributes:
         scorer: of all heads.
         items: R, (M, width).
-        co_rating: view to item-to-item weights, (M, M), for a model that has them.
+        co_rating: item-to-item weights B, (M, M), for a model that has them.
         judge_share: how much `judge` counts beside `meet` where all items are ranked.
+        co_rating_share: how much the scores that these make count beside the heads where all items are ranked.
         ranking_share: how much that score counts, without `judge`, beside `judge` where rated items are told apart.
         device: where all of these are.
     """
 
     scorer: TwoViews
     items: torch.Tensor
-    co_rating: Mapping[str, torch.Tensor] | None = None
+    co_rating: ItemWeights | None = None
     judge_share: float = 0.0
+    co_rating_share: float = 0.0
     ranking_share: float = 0.0
     device: torch.device | str = "cpu"
 
@@ -83,25 +87,30 @@ class Model:
             raise InputError(
                 f"users/model: found weights of another model, expected those of this one: {reason}"
             ) from None
-        co_rating = {
-            name.removeprefix("co_rating."): torch.from_numpy(array).to(device)
-            for name, array in arrays.items()
-            if name.startswith("co_rating.")
-        }
-        expected = set(scorer.views) if config.co_rating_l2 else set()
-        if {view for view, weights in co_rating.items() if weights.shape == (items, items)} != expected:
-            raise InputError(
-                f"users/model: found item-to-item weights of {', '.join(sorted(co_rating)) or 'no view'}, "
-                f"expected {items} x {items} of {', '.join(sorted(expected)) or 'none'}; run `dvc repro`"
-            )
+        stored = [name for name in arrays if name.startswith("co_rating")]
+        if stored and not config.co_rating_l2:
+            raise InputError("users/model: found item-to-item weights, expected none; run `dvc repro`")
         return cls(
             scorer.to(device).eval(),
             torch.from_numpy(vectors).to(device),
-            co_rating or None,
+            read_co_rating(arrays, items, device) if config.co_rating_l2 else None,
             config.judge_share,
+            config.co_rating_share,
             config.ranking_share,
             device,
         )
+
+    def preference(self, scores: Mapping[str, torch.Tensor], likes: Histories, dislikes: Histories) -> torch.Tensor:
+        """By what all items are ranked for some users: `preference` of the heads, and the item-to-item weights; (users, M).
+
+        Args:
+            scores: of the heads.
+            likes: histories of the users; dislikes likewise.
+        """
+        ranked = preference(scores, self.judge_share)
+        if self.co_rating is None:
+            return ranked
+        return ranked + self.co_rating_share * by_co_rating(self.co_rating, tuple(self.scorer.views), likes, dislikes)
 
 
 def build_scorer(config: VariantConfig, width: int, data: Dataset, knowledge: Knowledge | None = None) -> TwoViews:
@@ -134,7 +143,6 @@ def _scorer(
         settings,
         biases,
         scale,
-        co_rating=config.co_rating_l2 > 0,
         terms=config.terms,
         knowledge=knowledge,
     )

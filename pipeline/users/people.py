@@ -16,7 +16,6 @@ from pipeline.data.dataset import Dataset, Pairs
 from pipeline.data.splits import SPLITS
 from pipeline.users.histories import Histories
 from pipeline.users.model import Model
-from pipeline.users.scorer import preference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +58,8 @@ def preference_of(model: Model, people: Sequence[Person]) -> NDArray[np.float32]
     """
     with torch.inference_mode():
         likes, dislikes = histories_of(people, model.device)
-        scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
-        found: NDArray[np.float32] = preference(scores, model.judge_share).float().cpu().numpy()
+        scores = model.scorer(model.items, likes, dislikes)
+        found: NDArray[np.float32] = model.preference(scores, likes, dislikes).float().cpu().numpy()
     return found
 
 

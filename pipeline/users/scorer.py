@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.functional import dropout
 
 from pipeline.users.count_biases import OfItems
-from pipeline.users.histories import Histories, add_up, read_by
+from pipeline.users.histories import Histories, read_by
 from pipeline.users.knowledge import Knowledge
 from pipeline.users.names import READ_BY, Head, Views
 from pipeline.users.terms.names import Term
@@ -54,7 +54,6 @@ class TwoViews(nn.Module):
         views: both apart; likes alone; or likes and dislikes merged into one.
         view_settings: of `build_view`: attention, attention_heads, exponent, learn_exponent.
         biases: where they start; None for a model without any.
-        co_rating: also weigh what `co_rating` gives to `forward`.
         terms: what views also read a history by.
         knowledge: what they need; of no use without.
         scale: factor of every score but the biases. The weights could do as well: it lets them start at 1.
@@ -69,7 +68,6 @@ class TwoViews(nn.Module):
         view_settings: dict[str, object],
         biases: Biases | None,
         scale: float,
-        co_rating: bool = False,
         terms: Sequence[Term] = (),
         knowledge: Knowledge | None = None,
     ) -> None:
@@ -84,10 +82,6 @@ class TwoViews(nn.Module):
         self.item_bias = nn.ParameterDict(
             {head: nn.Parameter(start.clone()) for head, start in (biases.items if biases else {}).items()}
         )
-        if co_rating:
-            # On the scale of EASE's own scores, and without a word from dislikes, which are disliked together for many reasons.
-            shares = [[0.0 if name == "dislikes" else 1.0 for name in names] for _ in heads]
-            self.co_weights = nn.Parameter(torch.tensor(shares))
         self.terms = nn.ModuleDict()
         if terms:
             assert knowledge is not None
@@ -103,7 +97,6 @@ class TwoViews(nn.Module):
         likes: Histories,
         dislikes: Histories,
         *,
-        co_rating: Mapping[str, torch.Tensor] | None = None,
         leave_one_out: bool = False,
         drop: float = 0.0,
         catalogue: torch.Tensor | None = None,
@@ -116,7 +109,6 @@ class TwoViews(nn.Module):
             items: R, (M, width).
             likes: histories of the users.
             dislikes: likewise.
-            co_rating: view to item-to-item weights with a zero diagonal, (M, M).
             leave_one_out: score each item of a history by the user without that item, in the view it sits in. Other
                 items are in no history, so there is nothing to leave out.
             drop: dropout rate on the item vectors, drawn apart for their role as candidates and in histories.
@@ -136,10 +128,6 @@ class TwoViews(nn.Module):
             for row, head in enumerate(self.heads):
                 part = found[head] * (self.weights[row, place] * self.scale)
                 total[head] = total[head] + part if head in total else part
-            if co_rating is not None:
-                together = add_up(history, co_rating[name])
-                for row, head in enumerate(self.heads):
-                    total[head] = total[head] + together * self.co_weights[row, place]
             for term in self.terms_of(name).values():
                 found = term.scores(
                     history, None if catalogue is None else catalogue.cpu().numpy(), rated, leave_one_out
@@ -189,7 +177,7 @@ def _with_bias(scores: torch.Tensor, bias: OfItems, rated: Rated, catalogue: tor
     return total
 
 
-def preference(scores: dict[str, torch.Tensor], judge_share: float) -> torch.Tensor:
+def preference(scores: Mapping[str, torch.Tensor], judge_share: float) -> torch.Tensor:
     """By what all items of the catalogue are ranked: click, like, or meet + judge_share · judge; (users, M).
 
     log P(meet) + log P(like | meet) is meet plus a function of judge that is linear where judge is low and flat where it is

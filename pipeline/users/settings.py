@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     Figure = Literal[tuple(FIGURES)]
 
-# Items from which on a catalogue is a large one: EASE's weights of all folds and views would take some 3 gigabytes in training.
+# Items from which on a catalogue is a large one: fitting EASE's weights would take gigabytes.
 LARGE_CATALOGUE = 8_000
 SAMPLED_OF_LARGE = 1_000
 # Where terms know before what vectors would have to learn from few ratings, wider vectors learn the ratings by heart.
@@ -84,7 +84,17 @@ class VariantConfig(Config):
     co_rating_l2: float = Field(
         default=0.0,
         ge=0,
-        description="Penalty of EASE's item-to-item weights as a further term of each view; 0, or beyond 8,000 items: no such term",
+        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked; it is at most 7 "
+        "times the ratings that an item has on average. 0: no such weights, nor beyond 8,000 items, if there are no terms",
+    )
+    co_rating_graph: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="Weight of what the graph has around items, which item-to-item weights must explain as well; 0: ratings alone",
+    )
+    co_rating_share: float = Field(
+        default=8.0, ge=0, le=1000, description="How much the scores by item-to-item weights count beside the heads"
     )
     judge_share: float = Field(
         default=0.4,
@@ -97,8 +107,8 @@ class VariantConfig(Config):
     )
     find_shares: bool = Field(
         default=False,
-        description="Once the epoch is chosen, find judge_share and ranking_share by the validation figures that they change; not where "
-        "nothing is disliked",
+        description="Once the epoch is chosen, find co_rating_share, judge_share and ranking_share by the validation figures that they "
+        "change; the last two not where nothing is disliked",
     )
     terms: list[Term] = Field(
         default=[],
@@ -190,15 +200,15 @@ class VariantConfig(Config):
         """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
-        items drawn of all that a user did not rate. For a large catalogue there are no item-to-item weights of EASE, and the softmax
-        is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what terms and counts know
-        before; where they have few, vectors beside terms are narrow.
+        items drawn of all that a user did not rate. For a large catalogue there are item-to-item weights of EASE beside terms
+        alone, and the softmax is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what
+        terms and counts know before; where they have few, vectors beside terms are narrow.
 
         Args:
             items: of the data set.
             dislikes: in its training split.
             ratings_per_user: mean, likewise.
-            judged: what likes are told from in validation: dislikes, or zeros that somebody drew; 0: no `impression` figure can be made.
+            judged: users with a like in validation and what it is told from; 0: no `impression` figure can be made.
         """
         changes: dict[str, object] = {}
         if ratings_per_user > self.sparse_up_to:
@@ -212,9 +222,10 @@ class VariantConfig(Config):
         if not judged:
             figures = [name for name in self.early_stopping_by if not name.startswith("impression.")]
             changes["early_stopping_by"] = figures or ["ranking.ndcg@10"]
-        if items > LARGE_CATALOGUE:
-            changes["co_rating_l2"] = 0.0
         knowing = self.knows and ratings_per_user <= self.sparse_up_to
+        # Where vectors alone would do they can be searched by an index; beside terms nothing is lost.
+        if items > LARGE_CATALOGUE and not (self.terms and ratings_per_user <= self.sparse_up_to):
+            changes["co_rating_l2"] = 0.0
         # Terms cost the most of a step, and theirs is a cost of every candidate.
         large = items > (2 * SAMPLED_OF_LARGE if knowing else LARGE_CATALOGUE)
         if large and self.negatives == "all" and not self.catalogue_sample:

@@ -1,4 +1,4 @@
-"""How much each head and each view counts in `preference`, the score by which items are ranked: a weighted sum of heads."""
+"""How much each head, each view and EASE's weights count in `preference`, the score by which items are ranked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from pipeline.users.co_rating import WEIGHTS
 from pipeline.users.model import Model
 from pipeline.users.scorer import judgement, preference
 
@@ -19,10 +20,8 @@ def view_shares(model: Model, view: str, shares: Mapping[str, float]) -> dict[st
 
 
 def co_rating_share(model: Model, view: str) -> float:
-    """Factor of EASE's weights of a view in `preference`."""
-    scorer = model.scorer
-    weights = dict(zip(scorer.heads, scorer.co_weights[:, list(scorer.views).index(view)].tolist(), strict=True))
-    return float(sum(share * weights[head] for head, share in head_shares(model).items()))
+    """Factor of EASE's weights of a view's items."""
+    return model.co_rating_share * WEIGHTS[view]
 
 
 def head_shares(model: Model) -> dict[str, float]:

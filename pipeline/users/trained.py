@@ -14,7 +14,7 @@ from pipeline.evaluation.protocols.scores import Scores
 from pipeline.users.coordinates import ScoredByVectors, why_no_vectors
 from pipeline.users.histories import histories
 from pipeline.users.model import Model
-from pipeline.users.scorer import judgement, preference
+from pipeline.users.scorer import judgement
 from pipeline.users.views.view import sizes
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class TrainedModel:
         with torch.inference_mode():
             likes = histories(self.data.train_likes, users, model.device)
             dislikes = histories(self.data.train_dislikes, users, model.device)
-            scores = model.scorer(model.items, likes, dislikes, co_rating=model.co_rating)
+            scores = model.scorer(model.items, likes, dislikes)
             leniency = model.scorer.leniency(sizes(likes), sizes(dislikes))
-            liked = preference(scores, model.judge_share)
+            liked = model.preference(scores, likes, dislikes)
             judged = judgement(scores, leniency, model.ranking_share)
         return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())

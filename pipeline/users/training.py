@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import replacing
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
-from pipeline.users.co_rating import fit_co_rating
+from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
 from pipeline.users.count_biases import CountBiases
+from pipeline.users.fit_co_rating import fit_co_rating
+from pipeline.users.found_shares import found_shares
 from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.knowledge import knowledge_arrays
@@ -28,7 +26,7 @@ from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model, build_count_biases, build_scorer
 from pipeline.users.negatives import sample_negatives
 from pipeline.users.sampled_catalogue import chances, sample_catalogue
-from pipeline.users.settings import VariantConfig
+from pipeline.users.settings import LARGE_CATALOGUE, VariantConfig
 from pipeline.users.terms.term import Rated, as_matrix
 from pipeline.users.trained import TrainedModel
 
@@ -36,17 +34,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-# Bytes of the sha256 that a checkpoint begins with.
-DIGEST = 32
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
 FUSED_PARAMETERS = 20_000_000
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
 QUICK = 10.0
-# Weights of `judge` beside `meet` in a ranking, and of the ranking beside `judge` in a judgement, that validation chooses among.
-# They change different figures, so that they are tried side by side.
-SHARES = ((0.0, 0.0), (0.1, 0.03), (0.2, 0.1), (0.3, 0.3), (0.6, 1.0), (1.0, 3.0))
+# Projections of texts and of structure that are added to learned vectors: each of their hundreds of inputs moves an item's vector in every
+# step, which at the pace of the learned ones runs away from them.
+SLOW = 0.1
 
 
 @dataclass
@@ -104,9 +100,12 @@ class UserTrainer:
         modules = (self.items, self.scorer, *([self.biases] if self.biases else []))
         parameters = [one for module in modules for one in module.parameters() if one.requires_grad]
         quick = [*self.scorer.terms.parameters(), *(self.biases.parameters() if self.biases else [])]
-        of_all = {id(one) for one in quick}
+        slow = self.items.projections()
+        of_all = {id(one) for one in (*quick, *slow)}
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
         groups = [{"params": [one for one in parameters if id(one) not in of_all], "pace": 1.0}]
+        if slow:
+            groups.append({"params": slow, "pace": SLOW})
         if quick:
             groups.append({"params": quick, "pace": QUICK, "weight_decay": 0.0})
         self.optimiser = torch.optim.AdamW(
@@ -116,11 +115,7 @@ class UserTrainer:
             weight_decay=config.weight_decay,
             fused=True if large else None,
         )
-        self.folds = np.zeros(data.users, dtype=np.int64)
-        self.co_rating: list[dict[str, torch.Tensor]] = []
-        self.whole_co_rating: dict[str, torch.Tensor] | None = None
-        if config.co_rating_l2:
-            self._fit_co_rating()
+        self.around = inputs.around
         if config.catalogue_sample:
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
             self.chances = chances(ratings, config.catalogue_sample)
@@ -129,16 +124,6 @@ class UserTrainer:
         self.losses: list[float] = []
         self.best: dict[str, torch.Tensor] = {}
         self.best_value, self.best_epoch = -np.inf, 0
-
-    def _fit_co_rating(self) -> None:
-        likes, dislikes = self.data.train_likes, self.data.train_dislikes
-        of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
-        found = fit_co_rating({name: of_view[name] for name in self.scorer.views}, self.config.co_rating_l2, self.seed)
-        self.folds = found.fold
-        self.whole_co_rating, *self.co_rating = (
-            {name: torch.from_numpy(weights).to(self.device) for name, weights in views.items()}
-            for views in (found.whole, *found.without)
-        )
 
     def run(
         self,
@@ -171,8 +156,14 @@ class UserTrainer:
             after_epoch(loss)
             if checkpoint is not None:
                 checkpoint = self._kept(checkpoint, warn)
-        arrays = self._arrays()
-        return Trained(arrays, self.history, self.best_epoch, self._with_shares(arrays))
+        arrays, config = self._arrays(), self.config
+        if config.find_shares:
+            config = found_shares(Model.from_arrays(arrays, config, self.data.items, self.device), config, self.data)
+        if not config.co_rating_share:
+            # What counts for nothing takes no room, in the model and in the page.
+            config = config.model_copy(update={"co_rating_l2": 0.0})
+            arrays = {name: array for name, array in arrays.items() if not name.startswith("co_rating")}
+        return Trained(arrays, self.history, self.best_epoch, config)
 
     def refit(
         self,
@@ -200,51 +191,19 @@ class UserTrainer:
         self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
         return Trained(self._arrays(), self.history, self.best_epoch, self.config)
 
-    def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
-        if not self._resume(checkpoint):
-            warn(f"{checkpoint}: found it damaged and removed it; training starts again")
-
-    def _kept(self, checkpoint: Path, warn: Callable[[str], None]) -> Path | None:
-        """Keep the state there; where it cannot be written say so, and None: it is not tried again."""
-        try:
-            self._keep(checkpoint)
-        except OSError as error:
-            warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
-            return None
-        return checkpoint
-
     def _arrays(self) -> dict[str, NDArray[np.float32]]:
         """Of the best epoch, as MODEL stores them."""
         arrays = {name: value.cpu().numpy() for name, value in self.best.items()}
         if self.config.terms:
             assert self.knowledge is not None
             arrays |= knowledge_arrays(self.knowledge)
-        return arrays | {
-            f"co_rating.{name}": value.cpu().numpy() for name, value in (self.whole_co_rating or {}).items()
-        }
-
-    def _with_shares(self, arrays: dict[str, NDArray[np.float32]]) -> VariantConfig:
-        """The settings with the weights of `SHARES` that validation prefers; those that were set, where none is better.
-
-        Where nothing is disliked `judge` asks what `like` asks, and beside it says how two users compare, which `like` does not: there
-        they are not mixed.
-        """
-        config = self.config
-        if not config.find_shares or "judge" not in config.heads or not self.data.train_dislikes.nnz:
-            return config
-        model = Model.from_arrays(arrays, config, self.data.items, self.device)
-        best: dict[str, tuple[float, float]] = {}
-        for judge_share, ranking_share in [(config.judge_share, config.ranking_share), *SHARES]:
-            mixed = replace(model, judge_share=judge_share, ranking_share=ranking_share)
-            figures = validation_figures(TrainedModel(mixed, self.data), self.data)
-            for name, share, value in (
-                ("judge_share", judge_share, figures["ctr.user_auc"] + figures["ranking.ndcg@10"]),
-                ("ranking_share", ranking_share, figures["impression.ndcg@10"]),
-            ):
-                # A figure that cannot be made is NaN, and above nothing.
-                if name not in best or value > best[name][0]:
-                    best[name] = value, share
-        return config.model_copy(update={name: share for name, (_, share) in best.items()})
+        if self.config.co_rating_l2:
+            likes, dislikes = self.data.train_likes, self.data.train_dislikes
+            of_view = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
+            rated = {name: of_view[name] for name in self.scorer.views}
+            whole = self.data.items <= LARGE_CATALOGUE
+            arrays |= fit_co_rating(rated, self.config.co_rating_l2, self.around, self.config.co_rating_graph, whole)
+        return arrays
 
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
@@ -275,14 +234,7 @@ class UserTrainer:
         lengths = np.diff(self.data.train_likes.indptr)
         if "click" not in self.config.heads:
             lengths = lengths + np.diff(self.data.train_dislikes.indptr)
-        # A batch is of one fold: its users share the item-to-item weights that are not fitted to them.
-        batches = [
-            members[batch]
-            for number in np.unique(self.folds)
-            for members in [np.flatnonzero(self.folds == number)]
-            for batch in batches_of_similar_length(lengths[members], self.config.batch_users, random)
-        ]
-        batches = [batches[place] for place in random.permutation(len(batches))]
+        batches = batches_of_similar_length(lengths, self.config.batch_users, random)
         losses = []
         self.items.train()
         for step, users in enumerate(batches):
@@ -335,7 +287,6 @@ class UserTrainer:
             )
         ]
         of_users = [matrix[users] for matrix in (likes, dislikes)]
-        co_rating = self.co_rating[self.folds[users[0]]] if self.co_rating else None
         catalogue = log_weights = None
         if config.catalogue_sample:
             needed = torch.cat([history.items for history in (*sampled, *targeted)])
@@ -343,7 +294,6 @@ class UserTrainer:
             catalogue, log_weights = sample
             sampled, targeted = ([sample.places(history) for history in pair] for pair in (sampled, targeted))
             of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
-            co_rating = co_rating and {name: rows[catalogue][:, catalogue] for name, rows in co_rating.items()}
         liked_targets, disliked_targets = targeted
         rated = None
         if config.knows:
@@ -352,7 +302,6 @@ class UserTrainer:
         scores = self.scorer(
             self.items.fuse(parts),
             *sampled,
-            co_rating=co_rating,
             leave_one_out=config.leave_one_out,
             drop=config.dropout,
             catalogue=catalogue,
@@ -428,8 +377,14 @@ class UserTrainer:
 
     def _validate(self) -> dict[str, float]:
         vectors = self._item_vectors()
+        # Item-to-item weights come when training is done.
+        config = self.config
         model = Model(
-            self.scorer, vectors, self.whole_co_rating, self.config.judge_share, self.config.ranking_share, self.device
+            self.scorer,
+            vectors,
+            judge_share=config.judge_share,
+            ranking_share=config.ranking_share,
+            device=self.device,
         )
         figures = validation_figures(TrainedModel(model, self.data), self.data)
         for name in self.config.early_stopping_by:
@@ -463,8 +418,9 @@ class UserTrainer:
         state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
         return {name: value.detach().clone() for name, value in state.items()}
 
-    def _keep(self, path: Path) -> None:
-        state = {
+    def _checkpoint(self) -> dict[str, Any]:
+        """All that a run which is stopped needs to go on, and to end with the same bytes."""
+        return {
             "items": self.items.state_dict(),
             "scorer": self.scorer.state_dict(),
             "biases": self.biases.state_dict() if self.biases else {},
@@ -476,25 +432,13 @@ class UserTrainer:
             "best_value": float(self.best_value),
             "best_epoch": self.best_epoch,
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getbuffer()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, sync=True) as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
 
-    def _resume(self, path: Path) -> bool:
-        """Take up the state that a stopped run left; a damaged one is removed, and training starts from the beginning."""
-        content = memoryview(path.read_bytes())
-        digest, content = content[:DIGEST], content[DIGEST:]
-        try:
-            if hashlib.sha256(content).digest() != digest:
-                raise ValueError("another checksum")
-            state = torch.load(io.BytesIO(content), map_location=self.device, weights_only=True)
-        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-            path.unlink(missing_ok=True)
-            return False
+    def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
+        """Go on where a stopped run was; from the beginning, if its checkpoint is damaged."""
+        state = read_checkpoint(checkpoint, self.device)
+        if state is None:
+            warn(f"{checkpoint}: found it damaged and removed it; training starts again")
+            return
         self.items.load_state_dict(state["items"])
         self.scorer.load_state_dict(state["scorer"])
         if self.biases:
@@ -502,4 +446,12 @@ class UserTrainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.best, self.history, self.losses = state["best"], state["history"], state["losses"]
         self.epoch, self.best_value, self.best_epoch = state["epoch"], state["best_value"], state["best_epoch"]
-        return True
+
+    def _kept(self, checkpoint: Path, warn: Callable[[str], None]) -> Path | None:
+        """Keep the state there; where it cannot be written say so, and None: it is not tried again."""
+        try:
+            write_checkpoint(checkpoint, self._checkpoint())
+        except OSError as error:
+            warn(f"{checkpoint}: cannot be written: {error.strerror}; if this run is stopped, it starts again")
+            return None
+        return checkpoint

@@ -16,7 +16,7 @@ import typer
 from pipeline.artifacts.kinds import Artifact, only, together
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.common.files import clear_left_over
 from stages import CHECKPOINTS, PARAMS
 from stages.guard import end_with_dvc, guarded, run_app, show
@@ -103,7 +103,9 @@ class Settings:
         """The stage's own section, with what the data set changes in it, and then the way to make structural vectors."""
         section = self._reads.section or self._stage
         changes = self._look_up("datasets", self._dataset, section)
-        of_structure = self._values["structures"][self._structure].get(section) if self._structure else None
+        of_structure = self._look_up("structures", self._structure) if self._structure else None
+        if isinstance(of_structure, Mapping):
+            of_structure = of_structure.get(section)
         return self._section((section,), model, self._reads.stage, changes, of_structure)
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
@@ -138,7 +140,12 @@ class Settings:
         declared: type[Config] | None,
         *changes: Mapping[str, Any] | None,
     ) -> ConfigT:
-        values = reduce(changed, changes, self._look_up(*keys))
+        found = self._look_up(*keys)
+        for each in (found, *(change for change in changes if change is not None)):
+            if not isinstance(each, Mapping):
+                here = self._where(keys[0]) + ".".join(keys)
+                raise InputError(f"{here}: found {quoted(each)}, expected a mapping of keys to values")
+        values = reduce(changed, changes, found)
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
             {name: values[name] for name in model.model_fields if name in values}

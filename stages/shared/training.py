@@ -30,7 +30,7 @@ from pipeline.common.settings import RunConfig
 from pipeline.data.dataset import Dataset
 from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.structure.gat.settings import GatConfig
-from pipeline.users.knowledge import Knowledge
+from pipeline.users.knowledge import Knowledge, Surroundings
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
 from pipeline.users.modalities.registry import MODALITIES
 from pipeline.users.names import READ_BY
@@ -48,6 +48,9 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
     names = structure_names(config.structure_source or None)
     structural = (STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS).of(**names)
     knowledge = Knowledge.of(data, RELATIONS.read(dataset), READ_BY[config.views]) if config.knows else None
+    around = None
+    if config.co_rating_l2 and config.co_rating_graph:
+        around = knowledge.around if knowledge else Surroundings.of(RELATIONS.read(dataset), data.items)
     return ItemInputs(
         data.items,
         TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
@@ -57,6 +60,7 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
         knowledge,
         data.train_counts if config.damping else None,
         config.damping,
+        around.weights if around else None,
     )
 
 

@@ -40,19 +40,24 @@ def forge_text(artifact: Artifact, text: str, dataset: str, root: Path) -> None:
 
 def rename(path: Path, name: str, frame: pl.DataFrame | None = None) -> None:
     """Seal a file anew, as the artifact of another name that is made of nothing, and with another table if one is given."""
-    content, blank = path.read_bytes(), blank_seal(name)
-    if path.suffix == ".parquet":
+    path.write_bytes(renamed(path.read_bytes(), path.suffix, name, frame))
+
+
+def renamed(content: bytes, suffix: str, name: str, frame: pl.DataFrame | None = None) -> bytes:
+    """Content of a file with such an ending, as the artifact of another name that is made of nothing."""
+    blank = blank_seal(name)
+    if suffix == ".parquet":
         buffer = io.BytesIO()
         frame = pl.read_parquet(content) if frame is None else frame
         frame.write_parquet(buffer, metadata={"seal": blank})
         content = buffer.getvalue()
-    elif path.suffix == ".safetensors":
+    elif suffix == ".safetensors":
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         words = json.loads(header["__metadata__"]["about"]) | {"seal": blank}
         content = save(load(content), metadata={"about": json.dumps(words, sort_keys=True)})
     else:
         content = SEAL.sub(blank.encode(), content)
-    path.write_bytes(sealed(content, blank))
+    return sealed(content, blank)
 
 
 def forget_versions(root: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -277,3 +278,10 @@ def test_a_value_that_is_quoted_is_cut(tmp_path: Path) -> None:
     path.write_text(json.dumps(["x" * 100_000]))
     with pytest.raises(InputError, match=rf"^{path}: found \['x{{198}} ..., expected a mapping"):
         read_yaml(path)
+
+
+def test_an_anchor_that_is_set_twice_is_no_warning(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("a: &x {b: 1}\nc: &x {b: 2}\nd: *x\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_yaml(tmp_path / "params.yaml")["d"] == {"b": 2}

@@ -12,13 +12,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from pipeline.data.dataset import Dataset
 from pipeline.explain import contributions as module
 from pipeline.explain.contributions import NO_ITEM, Explainer, contributions_of
 from pipeline.users.model import Model, build_scorer
 from pipeline.users.people import Person, histories_of, people_of, preference_of
-from pipeline.users.scorer import preference
 from pipeline.users.settings import VariantConfig
 from pipeline.users.shares import head_shares
 from pipeline.users.terms.registry import TERMS
@@ -43,7 +43,8 @@ FORMS = {
 }
 VARIANTS: dict[str, VariantConfig] = dict(FORMS.values()) | {
     "candidate-attention-of-two-heads": config(EXTENDED, attention="candidate", width=WIDTH),
-    "ease-and-merged-views": config(EXTENDED, views="merged", co_rating_l2=1.0, width=WIDTH),
+    "ease-of-both-views": config(EXTENDED, co_rating_l2=1.0, co_rating_share=3.0, width=WIDTH),
+    "ease-and-merged-views": config(EXTENDED, views="merged", co_rating_l2=1.0, co_rating_share=0.7, width=WIDTH),
     "judge-does-not-count": config(EXTENDED, judge_share=0.0, width=WIDTH),
     "terms": config(EXTENDED, terms=["overlap", "together", "popularity"], count_biases=True, width=WIDTH),
     "terms-of-merged-attentive-views": config(
@@ -80,12 +81,13 @@ def model(name: str, std: float = 0.5) -> Model:
         parameter.requires_grad_(False)
         if not key.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=std)
-    co_rating = {view: torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
+    co_rating = torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0)
     return Model(
         scorer,
         torch.randn(ITEMS, WIDTH),
         co_rating=co_rating if variant.co_rating_l2 else None,
         judge_share=variant.judge_share,
+        co_rating_share=variant.co_rating_share,
     )
 
 
@@ -95,7 +97,7 @@ def doubled(name: str) -> Model:
     scorer = build_scorer(VARIANTS[name], WIDTH, data(), known(data())).double()
     scorer.load_state_dict(found.scorer.state_dict())
     scorer.requires_grad_(False)
-    co_rating = {view: weights.double() for view, weights in found.co_rating.items()} if found.co_rating else None
+    co_rating = None if found.co_rating is None else found.co_rating.double()
     return replace(found, scorer=scorer, items=found.items.double(), co_rating=co_rating)
 
 
@@ -147,14 +149,16 @@ def parts_of(of: Model, name: str, history: list[int], item: int, candidate: int
         output = view.output[head].detach().T.tolist()  # type: ignore[index]
         user = [dot(weighted, column) for column in output]
         told = {"vectors": dot(items[candidate], user) * float(scorer.weights[row, place]) * scorer.scale}
-        if of.co_rating is not None:
-            told["co_rating"] = float(of.co_rating[name][item, candidate]) * float(scorer.co_weights[row, place])
         # tests/users/terms proves the pairs by loops.
         for part, term in scorer.terms_of(name).items():
             pair = float(term.pairs(np.array([item]), np.array([candidate]), {head: 1.0})[0])
             told[part] = pair * len(history) ** (float(term.exponent) - 1)
         for part, value_of_part in told.items():
             total[part] = total.get(part, 0.0) + share * value_of_part
+    if of.co_rating is not None:
+        # Beside the heads, of a dislike by half where it has a view of its own.
+        counts = {"likes": 1.0, "dislikes": 0.5, "rated": 1.0}[name]
+        total["co_rating"] = of.co_rating_share * counts * float(of.co_rating[item, candidate])
     return total
 
 
@@ -241,8 +245,9 @@ def test_a_rated_candidate_is_left_out_of_the_person_as_in_training(name: str, s
     of = model(name)
     likes, dislikes = histories_of([somebody], "cpu")
     with torch.no_grad():
-        scores = of.scorer(of.items, likes, dislikes, co_rating=of.co_rating, leave_one_out=True)
-    expected = preference(scores, of.judge_share)[0].numpy()
+        scores = of.scorer(of.items, likes, dislikes, leave_one_out=True)
+        # Item-to-item weights have a zero diagonal, which leaves the candidate out.
+        expected = of.preference(scores, likes, dislikes)[0].numpy()
     for item in range(ITEMS):
         found = contributions_of(of, somebody.without(item), np.array([item]))
         np.testing.assert_allclose(found.score, expected[[item]], atol=1e-5)
@@ -275,3 +280,24 @@ def test_heads_count_as_preference_counts_them() -> None:
     assert heads["judge-does-not-count"] == {"meet": 1.0}
     assert heads["three-heads"] == {"like": 1.0}
     assert heads["ease-and-merged-views"] == pytest.approx({"meet": 1.0, "judge": EXTENDED["judge_share"]})
+
+
+@pytest.mark.parametrize("name", ["recommended", "ease-and-merged-views"])
+def test_contributions_and_scores_are_the_same_by_sparse_item_to_item_weights(name: str) -> None:
+    whole = model(name)
+    assert isinstance(whole.co_rating, torch.Tensor)
+    weights = torch.where(
+        torch.rand(ITEMS, ITEMS, generator=torch.Generator().manual_seed(2)) < 0.3, whole.co_rating, 0.0
+    )
+    dense, sparse = (replace(whole, co_rating=of) for of in (weights, csr_matrix(weights.numpy())))
+    everybody = people_of(data(), np.arange(data().users))
+    np.testing.assert_allclose(preference_of(sparse, everybody), preference_of(dense, everybody), atol=1e-4)
+    for somebody in everybody:
+        one, other = (contributions_of(of, somebody, np.arange(ITEMS)) for of in (dense, sparse))
+        for parts, others in (
+            (one.parts_of_likes, other.parts_of_likes),
+            (one.parts_of_dislikes, other.parts_of_dislikes),
+        ):
+            assert "co_rating" in parts
+            for part, values in parts.items():
+                np.testing.assert_allclose(others[part], values, atol=1e-6)

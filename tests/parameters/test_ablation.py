@@ -38,6 +38,8 @@ RECOMMENDED = {
     "ranking_share": 0.0,
     "find_shares": True,
     "co_rating_l2": 300.0,
+    "co_rating_graph": 3.0,
+    "co_rating_share": 8.0,
     "terms": ["overlap", "together", "popularity"],
     "sparse_up_to": 30.0,
     "biases": True,
@@ -72,6 +74,8 @@ METHOD = {
     "heads": ["click"],
     "find_shares": False,
     "co_rating_l2": 0.0,
+    "co_rating_graph": 0.0,
+    "co_rating_share": 8.0,
     "terms": [],
     "biases": False,
     "count_biases": False,
@@ -90,7 +94,10 @@ METHOD = {
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("id-only", RECOMMENDED | {"modalities": ["id"], "terms": ["together"], "count_biases": False}),
+        (
+            "id-only",
+            RECOMMENDED | {"modalities": ["id"], "terms": ["together"], "count_biases": False, "co_rating_graph": 0.0},
+        ),
         ("no-text", RECOMMENDED | {"modalities": ["structure", "id", "entities"]}),
         ("deepwalk", RECOMMENDED | {"structure_source": "deepwalk"}),
         ("average-fusion", RECOMMENDED | {"fusion": "average", "width": 64}),

@@ -31,9 +31,21 @@ def test_the_default_of_every_variant_is_in_its_space(name: str) -> None:
 
 def test_what_data_have_no_use_for_is_not_searched() -> None:
     config = VariantConfig.model_validate(VARIANTS["recommended"])
-    assert {"co_rating_l2", "targets"} <= set(space_of_variant(config))
+    assert {"damping", "targets"} <= set(space_of_variant(config))
     without = config.for_data(items=50_000, dislikes=0, ratings_per_user=100.0, judged=0)
-    assert not {"co_rating_l2", "targets"} & set(space_of_variant(without))
+    assert "targets" not in space_of_variant(without)
+    assert "damping" not in space_of_variant(config.model_copy(update={"damping": 0.0}))
+
+
+def test_what_validation_in_training_cannot_tell_is_not_searched() -> None:
+    """Item-to-item weights are fitted when training is done, and shares are found then."""
+    config = VariantConfig.model_validate(VARIANTS["recommended"])
+    assert config.co_rating_l2
+    assert config.co_rating_graph
+    assert config.find_shares
+    later = {"co_rating_l2", "co_rating_graph", "co_rating_share", "judge_share", "ranking_share"}
+    assert not later & set(space_of_variant(config))
+    assert later & set(space_of_variant(config.model_copy(update={"find_shares": False}))) == {"judge_share"}
 
 
 @pytest.mark.parametrize("name", GRIDS)

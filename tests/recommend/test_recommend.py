@@ -35,6 +35,7 @@ VARIANTS = OTHERS | {
     "sums": config(attention="none"),
     "terms-of-merged-sums": config(attention="none", views="merged", terms=["together", "overlap"]),
     "sums-and-co-rating-of-merged-views": config(attention="none", views="merged", co_rating_l2=10.0),
+    "sums-and-co-rating-of-both-views": config(attention="none", co_rating_l2=10.0, co_rating_share=0.4),
 }
 
 RELATIONS, ENTITY_IDS = pl.Series(["by", "^of"]), pl.Series(["e0", "e1", "e2", "e3", "e4", "e5"])
@@ -149,7 +150,7 @@ def test_users_come_with_their_vectors_where_there_are_any(name: str, monkeypatc
 def test_ties_are_for_the_order_of_items_and_users_with_little_left_get_less(name: str) -> None:
     data = random_dataset(USERS, ITEMS)
     model = trained(name, data)
-    pairs = (*(model.co_rating or {}).values(), *model.scorer.terms.parameters())
+    pairs = (*([] if model.co_rating is None else [model.co_rating]), *model.scorer.terms.parameters())
     for weights in (model.items, *pairs, *model.scorer.item_bias.values()):
         weights.data.zero_()
     people = [Person(ids(0, 3), ids(2, 6)), Person(ids(*range(1, ITEMS - 3)), ids(0)), Person(ids(), ids())]

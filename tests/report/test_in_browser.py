@@ -128,9 +128,7 @@ def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: lis
     best = [item for item in np.argsort(-scores, kind="stable") if item not in np.concatenate(person)][:RECOMMENDED]
     shown = found.recommended()
     assert [item for item, _ in shown] == best
-    # Weights to half precision are further off than what a page computes in double.
-    halved = model(name).co_rating is not None
-    assert [score for _, score in shown] == pytest.approx(scores[best].tolist(), abs=1e-3 if halved else 1e-4)
+    assert [score for _, score in shown] == pytest.approx(scores[best].tolist(), abs=1e-4)
     ((items, contributions),) = recommended_to(model(name), [person], RECOMMENDED)
     causes = main_causes_of(Explainer(model(name)), person, items, contributions)
     merged = "rated" in model(name).scorer.views
@@ -150,7 +148,7 @@ def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: lis
                 ]
             )
         bias, score = float(contributions.bias[row]), float(contributions.score[row])
-        assert_same_sentence(line, pieces(*told, bias, score), 0.011 if halved else 0.0)
+        assert_same_sentence(line, pieces(*told, bias, score), 0.0)
 
 
 def assert_same_sentence(line: str, expected: list[Piece], off: float) -> None:

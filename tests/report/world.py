@@ -35,9 +35,12 @@ CONFIGS: dict[str, VariantConfig] = {
     "plain": config(EXTENDED, width=WIDTH),
     "merged": config(EXTENDED, views="merged", width=WIDTH),
     "likes": config(EXTENDED, views="likes", heads=["like"], width=WIDTH),
-    "together": config(EXTENDED, co_rating_l2=1.0, width=WIDTH),
+    "together": config(EXTENDED, co_rating_l2=1.0, co_rating_share=1.5, width=WIDTH),
+    "merged-together": config(EXTENDED, views="merged", co_rating_l2=1.0, co_rating_share=0.5, width=WIDTH),
     "unbiased": config(EXTENDED, biases=False, width=WIDTH),
-    "terms": config(EXTENDED, terms=["overlap", "together", "popularity"], co_rating_l2=1.0, width=WIDTH),
+    "terms": config(
+        EXTENDED, terms=["overlap", "together", "popularity"], co_rating_l2=1.0, co_rating_share=1.0, width=WIDTH
+    ),
     "merged-terms": config(EXTENDED, views="merged", terms=["overlap", "popularity"], width=WIDTH),
     "likes-and-terms": config(
         EXTENDED, views="likes", heads=["like", "judge"], terms=["together", "overlap"], width=WIDTH
@@ -82,12 +85,13 @@ def model(name: str) -> Model:
         parameter.requires_grad_(False)
         if not key.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=0.4)
-    together = {view: 0.1 * torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0) for view in scorer.views}
+    together = 0.1 * torch.randn(ITEMS, ITEMS).fill_diagonal_(0.0)
     return Model(
         scorer.eval(),
         vectors,
         co_rating=together if variant.co_rating_l2 else None,
         judge_share=variant.judge_share,
+        co_rating_share=variant.co_rating_share,
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,11 +17,18 @@ class Finished(NamedTuple):
     files: dict[str, str]
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    workspace = make_workspace(tmp_path_factory.mktemp("finished"))
+@cache
+def everything_has_run(folder: Path) -> Finished:
+    """Made once below a folder, for the tests of the stages and for those of faults."""
+    (folder / "finished").mkdir()
+    workspace = make_workspace(folder / "finished")
     results = workspace.run_all(("validate", *ALL_RUNS))
     return Finished(workspace, results, workspace.files())
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    return everything_has_run(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

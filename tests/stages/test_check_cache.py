@@ -25,6 +25,13 @@ stages:
     cmd: {sys.executable} make.py
     outs: [artifacts/{KEY}/dataset]
 """
+# Beside it one that nobody has run, as the ablations may be: bare `dvc checkout` would end with 255.
+NEVER_RUN = """
+stages:
+  never:
+    cmd: touch never
+    outs: [never]
+"""
 
 
 def dvc(folder: Path, *arguments: str) -> str:
@@ -44,6 +51,8 @@ def test_a_damaged_object_is_found_by_whoever_reads_it_and_what_the_line_says_br
     dvc(tmp_path, "dvc", "init", "--quiet", "--no-scm")
     (tmp_path / "make.py").write_text(MADE)
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "ablations/dvc.yaml").write_text(NEVER_RUN)
     dvc(tmp_path, "dvc", "repro", "--quiet")
     path = ITEMS.at(KEY, tmp_path)
     whole = path.read_bytes()
@@ -53,7 +62,8 @@ def test_a_damaged_object_is_found_by_whoever_reads_it_and_what_the_line_says_br
     # DVC trusts what cannot be written.
     kept.chmod(0o444)
     path.unlink()
-    dvc(tmp_path, "dvc", "checkout", "--quiet")
+    # As messages and pages have it.
+    dvc(tmp_path, "dvc", "checkout", "dvc.yaml")
     # DVC has seen nothing, and makes nothing again.
     assert "up to date" in dvc(tmp_path, "dvc", "repro")
     with pytest.raises(InputError) as error:

@@ -127,6 +127,20 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
     assert copy.files() == finished.files
 
 
+def test_a_section_that_is_no_mapping_is_one_line(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values.update(embed_text=None))
+    copy.change_params(lambda values: values["datasets"][KEY].update(init_sdne=3))
+    copy.change_params(lambda values: values["structures"].update({STRUCTURE: "x"}))
+    for name, message in (
+        ("embed_text", "params.yaml: embed_text: found None, expected a mapping of keys to values"),
+        ("init_sdne", "params.yaml: init_sdne: found 3, expected a mapping of keys to values"),
+        (f"train_gat.{STRUCTURE}", "found 'x', expected a mapping of keys to values"),
+    ):
+        assert_a_mistake_in_one_line(copy.run(name), message)
+    assert copy.files() == finished.files
+
+
 def test_a_mistake_in_another_stages_part_stops_no_stage(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     copy.change_params(lambda values: values["compare"].update(bootstrap_samples=0))

@@ -101,15 +101,13 @@ def test_the_stage_says_what_it_made_and_shows_no_bar_outside_of_a_terminal(fini
 
 
 def with_item_to_item_weights(workspace: Workspace, variant: str) -> None:
-    """Give a stored model a term whose scores no two vectors make."""
+    """Give a stored model weights by which a score is no product of two vectors."""
     model = MODEL.of(variant=variant)
     arrays: dict[str, Any] = dict(model.read(KEY, workspace.root))
     about = model.about(KEY, workspace.root)
     about["variant"]["co_rating_l2"] = 1.0
     random = np.random.default_rng(0)
-    for view in ("likes", "dislikes"):
-        arrays[f"co_rating.{view}"] = random.normal(size=(ITEMS, ITEMS)).astype(np.float32)
-    arrays["scorer.co_weights"] = np.ones((2, 2), dtype=np.float32)
+    arrays["co_rating"] = random.normal(size=(ITEMS, ITEMS)).astype(np.float32)
     model.write(arrays, KEY, workspace.root, about=about)
 
 

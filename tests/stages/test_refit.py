@@ -10,9 +10,11 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from pipeline.artifacts.data import INTERACTIONS
+from pipeline.artifacts.graph import RELATIONS
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.artifacts.users import MODEL, REFIT
-from pipeline.evaluation.baselines.item_weights import item_weights
+from pipeline.users.fit_co_rating import fit_co_rating
+from pipeline.users.knowledge import Surroundings
 from stages import compare, evaluate, evaluate_baselines, report
 from stages.cli import main
 from tests.stages.conftest import Finished
@@ -32,7 +34,12 @@ from tests.stages.workspace import (
 OTHER = next(name for name in VARIANTS if name != REFITTED)
 MINE, ITS = MODEL.of(variant=REFITTED), REFIT.of(variant=REFITTED)
 # Item-to-item weights, terms and counts too: whatever is made of ratings.
-EVERYTHING = {"co_rating_l2": 20.0, "terms": ["overlap", "together", "popularity"], "count_biases": True}
+EVERYTHING: dict[str, Any] = {
+    "co_rating_l2": 20.0,
+    "co_rating_graph": 3.0,
+    "terms": ["overlap", "together", "popularity"],
+    "count_biases": True,
+}
 
 
 def refitting(workspace: Workspace, root: Path) -> Workspace:
@@ -63,16 +70,22 @@ def test_a_refit_trains_as_validation_chose_on_every_rating(finished: Finished, 
     trained = interactions.filter(split="train")
     assert f"{REFITTED}: trained on all {len(interactions)} ratings in place of {len(trained)}, " in result.out
     assert f"for {chosen['best_epoch']} of 2 epochs, as validation chose" in result.out
+    fits: list[Any] = []
     for stored, rows in ((MINE, trained), (ITS, interactions)):
         arrays = stored.read(KEY, copy.root)
+        rated = {}
         for view, like in (("likes", True), ("dislikes", False)):
             of_view = rows.filter(like=like)
             history = np.zeros((USERS, ITEMS), dtype=np.float32)
             history[of_view["user"], of_view["item"]] = 1
             assert arrays[f"known.{view}.ratings"].tolist() == history.sum(axis=0).tolist()
-            np.testing.assert_allclose(
-                arrays[f"co_rating.{view}"], item_weights(csr_matrix(history), EVERYTHING["co_rating_l2"]), atol=1e-6
-            )
+            rated[view] = csr_matrix(history)
+        around = Surroundings.of(RELATIONS.read(KEY, copy.root), ITEMS).weights
+        assert around.nnz
+        expected = fit_co_rating(rated, EVERYTHING["co_rating_l2"], around, EVERYTHING["co_rating_graph"])["co_rating"]
+        np.testing.assert_allclose(arrays["co_rating"], expected, atol=1e-6)
+        fits.append(expected)
+    assert not np.allclose(*fits, atol=1e-3)
 
 
 def test_nothing_that_is_evaluated_reads_it(finished: Finished, tmp_path: Path) -> None:

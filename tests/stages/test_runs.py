@@ -31,7 +31,7 @@ from pipeline.artifacts.structure import (
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.config import read_yaml
-from pipeline.users.training import SHARES
+from pipeline.users.found_shares import CO_RATING_SHARES, SHARES
 from tests.artifacts.every import EVERY
 from tests.artifacts.forged import rename
 from tests.stages.conftest import Finished
@@ -256,13 +256,14 @@ def test_a_model_keeps_its_variants_settings_with_what_the_data_set_changes(fini
     changes = values["datasets"][KEY]["train_users"]
     about = MODEL.of(variant=variant).about(KEY, finished.workspace.root)
     settings = values["variants"].get(variant) or values["variants"]["recommended"] | {"structure_source": STRUCTURE}
-    # The shares of the heads are those that validation prefers.
-    shares = {name: about["variant"][name] for name in ("judge_share", "ranking_share")}
+    # The shares of the heads, and of item-to-item weights, are those that validation prefers.
+    shares = {name: about["variant"][name] for name in ("judge_share", "ranking_share", "co_rating_share")}
     assert about["variant"] == settings | changes | shares
-    tried = {"judge_share": [settings["judge_share"]], "ranking_share": [settings["ranking_share"]]}
+    tried = {name: [settings[name]] for name in shares}
     if settings["find_shares"]:
         tried["judge_share"] += [one for one, _ in SHARES]
         tried["ranking_share"] += [one for _, one in SHARES]
+        tried["co_rating_share"] += CO_RATING_SHARES if about["variant"]["co_rating_l2"] else ()
     assert all(shares[name] in tried[name] for name in shares)
     assert about["variant"]["epochs"] == EPOCHS != settings["epochs"]
 

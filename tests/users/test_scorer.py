@@ -24,7 +24,6 @@ def model(
     heads: Any = ("meet", "judge"),
     attention: str = "none",
     biases: bool = True,
-    co_rating: bool = False,
     scale: float = 0.5,
 ) -> TwoViews:
     torch.manual_seed(4)
@@ -35,16 +34,11 @@ def model(
         "learn_exponent": True,
     }
     starts = Biases({head: torch.zeros(ITEMS) for head in heads}, 0.6) if biases else None
-    made = TwoViews(WIDTH, ITEMS, heads, kind, settings, starts, scale, co_rating).double()
+    made = TwoViews(WIDTH, ITEMS, heads, kind, settings, starts, scale).double()
     for name, parameter in made.named_parameters():
         if not name.endswith("exponent"):
             torch.nn.init.normal_(parameter, std=0.7)
     return made
-
-
-def co_rating_of(kind: str) -> dict[str, torch.Tensor]:
-    off_diagonal = 1 - torch.eye(ITEMS, dtype=torch.float64)
-    return {name: vectors(ITEMS, ITEMS, 20 + place) * off_diagonal for place, name in enumerate(NAMES[kind])}
 
 
 def slow(
@@ -53,31 +47,26 @@ def slow(
     head: str,
     candidate: int,
     histories: dict[str, list[int]],
-    co_rating: dict[str, torch.Tensor] | None = None,
     left_out: bool = False,
 ) -> float:
-    """head(u, c) = scale · sum_view w_head,view r_c . u_view + sum_view v_head,view sum_j B_jc + b_c"""
+    """head(u, c) = scale · sum_view w_head,view r_c . u_view + b_c"""
     row = made.heads.index(head)  # type: ignore[arg-type]
     total = float(made.item_bias[head][candidate].detach()) if head in made.item_bias else 0.0
     for place, name in enumerate(NAMES[made.kind]):
         history = without(histories[name], candidate) if left_out else histories[name]
         score = slow_score(made.views[name], items, items, history, candidate, head)  # type: ignore[arg-type]
         total += float(made.weights[row, place].detach()) * made.scale * score
-        if co_rating is not None:
-            # Here the whole history counts: the zero diagonal leaves the candidate out.
-            together = sum(float(co_rating[name][item, candidate]) for item in histories[name])
-            total += float(made.co_weights[row, place].detach()) * together
     return total
 
 
-def assert_as_written(made: TwoViews, co_rating: dict[str, torch.Tensor] | None, leave_one_out: bool) -> None:
+def assert_as_written(made: TwoViews, leave_one_out: bool) -> None:
     items = vectors(ITEMS, WIDTH)
-    found = made(items, ragged(LIKES), ragged(DISLIKES), co_rating=co_rating, leave_one_out=leave_one_out)
+    found = made(items, ragged(LIKES), ragged(DISLIKES), leave_one_out=leave_one_out)
     assert list(found) == list(made.heads)
     for head, scores in found.items():
         for user, (likes, dislikes) in enumerate(zip(LIKES, DISLIKES, strict=True)):
             histories = {"likes": likes, "dislikes": dislikes, "rated": likes + dislikes}
-            expected = [slow(made, items, head, c, histories, co_rating, leave_one_out) for c in range(ITEMS)]
+            expected = [slow(made, items, head, c, histories, leave_one_out) for c in range(ITEMS)]
             assert scores[user].tolist() == pytest.approx(expected, abs=1e-8)
 
 
@@ -87,13 +76,7 @@ def assert_as_written(made: TwoViews, co_rating: dict[str, torch.Tensor] | None,
 def test_every_head_weighs_the_views_and_leaves_an_item_out_of_the_view_it_sits_in(
     kind: Any, attention: str, leave_one_out: bool
 ) -> None:
-    assert_as_written(model(kind, attention=attention), None, leave_one_out)
-
-
-@pytest.mark.parametrize("leave_one_out", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
-def test_items_rated_together_are_a_further_term_of_each_view(kind: Any, leave_one_out: bool) -> None:
-    assert_as_written(model(kind, co_rating=True), co_rating_of(kind), leave_one_out)
+    assert_as_written(model(kind, attention=attention), leave_one_out)
 
 
 @pytest.mark.parametrize("leave_one_out", [False, True])
@@ -101,11 +84,11 @@ def test_the_methods_click_has_one_head_and_no_bias(leave_one_out: bool) -> None
     made = model("both", heads=("click",), attention="self", biases=False, scale=WIDTH**-0.5)
     assert not made.item_bias
     assert made.leniency(torch.tensor([1.0]), torch.tensor([1.0])) is None
-    assert_as_written(made, None, leave_one_out)
+    assert_as_written(made, leave_one_out)
 
 
 def test_three_heads_are_scored_at_once() -> None:
-    assert_as_written(model("both", heads=("like", "meet", "judge"), co_rating=True), co_rating_of("both"), True)
+    assert_as_written(model("both", heads=("like", "meet", "judge")), True)
 
 
 def test_scores_without_dropout_are_the_same_every_time_and_with_it_are_not() -> None:
@@ -126,11 +109,10 @@ def test_dropout_falls_on_candidates_and_on_histories_each_by_itself() -> None:
     assert kept.max() < 64
 
 
-def test_views_start_with_the_weights_of_their_heads_and_dislikes_without_a_word_in_what_is_rated_together() -> None:
+def test_views_start_with_the_weights_of_their_heads() -> None:
     heads: Any = ["like", "meet", "judge"]
-    made = TwoViews(WIDTH, ITEMS, heads, "both", PLAIN, None, 1.0, co_rating=True)
+    made = TwoViews(WIDTH, ITEMS, heads, "both", PLAIN, None, 1.0)
     assert made.weights.tolist() == [pytest.approx([1, DISLIKES_START[head]]) for head in heads]
-    assert made.co_weights.tolist() == [[1, 0]] * 3
     assert TwoViews(WIDTH, ITEMS, ["click"], "both", PLAIN, None, 1.0).weights.tolist() == [[1, 1]]
     assert TwoViews(WIDTH, ITEMS, heads, "merged", PLAIN, None, 1.0).weights.tolist() == [[1]] * 3
 

@@ -104,6 +104,13 @@ def test_a_large_catalogue_has_no_weights_of_ease_and_a_softmax_over_a_sample(it
     assert drawn.for_data(items, 5, 1.0, 1).model_dump() == drawn.model_dump()
 
 
+@pytest.mark.parametrize(("ratings", "terms"), [(30.0, ["together"]), (31.0, ["together"]), (30.0, [])])
+def test_beside_terms_a_large_catalogue_has_weights_of_ease(ratings: float, terms: list[str]) -> None:
+    asked = validated(VariantConfig, METHOD | {"co_rating_l2": 300.0, "terms": terms}, "")
+    there = ratings <= 30 and bool(terms)
+    assert asked.for_data(LARGE_CATALOGUE + 1, 5, ratings, 1).co_rating_l2 == (300.0 if there else 0.0)
+
+
 @pytest.mark.parametrize(
     ("items", "ratings"), [(2 * SAMPLED_OF_LARGE, 1.0), (2 * SAMPLED_OF_LARGE + 1, 1.0), (5_000, 40.0)]
 )
@@ -240,6 +247,8 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"max_history": 1},
         {"epochs": 0},
         {"co_rating_l2": -1.0},
+        {"co_rating_graph": -1.0},
+        {"co_rating_share": -1.0},
         {"unknown": 1},
     ],
     ids=lambda changes: "-".join(changes),

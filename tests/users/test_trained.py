@@ -38,8 +38,7 @@ def arrays_of(variant: VariantConfig, data: Dataset) -> dict[str, np.ndarray[Any
     arrays = {f"scorer.{name}": value.numpy() for name, value in scorer.state_dict().items()}
     random = np.random.default_rng(3)
     if variant.co_rating_l2:
-        for view in scorer.views:
-            arrays[f"co_rating.{view}"] = random.normal(size=(ITEMS, ITEMS)).astype(np.float32)
+        arrays["co_rating"] = random.normal(size=(ITEMS, ITEMS)).astype(np.float32)
     if knowledge is not None:
         arrays |= knowledge_arrays(knowledge)
     # Weights of the encoder are stored beside those of the scorer, and not needed here.
@@ -55,13 +54,27 @@ def data() -> Dataset:
 VARIANTS = {
     "method": config(METHOD),
     "extended": config(),
-    "co-rating": config(co_rating_l2=10.0),
+    "co-rating": config(co_rating_l2=10.0, co_rating_share=0.3),
+    "co-rating-of-likes": config(co_rating_l2=10.0, views="likes", heads=["like"], co_rating_share=3.0),
     "three-heads": config(heads=["like", "meet", "judge"], views="merged", judge_share=2.0),
     "mixed": config(ranking_share=0.7),
     "candidate": config(attention="candidate", views="likes", biases=False),
     "terms": config(terms=["overlap", "together", "popularity"], count_biases=True),
     "terms-of-merged-views": config(terms=["popularity", "together"], views="merged", co_rating_l2=10.0),
 }
+
+
+def slow_by_co_rating(
+    weights: np.ndarray[Any, Any], variant: VariantConfig, data: Dataset, users: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Sum of the weights of all that users rated in training; of a dislike by half, but where the model has one view of both."""
+    of_dislike = {"both": 0.5, "likes": 0.0, "merged": 1.0}[variant.views]
+    found = np.zeros((len(users), ITEMS))
+    for row, user in enumerate(users.tolist()):
+        for item in range(ITEMS):
+            counts = float(data.train_likes[user, item]) + of_dislike * float(data.train_dislikes[user, item])
+            found[row] += counts * weights[item]
+    return found
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -73,21 +86,26 @@ def test_a_model_is_read_back_as_it_was_and_scores_by_whole_training_histories(n
     for key, value in model.scorer.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), arrays[f"scorer.{key}"])
     np.testing.assert_array_equal(model.items.numpy(), arrays["items"])
-    co_rating = {key[10:]: torch.from_numpy(value) for key, value in arrays.items() if key.startswith("co_rating.")}
-    assert (model.co_rating or {}).keys() == co_rating.keys()
+    if variant.co_rating_l2:
+        np.testing.assert_array_equal(model.co_rating.numpy(), arrays["co_rating"])
+    else:
+        assert model.co_rating is None
 
     users = np.array([5, 0, 11])
     found = trained.score(users)
     assert isinstance(found, Scores)
     with torch.no_grad():
         whole = [histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes)]
-        expected = model.scorer(model.items, *whole, co_rating=co_rating or None)
+        expected = model.scorer(model.items, *whole)
         counts = [
             torch.from_numpy(split[users].getnnz(axis=1)).float() for split in (data.train_likes, data.train_dislikes)
         ]
         leniency = model.scorer.leniency(*counts)
     assert (leniency is not None) == (variant.biases and "judge" in variant.heads)
-    np.testing.assert_allclose(found.preference, preference(expected, variant.judge_share).numpy(), atol=1e-5)
+    preferred = preference(expected, variant.judge_share).numpy()
+    if variant.co_rating_l2:
+        preferred = preferred + variant.co_rating_share * slow_by_co_rating(arrays["co_rating"], variant, data, users)
+    np.testing.assert_allclose(found.preference, preferred, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.judgement, judgement(expected, leniency, variant.ranking_share).numpy(), atol=1e-5)
     assert found.preference.shape == (3, ITEMS)
     assert found.preference.dtype == np.float32
@@ -119,7 +137,7 @@ def test_a_model_of_other_items_is_refused(data: Dataset) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"heads": ["like"]}, {"views": "likes"}, {"attention": "self"}, {"biases": False}, {"co_rating_l2": 1.0}],
+    [{"heads": ["like"]}, {"views": "likes"}, {"attention": "self"}, {"biases": False}],
 )
 def test_weights_of_another_variant_are_one_line(data: Dataset, changes: dict[str, Any]) -> None:
     with pytest.raises(
@@ -128,19 +146,17 @@ def test_weights_of_another_variant_are_one_line(data: Dataset, changes: dict[st
         Model.from_arrays(arrays_of(config(), data), config(**changes), data.items)
 
 
-def test_item_to_item_weights_that_are_missing_or_of_other_items_are_one_line(data: Dataset) -> None:
-    arrays = arrays_of(VARIANTS["co-rating"], data)
-    del arrays["co_rating.dislikes"]
-    with pytest.raises(
-        InputError,
-        match=r"^users/model: found item-to-item weights of likes, expected 40 x 40 of dislikes, likes; run `dvc repro`$",
+def test_item_to_item_weights_that_are_missing_or_of_other_items_or_not_asked_for_are_one_line(data: Dataset) -> None:
+    arrays = arrays_of(VARIANTS["extended"], data)
+    for given, variant, line in (
+        ({}, "co-rating", "found no item-to-item weights, expected 40 x 40"),
+        # As models stored them that had weights for each view.
+        ({"co_rating.likes": np.zeros((ITEMS, ITEMS))}, "co-rating", "found no item-to-item weights, expected 40 x 40"),
+        ({"co_rating": np.zeros((2, 3))}, "co-rating", "found 2 x 3 item-to-item weights, expected 40 x 40"),
+        ({"co_rating": np.zeros((ITEMS, ITEMS))}, "extended", "found 40 x 40 item-to-item weights, expected none"),
     ):
-        Model.from_arrays(arrays, VARIANTS["co-rating"], data.items)
-    small = {"co_rating.dislikes": np.zeros((2, 2), dtype=np.float32)}
-    with pytest.raises(
-        InputError, match=r"^users/model: found item-to-item weights of dislikes, likes, expected 40 x 40"
-    ):
-        Model.from_arrays(arrays | small, VARIANTS["co-rating"], data.items)
+        with pytest.raises(InputError, match=rf"^users/model: {line}; run `dvc repro`$"):
+            Model.from_arrays(arrays | given, VARIANTS[variant], data.items)
 
 
 def test_a_model_has_nothing_of_its_users(data: Dataset) -> None:
@@ -196,12 +212,10 @@ def test_scores_of_vectors_that_start_large_are_scaled_by_their_length(
 
 
 def test_the_scorer_is_built_as_the_variant_says(data: Dataset) -> None:
-    variant = config(attention="self", attention_heads=3, pooling_exponent=0.25, learn_exponent=False, co_rating_l2=1.0)
+    variant = config(attention="self", attention_heads=3, pooling_exponent=0.25, learn_exponent=False)
     scorer = build_scorer(variant, WIDTH, data)
     assert list(scorer.views) == ["likes", "dislikes"]
     view: Any = scorer.views["likes"]
     assert (view.heads, float(view.exponent), view.exponent.requires_grad) == (3, 0.25, False)
     assert set(view.output) == {"meet", "judge"}
-    assert scorer.co_weights.shape == (2, 2)
-    assert not hasattr(build_scorer(config(), WIDTH, data), "co_weights")
     assert not build_scorer(config(biases=False), WIDTH, data).item_bias

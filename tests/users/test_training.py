@@ -19,18 +19,20 @@ from scipy.sparse import csr_matrix
 from pipeline.common.errors import InputError
 from pipeline.common.files import replacing
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.baselines.item_weights import item_weights
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.evaluation.metrics.validation import FIGURES, validation_figures
+from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, sampled_catalogue, training
+from pipeline.users.co_rating import ENTRIES
+from pipeline.users.found_shares import found_shares
 from pipeline.users.histories import Histories, histories
 from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
 from pipeline.users.model import Model
+from pipeline.users.names import READ_BY, Views
 from pipeline.users.settings import VariantConfig
 from pipeline.users.terms.term import Rated
 from pipeline.users.trained import TrainedModel
@@ -38,6 +40,7 @@ from pipeline.users.training import Trained, UserTrainer
 from stages.shared.training import forget
 from tests.common.test_files import files_of_at_most
 from tests.users.knowing import known
+from tests.users.test_co_rating import slow_weights
 from tests.users.test_settings import EXTENDED, METHOD, VARIANTS
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
@@ -118,8 +121,17 @@ def inputs() -> ItemInputs:
     entities = csr_matrix((random.random((ITEMS, 12)) < 0.2).astype(np.float32))
     inputs_of_gat = GatInputs(initial, edges, gat.weights, partial(TwoLayerGat, config=gat_config))
     data = dataset(interactions())
+    knowledge = known(data)
     return ItemInputs(
-        ITEMS, text.astype(np.float32), gat.vectors, entities, inputs_of_gat, known(data), data.train_counts, 10.0
+        ITEMS,
+        text.astype(np.float32),
+        gat.vectors,
+        entities,
+        inputs_of_gat,
+        knowledge,
+        data.train_counts,
+        10.0,
+        knowledge.around.weights,
     )
 
 
@@ -281,27 +293,14 @@ def test_a_run_stopped_between_two_looks_at_validation_goes_on_to_the_same_bytes
     assert whole.history == resumed.history
 
 
-def test_shares_of_the_heads_are_those_that_validation_prefers(
-    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = PLUS | {"judge_share": 0.45, "ranking_share": 0.05}
-    assert train(inputs, data, **given).config == config(**given)
-    found = train(inputs, data, **given | {"find_shares": True})
-    figures = {}
-    for judge_share, ranking_share in [(0.45, 0.05), *training.SHARES]:
-        mixed = model_of(found, data, **given | {"judge_share": judge_share, "ranking_share": ranking_share})
-        figures[judge_share, ranking_share] = validation_figures(mixed, data)
-    ranked = max(figures, key=lambda one: figures[one]["ctr.user_auc"] + figures[one]["ranking.ndcg@10"])
-    judged = max(figures, key=lambda one: figures[one]["impression.ndcg@10"])
-    assert (found.config.judge_share, found.config.ranking_share) == (ranked[0], judged[1])
-    set_again = found.config.model_copy(update={"judge_share": 0.45, "ranking_share": 0.05})
-    assert set_again == config(**given | {"find_shares": True})
-    # Where nothing is disliked nothing is mixed.
-    likes_alone = given | {"find_shares": True, "heads": ["like", "judge"], "early_stopping_by": ["ranking.ndcg@10"]}
-    assert train(inputs, liked_dataset(), **likes_alone).config == config(**likes_alone)
-    # Where nothing is better than what was set, that is kept.
-    monkeypatch.setattr(training, "validation_figures", lambda model, data: dict.fromkeys(FIGURES, 0.5))
-    assert train(inputs, data, **given | {"find_shares": True}).config.judge_share == 0.45
+def test_a_run_ends_with_the_shares_that_validation_prefers(inputs: ItemInputs, data: Dataset) -> None:
+    given = CO_RATING | {"judge_share": 0.45, "ranking_share": 0.05, "co_rating_share": 0.7}
+    fixed, found = train(inputs, data, **given), train(inputs, data, **given | {"find_shares": True})
+    assert fixed.config == config(**given)
+    assert same(fixed, found)
+    asked = config(**given | {"find_shares": True})
+    assert found.config == found_shares(Model.from_arrays(found.arrays, asked, ITEMS), asked, data)
+    assert found.config != asked
 
 
 @pytest.mark.parametrize("negatives", ["all", "unseen", "disliked", "mixed"])
@@ -481,7 +480,6 @@ FORMS: dict[str, dict[str, Any]] = {
     "three heads": THREE_HEADS,
     "candidate attention": PLUS | {"attention": "candidate"},
     "merged": PLUS | {"views": "merged", "attention": "self"},
-    "co-rating": CO_RATING | {"batch_users": USERS},
     "gated, aligned": PLUS | {"fusion": "gated", "alignment_weight": 0.1},
     "finetuned": PLUS | {"finetune_gat": True, "structure": "gat"},
     "knowing": KNOWING | {"targets": "all"},
@@ -665,7 +663,6 @@ def test_what_enters_the_model_in_training(
     assert options == {
         "leave_one_out": True,
         "drop": 0.25,
-        "co_rating": None,
         "catalogue": None,
         "rated": None,
         "biases": None,
@@ -755,21 +752,39 @@ def test_biases_by_counts_are_stored_as_those_of_the_items(
     assert len(kept) == len(trained.history)
 
 
-def test_what_all_items_have_in_common_learns_quickly_and_is_not_decayed(inputs: ItemInputs, data: Dataset) -> None:
+def test_what_all_items_have_in_common_learns_quickly_and_is_not_decayed_and_projections_learn_slowly(
+    inputs: ItemInputs, data: Dataset
+) -> None:
     trainer = trainer_of(inputs, data, **KNOWING | {"weight_decay": 0.1})
     trainer._set_learning_rate(1.0, 3)
-    slow, quick = trainer.optimiser.param_groups
-    assert quick["lr"] == pytest.approx(training.QUICK * slow["lr"])
-    assert (slow["weight_decay"], quick["weight_decay"]) == (0.1, 0.0)
+    own, slow, quick = trainer.optimiser.param_groups
+    assert quick["lr"] == pytest.approx(training.QUICK * own["lr"])
+    assert slow["lr"] == pytest.approx(training.SLOW * own["lr"])
+    assert (own["weight_decay"], slow["weight_decay"], quick["weight_decay"]) == (0.1, 0.1, 0.0)
     assert trainer.biases is not None
     common = [*trainer.scorer.terms.parameters(), *trainer.biases.parameters()]
     assert {id(one) for one in quick["params"]} == {id(one) for one in common}
+    weights = dict(trainer.items.named_parameters())
+    projections = [weights["modalities.text.projection.weight"], weights["modalities.structure.structure_projection"]]
+    assert {id(one) for one in slow["params"]} == {id(one) for one in projections}
     others = {id(one) for module in (trainer.items, trainer.scorer) for one in module.parameters()}
     biases = {id(one) for one in trainer.scorer.item_bias.values()}
     assert biases
-    assert {id(one) for one in slow["params"]} == others - {id(one) for one in common} - biases
-    (only,) = trainer_of(inputs, data, **PLUS).optimiser.param_groups
-    assert only["weight_decay"] == PLUS["weight_decay"]
+    assert {id(one) for one in own["params"]} == others - {id(one) for one in (*common, *projections)} - biases
+
+
+@pytest.mark.parametrize("fusion", ["concat", "average", "linear", "gated"])
+def test_projections_learn_slowly_where_vectors_are_added_up_and_at_one_pace_where_they_are_not(
+    inputs: ItemInputs, data: Dataset, fusion: str
+) -> None:
+    trainer = trainer_of(inputs, data, fusion=fusion, weight_decay=0.1)
+    trainer._set_learning_rate(1.0, 3)
+    groups = trainer.optimiser.param_groups
+    assert [group["pace"] for group in groups] == ([1.0, training.SLOW] if fusion in ("linear", "gated") else [1.0])
+    assert {group["weight_decay"] for group in groups} == {0.1}
+    modules = (trainer.items, trainer.scorer)
+    all_of_them = [id(one) for module in modules for one in module.parameters() if one.requires_grad]
+    assert sorted(id(one) for group in groups for one in group["params"]) == sorted(all_of_them)
 
 
 def test_every_weight_of_what_is_known_is_trained_and_read_back(inputs: ItemInputs, data: Dataset) -> None:
@@ -860,45 +875,53 @@ def test_users_with_many_ratings_have_about_the_largest_number_of_targets(
     assert targets.lengths.mean() == pytest.approx(4, abs=0.7)
 
 
-def test_users_train_with_the_item_weights_that_were_not_fitted_to_them(
-    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+def test_item_to_item_weights_are_no_part_of_training(inputs: ItemInputs, data: Dataset) -> None:
+    """Neither of what is learned nor of the epoch that is chosen."""
+    without, beside = train(inputs, data, **PLUS), train(inputs, data, **CO_RATING)
+    assert beside.history == without.history
+    assert beside.arrays.keys() - without.arrays.keys() == {"co_rating"}
+    for name, array in without.arrays.items():
+        assert beside.arrays[name].tobytes() == array.tobytes()
+
+
+def test_item_to_item_weights_that_count_for_nothing_are_not_stored(inputs: ItemInputs, data: Dataset) -> None:
+    found = train(inputs, data, **CO_RATING | {"co_rating_share": 0.0, "find_shares": False, "epochs": 1})
+    assert not [name for name in found.arrays if name.startswith("co_rating")]
+    assert Model.from_arrays(found.arrays, found.config, ITEMS).co_rating is None
+
+
+@pytest.mark.parametrize("graph", [0.0, 0.5])
+@pytest.mark.parametrize("views", ["both", "likes", "merged"])
+def test_item_to_item_weights_are_fitted_to_what_the_views_hold_and_to_the_graph(
+    inputs: ItemInputs, data: Dataset, views: Views, graph: float
 ) -> None:
-    trainer = trainer_of(inputs, data, **CO_RATING | {"epochs": 1, "batch_users": 5})
-    watched = Watched(trainer, monkeypatch)
-    original, batches = trainer._loss, []
-
-    def spy(users: np.ndarray[Any, Any], *rest: Any) -> Any:
-        batches.append(users)
-        return original(users, *rest)
-
-    monkeypatch.setattr(trainer, "_loss", spy)
-    arrays = trainer.run().arrays
-    assert sorted(np.concatenate(batches).tolist()) == list(range(USERS))
-    # Each pass but those of validation, which come last.
-    for users, (_, options) in zip(batches, watched.entered, strict=False):
-        (fold,) = set(trainer.folds[users].tolist())
-        assert options["co_rating"] is trainer.co_rating[fold]
-    assert all(options["co_rating"] is trainer.whole_co_rating for _, options in watched.entered[len(batches) :])
-    # Folds come in a random order.
-    order = [int(trainer.folds[users[0]]) for users in batches]
-    assert order != sorted(order)
-    assert trainer.whole_co_rating is not None
-    for view, weights in trainer.whole_co_rating.items():
-        np.testing.assert_array_equal(arrays[f"co_rating.{view}"], weights.numpy())
-
-
-@pytest.mark.parametrize(
-    ("views", "names"), [("both", ["likes", "dislikes"]), ("likes", ["likes"]), ("merged", ["rated"])]
-)
-def test_item_weights_are_fitted_to_what_each_view_holds(
-    inputs: ItemInputs, data: Dataset, views: str, names: list[str]
-) -> None:
-    trainer = trainer_of(inputs, data, **CO_RATING | {"views": views})
     held = {"likes": data.train_likes, "dislikes": data.train_dislikes, "rated": data.train_likes + data.train_dislikes}
-    assert trainer.whole_co_rating is not None
-    assert list(trainer.whole_co_rating) == names
-    for name, weights in trainer.whole_co_rating.items():
-        np.testing.assert_array_equal(weights.numpy(), item_weights(held[name], 20.0))
+    given = inputs if graph else dataclasses.replace(inputs, around=None)
+    found = train(given, data, **CO_RATING | {"views": views, "co_rating_graph": graph, "epochs": 1}).arrays[
+        "co_rating"
+    ]
+    assert inputs.around is not None
+    rated = {name: held[name] for name in READ_BY[views]}
+    expected = slow_weights(rated, CO_RATING["co_rating_l2"], inputs.around.toarray().astype(np.float64), graph)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [ITEMS, ITEMS - 1])
+def test_a_large_catalogue_has_weights_of_neighbours_alone(
+    inputs: ItemInputs, data: Dataset, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.users.training.LARGE_CATALOGUE", most)
+    found = train(inputs, data, **CO_RATING | {"epochs": 1})
+    stored = {name for name in found.arrays if name.startswith("co_rating")}
+    assert stored == ({"co_rating"} if most == ITEMS else set(ENTRIES))
+    model = Model.from_arrays(found.arrays, found.config, ITEMS)
+    assert isinstance(model.co_rating, torch.Tensor) == (most == ITEMS)
+    # Of so few items all are neighbours.
+    monkeypatch.setattr("pipeline.users.training.LARGE_CATALOGUE", ITEMS)
+    whole = train(inputs, data, **CO_RATING | {"epochs": 1})
+    users = np.arange(data.users)
+    read = [TrainedModel(Model.from_arrays(one.arrays, one.config, ITEMS), data).score(users) for one in (found, whole)]
+    np.testing.assert_allclose(read[0].preference, read[1].preference, atol=1e-4)
 
 
 def test_alignment_adds_its_share_to_the_loss_and_changes_the_model(inputs: ItemInputs, data: Dataset) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import Dataset
@@ -20,8 +18,6 @@ MANY_ZEROS = 0.1
 FEW_DISLIKES = 0.02
 FEWEST_TO_JUDGE = 20
 FEWEST_TEST_LIKES = 100
-# What the variants may be chosen by when there is nothing to judge dislikes on.
-WITHOUT_DISLIKES = {"early_stopping_by": ["ranking.ndcg@10"]}
 
 
 def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame) -> list[Finding]:
@@ -90,29 +86,27 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
     return found
 
 
-def cautions_of_splits(data: Dataset) -> tuple[list[Finding], dict[str, Any]]:
-    """What the splits are too small for, and what the variants have to do otherwise."""
-    found, changes = [], {}
-    judged = np.intersect1d(data.liked("valid").users, data.against("valid").users)
-    if not len(judged):
-        changes = dict(WITHOUT_DISLIKES)
+def cautions_of_splits(data: Dataset) -> list[Finding]:
+    """What the splits are too small for."""
+    found = []
+    judged = data.judged("valid")
+    if not judged:
         found.append(
             Finding(
-                "validation: no user has both a like and a dislike there: no model can be chosen by impression.ndcg@10",
-                "`crmman data add` writes train_users: {early_stopping_by: [ranking.ndcg@10]}",
+                "validation: no user has both a like and a dislike there: models are chosen by other figures than impression.ndcg@10"
             )
         )
-    elif len(judged) < FEWEST_TO_JUDGE:
+    elif judged < FEWEST_TO_JUDGE:
         found.append(
             Finding(
-                f"validation: only {len(judged)} {'user has' if len(judged) == 1 else 'users have'} both a like and a dislike "
+                f"validation: only {judged} {'user has' if judged == 1 else 'users have'} both a like and a dislike "
                 "there: impression figures are rough",
             )
         )
     likes = len(data.liked("test"))
     if likes < FEWEST_TEST_LIKES:
         found.append(Finding(f"test: only {likes} likes to find: all figures are rough, their intervals wide"))
-    return found, changes
+    return found
 
 
 def cautions_of_graph(with_entity: int, joining: Joining, doubts: Sequence[str]) -> list[Finding]:

@@ -89,7 +89,6 @@ class DataCheck:
         example: the text of the first item that has one.
         split: other than the defaults have it, since it was asked for or is given by a column.
         splits: what preparing the data would say.
-        train_users: what the data ask the variants to do otherwise.
     """
 
     source: dict[str, Any]
@@ -107,7 +106,6 @@ class DataCheck:
     example: str = ""
     split: str | None = None
     splits: list[str] = field(default_factory=list)
-    train_users: dict[str, Any] = field(default_factory=dict)
 
     @property
     def usable(self) -> bool:
@@ -123,8 +121,7 @@ class DataCheck:
             "feedback": None if self.feedback is None else self.feedback.value,
             "s_m": self.joining.s_m,
         }
-        found |= {"split": self.split} if self.split else {}
-        return found | ({"train_users": self.train_users} if self.train_users else {})
+        return found | ({"split": self.split} if self.split else {})
 
     def reasons(self) -> dict[str, str]:
         """What stands behind a setting, in a few words."""
@@ -137,7 +134,6 @@ class DataCheck:
             "feedback": "" if self.feedback is None else self.feedback.why,
             "s_m": self.joining.sentence(),
             "split": "by the column split" if self.split == "given" else "",
-            "train_users": "no user has likes and dislikes to judge in validation",
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -235,8 +231,7 @@ class _Check:
         self.known["splits"] = prepared.remarks
         tables = prepared.interactions, prepared.unrated_candidates
         data = Dataset(*tables, len(prepared.users), len(prepared.items), prepared.sampled_zeros)
-        found, self.known["train_users"] = cautions_of_splits(data)
-        self.warnings += found
+        self.warnings += cautions_of_splits(data)
 
     def _graph(self, prepared: Prepared) -> None:
         tables, count = self.tables, len(prepared.items)

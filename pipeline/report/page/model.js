@@ -4,21 +4,11 @@
 // Of a contribution, from which the graph is named as its reason. As pipeline/explain/causes.py has it.
 const TELLING = 1 / 3;
 
-// Numbers of 16 bits: a sign, 5 bits of exponent, 10 of fraction.
-function fromHalf(bits) {
-  const exponent = (bits >> 10) & 31;
-  const fraction = (bits & 1023) / 1024;
-  return (bits & 32768 ? -1 : 1) * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction);
-}
-
 function unpacked({ type, data }) {
   const { buffer } = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   if (type === "float32") return new Float32Array(buffer);
   if (type === "uint32") return new Uint32Array(buffer);
-  const numbers = new Uint16Array(buffer);
-  if (type === "uint16") return numbers;
-  const halves = Float32Array.from({ length: 65536 }, (_, bits) => fromHalf(bits));
-  return Float32Array.from(numbers, (bits) => halves[bits]);
+  return new Uint16Array(buffer);
 }
 
 class Model {
@@ -136,7 +126,7 @@ class Model {
       for (let item = 0; item < this.count; item++) scores[item] += this.dot(item, user);
       const weight = this.weights[`co_rating.${view}`];
       for (const cause of items)
-        this.eachOf(`co_rating.${view}`, cause, (item, value) => (scores[item] += weight * value));
+        this.eachOf("co_rating", cause, (item, value) => (scores[item] += weight * value));
       if (this.has(view, "together")) {
         const counted = this.weights[`together.${view}`] * shareOf("together");
         for (const cause of items)
@@ -174,7 +164,7 @@ class Model {
   parts({ view, share, shareOf }, item, candidate) {
     const found = { vectors: this.dot(candidate, this.user(view, [item], share)) };
     const weight = this.weights[`co_rating.${view}`];
-    if (weight !== undefined) found.co_rating = weight * this.at(`co_rating.${view}`, item, candidate);
+    if (weight !== undefined) found.co_rating = weight * this.at("co_rating", item, candidate);
     if (this.has(view, "together"))
       found.together =
         this.weights[`together.${view}`] *

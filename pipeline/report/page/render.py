@@ -119,7 +119,7 @@ def browser_data(
         details: what else is said of them.
         ratings: of each item, (M,): what a search puts first among equals.
     """
-    data = {name: packed(name, array) for name, array in sorted(arrays.items())}
+    data = {name: packed(array) for name, array in sorted(arrays.items())}
     return {
         "arrays": data,
         "exponents": dict(about["exponents"]),

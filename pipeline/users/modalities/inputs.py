@@ -31,6 +31,7 @@ class ItemInputs:
         knowledge: counts and relations, for terms and biases by counts.
         ratings: how many each item has in the training split, (M,); of no use without damping.
         damping: ratings at which what is learned of an item, or of an entity, counts by half; 0: it counts in full whatever they are.
+        around: F, of `Surroundings`, (M, features), for item-to-item weights that read the graph.
 
     Raises:
         InputError: vectors of another number of items.
@@ -44,6 +45,7 @@ class ItemInputs:
     knowledge: Knowledge | None = None
     ratings: NDArray[np.float64] | None = None
     damping: float = 0.0
+    around: csr_matrix | None = None
 
     def __post_init__(self) -> None:
         for name, vectors in (("text", self.text), ("structure", self.structure)):

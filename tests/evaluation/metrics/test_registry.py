@@ -51,7 +51,7 @@ def imported(module: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["pipeline.users.training", "pipeline.users.trained", "pipeline.users.co_rating"])
+@pytest.mark.parametrize("module", ["pipeline.users.training", "pipeline.users.trained", "pipeline.users.found_shares"])
 def test_training_imports_no_list_of_metrics_and_no_comparison(module) -> None:
     reached = imported(module) - {module}
     assert reached

@@ -95,7 +95,7 @@ def through_all_stages(workspace: Workspace, check: DataCheck, filters: dict[str
 
     def change(values: dict[str, Any]) -> None:
         entry = values["dataset_defaults"] | found
-        entry["train_users"] = {"epochs": 1, "patience": 1, "validate_every": 1} | found.get("train_users", {})
+        entry["train_users"] = {"epochs": 1, "patience": 1, "validate_every": 1}
         values["datasets"] = {KEY: entry}
         values["run_variants"], values["run_baselines"] = ["recommended"], BASELINES
         for section in ("init_sdne", "train_gat"):

@@ -1,0 +1,170 @@
+"""Damaged artifacts, and other artifacts in their place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from pipeline.artifacts.kinds import Tensors
+from pipeline.artifacts.seal import check_seal
+from pipeline.common.errors import InputError
+from tests.artifacts.forged import renamed
+from tests.faults.campaign import Draw
+from tests.faults.outcome import expect, expect_printable, expect_well_or_one_line
+from tests.faults.world import Found, World, files_of, fits, stage_of
+from tests.stages.workspace import ALL_RUNS, KEY
+
+DAMAGE = ("flip", "cut", "zeros", "junk", "more", "twice", "empty", "shifted")
+VERBS = (
+    ("recommend", "--user", "u7"),
+    ("explain", "--user", "u7", "--item", "id:i3"),
+    ("similar", "--item", "id:i3"),
+)
+
+
+def damaged(draw: Draw, content: bytes) -> bytes:
+    """Other bytes than these."""
+    kind = draw(st.sampled_from(DAMAGE))
+    place = draw(st.integers(0, max(len(content) - 1, 0)))
+    length = draw(st.integers(1, 600))
+    before, after = content[:place], content[place:]
+    other = {
+        "flip": lambda: before + bytes([after[0] ^ (1 << length % 8)]) + after[1:] if after else b"x",
+        "cut": lambda: before,
+        "zeros": lambda: before + bytes(len(after[:length])) + after[length:],
+        "junk": lambda: before + draw(st.binary(min_size=1, max_size=40)) + after[1:],
+        "more": lambda: content + draw(st.binary(min_size=1, max_size=40)),
+        "twice": lambda: before + after[:length] + after,
+        "empty": lambda: b"",
+        "shifted": lambda: before + after[length:],
+    }[kind]()
+    assume(other != content)
+    return other
+
+
+def readers(world: World) -> list[tuple[str, Found]]:
+    """Each run, with each file that it may read."""
+    return [
+        (run, found)
+        for run in ALL_RUNS
+        for found in files_of(list(stage_of(run).reads), world.files)
+        if fits(run, found.names)
+    ]
+
+
+def every(world: World) -> list[Found]:
+    """Each file that some stage reads."""
+    return list({found.file: found for _, found in world.once(readers)}.values())
+
+
+def read_damaged(world: World, draw: Draw) -> None:
+    """A damaged file, by its own reader."""
+    found = draw(st.sampled_from(world.once(every)))
+    expect_refused(found, damaged(draw, (world.finished.root / found.file).read_bytes()), world)
+
+
+def read_foreign(world: World, draw: Draw) -> None:
+    """A file that is whole, but of another data set, variant or way to make it."""
+    found = draw(st.sampled_from(world.once(every)))
+    alike = [
+        each.file
+        for each in world.once(every)
+        if each.artifact.general == found.artifact.general
+        and each.file != found.file
+        and Path(each.file).name == Path(found.file).name
+    ]
+    other = draw(st.sampled_from(["of another data set", *alike]))
+    content = (world.finished.root / (other if other in alike else found.file)).read_bytes()
+    if other not in alike:
+        content = renamed(content, Path(found.file).suffix, found.file.replace(KEY, "other", 1))
+    expect_refused(found, content, world)
+
+
+def expect_refused(found: Found, content: bytes, world: World) -> None:
+    """Its reader says in a line that it is not what was written."""
+    root = world.scratch / "read"
+    path = root / found.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for beside in (world.finished.root / found.file).parent.glob("*_vectors.parquet"):
+        shutil.copy(beside, path.parent)
+    path.write_bytes(content)
+    reads = [found.artifact.read, *([found.artifact.about] if isinstance(found.artifact, Tensors) else [])]  # type: ignore[attr-defined]
+    for read in reads:
+        try:
+            read(KEY, root)
+        except InputError as error:
+            expect("\n" not in str(error), f"several lines: {error}")
+            expect(str(path) in str(error), f"{found.file} is not named: {error}")
+            expect_printable(str(error))
+        else:
+            expect(False, f"{found.file}: read as if nothing were wrong with it")
+
+
+def of_another_version(world: World, draw: Draw) -> None:
+    """A file that is whole and has the right name, beside what was made of another version of it: a line, or the same bytes."""
+    run, found = draw(st.sampled_from(world.once(made_of)))
+    sandbox = world.sandbox("damaged")
+    with sandbox.trial():
+        path = sandbox.root / found.file
+        content, frame = path.read_bytes(), None
+        if path.suffix == ".parquet":
+            frame = pl.read_parquet(path).reverse()
+            frame = frame.with_columns(pl.read_parquet(path).select(found.artifact.key))  # type: ignore[attr-defined]
+        path.write_bytes(renamed(content, path.suffix, found.file, frame))
+        before = sandbox.workspace.files()
+        assert before != world.files
+        if not expect_well_or_one_line(result := sandbox.run(run), 2):
+            expect("made of another" in result.err, result.err)
+        sandbox.expect_files(before)
+
+
+def made_of(world: World) -> list[tuple[str, Found]]:
+    """Runs with files that they read beside something that is made of them."""
+    parts = {
+        found.file: check_seal((world.finished.root / found.file).read_bytes(), found.file, Path()).made_of
+        for found in world.once(every)
+        if found.artifact.name(KEY) == found.file
+    }
+    read = world.once(readers)
+    return [
+        (run, found)
+        for run, found in read
+        if any(found.file in parts.get(beside.file, ()) for other, beside in read if other == run)
+    ]
+
+
+def stage_meets_damage(world: World, draw: Draw) -> None:
+    """A stage that is given a damaged file: a line, or the same bytes where it does without that file; nothing else changes."""
+    run, found = draw(st.sampled_from(world.once(readers)))
+    sandbox = world.sandbox("damaged")
+    with sandbox.trial():
+        path = sandbox.root / found.file
+        path.write_bytes(damaged(draw, path.read_bytes()))
+        before = sandbox.workspace.files()
+        expect_well_or_one_line(sandbox.run(run), 2)
+        sandbox.expect_files(before)
+
+
+def verb_meets_damage(world: World, draw: Draw) -> None:
+    """The same of what somebody asks of a model."""
+    verb = draw(st.sampled_from(VERBS))
+    found = draw(st.sampled_from([each for each in world.once(every) if "/evaluation/" not in each.file]))
+    sandbox = world.sandbox("damaged")
+    whole = world.once(answers)[verb]
+    with sandbox.trial():
+        path = sandbox.root / found.file
+        path.write_bytes(damaged(draw, path.read_bytes()))
+        before = sandbox.workspace.files()
+        result = sandbox.crmman(*verb)
+        if expect_well_or_one_line(result, 2):
+            expect(result.out == whole, f"{found.file}: another answer: {result.out}")
+        sandbox.expect_files(before)
+
+
+def answers(world: World) -> dict[tuple[str, ...], str]:
+    """What the verbs answer where nothing is damaged."""
+    return {verb: world.sandbox("damaged").crmman(*verb).out for verb in VERBS}
