@@ -53,8 +53,8 @@ def test_an_ablation_changes_one_part() -> None:
     # Terms and biases by counts read the graph too; average fusion needs the width of the structural vectors, candidate-aware attention
     # runs with one head, and without dropout of the history nothing is left out of it.
     second = {
-        "id-only": {"terms", "count_biases"},
-        "no-graph": {"terms", "count_biases"},
+        "id-only": {"terms", "count_biases", "co_rating_graph"},
+        "no-graph": {"terms", "count_biases", "co_rating_graph"},
         "average-fusion": {"width"},
         "candidate-attention": {"attention_heads"},
         "no-history-dropout": {"targets"},

@@ -48,11 +48,13 @@ def shared_by(relation: str) -> str:
 
     >>> shared_by("http://dbpedia.org/ontology/author"), shared_by("film.film.directed_by"), shared_by("^film.actor.film")
     ('same author: ', 'both directed by ', 'both film of actor ')
+    >>> shared_by("")
+    'same : '
     """
     if relation == ANY_OTHER:
         return "both with "
     said = spoken(relation)
-    if relation.startswith(INVERSE) or said.split()[-1] in PREPOSITIONS:
+    if relation.startswith(INVERSE) or said.split(" ")[-1] in PREPOSITIONS:
         return f"both {said} "
     return f"same {said}: "
 

@@ -187,7 +187,8 @@ def killed_in_a_writer(world: World, draw: Draw) -> None:
         shutil.move(other, path)
         before = _contents_of(path)
     (result,) = apart(world, [Written(root, kind, number)])
-    expect(result.code == KILLED, f"it was not killed: {result}")
+    # Steps were counted where an old one is moved away, which may be more than there are without.
+    expect(result.code == KILLED or (not old and result.code == 0), f"it was not killed: {result}")
     found = _contents_of(path) if path.exists() else {}
     # A folder is moved away before the new one comes.
     expect(found in ([before, new] if kind != "vectors" else [before, new, {}]), "half-written")

@@ -159,7 +159,9 @@ def fits(run: str, names: dict[str, str]) -> bool:
     if wanted and names.get("variant", wanted) != wanted:
         return False
     of_structure = f"structures/{said['structure']}" if "structure" in said else "structure"
-    return "structure" not in names or "structure" not in said or names["structure"] in (of_structure, "graph")
+    # A variant may read any structure; what makes structures is about one.
+    makes_one = "structure" in said or run.split(".")[0] in ("init_sdne", "train_gat")
+    return "structure" not in names or not makes_one or names["structure"] in (of_structure, "graph")
 
 
 def outputs_of(run: str, files: dict[str, str]) -> set[str]:

@@ -37,6 +37,7 @@ MINE, ITS = MODEL.of(variant=REFITTED), REFIT.of(variant=REFITTED)
 EVERYTHING: dict[str, Any] = {
     "co_rating_l2": 20.0,
     "co_rating_graph": 3.0,
+    "find_shares": False,
     "terms": ["overlap", "together", "popularity"],
     "count_biases": True,
 }
