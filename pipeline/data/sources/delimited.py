@@ -35,6 +35,12 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(f"{file}: line {line}: not UTF-8 text; expected the file in UTF-8") from None
+    if "\r\r\n" in text:
+        line = text.split("\r\r\n", 1)[0].count("\n") + 1
+        raise InputError(
+            f"{file}: line {line}: found it to end in \\r\\r\\n, expected \\n or \\r\\n; a program that writes CSV should open the file "
+            "without translating line ends (Python: newline='')"
+        )
     text = text.rstrip("\r\n")
     if not text.strip():
         raise InputError(f"{file}: found an empty file, expected a header line")

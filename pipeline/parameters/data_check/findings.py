@@ -212,6 +212,7 @@ class _TableCheck:
             self._mark(column.bad, name, f"expected {column.expected}", self._remedy(name, column))
         if column.expected == "an id":
             self._untrimmed(name, column)
+            self._decomposed(name, column)
 
     def _remedy(self, name: str, column: ReadColumn) -> str:
         if name == "split":
@@ -237,6 +238,23 @@ class _TableCheck:
                     name,
                     self.table.row(index),
                     int(spaced.sum()),
+                )
+            )
+
+    def _decomposed(self, name: str, column: ReadColumn) -> None:
+        """Two ways to write one letter make two ids that look the same."""
+        apart = (column.values != column.values.str.normalize("NFC")).fill_null(False) & ~column.bad
+        if apart.any():
+            index = int(apart.arg_true()[0])
+            self.warnings.append(
+                Finding(
+                    f"found {quoted(column.values[index])} with accents as characters of their own (Unicode NFD), which makes it another "
+                    "id than the same letters in one piece (NFC)",
+                    "write ids in one form in all tables",
+                    self.table.file,
+                    name,
+                    self.table.row(index),
+                    int(apart.sum()),
                 )
             )
 

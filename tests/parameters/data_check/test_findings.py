@@ -223,6 +223,14 @@ def test_spaces_around_ids_are_a_warning(tmp_path: Path) -> None:
     assert (found.column, found.row, found.count) == ("user_id", "line 2", 2)
 
 
+def test_ids_with_accents_of_their_own_are_a_warning(tmp_path: Path) -> None:
+    change = put("user_id", (0, "e\u0301lan"), (5, "\u00e9lan"))
+    check = checked(write(tmp_path, {"interactions": change(tables()["interactions"])}))
+    assert check.usable
+    (found,) = [warning for warning in check.warnings if "NFD" in warning.problem]
+    assert (found.column, found.row, found.count) == ("user_id", "line 2", 1)
+
+
 def test_links_to_entities_without_a_triple_are_counted(tmp_path: Path) -> None:
     change = put("entity_id", (1, "nobody"), (4, "nothing"))
     check = checked(write(tmp_path / "some", {"item_entities": change(tables()["item_entities"])}))
