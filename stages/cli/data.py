@@ -65,7 +65,11 @@ FeedbackOption = Annotated[
     ),
 ]
 RenameOption = Annotated[
-    list[str] | None, typer.Option(metavar="THEIRS=OURS", help="Rename a column. Can be repeated.")
+    list[str] | None,
+    typer.Option(
+        metavar="THEIRS=OURS",
+        help="Rename a column; items.id=item_id renames that of one table alone. Can be repeated.",
+    ),
 ]
 
 

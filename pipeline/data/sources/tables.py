@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import all_renamed, read_table
+from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_table
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
@@ -19,9 +19,7 @@ ENDINGS = (".parquet", ".csv", ".tsv")
 class TablesSource(Config):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
-    rename: dict[str, str] = Field(
-        default_factory=dict, description="Column names in the files to names the pipeline knows"
-    )
+    rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder's four tables.
@@ -32,10 +30,8 @@ class TablesSource(Config):
         folder = Path(self.path)
         if not folder.is_dir():
             raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        interactions, items, kg, links = all_renamed(
-            [read_table(table_file(folder, name)) for name in NAMES], self.rename
-        )
-        return tidy(interactions, items, kg, links)
+        tables = {name: read_table(table_file(folder, name)) for name in NAMES}
+        return tidy(*all_renamed(tables, self.rename).values())
 
 
 def table_file(folder: Path, name: str) -> Path:

@@ -158,7 +158,7 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     if found.tables is not None:
         examined = Examined([], [], found.tables)
     else:
-        examined = examine(found.raw, links_may_name_unknown_items=found.type == "atomic")
+        examined = examine(found.raw, found.renamed, links_may_name_unknown_items=found.type == "atomic")
     errors, warnings, tables = found.errors + examined.errors, examined.warnings, examined.tables
     if tables is None:
         return DataCheck(source, files, errors, warnings)

@@ -10,15 +10,15 @@ from pathlib import Path
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.data.sources import SourceConfig
+from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
-from pipeline.data.sources.delimited import all_renamed, read_table, renamed
+from pipeline.data.sources.delimited import all_renamed, names_for, read_table
 from pipeline.data.sources.files import FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
 
-ATOMIC = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
 # What people call our tables.
 OTHER_NAMES = {
     "interactions": ("ratings", "rating", "likes", "reviews", "votes", "events", "interaction", "ratings_data"),
@@ -55,12 +55,14 @@ class FolderTables:
         type: the reader, as `source.type` of params.yaml names it.
         raw: the tables that could be read, by name.
         errors: why the others could not.
+        renamed: of each table, our names that a renaming gave, each with the name it was given for.
         tables: of a published data set, whose reader checks and mends them itself.
     """
 
     type: str
     raw: dict[str, RawTable] = field(default_factory=dict)
     errors: list[Finding] = field(default_factory=list)
+    renamed: dict[str, dict[str, str]] = field(default_factory=dict)
     tables: TidyTables | None = None
 
 
@@ -90,7 +92,7 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
                 raw[name] = items_of(raw["interactions"])
             continue
         try:
-            path = table_file(folder, name) if kind == "tables" else atomic_file(folder, ATOMIC[name])
+            path = table_file(folder, name) if kind == "tables" else atomic_file(folder, ATOMIC_ENDINGS[name])
         except InputError as error:
             errors.append(_not_found(error, folder, name, kind))
             continue
@@ -98,11 +100,12 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
             raw[name] = read_table(path) if kind == "tables" else atomic_table(content_of(path), str(path))
         except (InputError, OSError) as error:
             errors.append(_unreadable(error, path))
+    given = {name: names_for(name, table, rename).values() for name, table in raw.items()}
+    names = {name: {rename[theirs]: theirs for theirs in of_table} for name, of_table in given.items()}
     if rename:
         # Where a table could not be read, a name may well be one of its columns.
-        of_all = all_renamed if not errors else lambda tables, names: [renamed(table, names) for table in tables]
-        raw = dict(zip(raw, of_all(list(raw.values()), rename), strict=True))
-    return FolderTables(kind, raw, errors)
+        raw = all_renamed(raw, rename, known=not errors)
+    return FolderTables(kind, raw, errors, names)
 
 
 def layout(folder: Path) -> str:
