@@ -16,6 +16,7 @@ from pipeline.common.config import Config
 from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_delimited, renamed
 from pipeline.data.sources.files import content_of
+from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
 ENDINGS = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
@@ -27,6 +28,7 @@ class AtomicSource(Config):
     type: Literal["atomic"] = Field(description="A folder in RecBole's atomic file format")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
+    not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder.
@@ -45,9 +47,10 @@ class AtomicSource(Config):
             {name: atomic_table(content_of(path), str(path)) for name, path in paths.items()}, self.rename
         )
         items = tables.get("items") or items_of(tables["interactions"])
-        return tidy(
-            tables["interactions"], items, tables["kg"], tables["item_entities"], links_may_name_unknown_items=True
-        )
+        rated, remarks = only_rated(tables["interactions"], self.not_rated)
+        checked = tidy(rated, items, tables["kg"], tables["item_entities"], links_may_name_unknown_items=True)
+        checked.remarks[:0] = remarks
+        return checked
 
 
 def atomic_table(content: bytes, file: str) -> RawTable:

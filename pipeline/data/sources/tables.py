@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_table
+from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
@@ -20,6 +21,7 @@ class TablesSource(Config):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
+    not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder's four tables.
@@ -30,8 +32,12 @@ class TablesSource(Config):
         folder = Path(self.path)
         if not folder.is_dir():
             raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        tables = {name: read_table(table_file(folder, name)) for name in NAMES}
-        return tidy(*all_renamed(tables, self.rename).values())
+        read = {name: read_table(table_file(folder, name)) for name in NAMES}
+        interactions, *others = all_renamed(read, self.rename).values()
+        rated, remarks = only_rated(interactions, self.not_rated)
+        tables = tidy(rated, *others)
+        tables.remarks[:0] = remarks
+        return tables
 
 
 def table_file(folder: Path, name: str) -> Path:

@@ -56,7 +56,7 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
         found.append(
             Finding(
                 f"interactions: {zeros:,} of {count:,} ratings are 0 and count as dislikes",
-                "remove them if 0 means that somebody did not rate",
+                "if 0 means that somebody did not rate, --not-rated 0 leaves them out",
             )
         )
     if config.feedback != "rated":
@@ -81,6 +81,30 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
                 f"interactions: {counts.users_with_few:,} of {counts.users:,} users have fewer than {FEW_RATINGS} ratings, "
                 "too few to split",
                 f"--min-user-interactions {FEW_RATINGS} keeps the other {left:,}" if left else "collect more",
+            )
+        )
+    return found
+
+
+def cautions_of_codes(
+    ratings: pl.Series, codes: Sequence[float], scale: Scale | None, config: DatasetConfig
+) -> list[Finding]:
+    """Ratings that look like none, and what they are taken for.
+
+    Args:
+        scale: of the others.
+    """
+    if scale is None or config.like_threshold is None:
+        return []
+    found = []
+    for code in codes:
+        count = int((ratings == code).sum())
+        taken = "likes" if code >= config.like_threshold else "dislikes" if config.feedback == "rated" else "no likes"
+        found.append(
+            Finding(
+                f"interactions: {count:,} of {len(ratings):,} ratings are {code:g}, apart from the scale of the others, {scale.low:g} "
+                f"to {scale.high:g}: they look like no ratings, and count as {taken}",
+                f"if {code:g} means that somebody did not rate, --not-rated {code:g} leaves them out",
             )
         )
     return found

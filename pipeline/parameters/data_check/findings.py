@@ -27,6 +27,7 @@ from pipeline.data.sources.tidy import (
     shown,
     tidy,
 )
+from pipeline.parameters.data_check.meaning import codes_for_no_rating
 
 ID_COLUMNS = {
     "interactions": ("user_id", "item_id"),
@@ -302,11 +303,14 @@ class _TableCheck:
         if column is None:
             return
         ratings = column.values.filter(~column.bad).cast(pl.Float64)
-        scale = usual_scale(ratings)
+        # What is no rating is said by its count.
+        codes = codes_for_no_rating(ratings) if len(ratings) else []
+        scale = usual_scale(ratings.filter(~ratings.is_in(codes)) if codes else ratings)
         if scale is None:
             return
         low, high = scale
         far = ((column.values < low) | (column.values > high)).fill_null(False) & ~column.bad
+        far &= ~column.values.is_in(codes).fill_null(False)
         index = int(far.arg_true()[0])
         self.warnings.append(
             Finding(

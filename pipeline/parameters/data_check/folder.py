@@ -15,6 +15,7 @@ from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
 from pipeline.data.sources.delimited import all_renamed, names_for, read_table
 from pipeline.data.sources.files import FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
+from pipeline.data.sources.not_rated import only_rated
 from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
@@ -56,6 +57,7 @@ class FolderTables:
         raw: the tables that could be read, by name.
         errors: why the others could not.
         renamed: of each table, our names that a renaming gave, each with the name it was given for.
+        remarks: what reading left out.
         tables: of a published data set, whose reader checks and mends them itself.
     """
 
@@ -63,17 +65,19 @@ class FolderTables:
     raw: dict[str, RawTable] = field(default_factory=dict)
     errors: list[Finding] = field(default_factory=list)
     renamed: dict[str, dict[str, str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     tables: TidyTables | None = None
 
 
-def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
+def read_folder(folder: Path, rename: Mapping[str, str], not_rated: Sequence[float] = ()) -> FolderTables:
     """Read each table by itself, so that one that is missing or damaged does not hide what the others have.
 
     Args:
         folder: or, of a published data set, the zip that it came in.
 
     Raises:
-        InputError: no such folder, or names to rename that no table has or whose reader renames nothing.
+        InputError: no such folder, names to rename that no table has, ratings to leave out where there are none, or a reader that
+            does neither.
     """
     if not folder.exists():
         raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
@@ -82,6 +86,10 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
         if rename:
             raise InputError(
                 f"--rename: found {next(iter(rename))!r}, but {folder} is {kind}, whose column names are fixed"
+            )
+        if not_rated:
+            raise InputError(
+                f"--not-rated: found {not_rated[0]:g}, but {folder} is {kind}, whose reader knows its ratings"
             )
         return _published(folder, kind)
     raw: dict[str, RawTable] = {}
@@ -105,7 +113,10 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
     if rename:
         # Where a table could not be read, a name may well be one of its columns.
         raw = all_renamed(raw, rename, known=not errors)
-    return FolderTables(kind, raw, errors, names)
+    remarks: list[str] = []
+    if "interactions" in raw:
+        raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
+    return FolderTables(kind, raw, errors, names, remarks)
 
 
 def layout(folder: Path) -> str:
