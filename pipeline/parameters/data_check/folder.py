@@ -13,7 +13,7 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
-from pipeline.data.sources.delimited import all_renamed, read_table, renamed
+from pipeline.data.sources.delimited import SEPARATORS, all_renamed, read_table, renamed
 from pipeline.data.sources.files import FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
@@ -216,8 +216,28 @@ def _unreadable(error: InputError | OSError, path: Path) -> Finding:
     problem = str(error).removeprefix(f"{path}: ")
     if "not UTF-8" in problem:
         return Finding(problem, "save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')", str(path))
+    if "look separated by" in problem:
+        return Finding(problem, _separated_otherwise(path, problem), str(path))
+    if "which is for spreadsheets" in problem:
+        return Finding(problem, "remove this line", str(path))
+    if "found 1 fields, expected" in problem:
+        return Finding(
+            problem, "remove the line if it is empty, or write the header's separator between its fields", str(path)
+        )
     if "fields, expected" in problem:
         return Finding(problem, "a text that holds the separator goes into double quotes", str(path))
     if "not a readable table" in problem:
         return Finding(problem, "a quote inside a quoted text is written twice", str(path))
     return Finding(problem, file=str(path))
+
+
+def _separated_otherwise(path: Path, problem: str) -> str:
+    for ending, separator in SEPARATORS.items():
+        if f"separated by {separator!r}" in problem and path.suffix in SEPARATORS:
+            return f"rename it {path.stem}{ending}"
+    if path.suffix not in SEPARATORS:
+        return "save the file with tabs"
+    return (
+        "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point before "
+        "decimals"
+    )
