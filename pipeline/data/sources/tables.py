@@ -31,7 +31,8 @@ class TablesSource(Config):
         """
         folder = Path(self.path)
         if not folder.is_dir():
-            raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
+            found = "found a file" if folder.exists() else "folder not found"
+            raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
         read = {name: read_table(table_file(folder, name)) for name in NAMES}
         interactions, *others = all_renamed(read, self.rename).values()
         rated, remarks = only_rated(interactions, self.not_rated)
