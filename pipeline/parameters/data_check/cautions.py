@@ -44,9 +44,12 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     return found
 
 
-def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config: DatasetConfig) -> list[Finding]:
+def cautions_of_ratings(
+    counts: Counts, scale: Scale | None, likes: int, config: DatasetConfig, *, counted: bool
+) -> list[Finding]:
     """
     Args:
+        counted: the ratings are counts, of which none is a dislike.
         config: what is no like, which users are left out, and whether ratings have yet to be split.
     """
     found = []
@@ -63,7 +66,8 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
         found.append(
             Finding(
                 "interactions: found no dislikes: the models have one view, of likes, and the one question what will be liked",
-                "add dislikes if there are any" + (", or raise the like threshold" if scale is not None else ""),
+                "add dislikes if there are any"
+                + (", or raise the like threshold" if scale is not None and not counted else ""),
             )
         )
     elif dislikes < FEW_DISLIKES * count:
@@ -84,6 +88,25 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
             )
         )
     return found
+
+
+def caution_of_counts(ratings: pl.Series, as_ratings: float, config: DatasetConfig) -> Finding:
+    """Plays, clicks or hours in the column of ratings.
+
+    Args:
+        as_ratings: which would be a like if they were ratings.
+    """
+    middle, high = float(ratings.median()), float(ratings.max())  # type: ignore[arg-type]
+    taken = (
+        "each is a like"
+        if config.like_threshold is None or config.like_threshold <= 1
+        else f"those below {config.like_threshold:g} are left out"
+    )
+    return Finding(
+        f"interactions: the ratings look like counts: {ratings.n_unique():,} different ones, half of them up to {middle:g}, the highest "
+        f"{high:g}; a low count is no dislike, so {taken}",
+        f"if they are ratings, --like-threshold {as_ratings:g} --feedback rated",
+    )
 
 
 def cautions_of_codes(

@@ -19,6 +19,7 @@ from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.overlap_join import overlap_join
 from pipeline.parameters.data_check.cautions import (
+    caution_of_counts,
     cautions_of_codes,
     cautions_of_graph,
     cautions_of_ratings,
@@ -28,7 +29,7 @@ from pipeline.parameters.data_check.cautions import (
 from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
 from pipeline.parameters.data_check.folder import read_folder
-from pipeline.parameters.data_check.meaning import codes_for_no_rating
+from pipeline.parameters.data_check.meaning import are_counts, codes_for_no_rating, like_of_counts
 from pipeline.parameters.data_check.suggestions import (
     ASKED,
     Joining,
@@ -195,6 +196,7 @@ class _Check:
         self.tables, self.wishes, self.defaults, self.seed = tables, wishes, defaults, seed
         self.errors, self.warnings = errors, warnings
         self.codes: list[float] = []
+        self.counts = False
         self.scale = tables.interactions["rating"]
         self.known: dict[str, Any] = {"source": source, "files": files}
 
@@ -219,7 +221,10 @@ class _Check:
     def _prepared(self, counts: Counts) -> Prepared | None:
         ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
         if not ratings.null_count():
-            chosen = suggested_threshold(self.scale) if threshold is None else Threshold(threshold, ASKED)
+            counted = self.tables.feedback == "liked" or are_counts(self.scale)
+            self.counts = counted and self.wishes.feedback is None
+            suggested = like_of_counts(self.scale) if self.counts else suggested_threshold(self.scale)
+            chosen = suggested if threshold is None else Threshold(threshold, ASKED)
             self.known["threshold"], threshold = chosen, chosen.value
         rated = self._tried(lambda: with_likes(self.tables.interactions, threshold))
         if rated is None:
@@ -232,14 +237,18 @@ class _Check:
         self.known["split"] = split = self.wishes.split or ("given" if counts.splits else None)
         settings |= {"like_threshold": threshold, "feedback": feedback.value} | ({"split": split} if split else {})
         config = validated(DatasetConfig, settings, "settings of the data set: ")
-        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config)
+        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config, counted=self.counts)
+        if self.counts:
+            self.warnings.append(caution_of_counts(self.scale, suggested_threshold(self.scale).value, config))
         self.warnings += cautions_of_codes(ratings, self.codes, self.known["scale"], config)
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 
     def _told(self, rated: pl.DataFrame) -> Told:
         known = self.tables.feedback
-        return told_feedback(rated) if known is None else Told(known, "as its reader knows")
+        if known is not None:
+            return Told(known, "as its reader knows")
+        return Told("liked", "the ratings look like counts") if self.counts else told_feedback(rated)
 
     def _splits(self, prepared: Prepared) -> None:
         self.known["splits"] = prepared.remarks

@@ -6,6 +6,8 @@ import itertools
 
 import polars as pl
 
+from pipeline.parameters.data_check.suggestions import Threshold, shortest
+
 # A code stands so many of the scale's widest steps away from it, and has such a share of the ratings.
 STEPS_AWAY, FEWEST_HIGH, FEWEST_ZEROS = 3, 0.01, 0.05
 # Two negative numbers below a scale of others may both be codes (not seen, not rated); three are a part of the scale.
@@ -73,7 +75,8 @@ def are_counts(ratings: pl.Series) -> bool:
     return whole and len(values) >= FEWEST_SMALL_COUNTS and usual == 1 and falling
 
 
-def lowest_count(ratings: pl.Series) -> float:
-    """The lowest count that is a like: 1, or what there is above 0 where they are no whole numbers."""
+def like_of_counts(ratings: pl.Series) -> Threshold:
+    """Every count is a like: from 1 on, or from the lowest above 0 where they are no whole numbers (hours)."""
     positive = ratings.filter(ratings > 0)
-    return 1.0 if bool((positive == positive.round()).all()) else float(positive.min())  # type: ignore[arg-type]
+    whole = bool((positive == positive.round()).all())
+    return Threshold(1.0 if whole else shortest(float(positive.min())), "a count, of which each is a like")  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.data.sources.tables import TablesSource
 from pipeline.parameters.data_check.check import DataCheck, Wishes
-from pipeline.parameters.data_check.meaning import codes_for_no_rating
+from pipeline.parameters.data_check.meaning import are_counts, codes_for_no_rating
 from pipeline.parameters.data_check.text import shown_check
 from tests.parameters.data_check.worlds import checked, tables, write
 
@@ -129,3 +129,83 @@ def test_ratings_to_leave_out_where_there_are_likes_are_refused(tmp_path: Path) 
         InputError, match=r"source\.not_rated: found -1, but .*interactions\.csv has likes and no ratings"
     ):
         checked(write(tmp_path, {"interactions": made}), Wishes(not_rated=[-1]))
+
+
+def long_tail(count: int, middle: float) -> list[float]:
+    """Numbers about a median, a few of them a hundred times it."""
+    return [middle * float(np.exp(place)) for place in np.linspace(-3, 5, count)]
+
+
+PLAYS = [round(value) + 1 for value in long_tail(200, 20)]
+HOURS = [round(value, 1) + 0.1 for value in long_tail(200, 4)]
+CLICKS = [count for count, often in zip(range(1, 9), (300, 90, 40, 20, 11, 6, 3, 1), strict=True) for _ in range(often)]
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        (PLAYS, True),
+        (HOURS, True),
+        (CLICKS, True),
+        ([0] * 300 + PLAYS, True),
+        ([round(value) for value in long_tail(500, 200)], True),
+        ([1, 2, 3, 4, 5] * 20, False),
+        ([1] * 60 + [2] * 20 + [3] * 10 + [4] * 5 + [5] * 3, False),
+        (list(range(1, 11)) * 20, False),
+        ([1] * 100 + list(range(2, 11)) * 5, False),
+        (list(range(101)), False),
+        (list(np.arange(0, 5.5, 0.5)) * 10, False),
+        (list(np.arange(-10, 10, 0.25)), False),
+        ([0, 1] * 10, False),
+        ([7], False),
+    ],
+)
+def test_counts_are_told_from_ratings(values: list[float], counts: bool) -> None:
+    assert are_counts(pl.Series("rating", values, dtype=pl.Float32)) == counts
+
+
+def with_values(folder: Path, values: list[float]) -> Path:
+    made = tables(users=20, items=20)
+    count = len(made["interactions"])
+    evenly = np.sort(np.asarray(values, dtype=float))[np.linspace(0, len(values) - 1, count).astype(int)]
+    drawn = np.random.default_rng(0).permutation(evenly)
+    return write(folder, made | {"interactions": made["interactions"].with_columns(rating=pl.Series(drawn))})
+
+
+@pytest.mark.parametrize(("values", "lowest"), [(PLAYS, 1), (HOURS, min(HOURS)), (CLICKS, 1)])
+def test_every_count_is_proposed_as_a_like(values: list[float], lowest: float, tmp_path: Path) -> None:
+    check = checked(with_values(tmp_path, values))
+    assert check.usable
+    (found,) = [warning for warning in check.warnings if "look like counts" in warning.problem]
+    assert found.problem.endswith("a low count is no dislike, so each is a like")
+    assert check.counts is not None
+    assert (check.likes, check.zeros) == (check.counts.interactions, 0)
+    settings = check.settings()
+    assert settings["feedback"] == "liked"
+    assert settings["like_threshold"] == pytest.approx(lowest)
+    assert "(a count, of which each is a like); 0 zeros\n" in shown_check(check)
+    # The advice, for whom they are ratings.
+    words = found.advice.split()
+    asked = Wishes(like_threshold=float(words[words.index("--like-threshold") + 1]), feedback=words[-1])
+    rated = checked(tmp_path, asked)
+    assert rated.usable
+    assert not any("look like counts" in warning.problem for warning in rated.warnings)
+    assert rated.zeros
+    assert rated.settings()["feedback"] == "rated"
+    halves = checked(tmp_path, Wishes(feedback="rated"))
+    assert halves.settings()["like_threshold"] == pytest.approx(asked.like_threshold)
+
+
+def test_counts_below_a_threshold_are_left_out_and_no_dislikes(tmp_path: Path) -> None:
+    check = checked(with_values(tmp_path, PLAYS), Wishes(like_threshold=5))
+    assert check.settings()["feedback"] == "liked"
+    (found,) = [warning for warning in check.warnings if "look like counts" in warning.problem]
+    assert found.problem.endswith("so those below 5 are left out")
+    assert any("are no likes and are left out (feedback: liked)" in note for note in check.splits)
+
+
+def test_a_code_beside_counts_is_told_from_them(tmp_path: Path) -> None:
+    check = checked(with_values(tmp_path, [*PLAYS, *[-1] * 40]))
+    assert check.settings()["feedback"] == "liked"
+    assert check.settings()["like_threshold"] == 1
+    assert len(of_codes(check)) == 1
