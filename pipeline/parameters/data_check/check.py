@@ -26,6 +26,7 @@ from pipeline.parameters.data_check.cautions import (
     cautions_of_splits,
     cautions_of_texts,
 )
+from pipeline.parameters.data_check.collisions import colliding_numbers
 from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
 from pipeline.parameters.data_check.folder import read_folder
@@ -171,6 +172,8 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
         return DataCheck(source, files, errors, warnings)
     of_entities = of_links(tables, *(files[name].file if name in files else name for name in ("item_entities", "kg")))
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
+    if found.tables is None:
+        warnings += colliding_numbers(tables, files["kg"].file)
     check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
     return replace(check, splits=[*found.remarks, *check.splits])
 

@@ -9,9 +9,11 @@ import polars as pl
 from pipeline.parameters.data_check.suggestions import Threshold, shortest
 
 # A code stands so many of the scale's widest steps away from it, and has such a share of the ratings.
-STEPS_AWAY, FEWEST_HIGH, FEWEST_ZEROS = 3, 0.01, 0.05
+STEPS_AWAY, FEWEST_HIGH, FEWEST_OTHERS = 3, 0.01, 0.05
 # Two negative numbers below a scale of others may both be codes (not seen, not rated); three are a part of the scale.
 MOST_NEGATIVE = 2
+# However few there are; a number that nobody uses as a code may be a slip.
+LOWEST_USUAL = -2
 # Counts: more different ones than a scale of ten has, and the highest many times what is usual.
 FEWEST_COUNTS, HIGHEST_OF_A_SCALE, TAIL = 10, 10, 5
 # Of counts that are mostly 1.
@@ -32,7 +34,12 @@ def codes_for_no_rating(ratings: pl.Series) -> list[float]:
     if len(negative) <= MOST_NEGATIVE and len(scale) > 1:
         # -1 beside 0 and 1 is a dislike: the scale has to reach further up than a code lies below.
         found = [
-            value for value in negative if value.is_integer() and (scale[-1] > 2 * abs(value) or abs(value) > scale[-1])
+            value
+            for value in negative
+            if value.is_integer()
+            and (scale[-1] > 2 * abs(value) or abs(value) > scale[-1])
+            # A slip of the hand is no code.
+            and (value >= LOWEST_USUAL or _of_nines(value) or shares[value] >= FEWEST_OTHERS)
         ]
     scale = [value for value in shares if value not in found]
     for value, others in ((scale[0], scale[1:]), (scale[-1], scale[:-1])):
@@ -41,7 +48,7 @@ def codes_for_no_rating(ratings: pl.Series) -> list[float]:
             if away >= STEPS_AWAY * _widest_step(others):
                 found.append(value)
     scale = [value for value in shares if value not in found]
-    if scale[0] == 0 and len(scale) > 2 and shares[0] >= FEWEST_ZEROS and scale[1] > _widest_step(scale[1:]):
+    if scale[0] == 0 and len(scale) > 2 and shares[0] >= FEWEST_OTHERS and scale[1] > _widest_step(scale[1:]):
         found.append(0.0)
     return sorted(found)
 

@@ -39,6 +39,9 @@ STARS = each(range(1, 6))
         (STARS | {-2: 3, -1: 12}, [-2, -1]),
         (STARS | {-99: 12}, [-99]),
         (STARS | {9: 12}, [9]),
+        (STARS | {-5: 1}, []),
+        (STARS | {-400: 1}, []),
+        (STARS | {-400: 10}, [-400]),
         (STARS | {-1: 12, 99: 3}, [-1, 99]),
         # Jester: -10 to 10 in hundredths, 99 where a joke was not rated.
         (each(np.round(np.arange(-10, 10, 0.25), 2)) | {99: 300}, [99]),
