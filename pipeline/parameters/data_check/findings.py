@@ -317,9 +317,8 @@ class _TableCheck:
         columns = self.table.frame.columns
         if not missing:
             return ""
-        if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|,"):
-            mark = next(mark for mark in ";\t|," if mark in columns[0])
-            return f"the fields look separated by {mark!r}: save the file with commas as .csv, or with tabs as .tsv"
+        if len(columns) == 1 and missing[0] in columns[0].split():
+            return "the fields look separated by spaces: save the file with commas as .csv, or with tabs as .tsv"
         near = [(_near(name, columns), name) for name in missing]
         found = [f"--rename {_quoted(f'{theirs}={ours}')}" for theirs, ours in near if theirs is not None]
         return f"if that is it, {' or '.join(found)}" if found else ""
