@@ -8,6 +8,7 @@ graph means nothing. Here the best agreement of any fact with any category is se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -139,14 +140,11 @@ def _tokens(column: pl.Series) -> list[tuple[str, NDArray[np.int64]]]:
 
     A column looks categorical when, under some separator, most of its tokens are ones that 1% of the items have and an
     item has few of them: a title's words are mostly rarer, and a description has many. Of its tokens, those of 1% to
-    50% of the items count.
+    50% of the items count. Of a column of lists the tokens are their elements.
     """
     low, high = max(SHARES[0] * len(column), FACT_ITEMS), SHARES[1] * len(column)
     fewest, chosen = len(column) + 1, None
-    for separator in SEPARATORS:
-        tokens = pl.DataFrame({"row": np.arange(len(column)), "token": column.cast(pl.String).str.split(separator)})
-        tokens = tokens.explode("token").with_columns(pl.col("token").str.strip_chars())
-        tokens = tokens.filter(pl.col("token").is_not_null() & (pl.col("token") != "")).unique()
+    for tokens in _ways_to_split(column):
         common = tokens.filter(pl.len().over("token") >= low)
         few_each = len(tokens) <= TOKENS_PER_ITEM * len(column)
         # The right separator makes many values of few tokens; of equals the first, which leaves words together.
@@ -156,6 +154,26 @@ def _tokens(column: pl.Series) -> list[tuple[str, NDArray[np.int64]]]:
         return []
     parts = chosen.filter(pl.len().over("token") <= high).group_by("token").agg("row").sort("token")
     return [(f"{column.name}={token}", np.array(rows)) for token, rows in parts.iter_rows()]
+
+
+def _ways_to_split(column: pl.Series) -> Iterator[pl.DataFrame]:
+    """Rows and their tokens: the elements of lists, or what each separator makes of texts; nothing of what is no text."""
+    rows = pl.DataFrame({"row": np.arange(len(column)), "token": column})
+    if isinstance(column.dtype, pl.Array):
+        rows = rows.with_columns(pl.col("token").arr.to_list())
+    of_lists = isinstance(rows["token"].dtype, pl.List)
+    if of_lists:
+        rows = rows.explode("token")
+    dtype = rows["token"].dtype
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+        return
+    rows = rows.with_columns(pl.col("token").cast(pl.String))
+    for separator in SEPARATORS:
+        tokens = rows if of_lists else rows.with_columns(pl.col("token").str.split(separator)).explode("token")
+        tokens = tokens.with_columns(pl.col("token").str.strip_chars())
+        yield tokens.filter(pl.col("token").is_not_null() & (pl.col("token") != "")).unique()
+        if of_lists:
+            return
 
 
 def _best_agreement(facts: csr_matrix, categories: NDArray[np.float64]) -> tuple[float, int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from pipeline.artifacts.recommend import SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols.split import EARLIER
 from pipeline.explain.causes import main_causes_of
@@ -73,21 +74,12 @@ def showcase_of(model: Model, data: Dataset, users: NDArray[np.int64], entity_id
     return Showcase(
         pl.DataFrame(
             shown,
-            schema={"user": pl.Int32, "rank": pl.Int32, "item": pl.Int32, "score": pl.Float64, "bias": pl.Float64},
+            schema=SHOWCASE_RECOMMENDATIONS.columns,
             orient="row",
         ),
         pl.DataFrame(
             causes,
-            schema={
-                "user": pl.Int32,
-                "rank": pl.Int32,
-                "cause": pl.Int32,
-                "like": pl.Boolean,
-                "part": pl.Float64,
-                "by": pl.String,
-                "relation": pl.String,
-                "entity": pl.String,
-            },
+            schema=SHOWCASE_REASONS.columns,
             orient="row",
         ),
     )

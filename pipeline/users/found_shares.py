@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.metrics.validation import validation_figures
+from pipeline.evaluation.metrics.validation import figures_side_by_side
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
-from pipeline.users.trained import TrainedModel
+from pipeline.users.trained import TrainedModel, Unmixed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Of item-to-item weights beside the heads.
 CO_RATING_SHARES = (0.0, 2.0, 4.0, 16.0, 32.0, 64.0)
@@ -40,6 +45,26 @@ def found_shares(model: Model, config: VariantConfig, data: Dataset) -> VariantC
     return config
 
 
+@dataclass
+class _Last:
+    """The block of users that was asked for last, and what their scores are mixed from."""
+
+    users: NDArray[np.int64] | None = None
+    unmixed: Unmixed | None = None
+
+
+@dataclass(frozen=True)
+class _BesideOthers(TrainedModel):
+    """One of several models that differ in their shares alone: the rest of a block is made by the first that is asked for it."""
+
+    last: _Last
+
+    def unmixed(self, users: NDArray[np.int64]) -> Unmixed:
+        if self.last.unmixed is None or self.last.users is not users:
+            self.last.users, self.last.unmixed = users, super().unmixed(users)
+        return self.last.unmixed
+
+
 def _preferred(
     model: Model,
     config: VariantConfig,
@@ -53,16 +78,20 @@ def _preferred(
         tried: values of the shares; of equals the first is taken.
         chosen_by: share to validation figures.
     """
-    best: dict[str, tuple[float, float]] = {}
-    for shares in tried:
-        mixed = config.model_copy(update=shares)
-        weighed = replace(
+    mixtures = [config.model_copy(update=shares) for shares in tried]
+    weighed = [
+        replace(
             model,
             co_rating_share=mixed.co_rating_share,
             judge_share=mixed.judge_share,
             ranking_share=mixed.ranking_share,
         )
-        figures = validation_figures(TrainedModel(weighed, data), data)
+        for mixed in mixtures
+    ]
+    last = _Last()
+    found = figures_side_by_side([_BesideOthers(one, data, last) for one in weighed], data)
+    best: dict[str, tuple[float, float]] = {}
+    for shares, figures in zip(tried, found, strict=True):
         for name, of_share in chosen_by.items():
             value = sum(figures[figure] for figure in of_share)
             # A figure that cannot be made is NaN, and above nothing.

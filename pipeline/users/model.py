@@ -100,17 +100,25 @@ class Model:
             device,
         )
 
-    def preference(self, scores: Mapping[str, torch.Tensor], likes: Histories, dislikes: Histories) -> torch.Tensor:
+    def co_rated(self, likes: Histories, dislikes: Histories) -> torch.Tensor | None:
+        """Scores of some users by the item-to-item weights, (users, M); None for a model without.
+
+        Args:
+            likes: histories of the users; dislikes likewise.
+        """
+        if self.co_rating is None:
+            return None
+        return by_co_rating(self.co_rating, tuple(self.scorer.views), likes, dislikes)
+
+    def preference(self, scores: Mapping[str, torch.Tensor], co_rated: torch.Tensor | None) -> torch.Tensor:
         """By what all items are ranked for some users: `preference` of the heads, and the item-to-item weights; (users, M).
 
         Args:
             scores: of the heads.
-            likes: histories of the users; dislikes likewise.
+            co_rated: of the same users.
         """
         ranked = preference(scores, self.judge_share)
-        if self.co_rating is None:
-            return ranked
-        return ranked + self.co_rating_share * by_co_rating(self.co_rating, tuple(self.scorer.views), likes, dislikes)
+        return ranked if co_rated is None else ranked + self.co_rating_share * co_rated
 
 
 def build_scorer(config: VariantConfig, width: int, data: Dataset, knowledge: Knowledge | None = None) -> TwoViews:

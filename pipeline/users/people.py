@@ -59,7 +59,7 @@ def preference_of(model: Model, people: Sequence[Person]) -> NDArray[np.float32]
     with torch.inference_mode():
         likes, dislikes = histories_of(people, model.device)
         scores = model.scorer(model.items, likes, dislikes)
-        found: NDArray[np.float32] = model.preference(scores, likes, dislikes).float().cpu().numpy()
+        found: NDArray[np.float32] = model.preference(scores, model.co_rated(likes, dislikes)).float().cpu().numpy()
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 
 # Items from which on users are scored by vectors: blocks of users are small then, and what each does with all items is most of the work.
 BY_VECTORS_FROM = 4096
+
+
+class Unmixed(NamedTuple):
+    """What the scores of some users are mixed from.
+
+    Attributes:
+        heads: head to scores, (users, M).
+        leniency: of the users, (users,), where the model has it.
+        co_rated: by item-to-item weights, (users, M), where the model has these.
+    """
+
+    heads: dict[str, torch.Tensor]
+    leniency: torch.Tensor | None
+    co_rated: torch.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,23 @@ class TrainedModel:
         """Scores of every item by whole training histories."""
         if self._by_vectors is not None:
             return self._by_vectors.score(users)
+        return self.mixed(self.unmixed(users))
+
+    def unmixed(self, users: NDArray[np.int64]) -> Unmixed:
+        """What no share has a part in."""
         model = self.model
         with torch.inference_mode():
             likes = histories(self.data.train_likes, users, model.device)
             dislikes = histories(self.data.train_dislikes, users, model.device)
-            scores = model.scorer(model.items, likes, dislikes)
-            leniency = model.scorer.leniency(sizes(likes), sizes(dislikes))
-            liked = model.preference(scores, likes, dislikes)
-            judged = judgement(scores, leniency, model.ranking_share)
+            return Unmixed(
+                model.scorer(model.items, likes, dislikes),
+                model.scorer.leniency(sizes(likes), sizes(dislikes)),
+                model.co_rated(likes, dislikes),
+            )
+
+    def mixed(self, parts: Unmixed) -> Scores:
+        """Scores by the model's shares of these parts."""
+        with torch.inference_mode():
+            liked = self.model.preference(parts.heads, parts.co_rated)
+            judged = judgement(parts.heads, parts.leniency, self.model.ranking_share)
         return Scores(liked.float().cpu().numpy(), judged.float().cpu().numpy())

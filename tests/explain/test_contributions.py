@@ -247,7 +247,7 @@ def test_a_rated_candidate_is_left_out_of_the_person_as_in_training(name: str, s
     with torch.no_grad():
         scores = of.scorer(of.items, likes, dislikes, leave_one_out=True)
         # Item-to-item weights have a zero diagonal, which leaves the candidate out.
-        expected = of.preference(scores, likes, dislikes)[0].numpy()
+        expected = of.preference(scores, of.co_rated(likes, dislikes))[0].numpy()
     for item in range(ITEMS):
         found = contributions_of(of, somebody.without(item), np.array([item]))
         np.testing.assert_allclose(found.score, expected[[item]], atol=1e-5)

@@ -6,17 +6,20 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.validation import FIGURES
+from pipeline.evaluation.protocols import split
 from pipeline.users import found_shares as module
 from pipeline.users.found_shares import CO_RATING_SHARES, SHARES, found_shares
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
-from pipeline.users.trained import TrainedModel
+from pipeline.users.trained import TrainedModel, Unmixed
 from tests.evaluation.worlds import dataset, random_rows, unrated_rows
 from tests.users.test_trained import ITEMS, arrays_of, config
 
@@ -102,12 +105,12 @@ def test_where_nothing_is_better_what_was_set_is_kept_and_only_what_the_model_ha
 ) -> None:
     variant, data, seen = config(**SET | changes), data_of(liking), []
 
-    def look(scorer: TrainedModel, of: Dataset) -> dict[str, float]:
+    def look(scorers: list[TrainedModel], of: Dataset) -> list[dict[str, float]]:
         assert of is data
-        seen.append(scorer.model)
-        return dict.fromkeys(FIGURES, figure)
+        seen.extend(scorer.model for scorer in scorers)
+        return [dict.fromkeys(FIGURES, figure) for _ in scorers]
 
-    monkeypatch.setattr(module, "validation_figures", look)
+    monkeypatch.setattr(module, "figures_side_by_side", look)
     assert found_shares(model_of(variant, data), variant, data) == variant
     assert len(seen) == looks
     if seen:
@@ -117,11 +120,26 @@ def test_where_nothing_is_better_what_was_set_is_kept_and_only_what_the_model_ha
 def test_a_figure_that_cannot_be_made_leaves_the_other_shares_to_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     variant, data = config(co_rating_l2=10.0, **SET), data_of()
 
-    def look(scorer: TrainedModel, _: Dataset) -> dict[str, float]:
-        ranked = -abs(scorer.model.co_rating_share - 4.0) - abs(scorer.model.judge_share - 0.3)
-        return {"ctr.user_auc": ranked, "ranking.ndcg@10": 0.0, "impression.ndcg@10": math.nan}
+    def look(scorers: list[TrainedModel], _: Dataset) -> list[dict[str, float]]:
+        ranked = [-abs(one.model.co_rating_share - 4.0) - abs(one.model.judge_share - 0.3) for one in scorers]
+        return [{"ctr.user_auc": one, "ranking.ndcg@10": 0.0, "impression.ndcg@10": math.nan} for one in ranked]
 
-    monkeypatch.setattr(module, "validation_figures", look)
+    monkeypatch.setattr(module, "figures_side_by_side", look)
     found = found_shares(model_of(variant, data), variant, data)
     expected = {"co_rating_share": 4.0, "judge_share": 0.3, "ranking_share": 0.05}
     assert {name: getattr(found, name) for name in SET} == expected
+
+
+def test_heads_and_item_weights_are_scored_once_for_all_shares_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    variant, data = config(co_rating_l2=10.0, **SET), data_of()
+    monkeypatch.setattr(split, "BLOCK_CELLS", 7 * ITEMS)
+    asked, unmixed = [], TrainedModel.unmixed
+
+    def counting(self: TrainedModel, users: NDArray[np.int64]) -> Unmixed:
+        asked.append(users.tolist())
+        return unmixed(self, users)
+
+    monkeypatch.setattr(TrainedModel, "unmixed", counting)
+    found_shares(model_of(variant, data), variant, data)
+    once = [list(range(start, min(start + 7, USERS))) for start in range(0, USERS, 7)]
+    assert asked == 2 * once

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.common.errors import InputError, shortened
+from pipeline.common.errors import quoted as quoted_text
 from pipeline.common.memory import refuse_beyond_memory
 from pipeline.data.sources.files import content_of, refuse_endless_line
 from pipeline.data.sources.tidy import RawTable
@@ -18,6 +20,10 @@ from pipeline.data.sources.tidy import RawTable
 # Of a table in Parquet while it is read and checked: ids become strings, and are compared with each other.
 MEMORY_PER_CELL = 40
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+# In front of a header, as Excel writes and reads it.
+SAYS_SEPARATOR = re.compile(r'"?sep=.?"?[;,\t|]*', re.IGNORECASE)
+# What else stands between fields, the first that a header has.
+MARKS = ("\t", ";", "|", ",")
 
 
 def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -> RawTable:
@@ -35,15 +41,40 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(f"{file}: line {line}: not UTF-8 text; expected the file in UTF-8") from None
+    if "\r\r\n" in text:
+        line = text.split("\r\r\n", 1)[0].count("\n") + 1
+        raise InputError(
+            f"{file}: line {line}: found it to end in \\r\\r\\n, expected \\n or \\r\\n; a program that writes CSV should open the file "
+            "without translating line ends (Python: newline='')"
+        )
     text = text.rstrip("\r\n")
     if not text.strip():
         raise InputError(f"{file}: found an empty file, expected a header line")
+    _refuse_another_separator(text, file, separator)
     lines = _check_fields(_quoted(text, file, separator) if quoted else _plain(text, separator), file)
     try:
         frame = pl.read_csv(text.encode(), separator=separator, quote_char='"' if quoted else None, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file}: not a readable table: {' '.join(str(error).split())[:160]}") from None
     return RawTable(frame, file, first_row=2, lines=lines)
+
+
+def _refuse_another_separator(text: str, file: str, separator: str) -> None:
+    """By the header, which has no texts: rows may have the expected one in their values.
+
+    Raises:
+        InputError: the header is one field with another separator in it, or a line that says the separator to a spreadsheet.
+    """
+    header = text.split("\n", 1)[0].removesuffix("\r")
+    if SAYS_SEPARATOR.fullmatch(header):
+        raise InputError(
+            f"{file}: line 1: found {quoted_text(header)}, which is for spreadsheets alone, expected the header"
+        )
+    if separator in header:
+        return
+    for mark in MARKS:
+        if mark in header:
+            raise InputError(f"{file}: line 1: the fields look separated by {mark!r}, expected {separator!r}")
 
 
 def _plain(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -135,6 +166,6 @@ def all_renamed(tables: Sequence[RawTable], columns: Mapping[str, str]) -> list[
     for name in columns:
         if name not in known:
             raise InputError(
-                f"source.rename: found {quoted(name)}, expected some of the files' columns: {shortened(', '.join(sorted(known)))}"
+                f"source.rename: found {quoted_text(name)}, expected some of the files' columns: {shortened(', '.join(sorted(known)))}"
             )
     return [renamed(table, columns) for table in tables]

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -156,6 +156,9 @@ class Files:
 
     def __init__(self, files: Iterable[DataFile], where: str) -> None:
         self._files, self._where = list(files), where
+
+    def __iter__(self) -> Iterator[DataFile]:
+        return iter(self._files)
 
     def find(self, *names: str) -> DataFile | None:
         """The file with the first of the names that there is, upper and lower case alike; the one that lies least deep.

@@ -31,7 +31,8 @@ class TablesSource(Config):
         """
         folder = Path(self.path)
         if not folder.is_dir():
-            raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
+            found = "found a file" if folder.exists() else "folder not found"
+            raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
         interactions, items, kg, links = all_renamed(
             [read_table(table_file(folder, name)) for name in NAMES], self.rename
         )

@@ -24,7 +24,7 @@ from pipeline.data.feedback import Feedback
 from pipeline.data.splits import SPLITS
 
 # Null is the type of a column without a single value.
-TEXT_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
+TEXT_TYPES = (pl.String, pl.Null)
 
 
 @dataclass(frozen=True)
@@ -304,7 +304,9 @@ def _column(table: RawTable, name: str) -> pl.Series:
     if name not in table.frame.columns:
         found = shortened(", ".join(table.frame.columns)) or "none"
         raise InputError(f"{table.file}: column {name}: not found; the file has: {found}")
-    return table.frame[name]
+    column = table.frame[name]
+    # What a program stores as categories is text to everybody else.
+    return column.cast(pl.String) if column.dtype in (pl.Categorical, pl.Enum) else column
 
 
 def _whole(table: RawTable, name: str, column: ReadColumn) -> pl.Series:

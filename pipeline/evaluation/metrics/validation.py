@@ -5,6 +5,7 @@ They stand apart from the registry, so that a new metric changes nothing that tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pipeline.data.dataset import Dataset
@@ -12,7 +13,7 @@ from pipeline.evaluation.metrics.auc import user_auc
 from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, PerUserMetric
 from pipeline.evaluation.metrics.ndcg import ndcg
 from pipeline.evaluation.protocols.scores import Scorer
-from pipeline.evaluation.protocols.split import score_split
+from pipeline.evaluation.protocols.split import score_side_by_side
 
 _METRICS: tuple[PerUserMetric, ...] = (
     ByPairs("ctr", "user_auc", user_auc),
@@ -29,5 +30,12 @@ def validation_figures(scorer: Scorer, data: Dataset) -> dict[str, float]:
     Raises:
         InputError: the system gives a score that is not finite.
     """
-    scored = score_split(scorer, data, "valid")
-    return {name: metric.per_user(scored).mean for name, metric in FIGURES.items()}
+    return figures_side_by_side([scorer], data)[0]
+
+
+def figures_side_by_side(scorers: Sequence[Scorer], data: Dataset) -> list[dict[str, float]]:
+    """`validation_figures` of each system; what they have in common is made once (`score_side_by_side`)."""
+    return [
+        {name: metric.per_user(scored).mean for name, metric in FIGURES.items()}
+        for scored in score_side_by_side(scorers, data, "valid")
+    ]

@@ -13,6 +13,7 @@ Published figures are comparable within a protocol only, so no figure goes witho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -130,9 +131,6 @@ class ScoredSplit:
 def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> ScoredSplit:
     """Score a split under all protocols, in blocks of users.
 
-    What is kept of a block goes into arrays of the whole split, made before: small ones of each block, made between the large ones of
-    scores, leave holes in memory that nothing fits in again.
-
     Args:
         split: `valid` or `test`.
         parts: each item's part of the catalogue, (items,), in which its likes are ranked too.
@@ -140,45 +138,87 @@ def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int
     Raises:
         InputError: the system gives a score that is not finite.
     """
-    liked, against, unrated = data.liked(split), data.against(split), data.unrated(split)
-    asked = {
-        "liked": (liked, "preference"),
-        "unrated": (unrated, "preference"),
-        "judged": (liked, "judgement"),
-        "against": (against, "judgement"),
-    }
-    out = {name: np.empty(len(pairs)) for name, (pairs, _) in asked.items()}
-    starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in asked.items()}
-    catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
-    ranked = np.empty((6, len(liked)), dtype=np.int64)
-    never_recommended, recommended = np.ones(data.items), np.zeros(data.items)
-    lists = [np.empty((0, FIRST), dtype=np.int64)]
+    return score_side_by_side([scorer], data, split, parts)[0]
+
+
+def score_side_by_side(
+    scorers: Sequence[Scorer], data: Dataset, split: str, parts: NDArray[np.int64] | None = None
+) -> list[ScoredSplit]:
+    """`score_split` of each system; all are asked for a block of users before the next, so that they can share what they have of it."""
+    gathered = [_Gathered(scorer, data, split, parts) for scorer in scorers]
     for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
-        answers = scores_of(scorer, users)
-        for name, (pairs, question) in asked.items():
-            where = slice(starts[name][users[0]], starts[name][users[-1] + 1])
-            out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
-        where = slice(starts["liked"][users[0]], starts["liked"][users[-1] + 1])
+        for one in gathered:
+            one.take(users)
+    return [one.scored() for one in gathered]
+
+
+class _Gathered:
+    """What a system scored of a split, block by block.
+
+    What is kept of a block goes into arrays of the whole split, made before: small ones of each block, made between the large ones of
+    scores, leave holes in memory that nothing fits in again.
+    """
+
+    def __init__(self, scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None) -> None:
+        liked = data.liked(split)
+        self._scorer = scorer
+        self._asked = {
+            "liked": (liked, "preference"),
+            "unrated": (data.unrated(split), "preference"),
+            "judged": (liked, "judgement"),
+            "against": (data.against(split), "judgement"),
+        }
+        self._out = {name: np.empty(len(pairs)) for name, (pairs, _) in self._asked.items()}
+        self._starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in self._asked.items()}
+        self._catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
+        self._ranked = np.empty((6, len(liked)), dtype=np.int64)
+        self._never_recommended, self._recommended = np.ones(data.items), np.zeros(data.items)
+        self._lists = [np.empty((0, FIRST), dtype=np.int64)]
+
+    def take(self, users: NDArray[np.int64]) -> None:
+        """Score the next block of users.
+
+        Raises:
+            InputError: a score is not finite.
+        """
+        answers = scores_of(self._scorer, users)
+        for name, (pairs, question) in self._asked.items():
+            where = self._of(name, users)
+            self._out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
+        where = self._of("liked", users)
         if where.start == where.stop:
-            continue
+            return
+        liked = self._asked["liked"][0]
         # From best to worst, as a standing has them.
-        order = where.start + np.lexsort((-out["liked"][where], liked.users[where]))
+        order = where.start + np.lexsort((-self._out["liked"][where], liked.users[where]))
         user, item = liked.users[order], liked.items[order]
-        places = catalogue.places(int(users[0]), answers.preference, user - users[0], item)
-        ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
-        never_recommended *= places.missed
-        recommended += places.recommended
-        lists.append(places.lists)
-    if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
-        raise not_finite(scorer)
-    return ScoredSplit(
-        _labelled(liked, out["liked"], unrated, out["unrated"]),
-        _labelled(liked, out["judged"], against, out["against"]),
-        RankedLikes(*ranked),
-        float(1 - never_recommended.mean()),
-        recommended,
-        np.concatenate(lists),
-    )
+        places = self._catalogue.places(int(users[0]), answers.preference, user - users[0], item)
+        self._ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
+        self._never_recommended *= places.missed
+        self._recommended += places.recommended
+        self._lists.append(places.lists)
+
+    def _of(self, name: str, users: NDArray[np.int64]) -> slice:
+        """Where the pairs of a block of users are."""
+        return slice(self._starts[name][users[0]], self._starts[name][users[-1] + 1])
+
+    def scored(self) -> ScoredSplit:
+        """All of it, when every block was taken.
+
+        Raises:
+            InputError: a judgement is not finite.
+        """
+        out, pairs = self._out, {name: pairs for name, (pairs, _) in self._asked.items()}
+        if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
+            raise not_finite(self._scorer)
+        return ScoredSplit(
+            _labelled(pairs["liked"], out["liked"], pairs["unrated"], out["unrated"]),
+            _labelled(pairs["liked"], out["judged"], pairs["against"], out["against"]),
+            RankedLikes(*self._ranked),
+            float(1 - self._never_recommended.mean()),
+            self._recommended,
+            np.concatenate(self._lists),
+        )
 
 
 def _by_user(pairs: Pairs, users: int) -> NDArray[np.int64]:

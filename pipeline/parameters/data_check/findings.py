@@ -212,6 +212,7 @@ class _TableCheck:
             self._mark(column.bad, name, f"expected {column.expected}", self._remedy(name, column))
         if column.expected == "an id":
             self._untrimmed(name, column)
+            self._decomposed(name, column)
 
     def _remedy(self, name: str, column: ReadColumn) -> str:
         if name == "split":
@@ -237,6 +238,23 @@ class _TableCheck:
                     name,
                     self.table.row(index),
                     int(spaced.sum()),
+                )
+            )
+
+    def _decomposed(self, name: str, column: ReadColumn) -> None:
+        """Two ways to write one letter make two ids that look the same."""
+        apart = (column.values != column.values.str.normalize("NFC")).fill_null(False) & ~column.bad
+        if apart.any():
+            index = int(apart.arg_true()[0])
+            self.warnings.append(
+                Finding(
+                    f"found {quoted(column.values[index])} with accents as characters of their own (Unicode NFD), which makes it another "
+                    "id than the same letters in one piece (NFC)",
+                    "write ids in one form in all tables",
+                    self.table.file,
+                    name,
+                    self.table.row(index),
+                    int(apart.sum()),
                 )
             )
 
@@ -299,9 +317,8 @@ class _TableCheck:
         columns = self.table.frame.columns
         if not missing:
             return ""
-        if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|,"):
-            mark = next(mark for mark in ";\t|," if mark in columns[0])
-            return f"the fields look separated by {mark!r}: save the file with commas as .csv, or with tabs as .tsv"
+        if len(columns) == 1 and missing[0] in columns[0].split():
+            return "the fields look separated by spaces: save the file with commas as .csv, or with tabs as .tsv"
         near = [(_near(name, columns), name) for name in missing]
         found = [f"--rename {_quoted(f'{theirs}={ours}')}" for theirs, ours in near if theirs is not None]
         return f"if that is it, {' or '.join(found)}" if found else ""

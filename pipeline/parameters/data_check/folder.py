@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import is_zipfile
 
 from pipeline.common.config import validated
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
-from pipeline.data.sources.delimited import all_renamed, read_table, renamed
+from pipeline.data.sources.delimited import SEPARATORS, all_renamed, read_table, renamed
 from pipeline.data.sources.files import FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
@@ -33,6 +35,11 @@ WHAT_FOR = {
     "categories, such as (item id, 'genre', 'Comedy')",
     "item_entities": "which entity of kg an item is: columns item_id, entity_id; the same id twice where kg has the items' ids",
 }
+# What an archive is called; a zip is known by its content.
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
+# So many file names in a line.
+SHOWN = 6
 
 
 # Published data sets by the files that they are known by, each by one of its names; the first that has all is it.
@@ -75,7 +82,11 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
     """
     if not folder.exists():
         raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
+    if folder.is_file() and not _may_be_published(folder):
+        raise InputError(_no_folder(folder))
     kind = layout(folder)
+    if kind == "tables" and folder.is_file():
+        raise InputError(_unknown_zip(folder))
     if kind not in ("tables", "atomic"):
         if rename:
             raise InputError(
@@ -120,6 +131,48 @@ def layout(folder: Path) -> str:
     return next(known, "tables")
 
 
+def _unknown_zip(path: Path) -> str:
+    names = sorted(file.inside for file in FilesSource(type="any", path=str(path)).files())
+    return (
+        f"{path}: found a zip of no published data set, with {_some(names)}; expected a folder for tables of your own; "
+        f"unpack it and name the folder: unzip {shlex.quote(str(path))} -d {shlex.quote(path.stem)}"
+    )
+
+
+def _may_be_published(path: Path) -> bool:
+    """A zip, or a file that is called one; spreadsheets are zips, too."""
+    suffix = path.suffix.lower()
+    return suffix == ".zip" or (suffix not in SHEETS and is_zipfile(path))
+
+
+def _no_folder(path: Path) -> str:
+    if path.suffix.lower() in SHEETS:
+        return (
+            f"{path}: found a spreadsheet, expected a folder with {', '.join(NAMES)}; save each sheet there as .csv (in a spreadsheet: "
+            "'CSV UTF-8')"
+        )
+    if path.name.lower().endswith(ARCHIVES):
+        return f"{path}: found an archive, expected a folder with {', '.join(NAMES)}; unpack it and name the folder"
+    return (
+        f"{path}: found a file, expected a folder with {', '.join(NAMES)}, or the zip of a published data set; "
+        "put the table into a folder, under one of these names"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (", ".join(shortened(name) for name in names[:SHOWN]) or "nothing in it") + more
+
+
+def _elsewhere(folder: Path) -> str:
+    """Where the tables may lie, if none is in the folder itself."""
+    for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        if any((inner / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+            return f"tables lie in {inner}: name that folder"
+    packed = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(ARCHIVES))
+    return f"{_some(packed)} lies there: unpack it" if packed else ""
+
+
 def _published(folder: Path, kind: str) -> FolderTables:
     source = validated(SourceConfig, {"source": {"type": kind, "path": folder.as_posix()}}, "").source
     try:
@@ -134,11 +187,15 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
     if "found nothing" not in problem and "found none" not in problem:
         return Finding(problem, "keep one of them there", str(folder))
     advice = f"it is needed: {WHAT_FOR[name]}"
-    near = _near(name, there) if kind == "tables" else None
+    # A packed file is none to be renamed.
+    plain = [file for file in there if not file.lower().endswith(ARCHIVES)]
+    near = _near(name, plain) if kind == "tables" else None
     if near is not None:
         ending = Path(near).suffix
         right = "rename it" if ending in ENDINGS else f"save it as {' or '.join(ENDINGS)} and name it"
         advice = f"if it is {near}, {right} {name}{ending if ending in ENDINGS else '.csv'}; {advice}"
+    elif elsewhere := _elsewhere(folder):
+        advice = f"{elsewhere}; {advice}"
     return Finding(problem, advice, str(folder))
 
 
@@ -159,8 +216,28 @@ def _unreadable(error: InputError | OSError, path: Path) -> Finding:
     problem = str(error).removeprefix(f"{path}: ")
     if "not UTF-8" in problem:
         return Finding(problem, "save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')", str(path))
+    if "look separated by" in problem:
+        return Finding(problem, _separated_otherwise(path, problem), str(path))
+    if "which is for spreadsheets" in problem:
+        return Finding(problem, "remove this line", str(path))
+    if "found 1 fields, expected" in problem:
+        return Finding(
+            problem, "remove the line if it is empty, or write the header's separator between its fields", str(path)
+        )
     if "fields, expected" in problem:
         return Finding(problem, "a text that holds the separator goes into double quotes", str(path))
     if "not a readable table" in problem:
         return Finding(problem, "a quote inside a quoted text is written twice", str(path))
     return Finding(problem, file=str(path))
+
+
+def _separated_otherwise(path: Path, problem: str) -> str:
+    for ending, separator in SEPARATORS.items():
+        if f"separated by {separator!r}" in problem and path.suffix in SEPARATORS:
+            return f"rename it {path.stem}{ending}"
+    if path.suffix not in SEPARATORS:
+        return "save the file with tabs"
+    return (
+        "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point before "
+        "decimals"
+    )

@@ -149,3 +149,12 @@ def test_two_columns_may_not_get_the_same_name() -> None:
     with pytest.raises(InputError, match=r"^f\.csv: column b: found twice after renaming, expected once$"):
         renamed(table, {"a": "b"})
     assert renamed(table, {"a": "b", "b": "a"}).frame.rows() == [("1", "2")]
+
+
+@pytest.mark.parametrize(("quoted", "separator"), [(True, ","), (False, "\t")])
+def test_line_ends_that_a_program_wrote_twice_are_named(quoted: bool, separator: str) -> None:
+    content = "\n".join(
+        [separator.join("ab"), separator.join("12"), separator.join("34") + "\r\r", separator.join("56")]
+    )
+    message = refused(content.encode(), quoted=quoted)
+    assert message.startswith(r"f: line 3: found it to end in \r\r\n, expected \n or \r\n; ")

@@ -65,6 +65,9 @@ def test_columns_may_be_renamed(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere: folder not found; expected interactions, items, kg, item_entities"):
         source(tmp_path / "nowhere").read()
+    (tmp_path / "a.zip").touch()
+    with pytest.raises(InputError, match=r"a\.zip: found a file; expected interactions, items, kg, item_entities"):
+        source(tmp_path / "a.zip").read()
 
 
 def test_a_missing_table_and_one_that_is_there_twice_are_named(tmp_path: Path) -> None:

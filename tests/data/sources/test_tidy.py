@@ -191,6 +191,15 @@ def test_dates_become_seconds_since_1970_in_universal_time() -> None:
         tables(RATED.with_columns(rating=day))
 
 
+@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["0", "1", "x"])])
+def test_what_is_stored_as_categories_is_read_as_text(dtype: pl.DataType | type[pl.DataType]) -> None:
+    of = pl.Series(["1", "0"], dtype=dtype)
+    assert tables(RATED.with_columns(rating=of, timestamp=of)).interactions["rating"].to_list() == [1.0, 0.0]
+    assert tables(RATED.drop("rating").with_columns(like=of)).interactions["like"].to_list() == [True, False]
+    with pytest.raises(InputError, match="column rating, row 1: found 'x', expected a number"):
+        tables(RATED.with_columns(rating=pl.Series(["1", "x"], dtype=dtype)))
+
+
 @pytest.mark.parametrize("likes", [[True, False], [1, 0], [1.0, 0.0], ["1", "0"], ["1.0", "0"], ["TRUE", "false"]])
 def test_likes_may_be_booleans_numbers_or_words(likes: list[object]) -> None:
     tidied = tables(pl.DataFrame({**PAIRS, "like": likes})).interactions

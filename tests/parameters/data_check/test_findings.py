@@ -210,9 +210,93 @@ def test_a_column_with_another_name_is_proposed_and_can_be_renamed(tmp_path: Pat
 def test_a_file_with_semicolons_is_recognised(tmp_path: Path) -> None:
     folder = write(tmp_path)
     tables()["kg"].write_csv(folder / "kg.csv", separator=";")
+    (found,) = checked(folder).errors
+    assert found.sentence() == f"{folder}/kg.csv: line 1: the fields look separated by ';', expected ','"
+    assert found.advice.startswith("save the file with commas as .csv, or with tabs as .tsv, ")
+
+
+def as_in_europe(frame: pl.DataFrame, mark: str, quote: str) -> str:
+    """As a spreadsheet of most of Europe, or R's write.csv2, writes a table."""
+    rows = [frame.columns, *([str(value).replace(".", ",") for value in row] for row in frame.rows())]
+    return "\ufeff" + "".join(mark.join(f"{quote}{value}{quote}" for value in row) + "\r\n" for row in rows)
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_another_separator_is_told_by_the_header_also_where_values_have_commas(
+    mark: str, quote: str, tmp_path: Path
+) -> None:
+    ratings = tables()["interactions"].with_columns(pl.col("rating") + 0.5)
+    folder = write(tmp_path)
+    path = folder / "interactions.csv"
+    path.write_text(as_in_europe(ratings, mark, quote), newline="")
+    (found,) = checked(folder).errors
+    assert found.sentence() == f"{path}: line 1: the fields look separated by {mark!r}, expected ','"
+    if mark == "\t":
+        assert found.advice == "rename it interactions.tsv"
+        path = path.rename(folder / "interactions.tsv")
+        (found,) = checked(folder).errors
+        assert found.advice == "write a point and not a comma before the decimals"
+        path.write_text(path.read_text().replace(",", "."))
+    else:
+        assert found.advice == (
+            "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point "
+            "before decimals"
+        )
+        path.write_text(path.read_text().replace(",", ".").replace(mark, ","))
+    assert checked(folder).usable
+
+
+def test_a_tab_file_called_csv_with_commas_in_its_titles_is_renamed(tmp_path: Path) -> None:
+    items = tables()["items"].with_columns(pl.format("{}, the", "title"))
+    folder = write(tmp_path, left_out=("items",))
+    items.write_csv(folder / "items.csv", separator="\t", quote_style="never")
+    (found,) = checked(folder).errors
+    assert found.advice == "rename it items.tsv"
+    (folder / "items.csv").rename(folder / "items.tsv")
+    assert checked(folder).usable
+
+
+def test_a_comma_file_called_tsv_is_renamed(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "kg.csv").rename(folder / "kg.tsv")
+    (found,) = checked(folder).errors
+    assert found.sentence() == f"{folder}/kg.tsv: line 1: the fields look separated by ',', expected '\\t'"
+    assert found.advice == "rename it kg.csv"
+
+
+@pytest.mark.parametrize("line", ["sep=,", "sep=;", '"sep=,"', "SEP=\t"])
+def test_a_line_that_tells_excel_the_separator_is_to_be_removed(line: str, tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    text = (folder / "items.csv").read_text()
+    (folder / "items.csv").write_text(f"\ufeff{line}\r\n{text}", newline="")
+    (found,) = checked(folder).errors
+    assert "line 1: found 'sep=" in found.sentence().lower().replace('"', "")
+    assert found.problem.endswith("which is for spreadsheets alone, expected the header")
+    assert found.advice == "remove this line"
+
+
+def test_fields_between_spaces_are_recognised(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "kg.csv").write_text((folder / "kg.csv").read_text().replace(",", " "))
     found = checked(folder).errors
     assert {error.column for error in found} == {"head", "relation", "tail"}
-    assert all("separated by ';'" in error.advice for error in found)
+    assert all(error.advice.startswith("the fields look separated by spaces: save") for error in found)
+
+
+@pytest.mark.parametrize("line", ["", "1;2;3"])
+def test_a_line_without_the_separator_is_told_from_one_with_too_many(line: str, tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    text = (folder / "kg.csv").read_text()
+    (folder / "kg.csv").write_text(f"{text}{line}\n{text.splitlines()[1]}x\n")
+    (found,) = checked(folder).errors
+    assert found.advice == "remove the line if it is empty, or write the header's separator between its fields"
+
+
+def test_a_name_with_another_separator_in_it_is_no_mistake(tmp_path: Path) -> None:
+    changed = tables()["items"].rename({"title": "title; a|b"})
+    assert checked(write(tmp_path, {"items": changed})).usable
+    assert checked(write(tmp_path, {"items": tables()["items"].select("item_id")})).usable
 
 
 def test_spaces_around_ids_are_a_warning(tmp_path: Path) -> None:
@@ -221,6 +305,14 @@ def test_spaces_around_ids_are_a_warning(tmp_path: Path) -> None:
     assert check.usable
     (found,) = [warning for warning in check.warnings if "spaces" in warning.problem]
     assert (found.column, found.row, found.count) == ("user_id", "line 2", 2)
+
+
+def test_ids_with_accents_of_their_own_are_a_warning(tmp_path: Path) -> None:
+    change = put("user_id", (0, "e\u0301lan"), (5, "\u00e9lan"))
+    check = checked(write(tmp_path, {"interactions": change(tables()["interactions"])}))
+    assert check.usable
+    (found,) = [warning for warning in check.warnings if "NFD" in warning.problem]
+    assert (found.column, found.row, found.count) == ("user_id", "line 2", 1)
 
 
 def test_links_to_entities_without_a_triple_are_counted(tmp_path: Path) -> None:

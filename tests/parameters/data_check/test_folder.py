@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -147,6 +148,69 @@ def test_a_published_data_set_is_read_by_its_own_reader(tmp_path: Path) -> None:
     assert (check.counts.users, check.counts.items) == (20, 30)
     with pytest.raises(InputError, match=r"^--rename: found 'userId', but .* is movielens"):
         checked(tmp_path / "ml", Wishes(rename={"userId": "user_id"}))
+
+
+def zipped(folder: Path, path: Path, below: str = "") -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{below}{file.name}")
+    return path
+
+
+def test_a_zip_of_ones_own_tables_is_to_be_unpacked(tmp_path: Path) -> None:
+    path = zipped(write(tmp_path / "t"), tmp_path / "my archive.zip")
+    with pytest.raises(InputError) as error:
+        checked(path)
+    assert str(error.value) == (
+        f"{path}: found a zip of no published data set, with interactions.csv, item_entities.csv, items.csv, kg.csv; expected a folder "
+        f"for tables of your own; unpack it and name the folder: unzip '{path}' -d 'my archive'"
+    )
+    # What it says to do does it, also where everything lies in a folder of the zip.
+    inner = zipped(tmp_path / "t", tmp_path / "inner.zip", "data/")
+    with zipfile.ZipFile(inner) as archive:
+        archive.extractall(tmp_path / "inner")
+    for found in checked(tmp_path / "inner").errors:
+        assert found.advice.startswith(f"tables lie in {tmp_path / 'inner' / 'data'}: name that folder; it is needed")
+    assert checked(tmp_path / "inner" / "data").usable
+
+
+def test_a_zip_of_a_published_data_set_is_read_as_it_is(tmp_path: Path) -> None:
+    check = checked(zipped(movielens(tmp_path / "ml"), tmp_path / "a.zip", "ml/"))
+    assert check.usable
+    assert check.source["type"] == "movielens"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("empty.zip", b"PK\5\6" + bytes(18), "found a zip of no published data set, with nothing in it; expected"),
+        ("page.zip", b"<html>", "not a readable zip: File is not a zip file; expected a folder or a zip"),
+        (
+            "all.tar.gz",
+            b"\x1f\x8b",
+            "found an archive, expected a folder with interactions, items, kg, item_entities; unpack",
+        ),
+        ("ratings.xlsx", b"PK\5\6" + bytes(18), "found a spreadsheet, expected a folder with interactions, items, kg,"),
+        (
+            "ratings.csv",
+            b"user_id,item_id,rating\n",
+            "found a file, expected a folder with interactions, items, kg, item",
+        ),
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_one_line(file: str, content: bytes, expected: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        checked(tmp_path / file)
+    assert str(error.value).startswith(f"{tmp_path / file}: {expected}")
+
+
+@pytest.mark.parametrize("packed", ["archive.zip", "interactions.csv.zip", "all.tar.gz"])
+def test_a_folder_with_a_packed_file_alone_says_to_unpack_it(packed: str, tmp_path: Path) -> None:
+    (tmp_path / packed).touch()
+    found = checked(tmp_path).errors
+    assert len(found) == 4
+    assert found[0].advice.startswith(f"{packed} lies there: unpack it; it is needed: columns user_id, item_id")
 
 
 def test_what_its_reader_says_of_a_published_data_set_is_an_error(tmp_path: Path) -> None:

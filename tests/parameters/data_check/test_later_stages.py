@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.common.errors import InputError
 from pipeline.parameters.data_check.check import DataCheck, Wishes
-from tests.parameters.data_check.worlds import checked, write
+from pipeline.text.template import item_texts
+from tests.parameters.data_check.worlds import checked, tables, write
 from tests.stages.workspace import KEY, Workspace, make_workspace
 
 STAGES = (
@@ -90,7 +93,9 @@ def wished() -> st.SearchStrategy[tuple[Wishes, dict[str, Any]]]:
     return st.tuples(wishes, filters)
 
 
-def through_all_stages(workspace: Workspace, check: DataCheck, filters: dict[str, Any]) -> None:
+def through_all_stages(
+    workspace: Workspace, check: DataCheck, filters: dict[str, Any], stages: tuple[str, ...] = STAGES
+) -> None:
     found = check.settings() | filters
 
     def change(values: dict[str, Any]) -> None:
@@ -102,7 +107,7 @@ def through_all_stages(workspace: Workspace, check: DataCheck, filters: dict[str
             values[section]["epochs"] = 1
 
     workspace.change_params(change)
-    for name in STAGES:
+    for name in stages:
         if name == "build_graph":
             items = len(pl.read_parquet(workspace.root / f"artifacts/{KEY}/dataset/items.parquet"))
             vectors = np.random.default_rng(0).normal(size=(items, 24)).astype(np.float32)
@@ -124,3 +129,49 @@ def test_what_a_stage_refuses_is_refused_by_the_check(
         event(f"usable: {check.usable}")
         if check.usable:
             through_all_stages(workspace, check, filters)
+
+
+def of_every_type(count: int) -> pl.DataFrame:
+    """Items with a column of each type that a Parquet file may have."""
+    return pl.DataFrame({"item_id": range(count)}).with_columns(
+        title=pl.format("title {}", "item_id"),
+        texts=pl.Series([["comedy", "war"] if item % 3 else ["drama"] for item in range(count)]),
+        gaps=pl.Series([None if item % 4 else [None, "war"] for item in range(count)]),
+        floats=pl.Series([[0.5 * (item % 2)] for item in range(count)]),
+        lists=pl.Series([[["Books", "Crime"], ["Books"]] for _ in range(count)]),
+        structs=pl.Series([[{"name": "to-read", "count": item}] for item in range(count)]),
+        struct=pl.Series([{"name": "a", "count": item} for item in range(count)]),
+        fixed=pl.Series([[item % 2, 1] for item in range(count)], dtype=pl.Array(pl.Int64, 2)),
+        kind=pl.Series(["a" if item % 2 else "b" for item in range(count)], dtype=pl.Categorical),
+        enum=pl.Series(["a" if item % 2 else "b" for item in range(count)], dtype=pl.Enum(["a", "b"])),
+        kinds=pl.Series([["a"] if item % 2 else ["b"] for item in range(count)], dtype=pl.List(pl.Categorical)),
+        bytes=pl.Series([b"\xff\x00"] * count),
+        length=pl.Series(range(count), dtype=pl.Duration("us")),
+        day=pl.Series([0] * count, dtype=pl.Date),
+        moment=pl.Series(range(count), dtype=pl.Datetime("us")),
+        hour=pl.Series(range(count), dtype=pl.Time),
+        price=pl.Series(["1.50"] * count).cast(pl.Decimal(10, 2)),
+        told=pl.Series([bool(item % 2) for item in range(count)]),
+        nothing=pl.Series([None] * count),
+    )
+
+
+def test_columns_of_every_type_reach_the_report(tmp_path: Path) -> None:
+    workspace, made = make_workspace(tmp_path / "w"), tables(24, 40)
+    made["items"] = of_every_type(40)
+    made["interactions"] = made["interactions"].with_columns(
+        pl.col("user_id", "rating").cast(pl.String).cast(pl.Categorical)
+    )
+    folder = workspace.root / "tables"
+    for name, frame in made.items():
+        (folder / f"{name}.csv").unlink()
+        frame.write_parquet(folder / f"{name}.parquet")
+    check = checked(folder)
+    assert check.usable, [error.problem for error in check.errors]
+    through_all_stages(workspace, check, {"text_template": "{title}. {texts} {kind} {kinds}"}, (*STAGES, "report"))
+
+
+@pytest.mark.parametrize("column", ["lists", "structs", "struct", "bytes"])
+def test_a_text_of_what_is_no_text_is_refused(column: str) -> None:
+    with pytest.raises(InputError, match=f"text_template: column {column}: found type"):
+        item_texts(of_every_type(3), f"{{{column}}}")
