@@ -1,4 +1,4 @@
-"""A folder with the four tidy tables, each as Parquet, CSV or TSV."""
+"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import all_renamed, read_table
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, all_renamed, read_table
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
-ENDINGS = (".parquet", ".csv", ".tsv")
 
 
 class TablesSource(Config):
@@ -40,15 +39,21 @@ class TablesSource(Config):
 
 
 def table_file(folder: Path, name: str) -> Path:
-    """The file of one of the four tables.
+    """The file of one of the four tables, or the folder with its parts.
 
     Raises:
         InputError: there is none, or more than one.
     """
-    found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
+    found = [path for ending in PLAIN if (path := folder / f"{name}{ending}").is_file()]
+    found = found or [path for ending in ENDINGS if _is_there(path := folder / f"{name}{ending}")]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"
         raise InputError(
             f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}"
         )
     return found[0]
+
+
+def _is_there(path: Path) -> bool:
+    """A file or a folder: what else there may be, such as a pipe, might never come to an end."""
+    return path.is_file() or path.is_dir()

@@ -13,10 +13,10 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
-from pipeline.data.sources.delimited import SEPARATORS, all_renamed, read_table, renamed
-from pipeline.data.sources.files import FilesSource, content_of
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, read_table, renamed
+from pipeline.data.sources.files import PACKED, FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
-from pipeline.data.sources.tables import ENDINGS, NAMES, table_file
+from pipeline.data.sources.tables import NAMES, table_file
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
 
@@ -37,6 +37,8 @@ WHAT_FOR = {
 }
 # What an archive is called; a zip is known by its content.
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+# JSON lines under other endings, which may as well be other JSON.
+OTHER_ENDINGS = {".ndjson": ".jsonl", ".json": ".jsonl", ".ndjson.gz": ".jsonl.gz", ".json.gz": ".jsonl.gz"}
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 # So many file names in a line.
 SHOWN = 6
@@ -122,10 +124,12 @@ def layout(folder: Path) -> str:
     Raises:
         InputError: a file that is no zip.
     """
-    if any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+    if any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in PLAIN):
         return "tables"
     if any(folder.glob("*.inter")):
         return "atomic"
+    if any((folder / f"interactions{ending}").exists() for ending in ENDINGS):
+        return "tables"
     files = FilesSource(type="any", path=str(folder)).files()
     known = (kind for kind, parts in PUBLISHED if all(files.find(*names) is not None for names in parts))
     return next(known, "tables")
@@ -167,7 +171,7 @@ def _some(names: Sequence[str]) -> str:
 def _elsewhere(folder: Path) -> str:
     """Where the tables may lie, if none is in the folder itself."""
     for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        if any((inner / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+        if any((inner / f"{name}{ending}").exists() for name in NAMES for ending in ENDINGS):
             return f"tables lie in {inner}: name that folder"
     packed = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(ARCHIVES))
     return f"{_some(packed)} lies there: unpack it" if packed else ""
@@ -183,7 +187,7 @@ def _published(folder: Path, kind: str) -> FolderTables:
 
 def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding:
     problem = str(error).removeprefix(f"{folder}: ")
-    there = sorted(path.name for path in folder.iterdir() if path.is_file())
+    there = sorted(path.name for path in folder.iterdir() if path.is_file() or path.suffix == ".parquet")
     if "found nothing" not in problem and "found none" not in problem:
         return Finding(problem, "keep one of them there", str(folder))
     advice = f"it is needed: {WHAT_FOR[name]}"
@@ -191,9 +195,12 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
     plain = [file for file in there if not file.lower().endswith(ARCHIVES)]
     near = _near(name, plain) if kind == "tables" else None
     if near is not None:
-        ending = Path(near).suffix
-        right = "rename it" if ending in ENDINGS else f"save it as {' or '.join(ENDINGS)} and name it"
-        advice = f"if it is {near}, {right} {name}{ending if ending in ENDINGS else '.csv'}; {advice}"
+        ending = ending_of(near)
+        right = "rename it" if ending else f"save it as {' or '.join(PLAIN)} and name it"
+        for other, ours in OTHER_ENDINGS.items():
+            if near.lower().endswith(other):
+                right, ending = "and each of its lines is a JSON object, rename it", ours
+        advice = f"if it is {near}, {right} {name}{ending or '.csv'}; {advice}"
     elif elsewhere := _elsewhere(folder):
         advice = f"{elsewhere}; {advice}"
     return Finding(problem, advice, str(folder))
@@ -232,11 +239,13 @@ def _unreadable(error: InputError | OSError, path: Path) -> Finding:
 
 
 def _separated_otherwise(path: Path, problem: str) -> str:
-    for ending, separator in SEPARATORS.items():
-        if f"separated by {separator!r}" in problem and path.suffix in SEPARATORS:
-            return f"rename it {path.stem}{ending}"
-    if path.suffix not in SEPARATORS:
+    whole = ending_of(path.name)
+    ending = whole.removesuffix(PACKED)
+    if ending not in SEPARATORS:
         return "save the file with tabs"
+    for right, separator in SEPARATORS.items():
+        if f"separated by {separator!r}" in problem:
+            return f"rename it {path.name.removesuffix(whole)}{right}{whole.removeprefix(ending)}"
     return (
         "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point before "
         "decimals"

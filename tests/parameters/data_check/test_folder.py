@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 from pathlib import Path
 
@@ -33,14 +34,55 @@ def test_every_missing_table_is_an_error_that_says_what_it_is_for(tmp_path: Path
         ("items", "movies.tsv", "if it is movies.tsv, rename it items.tsv"),
         ("kg", "triples.parquet", "if it is triples.parquet, rename it kg.parquet"),
         ("item_entities", "item-entity.csv", "if it is item-entity.csv, rename it item_entities.csv"),
+        ("interactions", "ratings.csv.gz", "if it is ratings.csv.gz, rename it interactions.csv.gz"),
+        ("interactions", "ratings.parquet/_SUCCESS", "if it is ratings.parquet, rename it interactions.parquet"),
+        (
+            "interactions",
+            "reviews.json.gz",
+            "if it is reviews.json.gz, and each of its lines is a JSON object, rename it inter",
+        ),
+        (
+            "items",
+            "items.ndjson",
+            "if it is items.ndjson, and each of its lines is a JSON object, rename it items.jsonl",
+        ),
         ("item_entities", "itementities.csv", "if it is itementities.csv, rename it item_entities.csv"),
     ],
 )
 def test_a_file_with_another_name_is_proposed(name: str, file: str, advice: str, tmp_path: Path) -> None:
     folder = write(tmp_path, left_out=(name,))
+    (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text("a,b\n")
     (found,) = checked(folder).errors
     assert advice in found.advice
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv.gz"])
+def test_tables_in_other_forms_are_checked_as_any(ending: str, tmp_path: Path) -> None:
+    for name, frame in tables().items():
+        text = frame.write_ndjson() if ending == ".jsonl" else frame.write_csv()
+        content = gzip.compress(text.encode()) if ending == ".csv.gz" else text.encode()
+        (tmp_path / f"{name}{ending}").write_bytes(content)
+    check = checked(tmp_path)
+    assert check.usable
+    assert check.counts == checked(write(tmp_path / "plain")).counts
+
+
+def test_parts_are_checked_as_any(tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=("interactions",))
+    parts = folder / "interactions.parquet"
+    parts.mkdir()
+    (parts / "_SUCCESS").touch()
+    rated = tables()["interactions"]
+    for number in range(3):
+        rated[number::3].write_parquet(parts / f"part-0000{number}.snappy.parquet")
+    check = checked(folder)
+    assert check.usable
+    assert check.files["interactions"].file == str(parts)
+    rated[:1].write_csv(parts / "ratings.csv")
+    (parts / "part-00000.snappy.parquet").write_bytes(b"")
+    (found,) = checked(folder).errors
+    assert "part-00000.snappy.parquet: not a readable Parquet file" in found.sentence()
 
 
 def test_a_table_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
