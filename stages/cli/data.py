@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pipeline.common.errors import InputError, as_json
+from pipeline.common.errors import InputError, as_json, quoted
 from stages import PARAMS
 from stages.cli.help import examples
 from stages.guard import USER_MISTAKE, show
@@ -154,7 +154,7 @@ def add(
 
     profiles = read_parameters(PARAMS).profiles
     if profile is not None and profile not in profiles:
-        raise InputError(f"--profile: found {profile!r}, expected one of: {', '.join(profiles)}")
+        raise InputError(f"--profile: found {quoted(profile)}, expected one of: {', '.join(profiles)}")
     run = profiles[profile] if profile else {}
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
@@ -209,7 +209,7 @@ def _wishes(
     for pair in rename or []:
         theirs, equals, ours = pair.rpartition("=")
         if not equals or not theirs or not ours:
-            raise InputError(f"--rename: found {pair!r}, expected THEIRS=OURS, such as userId=user_id")
+            raise InputError(f"--rename: found {quoted(pair)}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
     return Wishes(like_threshold, s_m, text_template, split, feedback, names)
 
