@@ -21,7 +21,8 @@ from pipeline.data.sources.tidy import RawTable
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # Where one of the first three is there, the others beside it are not read.
 PLAIN = (".parquet", *SEPARATORS)
-ENDINGS = (*PLAIN, ".jsonl", *(f"{ending}{PACKED}" for ending in (*SEPARATORS, ".jsonl")))
+UNPACKED = (*PLAIN, ".jsonl")
+ENDINGS = (*UNPACKED, *(f"{ending}{PACKED}" for ending in (*SEPARATORS, ".jsonl")))
 # In front of a header, as Excel writes and reads it.
 SAYS_SEPARATOR = re.compile(r'"?sep=.?"?[;,\t|]*', re.IGNORECASE)
 # What else stands between fields, the first that a header has.
@@ -144,7 +145,7 @@ def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
     if ending == ".jsonl":
         return read_json_lines(content, file)
     if ending not in SEPARATORS:
-        raise InputError(f"{file}: found the ending {ending!r}, expected one of {', '.join(ENDINGS)}")
+        raise InputError(f"{file}: found the ending {ending!r}, expected one of {', '.join(UNPACKED)}")
     return read_delimited(content, file, SEPARATORS[ending], quoted=True)
 
 

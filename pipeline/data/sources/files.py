@@ -33,6 +33,19 @@ PACKED = ".gz"
 MUCH, LARGEST_RATIO = 100_000_000, 100
 # Of a file that holds a table, for each of its bytes, while it is read: its text, its fields, and the tables made of them.
 MEMORY_PER_BYTE = 5
+# What a damaged zip may raise.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+LONGEST_HEADER = 10_000
 # In bytes: descriptions of items may be long.
 LONGEST_LINE = 10_000_000
 
@@ -129,18 +142,19 @@ class DataFile:
                 return archive.read(self.inside)
         except InputError:
             raise
-        except (
-            OSError,
-            EOFError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-            struct.error,
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-        ) as error:
+        except UNREADABLE as error:
             raise InputError(f"{self}: cannot be read: {_flat(error)}") from None
+
+    def first_line(self) -> bytes:
+        """Of a file that may be large; what comes after `LONGEST_HEADER` bytes is left out, and nothing said where it cannot be read."""
+        try:
+            if not self.zipped:
+                with self.path.open("rb") as file:
+                    return file.readline(LONGEST_HEADER)
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.inside) as file:
+                return file.readline(LONGEST_HEADER)
+        except UNREADABLE:
+            return b""
 
     def _check_size(self, entry: zipfile.ZipInfo) -> None:
         """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""

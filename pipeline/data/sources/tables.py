@@ -48,8 +48,9 @@ def table_file(folder: Path, name: str) -> Path:
     found = found or [path for ending in ENDINGS if _is_there(path := folder / f"{name}{ending}")]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"
+        plain = ", ".join(f"{name}{ending}" for ending in PLAIN)
         raise InputError(
-            f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}"
+            f"{folder}: table {name}: found {what}, expected one of {plain}, or {', '.join(ENDINGS[len(PLAIN) :])}"
         )
     return found[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
+from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, read_table, renamed
-from pipeline.data.sources.files import PACKED, FilesSource, content_of
+from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
+from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.tables import NAMES, table_file
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
@@ -44,17 +47,46 @@ SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 SHOWN = 6
 
 
-# Published data sets by the files that they are known by, each by one of its names; the first that has all is it.
-PUBLISHED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
-    ("kgcn", (LINK_FILES, KG_FILES)),
-    ("kgcn", (("ratings_final.txt",), ("kg_final.txt",))),
-    ("hetrec-lastfm", (("user_artists.dat",), ("artists.dat",))),
-    ("book-crossing", (("bx-book-ratings.csv",),)),
-    ("book-crossing", (("ratings.csv", "book-ratings.csv"), ("books.csv", "bx_books.csv"))),
-    ("movielens", (("ratings.csv",), ("movies.csv",))),
-    ("movielens", (("ratings.dat",), ("movies.dat",))),
-    ("movielens", (("u.data",), ("u.item",))),
+@dataclass(frozen=True)
+class KnownBy:
+    """A file that a published data set has.
+
+    Attributes:
+        names: one of these.
+        header: columns that it has, where others have files of that name, too.
+    """
+
+    names: tuple[str, ...]
+    header: tuple[str, ...] = ()
+
+    def is_in(self, files: Files) -> bool:
+        file = files.find(*self.names)
+        return file is not None and (not self.header or set(self.header) <= _header(file))
+
+
+# Published data sets by the files that they are known by; the first that has all is it.
+PUBLISHED: tuple[tuple[str, tuple[KnownBy, ...]], ...] = (
+    ("kgcn", (KnownBy(LINK_FILES), KnownBy(KG_FILES))),
+    ("kgcn", (KnownBy(("ratings_final.txt",)), KnownBy(("kg_final.txt",)))),
+    ("hetrec-lastfm", (KnownBy(("user_artists.dat",)), KnownBy(("artists.dat",)))),
+    ("book-crossing", (KnownBy(("bx-book-ratings.csv",)),)),
+    (
+        "book-crossing",
+        (
+            KnownBy(("ratings.csv", "book-ratings.csv"), RATING_HEADER),
+            KnownBy(("books.csv", "bx_books.csv"), BOOK_HEADER),
+        ),
+    ),
+    ("movielens", (KnownBy(("ratings.csv",), CSV_RATINGS), KnownBy(("movies.csv",), CSV_MOVIES))),
+    ("movielens", (KnownBy(("ratings.dat",)), KnownBy(("movies.dat",)))),
+    ("movielens", (KnownBy(("u.data",)), KnownBy(("u.item",)))),
 )
+
+
+def _header(file: DataFile) -> set[str]:
+    """Columns that a file has, whatever separates them; so far as it can be read."""
+    text = file.first_line().decode("utf-8-sig", errors="replace")
+    return {name.strip().strip('"').strip() for name in re.split("[,;\t]", text)}
 
 
 @dataclass(frozen=True)
@@ -131,8 +163,20 @@ def layout(folder: Path) -> str:
     if any((folder / f"interactions{ending}").exists() for ending in ENDINGS):
         return "tables"
     files = FilesSource(type="any", path=str(folder)).files()
-    known = (kind for kind, parts in PUBLISHED if all(files.find(*names) is not None for names in parts))
+    known = (kind for kind, parts in PUBLISHED if all(part.is_in(files) for part in parts))
     return next(known, "tables")
+
+
+def _unlike(folder: Path) -> str:
+    """Why tables that are called as those of a published data set are not read as it."""
+    files = FilesSource(type="any", path=str(folder)).files()
+    for kind, parts in PUBLISHED:
+        found = [(part, files.find(*part.names)) for part in parts]
+        other = next((file for part, file in found if file is not None and not part.is_in(files)), None)
+        if other is not None and all(file is not None for _, file in found):
+            header = next(part.header for part, file in found if file is other)
+            return f"(it is not {kind}, whose {other.name} has {', '.join(header)})"
+    return ""
 
 
 def _unknown_zip(path: Path) -> str:
@@ -201,6 +245,8 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
             if near.lower().endswith(other):
                 right, ending = "and each of its lines is a JSON object, rename it", ours
         advice = f"if it is {near}, {right} {name}{ending or '.csv'}; {advice}"
+        if name == "interactions" and (unlike := _unlike(folder)):
+            advice = f"{advice} {unlike}"
     elif elsewhere := _elsewhere(folder):
         advice = f"{elsewhere}; {advice}"
     return Finding(problem, advice, str(folder))
