@@ -24,7 +24,7 @@ import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
-from pipeline.common.errors import InputError, shortened
+from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.text.title import title_column, year_column
 
 # Typos: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
@@ -168,10 +168,10 @@ class Titles:
         if asked.startswith(ID):
             item_id = asked.removeprefix(ID).strip()
             if item_id not in self._index:
-                raise InputError(f"item {text!r}: found no item with the id {item_id!r}")
+                raise InputError(f"item {quoted(text)}: found no item with the id {quoted(item_id)}")
             return self._index[item_id]
         if not plain(asked) and asked not in self._index:
-            raise InputError(f"item {text!r}: found no letter or digit, expected a title or an id")
+            raise InputError(f"item {quoted(text)}: found no letter or digit, expected a title or an id")
         candidates = self.matches(asked)
         if asked in self._index:
             # A number may be a title too: "187" is a film.
@@ -184,11 +184,11 @@ class Titles:
             years = {self._years[item] for item in candidates}
             how = "add the year or take its id" if len(years) == len(candidates) > 1 else "take its id"
             raise InputError(
-                f"item {text!r}: found {len(candidates)} items, expected one, so {how}: {self._list(candidates)}"
+                f"item {quoted(text)}: found {len(candidates)} items, expected one, so {how}: {self._list(candidates)}"
             )
         nearest = self._nearest(asked)
         raise InputError(
-            f"item {text!r}: found no such title" + (f"; nearest: {self._list(nearest)}" if nearest else "")
+            f"item {quoted(text)}: found no such title" + (f"; nearest: {self._list(nearest)}" if nearest else "")
         )
 
     def names(self, text: str, item: int) -> bool:
@@ -223,7 +223,7 @@ class Titles:
             if found:
                 return found
         if self._whole_title(text):
-            raise InputError(f"item {text!r}: found none from {year}, but {self._list(candidates)}")
+            raise InputError(f"item {quoted(text)}: found none from {year}, but {self._list(candidates)}")
         return []
 
     def _by_steps(self, text: str) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 
 import typer
 
+from pipeline.common.errors import InputError
 from stages.cli.data import data_app
 from stages.cli.help import examples
 from stages.guard import run_app, show
@@ -39,12 +40,12 @@ DislikeOption = Annotated[
     list[str] | None, typer.Option("--dislike", help="Title or id of an item that they dislike. Can be repeated.")
 ]
 ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
-CountOption = Annotated[int, typer.Option("-k", "--count", min=1, help="How many items.")]
+CountOption = Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, help="How many items.")]
 FormatOption = Annotated[
     Form | None, typer.Option("--format", help="By default a table, or what the ending of --output says.")
 ]
 OutputOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--output", help="A file to write; the ending .json, .csv or .parquet chooses the format."),
 ]
 QuoteOption = Annotated[
@@ -161,9 +162,13 @@ def tune(
     tune(dataset, system, trials)
 
 
-def _give(answer: Answer, form: Form | None, output: Path | None, quote_formulas: bool) -> None:
-    named = output.suffix.removeprefix(".") if output else ""
-    answer.give(form or (named if named in get_args(Form) else "table"), output, quote_formulas)
+def _give(answer: Answer, form: Form | None, output: str | None, quote_formulas: bool) -> None:
+    # A path forgets that a folder was meant.
+    if output is not None and output.endswith("/"):
+        raise InputError(f"--output {output}: found a folder, expected a file")
+    path = None if output is None else Path(output)
+    named = path.suffix.removeprefix(".").lower() if path else ""
+    answer.give(form or (named if named in get_args(Form) else "table"), path, quote_formulas)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -14,7 +14,7 @@ from pipeline.artifacts.kinds import Text, together
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, with_ablations
 from pipeline.common.config import changed, look_up, validated
 from pipeline.common.devices import torch_device
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.common.files import write_users_file
 from pipeline.common.random_streams import torch_seed
 from pipeline.common.settings import RunConfig, SeedConfig
@@ -193,7 +193,7 @@ def tune(dataset: str, system: str | None, trials: int) -> None:
     name = system or parameters.run_variants[0]
     if name not in parameters.variants and name not in GRIDS:
         known = ", ".join([*parameters.variants, *GRIDS])
-        raise InputError(f"--system: found {name!r}, expected one of: {known}")
+        raise InputError(f"--system: found {quoted(name)}, expected one of: {known}")
     subject = _subject(dataset, name, baseline=name not in parameters.variants)
     folder = Path("artifacts") / dataset / "tune" / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -131,7 +131,7 @@ class Settings:
         found = [self._values.get(section) for section in sections]
         known = [key for section in found if isinstance(section, Mapping) for key in section]
         if name not in known:
-            raise InputError(f"{option}: found {name!r}, expected one of: {', '.join(map(str, known))}")
+            raise InputError(f"{option}: found {quoted(name)}, expected one of: {', '.join(map(str, known))}")
 
     def _section(
         self,
@@ -210,7 +210,7 @@ def known_group(name: str) -> str:
         InputError: it is none of `GROUPS`.
     """
     if name not in GROUPS:
-        raise InputError(f"--group: found {name!r}, expected one of: {', '.join(GROUPS)}")
+        raise InputError(f"--group: found {quoted(name)}, expected one of: {', '.join(GROUPS)}")
     return name
 
 

@@ -37,7 +37,11 @@ def shown_check(check: DataCheck) -> str:
 
 
 def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
-    few = f", {counts.users_with_few:,} users with fewer than {FEW_RATINGS}" if counts.users_with_few else ""
+    few = (
+        f", {counts.users_with_few:,} {'user' if counts.users_with_few == 1 else 'users'} with fewer than {FEW_RATINGS}"
+        if counts.users_with_few
+        else ""
+    )
     yield (
         "users",
         f"{counts.users:,}",

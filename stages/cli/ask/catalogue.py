@@ -10,8 +10,10 @@ import polars as pl
 
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG
 from pipeline.artifacts.graph import ENTITIES
-from pipeline.common.config import look_up, read_yaml
+from pipeline.common.config import look_up
+from pipeline.common.errors import quoted
 from pipeline.graph.paths import KnowledgeGraph
+from pipeline.parameters.params import DatasetEntry, Parameters
 from pipeline.recommend.titles import Titles
 from stages import PARAMS
 from stages.guard import show
@@ -59,7 +61,8 @@ class Catalogue:
         for text, item in zip(texts, found, strict=True):
             if not self.titles.names(text, item):
                 show(
-                    f"note: {text!r} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}", error=True
+                    f"note: {quoted(text)} is taken to mean {self.titles.shown(item)} id:{self.titles.ids[item]}",
+                    error=True,
                 )
         return list(dict.fromkeys(found))
 
@@ -82,16 +85,16 @@ class Catalogue:
         )
 
 
-def read_catalogue(dataset: str | None) -> Catalogue:
+def read_catalogue(parameters: Parameters, dataset: str | None) -> Catalogue:
     """
     Args:
-        dataset: a key of `datasets` in params.yaml; None: the first.
+        parameters: params.yaml.
+        dataset: a key of `datasets` there; None: the first.
 
     Raises:
         InputError: there is no such data set, or it has not been prepared.
     """
-    values = read_yaml(PARAMS)
-    name = str(next(iter(look_up(values, ("datasets",), str(PARAMS))))) if dataset is None else dataset
-    entry = look_up(values, ("datasets", name), str(PARAMS))
+    name = next(iter(parameters.datasets)) if dataset is None else dataset
+    entry: DatasetEntry = look_up({"datasets": parameters.datasets}, ("datasets", name), str(PARAMS))
     items = ITEMS.read(name)
-    return Catalogue(name, items, Titles.of(items), entry.get("leave_out_relations", []))
+    return Catalogue(name, items, Titles.of(items), entry.leave_out_relations)

@@ -13,7 +13,9 @@ from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
 from pipeline.graph.matrices import incidence_of
+from pipeline.parameters.params import read_parameters
 from pipeline.recommend.similar import most_similar
+from stages import PARAMS
 from stages.cli.ask.catalogue import Catalogue, read_catalogue
 from stages.cli.ask.output import Answer, table
 
@@ -31,7 +33,7 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
         item: title or id.
         by: text, structure or both.
     """
-    catalogue = read_catalogue(dataset)
+    catalogue = read_catalogue(read_parameters(PARAMS), dataset)
     titles = catalogue.titles
     (asked,) = catalogue.find(item)
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}

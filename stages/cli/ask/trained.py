@@ -11,14 +11,12 @@ import numpy as np
 
 from pipeline.artifacts.data import USERS
 from pipeline.artifacts.users import MODEL, REFIT
-from pipeline.common.ablation import read_all
-from pipeline.common.config import look_up, validated
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.data.dataset import Dataset
 from pipeline.explain.breakdown import Contribution
 from pipeline.explain.parts import Cause
 from pipeline.explain.words import in_words
-from pipeline.recommend.settings import RefitConfig
+from pipeline.parameters.params import Parameters, read_parameters
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
@@ -93,7 +91,7 @@ class Trained:
         if user_id not in self._users:
             some = ", ".join(self._users[:3])
             raise InputError(
-                f"user {user_id!r}: found no such user in {self.catalogue.dataset}, expected one of its {len(self._users)} "
+                f"user {quoted(user_id)}: found no such user in {self.catalogue.dataset}, expected one of its {len(self._users)} "
                 f"users with a like in training, such as {some}"
             )
         (person,) = people_of(self.data, np.array([self._users.index(user_id)]))
@@ -109,21 +107,19 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     Raises:
         InputError: there is no such data set or variant, or it has not been trained.
     """
-    values = read_all(PARAMS)
-    catalogue = read_catalogue(dataset)
+    parameters = read_parameters(PARAMS)
+    catalogue = read_catalogue(parameters, dataset)
     dataset = catalogue.dataset
-    variant = _variant(values, dataset, variant)
+    variant = _variant(parameters, dataset, variant)
     data = read_data(dataset)
-    asked = {"refit": look_up(values, ("refit",), str(PARAMS))}
-    refit = validated(RefitConfig, asked, f"{PARAMS}: ").answers(dataset, variant)
+    refit = parameters.answers(dataset, variant)
     # One person is scored in no time on a CPU.
     model = read_model(dataset, variant, data.items, kind=REFIT if refit else MODEL)
     return Trained(catalogue, variant, model, refit, data)
 
 
-def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
-    variants, run = (look_up(values, (key,), str(PARAMS)) for key in ("variants", "run_variants"))
-    known = [*variants, *values.get("ablations", ())]
+def _variant(parameters: Parameters, dataset: str, variant: str | None) -> str:
+    run, known = parameters.run_variants, [*parameters.variants, *parameters.ablations]
     trained = [name for name in known if MODEL.of(variant=name).at(dataset).is_file()]
     if not trained:
         raise InputError(f"{dataset}: found no trained model, expected one of {', '.join(run)}; run `dvc repro`")
@@ -132,4 +128,4 @@ def _variant(values: dict[str, Any], dataset: str, variant: str | None) -> str:
     if variant in trained:
         return variant
     what = "which has not been trained on it" if variant in known else "which params.yaml does not have"
-    raise InputError(f"{dataset}: found the variant {variant!r}, {what}; expected one of: {', '.join(trained)}")
+    raise InputError(f"{dataset}: found the variant {quoted(variant)}, {what}; expected one of: {', '.join(trained)}")
