@@ -146,8 +146,8 @@ def _in_place_of(path: Path, sync: bool, like: os.stat_result | None) -> Iterato
 
 
 def _is_of_no_file(error: OSError) -> bool:
-    """A full disk does not say what was being written to it."""
-    return error.filename is None and error.errno in FULL
+    """A disk that is full or broken does not say what was being written to it."""
+    return error.filename is None and error.errno in {*FULL, errno.EIO}
 
 
 def _of(path: Path, error: OSError) -> OSError:

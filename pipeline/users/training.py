@@ -435,7 +435,11 @@ class UserTrainer:
 
     def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
         """Go on where a stopped run was; from the beginning, if its checkpoint is damaged."""
-        state = read_checkpoint(checkpoint, self.device)
+        try:
+            state = read_checkpoint(checkpoint, self.device)
+        except FileNotFoundError:
+            # Another run of the same variant has ended in the meantime, and has removed it.
+            return
         if state is None:
             warn(f"{checkpoint}: found it damaged and removed it; training starts again")
             return

@@ -64,6 +64,13 @@ def test_what_cannot_be_written_changes_nothing_and_is_named(
     assert names(tmp_path) == ["file"]
 
 
+def test_what_a_broken_disk_does_not_take_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="Input/output error") as error, replacing(tmp_path / "file"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    assert error.value.filename == str(tmp_path / "file")
+    assert names(tmp_path) == []
+
+
 @WRITERS
 def test_a_folder_that_cannot_be_written_in_is_named_by_the_file(
     tmp_path: Path, write: Callable[[Path, bytes], None]

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.faults.areas import AREAS
-from tests.faults.campaign import Tally, TrialNotPossibleError, trials
+from tests.faults.campaign import Area, Tally, TrialNotPossibleError, trials
 from tests.faults.world import World
 from tests.repository import ROOT
 
-# So many seconds of an area, and the next one's turn comes.
-TURN_SECONDS = 10.0
+# Each area has so many trials before any has more; a turn is as many trials as take so many seconds.
+FEWEST, TURN_SECONDS = 15, 10.0
+MOST_A_TURN = 200
+
+
+class EnoughError(BaseException):
+    """Ctrl-C. It is nothing that a stage or hypothesis would catch, as they would KeyboardInterrupt."""
 
 
 def main() -> None:
@@ -26,38 +33,48 @@ def main() -> None:
     parser.add_argument("--only", default="", help="areas whose names have these words")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1 << 32)
-    areas = [area for area in AREAS if asked.only in area.name]
+    tallies = {area: Tally() for area in AREAS if asked.only in area.name}
     print(f"seed {seed}, {asked.minutes:g} minutes; commit {_commit()}", flush=True)
-    tallies = {area.name: Tally() for area in areas}
-    with tempfile.TemporaryDirectory(prefix="crmman-faults-") as folder:
+    signal.signal(signal.SIGINT, _enough)
+    with tempfile.TemporaryDirectory(prefix="crmman-faults-") as folder, suppress(EnoughError):
         world = World.make(Path(folder))
         with world.closing:
-            numbers, left = random.Random(seed), list(areas)
-            end = time.monotonic() + 60 * asked.minutes
-            while left and time.monotonic() < end:
-                for area in list(left):
-                    tally, turn = tallies[area.name], time.monotonic() + TURN_SECONDS
-                    while time.monotonic() < min(turn, end):
-                        # About as many as a turn takes.
-                        pace = tally.seconds / tally.tried if tally.tried else TURN_SECONDS / 5
-                        tries = max(1, min(200, int((turn - time.monotonic()) / pace)))
-                        try:
-                            found = trials(area, world, tries, numbers.randrange(1 << 32), at_length=True)
-                        except TrialNotPossibleError as reason:
-                            print(f"{area.name}: left out: {reason}", file=sys.stderr)
-                            left.remove(area)
-                            break
-                        tally.add(found)
-                        for failure in found.failures:
-                            print(f"\n{failure}", file=sys.stderr, flush=True)
-    print(table(tallies))
+            try:
+                take_turns(tallies, world, random.Random(seed), time.monotonic() + 60 * asked.minutes)
+            finally:
+                print(table(tallies), flush=True)
     sys.exit(any(tally.failures for tally in tallies.values()))
 
 
-def table(tallies: dict[str, Tally]) -> str:
-    rows = [f"| {name} | {tally.tried} | {len(tally.failures)} |" for name, tally in tallies.items()]
-    tried, failed = (sum(count) for count in zip(*((t.tried, len(t.failures)) for t in tallies.values()), strict=True))
-    return "\n".join(["| area | tried | failures |", "|---|---|---|", *rows, f"| all | {tried} | {failed} |"])
+def take_turns(tallies: dict[Area, Tally], world: World, numbers: random.Random, end: float) -> None:
+    """Trials of all areas in turn until the clock says `end`: first of those that have had few, then of those that have had least time."""
+    left, next_turn = list(tallies), dict.fromkeys(tallies, 1)
+    while left and time.monotonic() < end:
+        area = min(left, key=lambda each: (tallies[each].tried >= FEWEST, tallies[each].seconds))
+        tally = tallies[area]
+        tried, seconds, failed = tally.tried, tally.seconds, len(tally.failures)
+        try:
+            trials(area, world, next_turn[area], numbers.randrange(1 << 32), tally, at_length=True)
+        except TrialNotPossibleError as reason:
+            print(f"{area.name}: left out: {reason}", file=sys.stderr)
+            left.remove(area)
+        finally:
+            for failure in tally.failures[failed:]:
+                print(f"\n{failure}", file=sys.stderr, flush=True)
+        # At the pace of this turn: the first one has made what the others need.
+        pace = max(tally.seconds - seconds, 1e-3) / max(tally.tried - tried, 1)
+        next_turn[area] = max(1, min(MOST_A_TURN, int(min(TURN_SECONDS, end - time.monotonic()) / pace)))
+
+
+def table(tallies: dict[Area, Tally]) -> str:
+    rows = [(area.name, each.tried, len(each.failures), each.seconds / 60) for area, each in tallies.items()]
+    rows.append(("all", *(sum(count) for count in zip(*(row[1:] for row in rows), strict=True))))
+    lines = [f"| {name} | {tried} | {failed} | {minutes:.1f} |" for name, tried, failed, minutes in rows]
+    return "\n".join(["| area | tried | failures | minutes |", "|---|---|---|---|", *lines])
+
+
+def _enough(*_: object) -> None:
+    raise EnoughError
 
 
 def _commit() -> str:

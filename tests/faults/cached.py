@@ -66,8 +66,11 @@ def damaged_object(world: World, draw: Draw) -> None:
         except InputError as error:
             expect("make check-cache" in str(error), f"it does not say how to get it back: {error}")
         objects, removed = check(root / ".dvc/cache")
-        expect(removed == [kept], f"removed {removed}")
-        expect(len(objects) == before, f"{len(objects)} of {before} objects seen")
+        expect(removed == [kept] and not kept.exists(), f"removed {removed}")
+        expect(
+            len(objects) == before == len(list(kept.parent.parent.glob("??/*"))) + 1,
+            f"{len(objects)} of {before} objects seen",
+        )
     finally:
         kept.unlink(missing_ok=True)
         kept.write_bytes(whole)

@@ -5,6 +5,7 @@ Steps are those of Python's own calls: to open a file for writing, to write into
 
 from __future__ import annotations
 
+import builtins
 import errno
 import io
 import os
@@ -25,10 +26,15 @@ class Steps:
     """
     Args:
         fault: called at the step of this number, from 1, with the name of a file if the step has one; 0: at none.
+
+    Attributes:
+        done: how many there were.
+        writes: the numbers of those that write what is in a file.
     """
 
     def __init__(self, number: int = 0, fault: Callable[[str | None], None] = lambda _: None) -> None:
         self.number, self.fault, self.done = number, fault, 0
+        self.writes: list[int] = []
 
     def step(self, name: str | None = None) -> None:
         self.done += 1
@@ -45,6 +51,7 @@ class _Writer(io.BufferedWriter):
         if self.steps.done + 1 == self.steps.number:
             super().write(memoryview(content).cast("B")[: len(memoryview(content).cast("B")) // 2])
             super().flush()
+        self.steps.writes.append(self.steps.done + 1)
         self.steps.step()
         return super().write(content)
 
@@ -100,21 +107,24 @@ def _hook() -> None:
 def injected(steps: Steps) -> Iterator[Steps]:
     """Within it what is written goes step by step."""
     _hook()
-    fdopen, fsync = os.fdopen, os.fsync
+    before, fsync = open, os.fsync
 
-    def opened(handle: int, mode: str = "r", *arguments: Any, **named: Any) -> Any:
-        if mode != "wb":
-            return fdopen(handle, mode, *arguments, **named)
-        writer = _Writer(io.FileIO(handle, "wb"))
+    # What `os.fdopen` and `pathlib` open comes through here as well.
+    def opened(file: Any, mode: str = "r", buffering: int = -1, *arguments: Any, **named: Any) -> Any:
+        if not set(mode) & set("wax") or "+" in mode or not buffering or str(file).startswith("/dev/"):
+            return before(file, mode, buffering, *arguments, **named)
+        handle = before(file, mode.replace("t", "").replace("b", "") + "b", 0, closefd=named.pop("closefd", True))
+        writer = _Writer(handle)
         writer.steps = steps
-        return writer
+        return writer if "b" in mode else io.TextIOWrapper(writer, *arguments, **named)
 
     def synced(handle: int) -> None:
         steps.step()
         fsync(handle)
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(os, "fdopen", opened))
+        stack.enter_context(patch.object(builtins, "open", opened))
+        stack.enter_context(patch.object(io, "open", opened))
         stack.enter_context(patch.object(os, "fsync", synced))
         _active.append(steps)
         stack.callback(_active.pop)

@@ -36,25 +36,29 @@ PATIENCE_SECONDS = 300
 KILLED = -signal.SIGKILL
 
 
-def steps_of(run: str) -> Callable[[World], int]:
-    """How many steps of writing a run has. Of trainings those of a checkpoint come again and again: a few of them stand for all."""
+def steps_of(run: str) -> Callable[[World], Steps]:
+    """The steps of writing that a run has."""
 
-    def count(world: World) -> int:
+    def count(world: World) -> Steps:
         sandbox = world.sandbox("steps")
         with sandbox.trial(), injected(Steps()) as steps:
             sandbox.run(run)
-        return steps.done
+        return steps
 
     return count
 
 
-_COUNTS = {run: steps_of(run) for run in ALL_RUNS}
+_STEPS = {run: steps_of(run) for run in ALL_RUNS}
 
 
-def step_of(world: World, draw: Draw, runs: tuple[str, ...]) -> tuple[str, int]:
-    """A run, and a step of its writing."""
-    run = draw(st.sampled_from(runs))
-    return run, draw(st.integers(1, world.once(_COUNTS[run])))
+def step_of(world: World, draw: Draw, run: str) -> int:
+    """A step of a run's writing."""
+    return _one_of(world.once(_STEPS[run]), draw)
+
+
+def _one_of(steps: Steps, draw: Draw) -> int:
+    """A step; every second time one at which a file is half-written."""
+    return draw(st.one_of(st.sampled_from(steps.writes), st.integers(1, steps.done)))
 
 
 def _without_outputs(sandbox: Sandbox, run: str, draw: Draw) -> set[str]:
@@ -73,8 +77,16 @@ def _expect_recovery(sandbox: Sandbox, run: str) -> None:
     sandbox.expect_files(sandbox.world.files)
 
 
+def _expect_named(result: Result, outputs: set[str]) -> None:
+    """The error says which output it is of, or which folder: neither a temporary name, which nobody knows, nor none."""
+    lines = [line.removeprefix("error: ") for line in result.err.splitlines() if line.startswith("error: ")]
+    known = {*outputs, *(str(above) for name in outputs for above in Path(name).parents)}
+    expect(lines[0].split(": ")[0] in known, f"no output is named: {result.err}")
+
+
 def disk_is_full(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> None:
-    run, number = step_of(world, draw, runs)
+    run = draw(st.sampled_from(runs))
+    number = step_of(world, draw, run)
     error = draw(st.sampled_from(FULL))
     sandbox = world.sandbox("disk")
     with sandbox.trial():
@@ -83,7 +95,7 @@ def disk_is_full(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> Non
             result = sandbox.run(run)
         if not expect_well_or_one_line(result, 1, 2):
             expect(os.strerror(error) in result.err, result.err)
-            expect(".crmman-" not in result.err, f"a temporary name, which nobody knows: {result.err}")
+            _expect_named(result, outputs)
         sandbox.expect_whole_or_missing(outputs)
         expect(not list(sandbox.root.rglob(".crmman-*")), "a temporary file is left")
         _expect_recovery(sandbox, run)
@@ -100,12 +112,14 @@ def file_too_large(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> N
             result = sandbox.run(run)
         if not expect_well_or_one_line(result, 1):
             expect("File too large" in result.err, result.err)
+            _expect_named(result, outputs)
         sandbox.expect_whole_or_missing(outputs)
         _expect_recovery(sandbox, run)
 
 
 def stopped_by_the_keyboard(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> None:
-    run, number = step_of(world, draw, runs)
+    run = draw(st.sampled_from(runs))
+    number = step_of(world, draw, run)
     sandbox = world.sandbox("keyboard")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
@@ -118,7 +132,8 @@ def stopped_by_the_keyboard(world: World, draw: Draw, runs: tuple[str, ...] = QU
 
 
 def killed_while_writing(world: World, draw: Draw, runs: tuple[str, ...] = QUICK) -> None:
-    run, number = step_of(world, draw, runs)
+    run = draw(st.sampled_from(runs))
+    number = step_of(world, draw, run)
     sandbox = world.sandbox("kills")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
@@ -129,8 +144,8 @@ def killed_while_writing(world: World, draw: Draw, runs: tuple[str, ...] = QUICK
 
 
 def killed_at_any_moment(world: World, draw: Draw) -> None:
-    run = draw(st.sampled_from((*QUICK, *TRAININGS)))
-    delay = draw(st.floats(0.0, 2.0))
+    run = draw(st.one_of(st.sampled_from(TRAININGS), st.sampled_from(QUICK)))
+    delay = draw(st.integers(0, 2000)) / 1000
     sandbox = world.sandbox("kills")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
@@ -140,15 +155,17 @@ def killed_at_any_moment(world: World, draw: Draw) -> None:
 
 
 def two_at_once(world: World, draw: Draw) -> None:
-    """Of one variant: as where dvc was killed and its stage was not."""
+    """Of one variant: as where dvc was killed and its stage was not. At any moment, or while the first one writes."""
     run = draw(st.sampled_from(TRAININGS))
-    delay = draw(st.floats(0.0, 1.0))
     sandbox = world.sandbox("together")
+    held = draw(st.booleans())
+    hold_at = step_of(world, draw, run) if held else 0
+    delay = 0.0 if held else draw(st.integers(0, 1000)) / 1000
     with sandbox.trial():
         _without_outputs(sandbox, run, draw)
-        results = apart(world, [Apart(sandbox.root, run), Apart(sandbox.root, run, start_after=delay)])
-        ended = [expect_well_or_one_line(result, 1, 2) for result in results]
-        expect(any(ended), "neither ended well")
+        results = apart(world, [Apart(sandbox.root, run, hold_at=hold_at), Apart(sandbox.root, run, start_after=delay)])
+        for result in results:
+            expect(expect_well_or_one_line(result), f"one did not end well: {result.err}")
         sandbox.expect_files(world.files)
 
 
@@ -173,7 +190,8 @@ def _write(kind: str, variant: str, root: Path) -> Path:
 
 def killed_in_a_writer(world: World, draw: Draw) -> None:
     """At each step of each kind of artifact: the old one or the new one is there, and what is left is cleared."""
-    kind, number = draw(st.sampled_from(world.once(_steps_of_writers)))
+    kind = draw(st.sampled_from(sorted(WRITES)))
+    number = _one_of(world.once(_steps_of_writers)[kind], draw)
     root = world.scratch / "written"
     shutil.rmtree(root, ignore_errors=True)
     new = _contents_of(_write(kind, "v", root))
@@ -203,14 +221,14 @@ def _contents_of(path: Path) -> dict[str, bytes]:
     return {str(each.relative_to(path)): each.read_bytes() for each in files}
 
 
-def _steps_of_writers(world: World) -> list[tuple[str, int]]:
-    found = []
+def _steps_of_writers(world: World) -> dict[str, Steps]:
+    found = {}
     for kind in WRITES:
         # Where its folder is not there yet there are more.
         _write(kind, "v", world.scratch / "steps of writers")
         with injected(Steps()) as steps:
             _write(kind, "v", world.scratch / "steps of writers")
-        found += [(kind, number) for number in range(1, steps.done + 1)]
+        found[kind] = steps
     return found
 
 
@@ -219,19 +237,31 @@ class Apart:
 
     Args:
         kill_at: the step of writing at which it kills itself.
+        hold_at: the step of writing at which it stands still until those after it have ended.
         kill_after, start_after: seconds.
     """
 
     def __init__(
-        self, root: Path, run: str, kill_at: int = 0, kill_after: float | None = None, start_after: float = 0.0
+        self,
+        root: Path,
+        run: str,
+        kill_at: int = 0,
+        hold_at: int = 0,
+        kill_after: float | None = None,
+        start_after: float = 0.0,
     ) -> None:
-        self.root, self.run, self.kill_at = root, run, kill_at
+        self.root, self.run, self.kill_at, self.hold_at = root, run, kill_at, hold_at
         self.kill_after, self.start_after = kill_after, start_after
 
     def __call__(self, answer: Connection) -> None:
         time.sleep(self.start_after)
         answer.send("started")
-        with injected(Steps(self.kill_at, killed)):
+
+        def hold(_: str | None) -> None:
+            answer.send("held")
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+        with injected(Steps(self.hold_at, hold) if self.hold_at else Steps(self.kill_at, killed)):
             answer.send(Workspace(self.root).run(self.run))
 
 
@@ -244,15 +274,23 @@ def apart(world: World, runs: Sequence[Apart | Written]) -> list[Result]:
         process = context.Process(target=run, args=(theirs,), daemon=True)
         process.start()
         theirs.close()
+        if isinstance(run, Apart) and run.hold_at:
+            for _ in ("started", "held"):
+                assert mine.poll(PATIENCE_SECONDS), "it does not write"
+                mine.recv()
         started.append((run, process, mine))
-    return [_result(*one) for one in started]
+    # Those that are held go on when the others have ended.
+    return [_result(*one) for one in reversed(started)][::-1]
 
 
 def _result(run: Apart | Written, process: Any, answer: Connection) -> Result:
     try:
         try:
-            assert answer.poll(PATIENCE_SECONDS), "it does not start"
-            answer.recv()
+            if isinstance(run, Apart) and run.hold_at:
+                os.kill(process.pid, signal.SIGCONT)
+            else:
+                assert answer.poll(PATIENCE_SECONDS), "it does not start"
+                answer.recv()
             if isinstance(run, Apart) and run.kill_after is not None and not answer.poll(run.kill_after):
                 os.kill(process.pid, signal.SIGKILL)
             assert answer.poll(PATIENCE_SECONDS), "it does not end"

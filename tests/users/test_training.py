@@ -26,6 +26,7 @@ from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
 from pipeline.users import losses, sampled_catalogue, training
+from pipeline.users.checkpoint import read_checkpoint
 from pipeline.users.co_rating import ENTRIES
 from pipeline.users.found_shares import found_shares
 from pipeline.users.histories import Histories, histories
@@ -978,6 +979,21 @@ def test_a_damaged_checkpoint_is_not_taken_up(inputs: ItemInputs, data: Dataset,
     warnings = []
     assert same(trainer_of(inputs, data).run(checkpoint, warn=warnings.append), whole)
     assert warnings == []
+
+
+def test_a_checkpoint_that_another_run_removes_is_done_without(
+    inputs: ItemInputs, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "state.pt"
+    with pytest.raises(StoppedError):
+        trainer_of(inputs, data).run(checkpoint, stop_at(3))
+
+    def read(path: Path, device: torch.device | str) -> dict[str, Any] | None:
+        path.unlink()
+        return read_checkpoint(path, device)
+
+    monkeypatch.setattr("pipeline.users.training.read_checkpoint", read)
+    assert same(trainer_of(inputs, data).run(checkpoint), train(inputs, data))
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_warning(inputs: ItemInputs, data: Dataset, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from pipeline.data.sources.json_lines import read_json_lines
 from pipeline.data.sources.parquet import read_parquet, read_parts
 from pipeline.data.sources.tidy import RawTable
 
+RENAME_MEANING = (
+    "Column names in the files to names the pipeline knows; `TABLE.COLUMN`, such as `items.id`, for one table alone"
+)
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # Where one of the first three is there, the others beside it are not read.
 PLAIN = (".parquet", *SEPARATORS)
@@ -163,16 +166,40 @@ def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:
     return replace(table, frame=table.frame.rename(names))
 
 
-def all_renamed(tables: Sequence[RawTable], columns: Mapping[str, str]) -> list[RawTable]:
+def all_renamed(
+    tables: Mapping[str, RawTable], columns: Mapping[str, str], *, known: bool = True
+) -> dict[str, RawTable]:
     """The tables of a source with their columns under our names.
 
+    Args:
+        tables: by name, which may stand before a column's: ``items.id`` is the column ``id`` of the items alone.
+        known: a name that no table has is a mistake.
+
     Raises:
-        InputError: a name to rename is in none of the tables.
+        InputError: a name to rename is in none of the tables, or two columns of one would get the same name.
     """
-    known = {name for table in tables for name in table.frame.columns}
-    for name in columns:
-        if name not in known:
+    of_tables = {name: names_for(name, table, columns) for name, table in tables.items()}
+    used = {given for names in of_tables.values() for given in names.values()}
+    for name in columns if known else ():
+        if name not in used:
+            found = {column for table in tables.values() for column in table.frame.columns}
             raise InputError(
-                f"source.rename: found {quoted_text(name)}, expected some of the files' columns: {shortened(', '.join(sorted(known)))}"
+                f"source.rename: found {quoted_text(name)}, expected some of the files' columns: {shortened(', '.join(sorted(found)))}"
             )
-    return [renamed(table, columns) for table in tables]
+    try:
+        return {
+            name: renamed(table, {column: columns[given] for column, given in of_tables[name].items()})
+            for name, table in tables.items()
+        }
+    except InputError as error:
+        raise InputError(f"{error}; items.id, say, renames the column id of the items alone") from None
+
+
+def names_for(name: str, table: RawTable, columns: Mapping[str, str]) -> dict[str, str]:
+    """The table's columns that are to be renamed, each with what names it: itself, or before that with the table's name."""
+    given = {column: (f"{name}.{column}", column) for column in table.frame.columns}
+    return {
+        column: next(way for way in ways if way in columns)
+        for column, ways in given.items()
+        if any(way in columns for way in ways)
+    }

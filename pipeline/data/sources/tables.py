@@ -9,7 +9,8 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import ENDINGS, PLAIN, all_renamed, read_table
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
+from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
@@ -18,9 +19,8 @@ NAMES = ("interactions", "items", "kg", "item_entities")
 class TablesSource(Config):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
-    rename: dict[str, str] = Field(
-        default_factory=dict, description="Column names in the files to names the pipeline knows"
-    )
+    rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
+    not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder's four tables.
@@ -32,10 +32,12 @@ class TablesSource(Config):
         if not folder.is_dir():
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        interactions, items, kg, links = all_renamed(
-            [read_table(table_file(folder, name)) for name in NAMES], self.rename
-        )
-        return tidy(interactions, items, kg, links)
+        read = {name: read_table(table_file(folder, name)) for name in NAMES}
+        interactions, *others = all_renamed(read, self.rename).values()
+        rated, remarks = only_rated(interactions, self.not_rated)
+        tables = tidy(rated, *others)
+        tables.remarks[:0] = remarks
+        return tables
 
 
 def table_file(folder: Path, name: str) -> Path:

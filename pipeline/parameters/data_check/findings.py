@@ -27,6 +27,7 @@ from pipeline.data.sources.tidy import (
     shown,
     tidy,
 )
+from pipeline.parameters.data_check.meaning import codes_for_no_rating
 
 ID_COLUMNS = {
     "interactions": ("user_id", "item_id"),
@@ -39,12 +40,24 @@ KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "item_ent
 FEW, FAR = 0.05, 3
 # What people call our columns, in lower case and without separators.
 OTHER_NAMES = {
-    "user_id": ("user", "userid", "uid", "username", "customer", "customerid", "person", "personid", "memberid"),
+    "user_id": (
+        "user",
+        "userid",
+        "uid",
+        "username",
+        "customer",
+        "customerid",
+        "person",
+        "personid",
+        "memberid",
+        "reviewerid",
+        "accountid",
+        "visitorid",
+    ),
     "item_id": (
         "item",
         "itemid",
         "iid",
-        "id",
         "movieid",
         "filmid",
         "bookid",
@@ -52,6 +65,11 @@ OTHER_NAMES = {
         "productid",
         "product",
         "recipeid",
+        "asin",
+        "parentasin",
+        "sku",
+        # Of the items. Beside other ids it numbers rows.
+        "id",
     ),
     "rating": ("score", "stars", "ratings", "value", "vote", "grade"),
     "like": ("liked", "likes", "label", "isliked"),
@@ -61,6 +79,22 @@ OTHER_NAMES = {
     "tail": ("tailid", "object", "target", "to", "value"),
     "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
 }
+# Ids of what is neither a user nor an item.
+OTHER_IDS = (
+    "rating",
+    "review",
+    "row",
+    "event",
+    "session",
+    "order",
+    "transaction",
+    "interaction",
+    "log",
+    "entity",
+    "link",
+)
+# Fewer items than this may well be rated once each.
+FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -100,14 +134,17 @@ class Examined:
     tables: TidyTables | None
 
 
-def examine(raw: Mapping[str, RawTable], *, links_may_name_unknown_items: bool = False) -> Examined:
+def examine(
+    raw: Mapping[str, RawTable], renamed: Mapping[str, Mapping[str, str]], *, links_may_name_unknown_items: bool = False
+) -> Examined:
     """All that is wrong with the tables that could be read.
 
     Args:
         raw: by name: interactions, items, kg, item_entities; those that could not be read are missing.
+        renamed: of each table, our names that a renaming gave, each with the name it was given for (`id` or `items.id`).
         links_may_name_unknown_items: see `tidy`.
     """
-    checks = {name: _TableCheck(name, table) for name, table in raw.items()}
+    checks = {name: _TableCheck(name, table, raw) for name, table in raw.items()}
     for check in checks.values():
         check.columns()
     items = checks.get("items")
@@ -115,6 +152,8 @@ def examine(raw: Mapping[str, RawTable], *, links_may_name_unknown_items: bool =
         for name in ("interactions", "item_entities"):
             if name in checks and not (name == "item_entities" and links_may_name_unknown_items):
                 checks[name].unknown_items(items)
+    if "interactions" in checks:
+        checks["interactions"].row_numbers(renamed)
     errors = [finding for check in checks.values() for finding in check.errors]
     warnings = [finding for check in checks.values() for finding in check.warnings]
     whole = set(ID_COLUMNS) <= set(checks) and not any(check.unusable for check in checks.values())
@@ -140,8 +179,8 @@ def of_remark(remark: str) -> Finding:
 class _TableCheck:
     """One table: its columns as they are stored, and the rows in which something is wrong."""
 
-    def __init__(self, name: str, table: RawTable) -> None:
-        self.name, self.table = name, table
+    def __init__(self, name: str, table: RawTable, raw: Mapping[str, RawTable]) -> None:
+        self.name, self.table, self.raw = name, table, raw
         self.errors: list[Finding] = []
         self.warnings: list[Finding] = []
         self.read: dict[str, ReadColumn] = {}
@@ -264,11 +303,14 @@ class _TableCheck:
         if column is None:
             return
         ratings = column.values.filter(~column.bad).cast(pl.Float64)
-        scale = usual_scale(ratings)
+        # What is no rating is said by its count.
+        codes = codes_for_no_rating(ratings) if len(ratings) else []
+        scale = usual_scale(ratings.filter(~ratings.is_in(codes)) if codes else ratings)
         if scale is None:
             return
         low, high = scale
         far = ((column.values < low) | (column.values > high)).fill_null(False) & ~column.bad
+        far &= ~column.values.is_in(codes).fill_null(False)
         index = int(far.arg_true()[0])
         self.warnings.append(
             Finding(
@@ -319,9 +361,51 @@ class _TableCheck:
             return ""
         if len(columns) == 1 and missing[0] in columns[0].split():
             return "the fields look separated by spaces: save the file with commas as .csv, or with tabs as .tsv"
-        near = [(_near(name, columns), name) for name in missing]
-        found = [f"--rename {_quoted(f'{theirs}={ours}')}" for theirs, ours in near if theirs is not None]
+        near = [(_near(name, self.name, self.table.frame), name) for name in missing]
+        found = [f"--rename {_quoted(self._renaming(theirs, ours))}" for theirs, ours in near if theirs is not None]
         return f"if that is it, {' or '.join(found)}" if found else ""
+
+    def _renaming(self, theirs: str, ours: str) -> str:
+        """THEIRS=OURS, with the table's name before it where it would rename a column of another table that is something else."""
+        for name, other in self.raw.items():
+            if name != self.name and theirs in other.frame.columns:
+                named = ours in other.frame.columns or ours not in ID_COLUMNS[name]
+                if named or _near(ours, name, other.frame) != theirs:
+                    return f"{self.name}.{theirs}={ours}"
+        return f"{theirs}={ours}"
+
+    def row_numbers(self, renamed: Mapping[str, Mapping[str, str]]) -> None:
+        """An item in each row, and each in one alone: that is what numbers of rows look like.
+
+        Args:
+            renamed: see `examine`.
+        """
+        frame = self.table.frame
+        if "item_id" not in self.read or len(frame) < FEWEST_ROWS or frame["item_id"].n_unique() < len(frame):
+            return
+        other = _near("item_id", self.name, frame.drop("item_id"))
+        advice = "is there another column that says which item was rated?"
+        if other is not None:
+            theirs = renamed.get(self.name, {}).get("item_id")
+            taken = [f"{self.name}.{other}=item_id"]
+            if theirs is None:
+                taken.append(f"{self.name}.item_id=row_number")
+            taken += [
+                f"{name}.{theirs}=item_id"
+                for name, names in renamed.items()
+                if name != self.name and theirs is not None and names.get("item_id") == theirs
+            ]
+            options = " ".join(f"--rename {_quoted(pair)}" for pair in taken)
+            instead = f" in place of --rename {_quoted(f'{theirs}=item_id')}" if theirs else ""
+            advice = f"if {quoted(other)} is the item, {options}{instead}"
+        self.warnings.append(
+            Finding(
+                f"found every item exactly once, {len(frame):,} items in as many rows: are these numbers of the rows?",
+                advice,
+                self.table.file,
+                "item_id",
+            )
+        )
 
 
 def usual_scale(ratings: pl.Series) -> tuple[float, float] | None:
@@ -347,14 +431,34 @@ def usual_scale(ratings: pl.Series) -> tuple[float, float] | None:
     return None if high - low + 1 == len(values) else (values[low], values[high])
 
 
-def _near(name: str, columns: Sequence[str]) -> str | None:
-    """The column that is probably meant by a name of ours."""
-    plain = {"".join(c for c in column.lower() if c.isalnum()): column for column in reversed(columns)}
+def _near(name: str, table: str, frame: pl.DataFrame) -> str | None:
+    """The column of a table that is probably meant by a name of ours."""
+    plain = {_plain(column): column for column in reversed(frame.columns)}
+    # An id of its own numbers the rows of every table but the items'.
+    own = plain.pop("id", None) if name == "item_id" and table != "items" else None
     for candidate in (name.replace("_", ""), *OTHER_NAMES.get(name, ())):
         if candidate in plain:
             return plain[candidate]
     close = difflib.get_close_matches(name.replace("_", ""), plain, n=1, cutoff=0.8)
-    return plain[close[0]] if close else None
+    if close:
+        return plain[close[0]]
+    if name == "item_id":
+        others = [column for short, column in plain.items() if short.endswith("id") and not _is_other_id(short, name)]
+        if others:
+            return others[-1]
+    # A link's own id may be the item's. In interactions it is not if each is there once.
+    return None if own is None or (table == "interactions" and frame[own].is_unique().all()) else own
+
+
+def _plain(column: str) -> str:
+    return "".join(c for c in column.lower() if c.isalnum())
+
+
+def _is_other_id(plain: str, name: str) -> bool:
+    """An id that is known to be of something else."""
+    others = {_plain(ours) for ours in OTHER_NAMES if ours != name}
+    others |= {alias for ours, aliases in OTHER_NAMES.items() if ours != name for alias in aliases}
+    return plain in others or plain.removesuffix("id") in OTHER_IDS
 
 
 def _quoted(text: str) -> str:

@@ -13,17 +13,18 @@ from zipfile import is_zipfile
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources import SourceConfig
+from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
 from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
-from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, read_table, renamed
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
 from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
+from pipeline.data.sources.not_rated import only_rated
 from pipeline.data.sources.tables import NAMES, table_file
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
 
-ATOMIC = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
 # What people call our tables.
 OTHER_NAMES = {
     "interactions": ("ratings", "rating", "likes", "reviews", "votes", "events", "interaction", "ratings_data"),
@@ -96,23 +97,28 @@ class FolderTables:
         type: the reader, as `source.type` of params.yaml names it.
         raw: the tables that could be read, by name.
         errors: why the others could not.
+        renamed: of each table, our names that a renaming gave, each with the name it was given for.
+        remarks: what reading left out.
         tables: of a published data set, whose reader checks and mends them itself.
     """
 
     type: str
     raw: dict[str, RawTable] = field(default_factory=dict)
     errors: list[Finding] = field(default_factory=list)
+    renamed: dict[str, dict[str, str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
     tables: TidyTables | None = None
 
 
-def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
+def read_folder(folder: Path, rename: Mapping[str, str], not_rated: Sequence[float] = ()) -> FolderTables:
     """Read each table by itself, so that one that is missing or damaged does not hide what the others have.
 
     Args:
         folder: or, of a published data set, the zip that it came in.
 
     Raises:
-        InputError: no such folder, or names to rename that no table has or whose reader renames nothing.
+        InputError: no such folder, names to rename that no table has, ratings to leave out where there are none, or a reader that
+            does neither.
     """
     if not folder.exists():
         raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
@@ -126,6 +132,10 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
             raise InputError(
                 f"--rename: found {next(iter(rename))!r}, but {folder} is {kind}, whose column names are fixed"
             )
+        if not_rated:
+            raise InputError(
+                f"--not-rated: found {not_rated[0]:g}, but {folder} is {kind}, whose reader knows its ratings"
+            )
         return _published(folder, kind)
     raw: dict[str, RawTable] = {}
     errors: list[Finding] = []
@@ -135,7 +145,7 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
                 raw[name] = items_of(raw["interactions"])
             continue
         try:
-            path = table_file(folder, name) if kind == "tables" else atomic_file(folder, ATOMIC[name])
+            path = table_file(folder, name) if kind == "tables" else atomic_file(folder, ATOMIC_ENDINGS[name])
         except InputError as error:
             errors.append(_not_found(error, folder, name, kind))
             continue
@@ -143,11 +153,15 @@ def read_folder(folder: Path, rename: Mapping[str, str]) -> FolderTables:
             raw[name] = read_table(path) if kind == "tables" else atomic_table(content_of(path), str(path))
         except (InputError, OSError) as error:
             errors.append(_unreadable(error, path))
+    given = {name: names_for(name, table, rename).values() for name, table in raw.items()}
+    names = {name: {rename[theirs]: theirs for theirs in of_table} for name, of_table in given.items()}
     if rename:
         # Where a table could not be read, a name may well be one of its columns.
-        of_all = all_renamed if not errors else lambda tables, names: [renamed(table, names) for table in tables]
-        raw = dict(zip(raw, of_all(list(raw.values()), rename), strict=True))
-    return FolderTables(kind, raw, errors)
+        raw = all_renamed(raw, rename, known=not errors)
+    remarks: list[str] = []
+    if "interactions" in raw:
+        raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
+    return FolderTables(kind, raw, errors, names, remarks)
 
 
 def layout(folder: Path) -> str:

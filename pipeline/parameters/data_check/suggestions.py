@@ -85,19 +85,19 @@ def suggested_threshold(ratings: pl.Series) -> Threshold:
     value = float(values.filter(values >= cut - 1e-6 * abs(high - low))[0])
     share = int((ratings >= value).sum()) / len(ratings)
     if LIKED_SHARES[0] <= share <= LIKED_SHARES[1]:
-        return Threshold(_short(value), f"the upper third of {low:g} to {high:g}")
+        return Threshold(shortest(value), f"the upper third of {low:g} to {high:g}")
     counts = ratings.value_counts().sort(ratings.name)
     shares = 1 - (counts["count"].cum_sum() - counts["count"]) / len(ratings)
     # The lowest rating of all would make everything a like.
     nearest = int((shares[1:] - 0.5).abs().arg_min()) + 1 if len(shares) > 1 else 0  # type: ignore[arg-type]
     value = float(counts[ratings.name][nearest])
     return Threshold(
-        _short(value),
+        shortest(value),
         f"the upper third of {low:g} to {high:g} holds {share:.0%} of the ratings; from {value:g} on it is {shares[nearest]:.0%}",
     )
 
 
-def _short(value: float) -> float:
+def shortest(value: float) -> float:
     """The shortest number that is the same rating: 3.6 and not 3.5999999046."""
     return float(str(pl.Series([value], dtype=pl.Float32).cast(pl.String)[0]))
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import read_delimited, read_table, renamed
+from pipeline.data.sources.delimited import all_renamed, read_delimited, read_table, renamed
 from pipeline.data.sources.tidy import RawTable
 
 
@@ -159,3 +159,26 @@ def test_line_ends_that_a_program_wrote_twice_are_named(quoted: bool, separator:
     )
     message = refused(content.encode(), quoted=quoted)
     assert message.startswith(r"f: line 3: found it to end in \r\r\n, expected \n or \r\n; ")
+
+
+def test_a_column_of_one_table_alone_is_renamed() -> None:
+    frame = pl.DataFrame({"id": ["1"], "movie_id": ["2"]})
+    tables = {"interactions": RawTable(frame, "i.csv"), "items": RawTable(frame[["id"]], "f.csv")}
+    found = all_renamed(tables, {"items.id": "item_id", "interactions.movie_id": "item_id"})
+    assert found["interactions"].frame.columns == ["id", "item_id"]
+    assert found["items"].frame.columns == ["item_id"]
+    # A name with its table goes before the same without.
+    found = all_renamed(tables, {"id": "row", "items.id": "item_id"})
+    assert found["interactions"].frame.columns == ["row", "movie_id"]
+    assert found["items"].frame.columns == ["item_id"]
+    with pytest.raises(
+        InputError, match=r"^source\.rename: found 'items\.movie_id', expected some of the files' columns"
+    ):
+        all_renamed(tables, {"items.movie_id": "item_id"})
+    with pytest.raises(InputError, match=r"twice after renaming, expected once; items\.id, say, renames the column id"):
+        all_renamed(tables, {"id": "item_id", "movie_id": "item_id"})
+
+
+def test_a_column_with_a_point_in_its_name_is_renamed() -> None:
+    table = RawTable(pl.DataFrame({"items.id": ["1"]}), "i.csv")
+    assert all_renamed({"items": table}, {"items.id": "item_id"})["items"].frame.columns == ["item_id"]
