@@ -32,14 +32,16 @@ SAYS_SEPARATOR = re.compile(r'"?sep=.?"?[;,\t|]*', re.IGNORECASE)
 MARKS = ("\t", ";", "|", ",")
 
 
-def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -> RawTable:
+def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool | None) -> RawTable:
     """A delimited text table with a header line, every column a string; empty fields are missing values.
 
     Args:
-        quoted: fields may be wrapped in double quotes (CSV), or a quote is a character like any other (RecBole's files).
+        quoted: fields may be wrapped in double quotes (CSV), or a quote is a character like any other (RecBole's files). None: the one or
+            the other, as the quotes have it (TSV: some programs quote, and published files hold titles with quotes that are none).
 
     Raises:
-        InputError: not UTF-8, no header, a column twice, or a line with another number of fields than the header.
+        InputError: not UTF-8, no header, a column twice, a line with another number of fields than the header, or quotes that do not
+            work out.
     """
     refuse_endless_line(content, file)
     try:
@@ -57,12 +59,63 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool) -
     if not text.strip():
         raise InputError(f"{file}: found an empty file, expected a header line")
     _refuse_another_separator(text, file, separator)
+    if quoted is None:
+        quoted = _is_quoted(text, separator)
+        if not quoted:
+            return _of_unquoted(text, file, separator)
     lines = _check_fields(_quoted(text, file, separator) if quoted else _plain(text, separator), file)
     try:
         frame = pl.read_csv(text.encode(), separator=separator, quote_char='"' if quoted else None, infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{file}: not a readable table: {' '.join(str(error).split())[:160]}") from None
-    return RawTable(frame, file, first_row=2, lines=lines)
+        if not quoted:
+            raise InputError(f"{file}: not a readable table: {' '.join(str(error).split())[:160]}") from None
+        frame = pl.DataFrame()
+    if quoted and len(frame) != len(lines):
+        # Quotes in the middle of a field, which are none, confuse polars.
+        frame = _frame_of(_quoted(text, file, separator))
+    is_by_line = not lines or lines[-1] == len(lines) + 1
+    return RawTable(frame, file, first_row=2, lines=[] if is_by_line else lines)
+
+
+def _is_quoted(text: str, separator: str) -> bool:
+    """Whether every quote with which a field begins ends one, without rows between the two.
+
+    A text may have several lines, which have no separator then: a line that has one is a row, and its quotes are those of titles.
+    """
+    if not text.startswith('"') and f'{separator}"' not in text and '\n"' not in text:
+        return False
+    rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+    try:
+        header = next(rows)
+        return all(
+            len(fields) == len(header)
+            and not any("\n" in field and (separator in field or len(header) == 1) for field in fields)
+            for fields in rows
+        )
+    except csv.Error:
+        return False
+
+
+def _of_unquoted(text: str, file: str, separator: str) -> RawTable:
+    """A table in which quotes are characters like any other.
+
+    Raises:
+        InputError: as `read_delimited`.
+    """
+    try:
+        return read_delimited(text.encode(), file, separator, quoted=False)
+    except InputError as error:
+        if '"' not in text:
+            raise
+        raise InputError(
+            f"{error}; quotes are read as they are, since not all of them end a field that one begins"
+        ) from None
+
+
+def _frame_of(rows: Iterator[tuple[int, list[str]]]) -> pl.DataFrame:
+    _, header = next(rows)
+    values = [[field or None for field in fields] for _, fields in rows]
+    return pl.DataFrame(values, schema=dict.fromkeys(header, pl.String), orient="row")
 
 
 def _refuse_another_separator(text: str, file: str, separator: str) -> None:
@@ -101,7 +154,7 @@ def _quoted(text: str, file: str, separator: str) -> Iterator[tuple[int, list[st
 
 
 def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]:
-    """The line that each row starts on; an empty list where row and line go together."""
+    """The line that each row starts on."""
     _, header = next(rows)
     for name in header:
         if header.count(name) > 1:
@@ -115,7 +168,7 @@ def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]
         number, count = wrong[0]
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise InputError(f"{file}: line {number}: found {count} fields, expected {len(header)} as in the header{more}")
-    return lines if lines and lines[-1] != len(lines) + 1 else []
+    return lines
 
 
 def ending_of(name: str) -> str:
@@ -149,7 +202,7 @@ def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
         return read_json_lines(content, file)
     if ending not in SEPARATORS:
         raise InputError(f"{file}: found the ending {ending!r}, expected one of {', '.join(UNPACKED)}")
-    return read_delimited(content, file, SEPARATORS[ending], quoted=True)
+    return read_delimited(content, file, SEPARATORS[ending], quoted=True if ending == ".csv" else None)
 
 
 def renamed(table: RawTable, columns: Mapping[str, str]) -> RawTable:

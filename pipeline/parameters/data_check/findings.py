@@ -211,6 +211,7 @@ class _TableCheck:
         if not self.unusable and self.table.frame.is_empty():
             self.unusable = True
             self.errors.append(Finding("found no rows, expected at least one", file=self.table.file))
+        self._rows_in_a_text()
         key = KEYS.get(self.name)
         if key and all(name in self.read for name in key):
             self._repeated(key)
@@ -296,6 +297,35 @@ class _TableCheck:
                     int(apart.sum()),
                 )
             )
+
+    def _rows_in_a_text(self) -> None:
+        """Rows of a CSV that went into a text, since it begins with a quote that is none and a later one ends with another.
+
+        Each of the lines has as many commas as the rows have, and begins with a number where those do.
+        """
+        frame = self.table.frame
+        if not self.table.file.endswith(".csv") or frame.width < 2:
+            return
+        last, commas = frame.columns[-1], frame.width - 1
+        rest = pl.col(last).str.split("\n").list.slice(1)
+        is_row = pl.element().str.count_matches(",") == commas
+        if frame[frame.columns[0]].drop_nulls().str.contains(r"^\d+$").mean() == 1:
+            is_row &= pl.element().str.contains(r"^\d+,")
+        several = frame.with_row_index("place").filter(pl.col(last).str.contains("\n", literal=True))
+        several = several.filter(rest.list.eval(is_row).list.all())
+        if several.is_empty():
+            return
+        index, lines = int(several["place"][0]), several[last][0].count("\n") + 1
+        self.warnings.append(
+            Finding(
+                f"found a text of {lines} lines, which but for the first look like rows: does it begin with a quote that is a part of it?",
+                "write such a text in quotes, and the quotes in it twice",
+                self.table.file,
+                last,
+                self.table.row(index),
+                len(several),
+            )
+        )
 
     def _of_another_scale(self) -> None:
         """A few ratings far from all others: a slip of the hand, or what somebody writes where there is no rating."""
