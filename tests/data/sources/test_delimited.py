@@ -121,7 +121,8 @@ def test_a_table_is_read_by_its_ending(tmp_path: Path) -> None:
 
 def test_another_ending_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv$"
+        InputError,
+        match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv, \.jsonl$",
     ):
         read_table(Path("t.xlsx"))
 
