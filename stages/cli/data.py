@@ -65,7 +65,15 @@ FeedbackOption = Annotated[
     ),
 ]
 RenameOption = Annotated[
-    list[str] | None, typer.Option(metavar="THEIRS=OURS", help="Rename a column. Can be repeated.")
+    list[str] | None,
+    typer.Option(
+        metavar="THEIRS=OURS",
+        help="Rename a column; items.id=item_id renames that of one table alone. Can be repeated.",
+    ),
+]
+NotRatedOption = Annotated[
+    list[float] | None,
+    typer.Option(metavar="RATING", help="A rating that says that nobody rated, such as -1: left out. Can be repeated."),
 ]
 
 
@@ -82,6 +90,7 @@ def data(context: typer.Context) -> None:
         "data check recipes",
         "data check recipes --like-threshold 3 --format json",
         "data check films --rename userId=user_id --rename movieId=item_id",
+        "data check anime --not-rated -1",
     ),
 )
 def check(
@@ -94,17 +103,19 @@ def check(
     split: SplitOption = None,
     feedback: FeedbackOption = None,
     rename: RenameOption = None,
+    not_rated: NotRatedOption = None,
     output: Annotated[Literal["text", "json"], typer.Option("--format", help="For people or for programs.")] = "text",
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
     The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
-    relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; or it is in RecBole's format,
-    or a published data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
+    relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
+    the last three also with .gz; or it is in RecBole's format, or a published data set (MovieLens, Book-Crossing, Last.fm). The exit
+    code is 2 if it cannot be used.
     """
     found = _checked(
         folder,
-        _wishes(like_threshold, s_m, text_template, split, feedback, rename),
+        _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated),
         _filters(min_user_interactions, linked_items_only),
     )
     if output == "json":
@@ -138,6 +149,7 @@ def add(
     split: SplitOption = None,
     feedback: FeedbackOption = None,
     rename: RenameOption = None,
+    not_rated: NotRatedOption = None,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -158,7 +170,7 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename), filters)
+    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated), filters)
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
@@ -199,18 +211,22 @@ def _wishes(
     split: str | None,
     feedback: str | None,
     rename: list[str] | None,
+    not_rated: list[float] | None,
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
 
     if like_threshold is not None and not math.isfinite(like_threshold):
         raise InputError(f"--like-threshold: found {like_threshold}, expected a number that a rating can reach")
+    for code in not_rated or []:
+        if not math.isfinite(code):
+            raise InputError(f"--not-rated: found {code}, expected a number that stands for no rating, such as -1")
     names = {}
     for pair in rename or []:
         theirs, equals, ours = pair.rpartition("=")
         if not equals or not theirs or not ours:
             raise InputError(f"--rename: found {quoted(pair)}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
-    return Wishes(like_threshold, s_m, text_template, split, feedback, names)
+    return Wishes(like_threshold, s_m, text_template, split, feedback, names, tuple(not_rated or ()))
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

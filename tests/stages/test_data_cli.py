@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.common.config import read_yaml
@@ -77,6 +78,29 @@ def test_a_data_set_is_added_and_the_parameters_are_valid(project: Path) -> None
     # The stages take what the check has said yes to.
     checked = run(project, "--dataset", "recipes", module="stages.check_tables")
     assert checked.code == 0, checked.err
+
+
+def test_what_the_advice_says_is_taken_into_the_parameters(project: Path) -> None:
+    folder, tables = project / "my recipes", recipe_tables()
+    rated = tables["interactions"].rename({"item_id": "recipe_id"}).with_row_index("id")
+    rated = rated.with_columns(rating=pl.when(pl.col("id") % 5 == 0).then(-1).otherwise("rating"))
+    rated.write_csv(folder / "interactions.csv")
+    tables["items"].rename({"item_id": "id"}).write_csv(folder / "items.csv")
+    advised = ("--rename", "items.id=item_id", "--rename", "recipe_id=item_id", "--not-rated", "-1")
+    result = run(project, "data", "add", "recipes", "my recipes", *advised)
+    assert (result.code, result.err) == (0, "")
+    source = read_yaml(project / "params.yaml")["datasets"]["recipes"]["source"]
+    assert source["rename"] == {"items.id": "item_id", "recipe_id": "item_id"}
+    assert source["not_rated"] == [-1]
+    fetched = run(project, "--dataset", "recipes", module="stages.fetch")
+    assert fetched.code == 0, fetched.err
+    left_out = int((rated["rating"] == -1).sum())
+    assert f"{left_out} of {len(rated)} interactions are left out, as their rating -1 says" in fetched.out + fetched.err
+    stored = pl.read_parquet(project / "artifacts/recipes/source/interactions.parquet")
+    assert len(stored) == len(rated) - left_out
+    assert_a_mistake_in_one_line(
+        run(project, "data", "check", "my recipes", "--not-rated", "nan"), "--not-rated: found nan, expected a number"
+    )
 
 
 @pytest.mark.parametrize(("limit", "large"), [(0, True), (10_000, False)])

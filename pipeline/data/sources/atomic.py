@@ -14,10 +14,12 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError, quoted
-from pipeline.data.sources.delimited import all_renamed, read_delimited, renamed
+from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_delimited, renamed
 from pipeline.data.sources.files import content_of
+from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
+ENDINGS = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
 TYPES = ("token", "token_seq", "float", "float_seq")
 OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 
@@ -25,9 +27,8 @@ OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 class AtomicSource(Config):
     type: Literal["atomic"] = Field(description="A folder in RecBole's atomic file format")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
-    rename: dict[str, str] = Field(
-        default_factory=dict, description="Column names in the files to names the pipeline knows"
-    )
+    rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
+    not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder.
@@ -40,13 +41,16 @@ class AtomicSource(Config):
             raise InputError(
                 f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"
             )
-        described = [".item"] if any(folder.glob("*.item")) else []
-        paths = [atomic_file(folder, ending) for ending in (".inter", ".kg", ".link", *described)]
-        tables = [atomic_table(content_of(path), str(path)) for path in paths]
-        interactions, kg, links, *items = all_renamed(tables, self.rename)
-        return tidy(
-            interactions, items[0] if items else items_of(interactions), kg, links, links_may_name_unknown_items=True
+        endings = {name: ending for name, ending in ENDINGS.items() if name != "items" or any(folder.glob("*.item"))}
+        paths = {name: atomic_file(folder, ending) for name, ending in endings.items()}
+        tables = all_renamed(
+            {name: atomic_table(content_of(path), str(path)) for name, path in paths.items()}, self.rename
         )
+        items = tables.get("items") or items_of(tables["interactions"])
+        rated, remarks = only_rated(tables["interactions"], self.not_rated)
+        checked = tidy(rated, items, tables["kg"], tables["item_entities"], links_may_name_unknown_items=True)
+        checked.remarks[:0] = remarks
+        return checked
 
 
 def atomic_table(content: bytes, file: str) -> RawTable:

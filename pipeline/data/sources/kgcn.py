@@ -18,6 +18,7 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from pipeline.data.feedback import Feedback
 from pipeline.data.sources.book_crossing import IMPLICIT_MEANING, Implicit, read_book_ratings, read_books
 from pipeline.data.sources.files import Files, FilesSource
 from pipeline.data.sources.hetrec_lastfm import read_artists
@@ -58,8 +59,10 @@ class KgcnSource(FilesSource):
         kg = read_columns(files.get(*KG_FILES), "\t", TRIPLES)
         links = _stripped(read_columns(files.get(*LINK_FILES), "\t", LINKS))
         items = RawTable(links.frame.select("item_id").unique(maintain_order=True), links.file)
+        # Who played something less than others did not dislike it.
+        feedback: Feedback = "liked" if files.get(*RATING_FILES).name.lower() == "user_artists.dat" else "rated"
         return tidy(
-            ratings, _with_titles(items, files, remarks), kg, links, mend=True, least_known=0.0, feedback="rated"
+            ratings, _with_titles(items, files, remarks), kg, links, mend=True, least_known=0.0, feedback=feedback
         )
 
     def _ratings(self, files: Files, remarks: list[str]) -> RawTable:

@@ -1,4 +1,4 @@
-"""A folder with the four tidy tables, each as Parquet, CSV or TSV."""
+"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import all_renamed, read_table
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
+from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
-ENDINGS = (".parquet", ".csv", ".tsv")
 
 
 class TablesSource(Config):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder; DVC watches it")
-    rename: dict[str, str] = Field(
-        default_factory=dict, description="Column names in the files to names the pipeline knows"
-    )
+    rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
+    not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder's four tables.
@@ -33,22 +32,31 @@ class TablesSource(Config):
         if not folder.is_dir():
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        interactions, items, kg, links = all_renamed(
-            [read_table(table_file(folder, name)) for name in NAMES], self.rename
-        )
-        return tidy(interactions, items, kg, links)
+        read = {name: read_table(table_file(folder, name)) for name in NAMES}
+        interactions, *others = all_renamed(read, self.rename).values()
+        rated, remarks = only_rated(interactions, self.not_rated)
+        tables = tidy(rated, *others)
+        tables.remarks[:0] = remarks
+        return tables
 
 
 def table_file(folder: Path, name: str) -> Path:
-    """The file of one of the four tables.
+    """The file of one of the four tables, or the folder with its parts.
 
     Raises:
         InputError: there is none, or more than one.
     """
-    found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
+    found = [path for ending in PLAIN if (path := folder / f"{name}{ending}").is_file()]
+    found = found or [path for ending in ENDINGS if _is_there(path := folder / f"{name}{ending}")]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"
+        plain = ", ".join(f"{name}{ending}" for ending in PLAIN)
         raise InputError(
-            f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}"
+            f"{folder}: table {name}: found {what}, expected one of {plain}, or {', '.join(ENDINGS[len(PLAIN) :])}"
         )
     return found[0]
+
+
+def _is_there(path: Path) -> bool:
+    """A file or a folder: what else there may be, such as a pipe, might never come to an end."""
+    return path.is_file() or path.is_dir()

@@ -44,9 +44,12 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     return found
 
 
-def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config: DatasetConfig) -> list[Finding]:
+def cautions_of_ratings(
+    counts: Counts, scale: Scale | None, likes: int, config: DatasetConfig, *, counted: bool
+) -> list[Finding]:
     """
     Args:
+        counted: the ratings are counts, of which none is a dislike.
         config: what is no like, which users are left out, and whether ratings have yet to be split.
     """
     found = []
@@ -56,14 +59,15 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
         found.append(
             Finding(
                 f"interactions: {zeros:,} of {count:,} ratings are 0 and count as dislikes",
-                "remove them if 0 means that somebody did not rate",
+                "if 0 means that somebody did not rate, --not-rated 0 leaves them out",
             )
         )
     if config.feedback != "rated":
         found.append(
             Finding(
                 "interactions: found no dislikes: the models have one view, of likes, and the one question what will be liked",
-                "add dislikes if there are any" + (", or raise the like threshold" if scale is not None else ""),
+                "add dislikes if there are any"
+                + (", or raise the like threshold" if scale is not None and not counted else ""),
             )
         )
     elif dislikes < FEW_DISLIKES * count:
@@ -81,6 +85,49 @@ def cautions_of_ratings(counts: Counts, scale: Scale | None, likes: int, config:
                 f"interactions: {counts.users_with_few:,} of {counts.users:,} users have fewer than {FEW_RATINGS} ratings, "
                 "too few to split",
                 f"--min-user-interactions {FEW_RATINGS} keeps the other {left:,}" if left else "collect more",
+            )
+        )
+    return found
+
+
+def caution_of_counts(ratings: pl.Series, as_ratings: float, config: DatasetConfig) -> Finding:
+    """Plays, clicks or hours in the column of ratings.
+
+    Args:
+        as_ratings: which would be a like if they were ratings.
+    """
+    middle, high = float(ratings.median()), float(ratings.max())  # type: ignore[arg-type]
+    taken = (
+        "each is a like"
+        if config.like_threshold is None or config.like_threshold <= 1
+        else f"those below {config.like_threshold:g} are left out"
+    )
+    return Finding(
+        f"interactions: the ratings look like counts: {ratings.n_unique():,} different ones, half of them up to {middle:g}, the highest "
+        f"{high:g}; a low count is no dislike, so {taken}",
+        f"if they are ratings, --like-threshold {as_ratings:g} --feedback rated",
+    )
+
+
+def cautions_of_codes(
+    ratings: pl.Series, codes: Sequence[float], scale: Scale | None, config: DatasetConfig
+) -> list[Finding]:
+    """Ratings that look like none, and what they are taken for.
+
+    Args:
+        scale: of the others.
+    """
+    if scale is None or config.like_threshold is None:
+        return []
+    found = []
+    for code in codes:
+        count = int((ratings == code).sum())
+        taken = "likes" if code >= config.like_threshold else "dislikes" if config.feedback == "rated" else "no likes"
+        found.append(
+            Finding(
+                f"interactions: {count:,} of {len(ratings):,} ratings are {code:g}, apart from the scale of the others, {scale.low:g} "
+                f"to {scale.high:g}: they look like no ratings, and count as {taken}",
+                f"if {code:g} means that somebody did not rate, --not-rated {code:g} leaves them out",
             )
         )
     return found

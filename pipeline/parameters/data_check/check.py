@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,14 +19,18 @@ from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.overlap_join import overlap_join
 from pipeline.parameters.data_check.cautions import (
+    caution_of_counts,
+    cautions_of_codes,
     cautions_of_graph,
     cautions_of_ratings,
     cautions_of_splits,
     cautions_of_texts,
 )
+from pipeline.parameters.data_check.collisions import colliding_numbers
 from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
 from pipeline.parameters.data_check.folder import read_folder
+from pipeline.parameters.data_check.meaning import are_counts, codes_for_no_rating, like_of_counts
 from pipeline.parameters.data_check.suggestions import (
     ASKED,
     Joining,
@@ -58,6 +62,7 @@ class Wishes:
         split: how interactions are split.
         feedback: what is no like.
         rename: column names in the files to ours.
+        not_rated: ratings that are none.
     """
 
     like_threshold: float | None = None
@@ -66,6 +71,7 @@ class Wishes:
     split: str | None = None
     feedback: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
+    not_rated: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class DataCheck:
         feedback: what the zeros are.
         example: the text of the first item that has one.
         split: other than the defaults have it, since it was asked for or is given by a column.
-        splits: what preparing the data would say.
+        splits: what reading and preparing the data would say.
     """
 
     source: dict[str, Any]
@@ -150,21 +156,26 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     Raises:
         InputError: no such folder, or a name to rename that no table has.
     """
-    found = read_folder(folder, wishes.rename)
+    found = read_folder(folder, wishes.rename, wishes.not_rated)
     source: dict[str, Any] = {"type": found.type, "path": folder.as_posix()}
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
+    if wishes.not_rated:
+        source["not_rated"] = [_whole(code) for code in wishes.not_rated]
     files = {name: TableFile(table.file, len(table.frame), table.frame.columns) for name, table in found.raw.items()}
     if found.tables is not None:
         examined = Examined([], [], found.tables)
     else:
-        examined = examine(found.raw, links_may_name_unknown_items=found.type == "atomic")
+        examined = examine(found.raw, found.renamed, links_may_name_unknown_items=found.type == "atomic")
     errors, warnings, tables = found.errors + examined.errors, examined.warnings, examined.tables
     if tables is None:
         return DataCheck(source, files, errors, warnings)
     of_entities = of_links(tables, *(files[name].file if name in files else name for name in ("item_entities", "kg")))
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
-    return _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
+    if found.tables is None:
+        warnings += colliding_numbers(tables, files["kg"].file)
+    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
+    return replace(check, splits=[*found.remarks, *check.splits])
 
 
 def _whole(number: float) -> float | int:
@@ -187,6 +198,9 @@ class _Check:
     ) -> None:
         self.tables, self.wishes, self.defaults, self.seed = tables, wishes, defaults, seed
         self.errors, self.warnings = errors, warnings
+        self.codes: list[float] = []
+        self.counts = False
+        self.scale = tables.interactions["rating"]
         self.known: dict[str, Any] = {"source": source, "files": files}
 
     def run(self) -> DataCheck:
@@ -195,7 +209,11 @@ class _Check:
         texts = self._tried(lambda: item_texts(tables.items, template)) or [""] * len(tables.items)
         known |= {"template": template, "example": next((text for text in texts if text), "")}
         known["counts"] = counts = counts_of(tables, with_text=sum(map(bool, texts)))
-        known["scale"] = scale_of(tables.interactions["rating"])
+        ratings = tables.interactions["rating"]
+        of_anybody = not ratings.null_count() and tables.feedback is None
+        self.codes = codes_for_no_rating(ratings) if of_anybody else []
+        self.scale = ratings.filter(~ratings.is_in(self.codes)) if self.codes else ratings
+        known["scale"] = scale_of(self.scale)
         self.warnings += cautions_of_texts(counts, template, tables.items)
         prepared = self._prepared(counts)
         if prepared is not None:
@@ -206,7 +224,10 @@ class _Check:
     def _prepared(self, counts: Counts) -> Prepared | None:
         ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
         if not ratings.null_count():
-            chosen = suggested_threshold(ratings) if threshold is None else Threshold(threshold, ASKED)
+            counted = self.tables.feedback == "liked" or are_counts(self.scale)
+            self.counts = counted and self.wishes.feedback is None
+            suggested = like_of_counts(self.scale) if self.counts else suggested_threshold(self.scale)
+            chosen = suggested if threshold is None else Threshold(threshold, ASKED)
             self.known["threshold"], threshold = chosen, chosen.value
         rated = self._tried(lambda: with_likes(self.tables.interactions, threshold))
         if rated is None:
@@ -219,13 +240,18 @@ class _Check:
         self.known["split"] = split = self.wishes.split or ("given" if counts.splits else None)
         settings |= {"like_threshold": threshold, "feedback": feedback.value} | ({"split": split} if split else {})
         config = validated(DatasetConfig, settings, "settings of the data set: ")
-        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config)
+        self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config, counted=self.counts)
+        if self.counts:
+            self.warnings.append(caution_of_counts(self.scale, suggested_threshold(self.scale).value, config))
+        self.warnings += cautions_of_codes(ratings, self.codes, self.known["scale"], config)
         tables = self.tables
         return self._tried(lambda: prepare(tables.interactions, tables.items, tables.item_entities, config, self.seed))
 
     def _told(self, rated: pl.DataFrame) -> Told:
         known = self.tables.feedback
-        return told_feedback(rated) if known is None else Told(known, "as its reader knows")
+        if known is not None:
+            return Told(known, "as its reader knows")
+        return Told("liked", "the ratings look like counts") if self.counts else told_feedback(rated)
 
     def _splits(self, prepared: Prepared) -> None:
         self.known["splits"] = prepared.remarks

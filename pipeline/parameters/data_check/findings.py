@@ -5,7 +5,6 @@ The rules are those of `pipeline.data.sources.tidy`; here every row that breaks 
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,40 +26,14 @@ from pipeline.data.sources.tidy import (
     shown,
     tidy,
 )
+from pipeline.parameters.data_check.column_names import ID_COLUMNS, near
+from pipeline.parameters.data_check.meaning import codes_for_no_rating
 
-ID_COLUMNS = {
-    "interactions": ("user_id", "item_id"),
-    "items": ("item_id",),
-    "kg": ("head", "relation", "tail"),
-    "item_entities": ("item_id", "entity_id"),
-}
 KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "item_entities": ("item_id", "entity_id")}
 # Ratings of another scale than the rest are at most such a share at either end, and so many times the width of the rest away.
 FEW, FAR = 0.05, 3
-# What people call our columns, in lower case and without separators.
-OTHER_NAMES = {
-    "user_id": ("user", "userid", "uid", "username", "customer", "customerid", "person", "personid", "memberid"),
-    "item_id": (
-        "item",
-        "itemid",
-        "iid",
-        "id",
-        "movieid",
-        "filmid",
-        "bookid",
-        "isbn",
-        "productid",
-        "product",
-        "recipeid",
-    ),
-    "rating": ("score", "stars", "ratings", "value", "vote", "grade"),
-    "like": ("liked", "likes", "label", "isliked"),
-    "timestamp": ("time", "date", "datetime", "ts", "ratedat", "createdat"),
-    "head": ("headid", "subject", "source", "from", "entity"),
-    "relation": ("relationid", "predicate", "property", "relationship", "type"),
-    "tail": ("tailid", "object", "target", "to", "value"),
-    "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
-}
+# Fewer items than this may well be rated once each.
+FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -100,14 +73,17 @@ class Examined:
     tables: TidyTables | None
 
 
-def examine(raw: Mapping[str, RawTable], *, links_may_name_unknown_items: bool = False) -> Examined:
+def examine(
+    raw: Mapping[str, RawTable], renamed: Mapping[str, Mapping[str, str]], *, links_may_name_unknown_items: bool = False
+) -> Examined:
     """All that is wrong with the tables that could be read.
 
     Args:
         raw: by name: interactions, items, kg, item_entities; those that could not be read are missing.
+        renamed: of each table, our names that a renaming gave, each with the name it was given for (`id` or `items.id`).
         links_may_name_unknown_items: see `tidy`.
     """
-    checks = {name: _TableCheck(name, table) for name, table in raw.items()}
+    checks = {name: _TableCheck(name, table, raw) for name, table in raw.items()}
     for check in checks.values():
         check.columns()
     items = checks.get("items")
@@ -115,6 +91,8 @@ def examine(raw: Mapping[str, RawTable], *, links_may_name_unknown_items: bool =
         for name in ("interactions", "item_entities"):
             if name in checks and not (name == "item_entities" and links_may_name_unknown_items):
                 checks[name].unknown_items(items)
+    if "interactions" in checks:
+        checks["interactions"].row_numbers(renamed)
     errors = [finding for check in checks.values() for finding in check.errors]
     warnings = [finding for check in checks.values() for finding in check.warnings]
     whole = set(ID_COLUMNS) <= set(checks) and not any(check.unusable for check in checks.values())
@@ -140,8 +118,8 @@ def of_remark(remark: str) -> Finding:
 class _TableCheck:
     """One table: its columns as they are stored, and the rows in which something is wrong."""
 
-    def __init__(self, name: str, table: RawTable) -> None:
-        self.name, self.table = name, table
+    def __init__(self, name: str, table: RawTable, raw: Mapping[str, RawTable]) -> None:
+        self.name, self.table, self.raw = name, table, raw
         self.errors: list[Finding] = []
         self.warnings: list[Finding] = []
         self.read: dict[str, ReadColumn] = {}
@@ -172,6 +150,7 @@ class _TableCheck:
         if not self.unusable and self.table.frame.is_empty():
             self.unusable = True
             self.errors.append(Finding("found no rows, expected at least one", file=self.table.file))
+        self._rows_in_a_text()
         key = KEYS.get(self.name)
         if key and all(name in self.read for name in key):
             self._repeated(key)
@@ -217,6 +196,8 @@ class _TableCheck:
     def _remedy(self, name: str, column: ReadColumn) -> str:
         if name == "split":
             return "write one of them, or rename the column if it is something else"
+        if name == "like":
+            return self._remedy_of_likes(column)
         if column.expected != "a number":
             return "fill it in, or remove these rows"
         texts = self.table.frame[name].filter(column.bad).cast(pl.String, strict=False).drop_nulls()
@@ -225,6 +206,13 @@ class _TableCheck:
         if name == "timestamp":
             return "write seconds since 1970, or leave the column out (only a temporal split reads it)"
         return "correct it, or remove these rows"
+
+    def _remedy_of_likes(self, column: ReadColumn) -> str:
+        numbers = self.table.frame["like"].filter(column.bad).cast(pl.Float64, strict=False)
+        if not numbers.has_nulls() and "rating" not in self.table.frame.columns:
+            renaming = _quoted(self._renaming("like", "rating"))
+            return f"if they are numbers of which the high ones are likes, --rename {renaming}; otherwise write 0 or 1"
+        return "fill it in, or remove these rows"
 
     def _untrimmed(self, name: str, column: ReadColumn) -> None:
         spaced = (column.values != column.values.str.strip_chars()).fill_null(False) & ~column.bad
@@ -258,17 +246,49 @@ class _TableCheck:
                 )
             )
 
+    def _rows_in_a_text(self) -> None:
+        """Rows of a CSV that went into a text, since it begins with a quote that is none and a later one ends with another.
+
+        Each of the lines has as many commas as the rows have, and begins with a number where those do.
+        """
+        frame = self.table.frame
+        if not self.table.file.endswith(".csv") or frame.width < 2:
+            return
+        last, commas = frame.columns[-1], frame.width - 1
+        rest = pl.col(last).str.split("\n").list.slice(1)
+        is_row = pl.element().str.count_matches(",") == commas
+        if frame[frame.columns[0]].drop_nulls().str.contains(r"^\d+$").mean() == 1:
+            is_row &= pl.element().str.contains(r"^\d+,")
+        several = frame.with_row_index("place").filter(pl.col(last).str.contains("\n", literal=True))
+        several = several.filter(rest.list.eval(is_row).list.all())
+        if several.is_empty():
+            return
+        index, lines = int(several["place"][0]), several[last][0].count("\n") + 1
+        self.warnings.append(
+            Finding(
+                f"found a text of {lines} lines, which but for the first look like rows: does it begin with a quote that is a part of it?",
+                "write such a text in quotes, and the quotes in it twice",
+                self.table.file,
+                last,
+                self.table.row(index),
+                len(several),
+            )
+        )
+
     def _of_another_scale(self) -> None:
         """A few ratings far from all others: a slip of the hand, or what somebody writes where there is no rating."""
         column = self.read.get("rating")
         if column is None:
             return
         ratings = column.values.filter(~column.bad).cast(pl.Float64)
-        scale = usual_scale(ratings)
+        # What is no rating is said by its count.
+        codes = codes_for_no_rating(ratings) if len(ratings) else []
+        scale = usual_scale(ratings.filter(~ratings.is_in(codes)) if codes else ratings)
         if scale is None:
             return
         low, high = scale
         far = ((column.values < low) | (column.values > high)).fill_null(False) & ~column.bad
+        far &= ~column.values.is_in(codes).fill_null(False)
         index = int(far.arg_true()[0])
         self.warnings.append(
             Finding(
@@ -319,9 +339,54 @@ class _TableCheck:
             return ""
         if len(columns) == 1 and missing[0] in columns[0].split():
             return "the fields look separated by spaces: save the file with commas as .csv, or with tabs as .tsv"
-        near = [(_near(name, columns), name) for name in missing]
-        found = [f"--rename {_quoted(f'{theirs}={ours}')}" for theirs, ours in near if theirs is not None]
+        probably = [(near(name, self.name, self.raw), name) for name in missing]
+        found = [f"--rename {_quoted(self._renaming(theirs, ours))}" for theirs, ours in probably if theirs is not None]
+        if not found and "like" in missing:
+            return "if each row is a like (bought, played, clicked), add a column like with 1 in every row"
         return f"if that is it, {' or '.join(found)}" if found else ""
+
+    def _renaming(self, theirs: str, ours: str) -> str:
+        """THEIRS=OURS, with the table's name before it where it would rename a column of another table that is something else."""
+        for name, other in self.raw.items():
+            if name != self.name and theirs in other.frame.columns:
+                named = ours in other.frame.columns or ours not in ID_COLUMNS[name]
+                if named or near(ours, name, self.raw) != theirs:
+                    return f"{self.name}.{theirs}={ours}"
+        return f"{theirs}={ours}"
+
+    def row_numbers(self, renamed: Mapping[str, Mapping[str, str]]) -> None:
+        """An item in each row, and each in one alone: that is what numbers of rows look like.
+
+        Args:
+            renamed: see `examine`.
+        """
+        frame = self.table.frame
+        if "item_id" not in self.read or len(frame) < FEWEST_ROWS or frame["item_id"].n_unique() < len(frame):
+            return
+        without = replace(self.table, frame=frame.drop("item_id"))
+        other = near("item_id", self.name, {**self.raw, self.name: without})
+        advice = "is there another column that says which item was rated?"
+        if other is not None:
+            theirs = renamed.get(self.name, {}).get("item_id")
+            taken = [f"{self.name}.{other}=item_id"]
+            if theirs is None:
+                taken.append(f"{self.name}.item_id=row_number")
+            taken += [
+                f"{name}.{theirs}=item_id"
+                for name, names in renamed.items()
+                if name != self.name and theirs is not None and names.get("item_id") == theirs
+            ]
+            options = " ".join(f"--rename {_quoted(pair)}" for pair in taken)
+            instead = f" in place of --rename {_quoted(f'{theirs}=item_id')}" if theirs else ""
+            advice = f"if {quoted(other)} is the item, {options}{instead}"
+        self.warnings.append(
+            Finding(
+                f"found every item exactly once, {len(frame):,} items in as many rows: are these numbers of the rows?",
+                advice,
+                self.table.file,
+                "item_id",
+            )
+        )
 
 
 def usual_scale(ratings: pl.Series) -> tuple[float, float] | None:
@@ -345,16 +410,6 @@ def usual_scale(ratings: pl.Series) -> tuple[float, float] | None:
         else:
             break
     return None if high - low + 1 == len(values) else (values[low], values[high])
-
-
-def _near(name: str, columns: Sequence[str]) -> str | None:
-    """The column that is probably meant by a name of ours."""
-    plain = {"".join(c for c in column.lower() if c.isalnum()): column for column in reversed(columns)}
-    for candidate in (name.replace("_", ""), *OTHER_NAMES.get(name, ())):
-        if candidate in plain:
-            return plain[candidate]
-    close = difflib.get_close_matches(name.replace("_", ""), plain, n=1, cutoff=0.8)
-    return plain[close[0]] if close else None
 
 
 def _quoted(text: str) -> str:

@@ -100,6 +100,15 @@ def test_columns_may_be_renamed(tmp_path: Path) -> None:
     assert tables.kg.columns == ["head", "relation", "tail"]
 
 
+def test_ratings_that_are_none_are_left_out_with_a_remark(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    tables = AtomicSource(type="atomic", path=str(folder), not_rated=[2]).read()
+    assert tables.interactions["rating"].to_list() == [4.0]
+    assert tables.remarks == [
+        f"{folder}/films.inter: 1 of 2 interactions are left out, as their rating 2 says that nobody rated (not_rated)"
+    ]
+
+
 @pytest.mark.parametrize("ending", [".inter", ".kg", ".link"])
 def test_a_missing_file_and_a_second_one_are_named(tmp_path: Path, ending: str) -> None:
     folder = folder_of(tmp_path)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import read_delimited, read_table, renamed
+from pipeline.data.sources.delimited import all_renamed, read_delimited, read_table, renamed
 from pipeline.data.sources.tidy import RawTable
 
 
@@ -121,7 +121,8 @@ def test_a_table_is_read_by_its_ending(tmp_path: Path) -> None:
 
 def test_another_ending_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv$"
+        InputError,
+        match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv, \.jsonl$",
     ):
         read_table(Path("t.xlsx"))
 
@@ -158,3 +159,105 @@ def test_line_ends_that_a_program_wrote_twice_are_named(quoted: bool, separator:
     )
     message = refused(content.encode(), quoted=quoted)
     assert message.startswith(r"f: line 3: found it to end in \r\r\n, expected \n or \r\n; ")
+
+
+def test_a_column_of_one_table_alone_is_renamed() -> None:
+    frame = pl.DataFrame({"id": ["1"], "movie_id": ["2"]})
+    tables = {"interactions": RawTable(frame, "i.csv"), "items": RawTable(frame[["id"]], "f.csv")}
+    found = all_renamed(tables, {"items.id": "item_id", "interactions.movie_id": "item_id"})
+    assert found["interactions"].frame.columns == ["id", "item_id"]
+    assert found["items"].frame.columns == ["item_id"]
+    # A name with its table goes before the same without.
+    found = all_renamed(tables, {"id": "row", "items.id": "item_id"})
+    assert found["interactions"].frame.columns == ["row", "movie_id"]
+    assert found["items"].frame.columns == ["item_id"]
+    with pytest.raises(
+        InputError, match=r"^source\.rename: found 'items\.movie_id', expected some of the files' columns"
+    ):
+        all_renamed(tables, {"items.movie_id": "item_id"})
+    with pytest.raises(InputError, match=r"twice after renaming, expected once; items\.id, say, renames the column id"):
+        all_renamed(tables, {"id": "item_id", "movie_id": "item_id"})
+
+
+def test_a_column_with_a_point_in_its_name_is_renamed() -> None:
+    table = RawTable(pl.DataFrame({"items.id": ["1"]}), "i.csv")
+    assert all_renamed({"items": table}, {"items.id": "item_id"})["items"].frame.columns == ["item_id"]
+
+
+def tsv(*lines: str) -> bytes:
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("lines", "titles"),
+    [
+        # A quote begins a title, and another one ends a later one.
+        (('1\t"7 inch single', "2\tFilm", '3\tThe 12"'), ['"7 inch single', "Film", 'The 12"']),
+        # Phrases, names, numbers of inches.
+        (('1\t"Weird" Film', "2\tFilm", '3\tA "good" one'), ['"Weird" Film', "Film", 'A "good" one']),
+        (('1\t"Weird Al" Yankovic', '2\t"Tool"'), ['"Weird Al" Yankovic', '"Tool"']),
+        (('1\t5" disc', "2\tFilm", '3\t7" disc', "4\tx"), ['5" disc', "Film", '7" disc', "x"]),
+        (('1\t"', "2\tFilm"), ['"', "Film"]),
+        (('1\t"one', '2\t"two', '3\t"three'), ['"one', '"two', '"three']),
+        # Literals of RDF.
+        (('1\t"Berlin"@en', '2\t"1994"^^<http://www.w3.org/2001/XMLSchema#gYear>'), None),
+        # What programs quote.
+        (('"1"\t"Film, ""good"""', '"2"\t"a\tb"'), ['Film, "good"', "a\tb"]),
+        (('1\t"on two', 'lines"', "2\tFilm"), ["on two\nlines", "Film"]),
+        (('1\t""', "2\tFilm"), ["", "Film"]),
+    ],
+)
+def test_quotes_of_a_tsv_are_read_as_what_they_are(
+    lines: tuple[str, ...], titles: list[str] | None, end: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "items.tsv"
+    path.write_bytes(end.join(["item_id\ttitle", *lines]).encode())
+    table = read_table(path)
+    expected = [line.split("\t")[1] for line in lines] if titles is None else titles
+    assert [title.replace("\r\n", "\n") for title in table.frame["title"].to_list()] == expected
+    assert table.frame["item_id"].to_list() == [str(item + 1) for item in range(len(expected))]
+
+
+def test_a_header_in_quotes_goes_with_titles_that_have_some(tmp_path: Path) -> None:
+    path = tmp_path / "items.tsv"
+    path.write_bytes(tsv('"item_id"\t"title"\r', '1\t"Weird" Film\r', "2\tx\r"))
+    assert read_table(path).frame.to_dict(as_series=False) == {"item_id": ["1", "2"], "title": ['"Weird" Film', "x"]}
+
+
+def test_the_lines_of_a_tsv_are_counted_whatever_its_quotes_are(tmp_path: Path) -> None:
+    path = tmp_path / "items.tsv"
+    path.write_bytes(tsv("item_id\ttitle", '1\t"x', '2\ty"', "3\tz"))
+    assert read_table(path).row(2) == "line 4"
+    path.write_bytes(tsv("item_id\ttitle", '1\t"x', 'y"', "3\tz"))
+    assert read_table(path).row(1) == "line 4"
+
+
+def test_quotes_of_a_tsv_that_do_not_work_out_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "items.tsv"
+    for lines, found in (
+        # A row between the quotes, and a line that is none.
+        (('1\t"x', "2\ty", "lost", '3\tz"'), "line 4: found 1 fields, expected 2"),
+        (('1\t"a\tb"', '2\t"x', '3\tz"'), "line 2: found 3 fields, expected 2"),
+    ):
+        path.write_bytes(tsv("item_id\ttitle", *lines))
+        with pytest.raises(InputError) as error:
+            read_table(path)
+        assert str(error.value) == (
+            f"{path}: {found} as in the header; quotes are read as they are, since not all of them end a field that one begins"
+        )
+
+
+def test_a_table_of_one_column_with_quotes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "items.tsv"
+    path.write_bytes(tsv("item_id", '"a', 'b"', "c"))
+    assert read_table(path).frame["item_id"].to_list() == ['"a', 'b"', "c"]
+
+
+@pytest.mark.parametrize("inches", ["", '"'])
+def test_quotes_within_the_fields_of_a_csv_are_characters(inches: str) -> None:
+    content = f'a,b\n1,5" disc\n2,x\n3,the 7{inches} disc\n4,\n"5","y, z"\n'.encode()
+    assert csv(content) == {
+        "a": ["1", "2", "3", "4", "5"],
+        "b": ['5" disc', "x", f"the 7{inches} disc", None, "y, z"],
+    }

@@ -50,6 +50,7 @@ def test_every_kind_of_ratings_goes_with_links_and_triples(tmp_path: Path, name:
     assert tables.kg.rows() == TRIPLES
     assert any("1 of 3 interactions with items that" in remark for remark in tables.remarks)
     assert any("no file of titles lies beside it" in remark for remark in tables.remarks)
+    assert tables.feedback == ("liked" if name == "user_artists__dat" else "rated")
 
 
 def test_the_rehashed_names_of_ripplenet_are_known(tmp_path: Path) -> None:

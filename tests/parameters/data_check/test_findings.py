@@ -299,6 +299,22 @@ def test_a_name_with_another_separator_in_it_is_no_mistake(tmp_path: Path) -> No
     assert checked(write(tmp_path, {"items": tables()["items"].select("item_id")})).usable
 
 
+def test_rows_that_a_quote_has_taken_into_a_text_are_a_warning(tmp_path: Path) -> None:
+    lines = {3: '3,"7 inch single', 5: '5,The 12"'}
+    for name, more, found in (
+        ("swallowed", lines, True),
+        ("two columns of one text", {3: '3,"Film, a comedy', 5: '5,and a drama"'}, True),
+        ("a text of two lines", {3: '3,"Film, a comedy\nand more, at last"'}, False),
+        ("lines", {3: '3,"Film\nof\nlines"'}, False),
+    ):
+        folder = write(tmp_path / name)
+        rows = (folder / "items.csv").read_text().splitlines()
+        rows = [more.get(place - 1, row) for place, row in enumerate(rows)]
+        (folder / "items.csv").write_text("\n".join(rows))
+        warnings = [warning for warning in checked(folder).warnings if "look like rows" in warning.problem]
+        assert [(warning.column, warning.row) for warning in warnings] == ([("title", "line 5")] if found else [])
+
+
 def test_spaces_around_ids_are_a_warning(tmp_path: Path) -> None:
     change = put("user_id", (0, " u0"), (5, "u0 "))
     check = checked(write(tmp_path, {"interactions": change(tables()["interactions"])}))
