@@ -46,13 +46,16 @@ class TextEncoder:
         self.device = device
         self.tokenizer, self.model = _load(config.encoder)
         self.model.eval().requires_grad_(False).to(device, getattr(torch, config.precision))
-        # RoBERTa has two positions more than tokens it can read; its tokenizer knows.
-        limit = getattr(self.model.config, "max_position_embeddings", config.max_tokens)
-        self.max_tokens = min(config.max_tokens, limit, self.tokenizer.model_max_length)
+        places = _places_for_tokens(self.model)
+        self.max_tokens = min(config.max_tokens, places or config.max_tokens, self.tokenizer.model_max_length)
         self.tokenizer.padding_side = "right"
         if self.tokenizer.cls_token_id is None or self.tokenizer("a")["input_ids"][0] != self.tokenizer.cls_token_id:
             raise InputError(
                 f"encoder: found {config.encoder}, whose tokenizer puts no [CLS] first; expected a BERT-family encoder"
+            )
+        if self.tokenizer.pad_token_id is None:
+            raise InputError(
+                f"encoder: found {config.encoder}, whose tokenizer has no padding token; expected one that can read several texts at once"
             )
 
     @property
@@ -74,6 +77,7 @@ class TextEncoder:
         if not distinct:
             return vectors
         tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
+        self._refuse_unknown_tokens(tokens)
         encoded = np.empty((len(distinct), self.width), dtype=np.float32)
         batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
         with (
@@ -91,11 +95,33 @@ class TextEncoder:
         vectors[present] = encoded[[row[texts[index]] for index in present]]
         return vectors
 
+    def _refuse_unknown_tokens(self, tokens: list[list[int]]) -> None:
+        known = getattr(self.model.get_input_embeddings(), "num_embeddings", None)
+        highest = max(map(max, tokens))
+        if known is not None and highest >= known:
+            raise InputError(
+                f"encoder: found {self.config.encoder}, whose tokenizer gives token {highest} and whose weights know {known:,} tokens; "
+                "expected a tokenizer and weights that were saved together"
+            )
+
     def _encode_batch(self, tokens: list[list[int]]) -> NDArray[np.float32]:
         batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
         # In float32 from here on: a mean over tokens in bfloat16 would lose more than the layers do.
         states = self.model(**batch).last_hidden_state.float()
         return pool(states, batch["attention_mask"], self.config.pooling).cpu().numpy()
+
+
+def _places_for_tokens(model: Any) -> int | None:
+    """How many tokens there are positions for; None where the model has no such limit.
+
+    RoBERTa and its family (XLM-R, CamemBERT, MPNet, Longformer, ...) count positions from the padding's on, and so have `pad + 1` fewer
+    places than positions. Their table of positions has a row for the padding, as BERT's has not.
+    """
+    limit = getattr(model.config, "max_position_embeddings", None)
+    if limit is None or limit <= 0:
+        return None
+    padding = getattr(getattr(getattr(model, "embeddings", None), "position_embeddings", None), "padding_idx", None)
+    return int(limit) if padding is None else int(limit) - padding - 1
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:

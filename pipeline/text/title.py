@@ -27,20 +27,25 @@ def title_column(items: pl.DataFrame, among: Sequence[str] | None = None) -> str
         for name in (items.columns if among is None else among)
         if items.schema[name] in (pl.String, pl.Categorical, pl.Enum) and name != "item_id"
     ]
-    for word in TITLES:
-        for name in texts:
-            if _plain(name) == word:
-                return name
-    for word in TITLES:
-        for name in texts:
-            if word in _words(name):
-                return name
-    for name in texts:
-        if name.lower().endswith(("title", "name")):
-            return name
+    called = called_title(texts)
+    if called is not None:
+        return called
     apart = {name: items[name].drop_nulls().n_unique() / max(len(items), 1) for name in texts}
     telling = [name for name in texts if apart[name] >= DIFFERENT]
     return max(telling, key=lambda name: (round(apart[name], 2), -mean_length(items[name])), default=None)
+
+
+def called_title(names: Sequence[str]) -> str | None:
+    """The name among several that is one for titles, best first."""
+    for word in TITLES:
+        for name in names:
+            if _plain(name) == word:
+                return name
+    for word in TITLES:
+        for name in names:
+            if word in _words(name):
+                return name
+    return next((name for name in names if name.lower().endswith(("title", "name"))), None)
 
 
 def year_column(items: pl.DataFrame, among: Sequence[str] | None = None) -> str | None:

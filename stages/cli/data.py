@@ -118,9 +118,9 @@ def check(
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
     The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
-    relation, tail) and item_entities (item_id, entity_id), each as .parquet, .csv or .tsv; columns of items can stand for the last two
-    (--facts). Or it is in RecBole's format, or a published data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot
-    be used.
+    relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
+    the last three also with .gz; columns of items can stand for the last two (--facts). Or it is in RecBole's format, or a published
+    data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
     """
     found = _checked(
         folder,

@@ -9,6 +9,7 @@ import time
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoTokenizer,
     BertConfig,
@@ -210,6 +212,78 @@ def test_a_long_text_fits_a_roberta_which_has_fewer_places_for_tokens_than_posit
     line = " ".join(["alien"] * 40)
     vector = TextEncoder(config(tmp_path)).encode([line])[0]
     np.testing.assert_allclose(vector, reference(tmp_path, line, "cls", 12), atol=1e-5)
+
+
+def random_model(folder: Path, kind: str, **sizes: Any) -> Path:
+    """A random model with a tokenizer that does not know how much it can read."""
+    save_tokenizer(folder)
+    said = json.loads((folder / "tokenizer_config.json").read_text())
+    said.pop("model_max_length", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(said))
+    sizes = {"vocab_size": 15, "hidden_size": 8, "intermediate_size": 16, "max_position_embeddings": 14, **sizes}
+    torch.manual_seed(3)
+    saved = AutoConfig.for_model(kind, num_hidden_layers=1, num_attention_heads=2, initializer_range=0.7, **sizes)
+    AutoModel.from_config(saved).save_pretrained(folder)
+    assert AutoTokenizer.from_pretrained(folder).model_max_length > 1e6
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "pad", "places"),
+    [
+        ("roberta", 1, 12),
+        ("roberta", 0, 13),
+        ("xlm-roberta", 1, 12),
+        ("camembert", 1, 12),
+        ("mpnet", 1, 12),
+        ("data2vec-text", 1, 12),
+        ("bert", 0, 14),
+        ("electra", 0, 14),
+        ("albert", 0, 14),
+        ("deberta-v2", 0, 14),
+    ],
+)
+def test_a_long_text_is_cut_to_what_a_model_has_places_for_where_its_tokenizer_does_not_know(
+    kind: str, pad: int, places: int, tmp_path: Path
+) -> None:
+    folder = random_model(tmp_path, kind, pad_token_id=pad)
+    line = " ".join(["alien", "babe", "heat"] * 10)
+    encoder = TextEncoder(config(folder, max_tokens=1024, batch_tokens=1024))
+    assert encoder.max_tokens == places
+    for text_of in (line, "babe"):
+        np.testing.assert_allclose(encoder.encode([text_of])[0], reference(folder, text_of, "cls", places), atol=1e-5)
+    # One more would be too many, or the limit is not the model's.
+    with pytest.raises((IndexError, RuntimeError)):
+        reference(folder, line, "cls", places + 1)
+
+
+@pytest.mark.parametrize("limit", [None, -1])
+def test_a_model_without_a_limit_reads_what_max_tokens_allows(
+    limit: int | None, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, model = loaded(tiny)
+    monkeypatch.setattr(model, "config", SimpleNamespace(max_position_embeddings=limit))
+    monkeypatch.setattr(text, "_load", lambda encoder: (tokenizer, model))
+    assert TextEncoder(config(tiny, max_tokens=100)).max_tokens == 100
+
+
+def test_a_tokenizer_with_more_tokens_than_the_weights_is_one_line(tmp_path: Path) -> None:
+    folder = random_model(tmp_path, "bert", vocab_size=8)
+    encoder = TextEncoder(config(folder))
+    assert encoder.encode(["babe"]).any()
+    with pytest.raises(
+        InputError, match=r"encoder: found .*, whose tokenizer gives token 14 and whose weights know 8 tokens"
+    ) as error:
+        encoder.encode(["babe", "1995"])
+    assert one_line(error)
+
+
+def test_a_tokenizer_without_padding_is_one_line(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    tokenizer.pad_token = None
+    monkeypatch.setattr(text, "_load", lambda encoder: (tokenizer, loaded(tiny)[1]))
+    with pytest.raises(InputError, match=r"encoder: found .*, whose tokenizer has no padding token; expected"):
+        TextEncoder(config(tiny))
 
 
 def test_a_model_saved_in_half_precision_is_run_in_single_precision(tiny: Path, tmp_path: Path) -> None:

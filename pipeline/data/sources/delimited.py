@@ -13,16 +13,19 @@ import polars as pl
 
 from pipeline.common.errors import InputError, shortened
 from pipeline.common.errors import quoted as quoted_text
-from pipeline.common.memory import refuse_beyond_memory
-from pipeline.data.sources.files import content_of, refuse_endless_line
+from pipeline.data.sources.files import PACKED, content_of, refuse_endless_line
+from pipeline.data.sources.json_lines import read_json_lines
+from pipeline.data.sources.parquet import read_parquet, read_parts
 from pipeline.data.sources.tidy import RawTable
 
-# Of a table in Parquet while it is read and checked: ids become strings, and are compared with each other.
-MEMORY_PER_CELL = 40
 RENAME_MEANING = (
     "Column names in the files to names the pipeline knows; `TABLE.COLUMN`, such as `items.id`, for one table alone"
 )
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+# Where one of the first three is there, the others beside it are not read.
+PLAIN = (".parquet", *SEPARATORS)
+UNPACKED = (*PLAIN, ".jsonl")
+ENDINGS = (*UNPACKED, *(f"{ending}{PACKED}" for ending in (*SEPARATORS, ".jsonl")))
 # In front of a header, as Excel writes and reads it.
 SAYS_SEPARATOR = re.compile(r'"?sep=.?"?[;,\t|]*', re.IGNORECASE)
 # What else stands between fields, the first that a header has.
@@ -99,6 +102,10 @@ def _of_unquoted(text: str, file: str, separator: str) -> RawTable:
     Raises:
         InputError: as `read_delimited`.
     """
+    header, line_end, rows = text.partition("\n")
+    names = header.removesuffix("\r").split(separator)
+    if all(len(name) > 1 and name[0] == name[-1] == '"' for name in names):
+        text = separator.join(name[1:-1] for name in names) + line_end + rows
     try:
         return read_delimited(text.encode(), file, separator, quoted=False)
     except InputError as error:
@@ -168,14 +175,23 @@ def _check_fields(rows: Iterator[tuple[int, list[str]]], file: str) -> list[int]
     return lines
 
 
+def ending_of(name: str) -> str:
+    """Which of `ENDINGS` a file's name has; an empty text where it is none."""
+    return next((ending for ending in ENDINGS if name.endswith(ending)), "")
+
+
 def read_table(path: Path) -> RawTable:
-    """A table from a Parquet, CSV or TSV file, by its ending.
+    """A table from a file, by its ending, or from a folder of parts that ends in .parquet.
 
     Raises:
-        InputError: the file cannot be read as what its ending says.
+        InputError: it cannot be read as what its ending says.
     """
-    content = content_of(path) if path.suffix in (".parquet", *SEPARATORS) else b""
-    return read_table_of(content, str(path), path.suffix)
+    ending = ending_of(path.name)
+    if path.is_dir():
+        if ending != ".parquet":
+            raise InputError(f"{path}: found a folder, expected a file; parts are read where they are Parquet")
+        return read_parts(path)
+    return read_table_of(content_of(path) if ending else b"", str(path), ending.removesuffix(PACKED) or path.suffix)
 
 
 def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
@@ -185,16 +201,11 @@ def read_table_of(content: bytes, file: str, ending: str) -> RawTable:
         InputError: the content is not what the ending says.
     """
     if ending == ".parquet":
-        try:
-            # By the numbers in its footer: equal values take next to nothing in a file.
-            width = len(pl.read_parquet_schema(io.BytesIO(content)))
-            rows = int(pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item())
-            refuse_beyond_memory(file, MEMORY_PER_CELL * rows * width)
-            return RawTable(pl.read_parquet(content), file)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise InputError(f"{file}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
+        return read_parquet(content, file)
+    if ending == ".jsonl":
+        return read_json_lines(content, file)
     if ending not in SEPARATORS:
-        raise InputError(f"{file}: found the ending {ending!r}, expected one of .parquet, {', '.join(SEPARATORS)}")
+        raise InputError(f"{file}: found the ending {ending!r}, expected one of {', '.join(UNPACKED)}")
     return read_delimited(content, file, SEPARATORS[ending], quoted=True if ending == ".csv" else None)
 
 

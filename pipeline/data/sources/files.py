@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import http.client
 import lzma
@@ -27,10 +28,24 @@ from pipeline.common.memory import refuse_beyond_memory
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60
-# A file in a zip may be of so many bytes whatever it takes there, and otherwise of so many times what it takes.
+PACKED = ".gz"
+# A packed file may be of so many bytes whatever it takes there, and otherwise of so many times what it takes.
 MUCH, LARGEST_RATIO = 100_000_000, 100
 # Of a file that holds a table, for each of its bytes, while it is read: its text, its fields, and the tables made of them.
 MEMORY_PER_BYTE = 5
+# What a damaged zip may raise.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+LONGEST_HEADER = 10_000
 # In bytes: descriptions of items may be long.
 LONGEST_LINE = 10_000_000
 
@@ -127,18 +142,19 @@ class DataFile:
                 return archive.read(self.inside)
         except InputError:
             raise
-        except (
-            OSError,
-            EOFError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-            struct.error,
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-        ) as error:
+        except UNREADABLE as error:
             raise InputError(f"{self}: cannot be read: {_flat(error)}") from None
+
+    def first_line(self) -> bytes:
+        """Of a file that may be large; what comes after `LONGEST_HEADER` bytes is left out, and nothing said where it cannot be read."""
+        try:
+            if not self.zipped:
+                with self.path.open("rb") as file:
+                    return file.readline(LONGEST_HEADER)
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.inside) as file:
+                return file.readline(LONGEST_HEADER)
+        except UNREADABLE:
+            return b""
 
     def _check_size(self, entry: zipfile.ZipInfo) -> None:
         """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""
@@ -262,13 +278,32 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def content_of(path: Path) -> bytes:
-    """What a file holds that a table is made of.
+    """What a file holds that a table is made of, unpacked where it ends in .gz.
 
     Raises:
-        InputError: this machine has not the memory for it.
+        InputError: this machine has not the memory for it, or it unpacks to far more than it takes, or not at all.
     """
     refuse_beyond_memory(str(path), MEMORY_PER_BYTE * path.stat().st_size)
-    return path.read_bytes()
+    return _unpacked(path) if path.suffix == PACKED else path.read_bytes()
+
+
+def _unpacked(path: Path) -> bytes:
+    """As of a zip's file (`DataFile`), but that the size is known only while it is read."""
+    parts, size, taken = [], 0, path.stat().st_size
+    try:
+        with gzip.open(path) as file:
+            while part := file.read(CHUNK):
+                parts.append(part)
+                size += len(part)
+                if size > max(MUCH, LARGEST_RATIO * taken):
+                    raise InputError(
+                        f"{path}: found more than {size / 1e6:.0f} MB in {taken / 1e6:.1f} MB, expected at most {LARGEST_RATIO} times as "
+                        "much; if that is no mistake, unpack it"
+                    )
+                refuse_beyond_memory(str(path), MEMORY_PER_BYTE * size)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be unpacked: {_flat(error)}") from None
+    return b"".join(parts)
 
 
 def refuse_endless_line(content: bytes, file: str) -> None:

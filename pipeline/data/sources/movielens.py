@@ -28,6 +28,8 @@ from pipeline.data.sources.lines import Kind, read_columns, read_lines
 from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
 RATINGS: dict[str, Kind] = {"user_id": pl.Int64, "item_id": pl.Int64, "rating": pl.Float32, "timestamp": pl.Int64}
+CSV_RATINGS = ("userId", "movieId", "rating", "timestamp")
+CSV_MOVIES = ("movieId", "title", "genres")
 NO_GENRE = ("(no genres listed)", "unknown")
 # "(1995)"; series have "(1975-1979)", "(2009-)"; and video or television films "(1995) (V)".
 YEAR = re.compile(r"^(.*?)\s*\((\d{4})(?:[-–]\d{0,4})?\)(?:\s*\((?:V|TV|mini)\))?\s*$", re.DOTALL)
@@ -73,7 +75,7 @@ class MovieLensSource(FilesSource):
 def _read_ratings(files: Files) -> RawTable:
     file = files.get("ratings.csv", "ratings.dat", "u.data")
     if file.name.lower() == "ratings.csv":
-        return read_columns(file, ",", RATINGS, header=("userId", "movieId", "rating", "timestamp"))
+        return read_columns(file, ",", RATINGS, header=CSV_RATINGS)
     return read_columns(file, "::" if file.name.lower() == "ratings.dat" else "\t", RATINGS)
 
 
@@ -86,11 +88,11 @@ def read_movies(files: Files) -> tuple[RawTable, pl.Series]:
     file = files.get("movies.csv", "movies.dat", "u.item")
     if file.name.lower() == "movies.csv":
         table = read_table_of(file.content(), str(file), ".csv")
-        for name in ("movieId", "title", "genres"):
+        for name in CSV_MOVIES:
             if name not in table.frame.columns:
                 found = ", ".join(table.frame.columns)
-                raise InputError(f"{file}: line 1: found {found}, expected a header with movieId, title, genres")
-        rows = table.frame.select("movieId", "title", "genres").fill_null("").rows()
+                raise InputError(f"{file}: line 1: found {found}, expected a header with {', '.join(CSV_MOVIES)}")
+        rows = table.frame.select(CSV_MOVIES).fill_null("").rows()
         return _films(((movie, title, genres.split("|")) for movie, title, genres in rows), table)
     of_layout = RawTable(pl.DataFrame(), str(file), first_row=1)
     if file.name.lower() == "movies.dat":

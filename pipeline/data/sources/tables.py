@@ -1,4 +1,4 @@
-"""A folder with the four tidy tables, each as Parquet, CSV or TSV; or with two of them, and a graph of the items' own columns."""
+"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines; or with two, and a graph of the items' own columns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
-from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_table
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
 from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 NAMES = ("interactions", "items", "kg", "item_entities")
-ENDINGS = (".parquet", ".csv", ".tsv")
 
 
 class TablesSource(Config):
@@ -55,7 +54,7 @@ def tables_read(folder: Path, facts: Sequence[str]) -> tuple[str, ...]:
         return NAMES
     for name in NAMES[2:]:
         for ending in ENDINGS:
-            if (folder / f"{name}{ending}").is_file():
+            if _is_there(folder / f"{name}{ending}"):
                 raise InputError(
                     f"{folder}: found {name}{ending} and the facts {', '.join(facts)}, expected one of the two: facts make the graph in "
                     f"place of {' and '.join(NAMES[2:])}"
@@ -64,15 +63,22 @@ def tables_read(folder: Path, facts: Sequence[str]) -> tuple[str, ...]:
 
 
 def table_file(folder: Path, name: str) -> Path:
-    """The file of one of the four tables.
+    """The file of one of the four tables, or the folder with its parts.
 
     Raises:
         InputError: there is none, or more than one.
     """
-    found = [folder / f"{name}{ending}" for ending in ENDINGS if (folder / f"{name}{ending}").is_file()]
+    found = [path for ending in PLAIN if (path := folder / f"{name}{ending}").is_file()]
+    found = found or [path for ending in ENDINGS if _is_there(path := folder / f"{name}{ending}")]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"
+        plain = ", ".join(f"{name}{ending}" for ending in PLAIN)
         raise InputError(
-            f"{folder}: table {name}: found {what}, expected one of {', '.join(name + ending for ending in ENDINGS)}"
+            f"{folder}: table {name}: found {what}, expected one of {plain}, or {', '.join(ENDINGS[len(PLAIN) :])}"
         )
     return found[0]
+
+
+def _is_there(path: Path) -> bool:
+    """A file or a folder: what else there may be, such as a pipe, might never come to an end."""
+    return path.is_file() or path.is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,14 @@ from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
-from pipeline.data.sources.delimited import SEPARATORS, all_renamed, names_for, read_table
+from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
 from pipeline.data.sources.facts import facts_in, graph_of_facts
-from pipeline.data.sources.files import FilesSource, content_of
+from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
+from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
-from pipeline.data.sources.tables import ENDINGS, NAMES, table_file, tables_read
+from pipeline.data.sources.tables import NAMES, table_file, tables_read
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
 
@@ -39,22 +42,53 @@ WHAT_FOR = {
 }
 # What an archive is called; a zip is known by its content.
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+# JSON lines under other endings, which may as well be other JSON.
+OTHER_ENDINGS = {".ndjson": ".jsonl", ".json": ".jsonl", ".ndjson.gz": ".jsonl.gz", ".json.gz": ".jsonl.gz"}
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 # So many file names in a line.
 SHOWN = 6
 
 
-# Published data sets by the files that they are known by, each by one of its names; the first that has all is it.
-PUBLISHED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
-    ("kgcn", (LINK_FILES, KG_FILES)),
-    ("kgcn", (("ratings_final.txt",), ("kg_final.txt",))),
-    ("hetrec-lastfm", (("user_artists.dat",), ("artists.dat",))),
-    ("book-crossing", (("bx-book-ratings.csv",),)),
-    ("book-crossing", (("ratings.csv", "book-ratings.csv"), ("books.csv", "bx_books.csv"))),
-    ("movielens", (("ratings.csv",), ("movies.csv",))),
-    ("movielens", (("ratings.dat",), ("movies.dat",))),
-    ("movielens", (("u.data",), ("u.item",))),
+@dataclass(frozen=True)
+class KnownBy:
+    """A file that a published data set has.
+
+    Attributes:
+        names: one of these.
+        header: columns that it has, where others have files of that name, too.
+    """
+
+    names: tuple[str, ...]
+    header: tuple[str, ...] = ()
+
+    def is_in(self, files: Files) -> bool:
+        file = files.find(*self.names)
+        return file is not None and (not self.header or set(self.header) <= _header(file))
+
+
+# Published data sets by the files that they are known by; the first that has all is it.
+PUBLISHED: tuple[tuple[str, tuple[KnownBy, ...]], ...] = (
+    ("kgcn", (KnownBy(LINK_FILES), KnownBy(KG_FILES))),
+    ("kgcn", (KnownBy(("ratings_final.txt",)), KnownBy(("kg_final.txt",)))),
+    ("hetrec-lastfm", (KnownBy(("user_artists.dat",)), KnownBy(("artists.dat",)))),
+    ("book-crossing", (KnownBy(("bx-book-ratings.csv",)),)),
+    (
+        "book-crossing",
+        (
+            KnownBy(("ratings.csv", "book-ratings.csv"), RATING_HEADER),
+            KnownBy(("books.csv", "bx_books.csv"), BOOK_HEADER),
+        ),
+    ),
+    ("movielens", (KnownBy(("ratings.csv",), CSV_RATINGS), KnownBy(("movies.csv",), CSV_MOVIES))),
+    ("movielens", (KnownBy(("ratings.dat",)), KnownBy(("movies.dat",)))),
+    ("movielens", (KnownBy(("u.data",)), KnownBy(("u.item",)))),
 )
+
+
+def _header(file: DataFile) -> set[str]:
+    """Columns that a file has, whatever separates them; so far as it can be read."""
+    text = file.first_line().decode("utf-8-sig", errors="replace")
+    return {name.strip().strip('"').strip() for name in re.split("[,;\t]", text)}
 
 
 @dataclass(frozen=True)
@@ -97,6 +131,8 @@ def read_folder(
     kind = layout(folder)
     if kind == "tables" and folder.is_file():
         raise InputError(_unknown_zip(folder))
+    if facts and kind != "tables":
+        raise InputError(f"--facts: found {quoted(facts[0])}, but {folder} is {kind}, whose graph is published with it")
     if kind not in ("tables", "atomic"):
         if rename:
             raise InputError(
@@ -107,8 +143,6 @@ def read_folder(
                 f"--not-rated: found {not_rated[0]:g}, but {folder} is {kind}, whose reader knows its ratings"
             )
         return _published(folder, kind)
-    if facts and kind != "tables":
-        raise InputError(f"--facts: found {quoted(facts[0])}, but {folder} is {kind}, whose graph is published with it")
     raw: dict[str, RawTable] = {}
     errors: list[Finding] = []
     for name in tables_read(folder, facts):
@@ -159,13 +193,27 @@ def layout(folder: Path) -> str:
     Raises:
         InputError: a file that is no zip.
     """
-    if any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+    if any((folder / f"{name}{ending}").is_file() for name in NAMES for ending in PLAIN):
         return "tables"
     if any(folder.glob("*.inter")):
         return "atomic"
+    if any((folder / f"interactions{ending}").exists() for ending in ENDINGS):
+        return "tables"
     files = FilesSource(type="any", path=str(folder)).files()
-    known = (kind for kind, parts in PUBLISHED if all(files.find(*names) is not None for names in parts))
+    known = (kind for kind, parts in PUBLISHED if all(part.is_in(files) for part in parts))
     return next(known, "tables")
+
+
+def _unlike(folder: Path) -> str:
+    """Why tables that are called as those of a published data set are not read as it."""
+    files = FilesSource(type="any", path=str(folder)).files()
+    for kind, parts in PUBLISHED:
+        found = [(part, files.find(*part.names)) for part in parts]
+        other = next((file for part, file in found if file is not None and not part.is_in(files)), None)
+        if other is not None and all(file is not None for _, file in found):
+            header = next(part.header for part, file in found if file is other)
+            return f"(it is not {kind}, whose {other.name} has {', '.join(header)})"
+    return ""
 
 
 def _unknown_zip(path: Path) -> str:
@@ -204,7 +252,7 @@ def _some(names: Sequence[str]) -> str:
 def _elsewhere(folder: Path) -> str:
     """Where the tables may lie, if none is in the folder itself."""
     for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        if any((inner / f"{name}{ending}").is_file() for name in NAMES for ending in ENDINGS):
+        if any((inner / f"{name}{ending}").exists() for name in NAMES for ending in ENDINGS):
             return f"tables lie in {inner}: name that folder"
     packed = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(ARCHIVES))
     return f"{_some(packed)} lies there: unpack it" if packed else ""
@@ -220,7 +268,7 @@ def _published(folder: Path, kind: str) -> FolderTables:
 
 def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding:
     problem = str(error).removeprefix(f"{folder}: ")
-    there = sorted(path.name for path in folder.iterdir() if path.is_file())
+    there = sorted(path.name for path in folder.iterdir() if path.is_file() or path.suffix == ".parquet")
     if "found nothing" not in problem and "found none" not in problem:
         return Finding(problem, "keep one of them there", str(folder))
     advice = f"it is needed: {WHAT_FOR[name]}"
@@ -228,9 +276,14 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
     plain = [file for file in there if not file.lower().endswith(ARCHIVES)]
     near = _near(name, plain) if kind == "tables" else None
     if near is not None:
-        ending = Path(near).suffix
-        right = "rename it" if ending in ENDINGS else f"save it as {' or '.join(ENDINGS)} and name it"
-        advice = f"if it is {near}, {right} {name}{ending if ending in ENDINGS else '.csv'}; {advice}"
+        ending = ending_of(near)
+        right = "rename it" if ending else f"save it as {' or '.join(PLAIN)} and name it"
+        for other, ours in OTHER_ENDINGS.items():
+            if near.lower().endswith(other):
+                right, ending = "and each of its lines is a JSON object, rename it", ours
+        advice = f"if it is {near}, {right} {name}{ending or '.csv'}; {advice}"
+        if name == "interactions" and (unlike := _unlike(folder)):
+            advice = f"{advice} {unlike}"
     elif elsewhere := _elsewhere(folder):
         advice = f"{elsewhere}; {advice}"
     return Finding(problem, advice, str(folder))
@@ -269,11 +322,13 @@ def _unreadable(error: InputError | OSError, path: Path) -> Finding:
 
 
 def _separated_otherwise(path: Path, problem: str) -> str:
-    for ending, separator in SEPARATORS.items():
-        if f"separated by {separator!r}" in problem and path.suffix in SEPARATORS:
-            return f"rename it {path.stem}{ending}"
-    if path.suffix not in SEPARATORS:
+    whole = ending_of(path.name)
+    ending = whole.removesuffix(PACKED)
+    if ending not in SEPARATORS:
         return "save the file with tabs"
+    for right, separator in SEPARATORS.items():
+        if f"separated by {separator!r}" in problem:
+            return f"rename it {path.name.removesuffix(whole)}{right}{whole.removeprefix(ending)}"
     return (
         "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point before "
         "decimals"

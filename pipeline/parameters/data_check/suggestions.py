@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.graph.item_graph import DENSITY_WARNING, ISOLATED_WARNING
 from pipeline.text.template import template_fields
-from pipeline.text.title import mean_length, title_column, year_column
+from pipeline.text.title import called_title, mean_length, title_column, year_column
 
 # A like is a rating in the upper third of the scale, unless nearly all or hardly any would be.
 UPPER_THIRD = 2 / 3
@@ -41,6 +41,28 @@ NO_TEXT = (
     "email",
     "hash",
 )
+# In names of columns that say what an item is.
+TELLING = (
+    "overview",
+    "description",
+    "summary",
+    "abstract",
+    "plot",
+    "synopsis",
+    "beschreibung",
+    "inhalt",
+    "genre",
+    "categor",
+    "kategorie",
+    "tags",
+    "keyword",
+    "author",
+    "director",
+    "artist",
+)
+FLAGS = ("true", "false", "yes", "no", "y", "n", "t", "f", "0", "1", "ja", "nein", "oui", "non")
+# Above it a share is of nearly all; of fewer rows it may be chance.
+MOSTLY, FEWEST_ROWS = 0.9, 10
 MOST_FIELDS = 6
 FEWEST_FILLED = 0.05
 
@@ -195,16 +217,29 @@ def suggested_template(items: pl.DataFrame) -> str | None:
     """
     texts = [name for name in items.columns if name != "item_id" and _is_text(items[name])]
     year = year_column(items, [name for name in items.columns if _filled(items[name]) and _may_be_named(name)])
-    texts = [name for name in texts if name != year]
-    title = title_column(items, texts)
-    # What is short says the most in the few words that BERT reads.
-    others = sorted((name for name in texts if name != title), key=lambda name: mean_length(items[name]))
-    others = [name for name in others if not _repeats(items, name, title)][: MOST_FIELDS - 2]
+    texts = [name for name in texts if name != year and not _is_dump(items[name])]
+    telling = [name for name in texts if not _says_little(items[name])] or texts
+    called = called_title([name for name in texts if not items.schema[name].is_nested()])
+    title = called or title_column(items, telling)
+    others = [name for name in telling if name != title and not _repeats(items, name, title)]
+    others = _that_say_most(items, others, MOST_FIELDS - 2)
     first = [f"{{{title}}} ({{{year}}})" if year else f"{{{title}}}"] if title is not None else []
     if not first and year and others:
         others = [*others, year]
     template = ". ".join([*first, *(f"{{{name}}}" for name in others)])
     return template or None
+
+
+def _that_say_most(items: pl.DataFrame, names: Sequence[str], most: int) -> list[str]:
+    """So many of the columns: those called a description or a genre (`TELLING`), the longest, and the shortest; shortest first."""
+    length = {name: mean_length(items[name]) for name in names}
+    longest = max(names, key=lambda name: length[name], default=None)
+
+    def place(name: str) -> tuple[bool, bool, float]:
+        return not any(word in name.lower() for word in TELLING), name != longest, length[name]
+
+    # What is short says the most in the few words that BERT reads.
+    return sorted(sorted(names, key=place)[:most], key=lambda name: length[name])
 
 
 def unusable_names(items: pl.DataFrame) -> list[str]:
@@ -228,6 +263,34 @@ def _looks_like_text(column: pl.Series) -> bool:
     letters = texts.str.contains(r"\p{L}{2}").mean()
     addresses = texts.str.contains(r"^\s*(https?://|www\.)").mean()
     return float(letters or 0) > 0.5 and float(addresses or 0) < 0.5  # type: ignore[arg-type]
+
+
+def _is_dump(column: pl.Series) -> bool:
+    """Lists or objects as JSON or Python writes them, or flags: nothing that anybody would read."""
+    if column.dtype.is_nested():
+        return False
+    texts = _sample(column)
+    return _share(texts.str.contains(r"(?s)^\s*(\[.*\]|\{.*\})\s*$")) > 0.5 or _share(texts.is_in(FLAGS)) > MOSTLY
+
+
+def _says_little(column: pl.Series) -> bool:
+    """Codes, such as `en` or `B0012X`, names of files, or the same text nearly everywhere."""
+    if column.dtype.is_nested():
+        return False
+    texts = _sample(column)
+    if len(texts) >= FEWEST_ROWS and int(texts.value_counts()["count"].max()) > MOSTLY * len(texts):  # type: ignore[arg-type]
+        return True
+    return _share(texts.str.contains(r"^(\S{1,3}|\S*\d\S*|\S*\.(jpe?g|png|gif|webp|svg|pdf|mp[34]))$")) > MOSTLY
+
+
+def _sample(column: pl.Series) -> pl.Series:
+    """Some of a column's texts, without spaces around them and in lower case."""
+    texts = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    return texts.filter(texts != "").head(1000)
+
+
+def _share(true: pl.Series) -> float:
+    return float(true.mean() or 0)  # type: ignore[arg-type]
 
 
 def _words(name: str) -> Sequence[str]:

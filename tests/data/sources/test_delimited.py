@@ -121,7 +121,8 @@ def test_a_table_is_read_by_its_ending(tmp_path: Path) -> None:
 
 def test_another_ending_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv$"
+        InputError,
+        match=r"^t\.xlsx: found the ending '\.xlsx', expected one of \.parquet, \.csv, \.tsv, \.jsonl$",
     ):
         read_table(Path("t.xlsx"))
 
@@ -216,6 +217,12 @@ def test_quotes_of_a_tsv_are_read_as_what_they_are(
     expected = [line.split("\t")[1] for line in lines] if titles is None else titles
     assert [title.replace("\r\n", "\n") for title in table.frame["title"].to_list()] == expected
     assert table.frame["item_id"].to_list() == [str(item + 1) for item in range(len(expected))]
+
+
+def test_a_header_in_quotes_goes_with_titles_that_have_some(tmp_path: Path) -> None:
+    path = tmp_path / "items.tsv"
+    path.write_bytes(tsv('"item_id"\t"title"\r', '1\t"Weird" Film\r', "2\tx\r"))
+    assert read_table(path).frame.to_dict(as_series=False) == {"item_id": ["1", "2"], "title": ['"Weird" Film', "x"]}
 
 
 def test_the_lines_of_a_tsv_are_counted_whatever_its_quotes_are(tmp_path: Path) -> None:

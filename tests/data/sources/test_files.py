@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import threading
@@ -21,7 +22,15 @@ from pipeline.common.errors import InputError
 from pipeline.common.memory import memory_of_machine
 from pipeline.data.sources.atomic import atomic_table
 from pipeline.data.sources.delimited import read_table
-from pipeline.data.sources.files import DOWNLOADS, DataFile, FilesSource, _request, downloaded, refuse_endless_line
+from pipeline.data.sources.files import (
+    DOWNLOADS,
+    DataFile,
+    FilesSource,
+    _request,
+    content_of,
+    downloaded,
+    refuse_endless_line,
+)
 from pipeline.data.sources.lines import read_columns, read_lines
 
 MINE = {"type": "any", "path": "here"}
@@ -234,6 +243,41 @@ def test_a_file_that_unpacks_to_far_more_than_it_takes_is_refused_and_not_read(
     allowed = source(path, largest_ratio=10_000).files()
     assert allowed.get("much.csv").content() == b"much.csv"
     assert (small.content(), dense.content()) == (b"small.csv", b"dense.csv")
+
+
+def test_a_packed_file_that_unpacks_to_far_more_than_it_takes_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.data.sources.files.MUCH", 50_000)
+    monkeypatch.setattr("pipeline.data.sources.files.CHUNK", 10_000)
+    path = tmp_path / "kg.csv.gz"
+    path.write_bytes(gzip.compress(bytes(1_000_000)))
+    with pytest.raises(InputError) as error:
+        content_of(path)
+    assert str(error.value) == (
+        f"{path}: found more than 0 MB in 0.0 MB, expected at most 100 times as much; if that is no mistake, unpack it"
+    )
+    for content in (b"", bytes(50_000), np.random.default_rng(0).bytes(60_000)):
+        # In two members, as `cat` of two packed files gives them.
+        path.write_bytes(gzip.compress(content[:100]) + gzip.compress(content[100:]))
+        assert content_of(path) == content
+    monkeypatch.setattr("pipeline.common.memory.memory_of_machine", lambda: 200_000)
+    path.write_bytes(gzip.compress(bytes(49_000)))
+    with pytest.raises(InputError, match=r"kg\.csv\.gz: found a table that takes some .* expected at most the"):
+        content_of(path)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(0, 255), st.booleans())
+def test_a_packed_file_that_is_damaged_or_cut_is_read_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, place: int, value: int, cut: bool
+) -> None:
+    content = bytearray(gzip.compress(b"a,b\n1,2\n" * 20))
+    content[place % len(content)] = value
+    path = tmp_path_factory.mktemp("gz") / "a.csv.gz"
+    path.write_bytes(content[: place % len(content)] if cut else content)
+    with suppress(InputError):
+        read_table(path)
 
 
 def test_a_declared_size_that_is_a_lie_is_no_way_around(tmp_path: Path) -> None:

@@ -268,5 +268,7 @@ def test_a_graph_of_ones_own_is_two_files_that_are_there(tmp_path: Path) -> None
         source(folder, kg_triples="a.csv", kg_links="b.csv").read()
     for name in ("a.txt", "b.csv"):
         (folder / name).write_text("x\n")
-    with pytest.raises(InputError, match=r"a\.txt: found the ending '\.txt', expected one of \.parquet, \.csv, \.tsv$"):
+    with pytest.raises(
+        InputError, match=r"a\.txt: found the ending '\.txt', expected one of \.parquet, \.csv, \.tsv, \.jsonl$"
+    ):
         source(folder, kg_triples="a.txt", kg_links="b.csv").read()

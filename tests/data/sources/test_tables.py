@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import polars as pl
@@ -48,6 +49,53 @@ def test_parquet_csv_and_tsv_give_the_same_tables(tmp_path: Path) -> None:
     assert parquet.items.row(0) == ("10", 'Heat, "the film"', 1995)
 
 
+def other_form(folder: Path, ending: str, **changed: pl.DataFrame) -> Path:
+    folder.mkdir()
+    for name, frame in (TABLES | changed).items():
+        path = folder / f"{name}{ending}"
+        if ending == ".parquet":
+            path.mkdir()
+            (path / "_SUCCESS").touch()
+            (path / "._SUCCESS.crc").touch()
+            # An empty part among the others, as Spark writes them.
+            for number, part in enumerate([frame[:1], frame[:0], frame[1:]]):
+                part.write_parquet(path / f"part-0000{number}-c000.snappy.parquet", compression="snappy")
+            continue
+        text = frame.write_ndjson() if "json" in ending else frame.write_csv(separator="\t" if "tsv" in ending else ",")
+        path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
+    return folder
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz"])
+def test_parts_json_lines_and_packed_files_give_the_same_tables(ending: str, tmp_path: Path) -> None:
+    found = source(other_form(tmp_path / "a", ending)).read()
+    plain = source(folder_of(tmp_path / "b", ".parquet")).read()
+    for name in ("interactions", "kg", "item_entities"):
+        assert_frame_equal(getattr(found, name), getattr(plain, name))
+    assert_frame_equal(found.items.cast(pl.String), plain.items.cast(pl.String))
+
+
+def test_what_lies_beside_a_plain_file_is_not_read(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "a", ".csv")
+    (folder / "kg.csv.gz").write_bytes(b"junk")
+    (folder / "items.parquet").mkdir()
+    (folder / "items.jsonl").write_text("junk")
+    assert source(folder).read().kg.equals(TABLES["kg"])
+    for path in (folder / "kg.csv", folder / "items.csv"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"table items: found items\.parquet and items\.jsonl, expected one of"):
+        source(folder).read()
+
+
+def test_a_mistake_in_parts_json_lines_and_packed_files_is_named_by_its_place(tmp_path: Path) -> None:
+    wrong = TABLES["interactions"].with_columns(rating=pl.Series(["4", "x", "5"]))
+    for ending, place in ((".parquet", "row 1"), (".jsonl", "line 2"), (".csv.gz", "line 3"), (".jsonl.gz", "line 2")):
+        with pytest.raises(
+            InputError, match=rf"/interactions{ending}: column rating, {place}: found 'x', expected a number$"
+        ):
+            source(other_form(tmp_path / ending[1:], ending, interactions=wrong)).read()
+
+
 def test_endings_may_be_mixed(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, ".parquet")
     (folder / "kg.parquet").unlink()
@@ -79,7 +127,10 @@ def test_a_missing_table_and_one_that_is_there_twice_are_named(tmp_path: Path) -
         source(folder).read()
     (folder / "kg.parquet").unlink()
     (folder / "kg.csv").unlink()
-    with pytest.raises(InputError, match=r"table kg: found nothing, expected one of kg\.parquet, kg\.csv, kg\.tsv$"):
+    with pytest.raises(
+        InputError,
+        match=r"kg: found nothing, expected one of kg\.parquet, kg\.csv, kg\.tsv, or \.jsonl, \.csv\.gz, \.tsv\.gz, \.jsonl\.gz$",
+    ):
         source(folder).read()
 
 

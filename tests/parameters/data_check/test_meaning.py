@@ -212,3 +212,22 @@ def test_a_code_beside_counts_is_told_from_them(tmp_path: Path) -> None:
     assert check.settings()["feedback"] == "liked"
     assert check.settings()["like_threshold"] == 1
     assert len(of_codes(check)) == 1
+
+
+def test_likes_that_are_other_numbers_are_read_as_ratings_by_the_advice(tmp_path: Path) -> None:
+    like = pl.when(pl.col("rating") >= 4).then(1).otherwise(-1)
+    made = tables()["interactions"].with_columns(like=like).drop("rating")
+    (found,) = checked(write(tmp_path, {"interactions": made})).errors
+    assert found.advice == (
+        "if they are numbers of which the high ones are likes, --rename like=rating; otherwise write 0 or 1"
+    )
+    check = checked(tmp_path, Wishes(rename={"like": "rating"}))
+    assert check.usable
+    assert (check.likes, check.zeros) == (int((made["like"] == 1).sum()), int((made["like"] == -1).sum()))
+
+
+def test_rows_without_a_rating_may_be_likes(tmp_path: Path) -> None:
+    (found,) = checked(write(tmp_path, {"interactions": tables()["interactions"].drop("rating")})).errors
+    assert found.advice == "if each row is a like (bought, played, clicked), add a column like with 1 in every row"
+    made = tables()["interactions"].drop("rating").with_columns(like=pl.lit(1))
+    assert checked(write(tmp_path, {"interactions": made})).settings()["feedback"] == "liked"

@@ -175,6 +175,69 @@ def test_columns_that_are_text_make_the_template(columns: dict[str, list[object]
     item_texts(items, expected)
 
 
+def of_films(count: int = 30, **columns: list[object]) -> pl.DataFrame:
+    """As Kaggle's The Movies Dataset has them."""
+    films: dict[str, object] = {
+        "item_id": range(count),
+        "adult": ["False", "True"] * (count // 2),
+        "genres": ["[{'id': 18, 'name': 'Drama'}]"] * count,
+        "original_language": ["en", "fr", "zh"] * (count // 3),
+        "overview": [f"A captain who lost her ship {number} looks for it" for number in range(count)],
+        "poster": [f"/rhIRbceo{number}.jpg" for number in range(count)],
+        "status": ["Released"] * count,
+        "title": [f"Film {number}" for number in range(count)],
+        "video": ["False"] * count,
+    }
+    return pl.DataFrame(films | columns, strict=False)
+
+
+def test_flags_codes_constants_and_dumps_are_no_text() -> None:
+    items = of_films()
+    assert suggested_template(items) == "{title}. {overview}"
+    assert item_texts(items, "{title}. {overview}")[1] == "Film 1. A captain who lost her ship 1 looks for it"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        # MIND's news.tsv.
+        {"title_entities": ["[]"] * 20 + ['[{"Label": "Skoda", "Type": "O"}]'] * 10},
+        {"cast": ['["Ann Lee", "Bo Li"]'] * 30},
+        {"size": ['{"width": 3}\n'] * 30},
+        {"in_stock": ["yes", "No", None] * 10},
+        {"video": ["y"] * 29 + ["n"]},
+        {"certificate": ["PG", "R", "12"] * 10},
+        {"sku": [f"B00{number}XK" for number in range(30)]},
+        {"status": ["Released"] * 29 + ["Post Production"]},
+        {"still": [f"still{chr(97 + number % 26)}.png" for number in range(30)]},
+        {"key": [f"9f8e-{number}-ab" for number in range(30)]},
+    ],
+)
+def test_what_nobody_would_read_is_left_out(columns: dict[str, list[object]]) -> None:
+    assert suggested_template(of_films(**columns)) == "{title}. {overview}"
+
+
+def test_a_description_is_kept_where_there_are_many_columns() -> None:
+    kinds = {
+        name: [f"{name} {number % 4}" for number in range(30)] for name in ("tone", "mood", "look", "place", "age")
+    }
+    many = of_films(**kinds)
+    assert suggested_template(many) == "{title}. {age}. {tone}. {mood}. {overview}"
+    # Whatever it is called, it is the longest.
+    assert suggested_template(many.rename({"overview": "Handlung"})) == "{title}. {age}. {tone}. {mood}. {Handlung}"
+    genres = many.with_columns(genres=pl.Series(["drama and crime", "comedy and war"] * 15))
+    assert suggested_template(genres) == "{title}. {age}. {tone}. {genres}. {overview}"
+
+
+def test_codes_are_the_text_where_there_is_nothing_else_and_no_title_where_there_is() -> None:
+    codes = pl.DataFrame({"item_id": range(30), "sku": [f"B00{number}XK" for number in range(30)]})
+    assert suggested_template(codes) == "{sku}"
+    told = codes.with_columns(told=pl.format("A chair of {} legs", "item_id"))
+    assert suggested_template(told) == "{told}"
+    # What is called a title is one, whatever it looks like.
+    assert suggested_template(told.rename({"sku": "name"})) == "{name}. {told}"
+
+
 def test_a_column_whose_name_cannot_be_in_a_template_is_left_out_and_named() -> None:
     items = pl.DataFrame({"item_id": [1, 2], "film-title": ["Heat", "Emma"], "kind of": ["drama", "comedy"]})
     assert suggested_template(items) == "{kind of}"
