@@ -229,7 +229,7 @@ class _Check:
         ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
         if not ratings.null_count():
             counted = self.tables.feedback == "liked" or are_counts(self.scale)
-            self.counts = counted and self.wishes.feedback is None
+            self.counts = counted and self.wishes.feedback in (None, "liked")
             suggested = like_of_counts(self.scale) if self.counts else suggested_threshold(self.scale)
             chosen = suggested if threshold is None else Threshold(threshold, ASKED)
             self.known["threshold"], threshold = chosen, chosen.value
@@ -245,7 +245,7 @@ class _Check:
         settings |= {"like_threshold": threshold, "feedback": feedback.value} | ({"split": split} if split else {})
         config = validated(DatasetConfig, settings, "settings of the data set: ")
         self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config, counted=self.counts)
-        if self.counts:
+        if self.counts and self.wishes.feedback is None:
             self.warnings.append(caution_of_counts(self.scale, suggested_threshold(self.scale).value, config))
         self.warnings += cautions_of_codes(ratings, self.codes, self.known["scale"], config)
         tables = self.tables
