@@ -110,14 +110,20 @@ class Settings:
 
     def variant(self, model: type[ConfigT], name: str) -> ConfigT:
         """Settings of a variant or an ablation, with what the data set changes in them."""
-        changes = self._look_up("datasets", self._dataset, "train_users")
+        variants = self._mapping("variants")
+        of_stage = "datasets", self._dataset, "train_users"
+        changes = {} if self._look_up(*of_stage) is None else self._mapping(*of_stage)
+        for each in variants:
+            self._mapping("variants", each)
+            if changes.get(each) is not None:
+                self._mapping(*of_stage, each)
         ablations = self._values.get("ablations")
         if isinstance(ablations, Mapping) and name in ablations:
             settings = written_out(self._values, name, self._where("ablations"))
             ablation = ablations[name]
-            mine = changes_in(changes, self._values["variants"], ablation["of"], ablation)
+            mine = changes_in(changes, variants, ablation["of"], ablation)
             return self._checked(("ablations", name), changed(settings, mine), model, self._reads.variant)
-        mine = changes_in(changes, self._values["variants"], name)
+        mine = changes_in(changes, variants, name)
         return self._section(("variants", name), model, self._reads.variant, mine)
 
     def structure(self, model: type[ConfigT]) -> ConfigT:
@@ -140,11 +146,10 @@ class Settings:
         declared: type[Config] | None,
         *changes: Mapping[str, Any] | None,
     ) -> ConfigT:
-        found = self._look_up(*keys)
-        for each in (found, *(change for change in changes if change is not None)):
-            if not isinstance(each, Mapping):
-                here = self._where(keys[0]) + ".".join(keys)
-                raise InputError(f"{here}: found {quoted(each)}, expected a mapping of keys to values")
+        found = self._mapping(*keys)
+        for change in changes:
+            if change is not None:
+                self._is_mapping(change, keys)
         values = reduce(changed, changes, found)
         # Other stages' keys beside ours are not ours to check: the validate stage checks the whole file.
         mine = (
@@ -164,6 +169,19 @@ class Settings:
 
     def _look_up(self, *keys: str) -> Any:
         return look_up(self._values, keys, str(file_of(keys[0], self._path)) if keys else "")
+
+    def _mapping(self, *keys: str) -> Mapping[str, Any]:
+        return self._is_mapping(self._look_up(*keys), keys)
+
+    def _is_mapping(self, found: Any, keys: tuple[str, ...]) -> Mapping[str, Any]:
+        """
+        Raises:
+            InputError: it is none.
+        """
+        if not isinstance(found, Mapping):
+            here = self._where(keys[0]) + ".".join(keys)
+            raise InputError(f"{here}: found {quoted(found)}, expected a mapping of keys to values")
+        return found
 
     def _where(self, section: str) -> str:
         """What goes before a section's keys in an error."""

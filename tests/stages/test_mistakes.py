@@ -19,6 +19,7 @@ from pipeline.common.ablation import FILE, SECTIONS
 from tests.in_process import run_module
 from tests.stages.conftest import Finished
 from tests.stages.workspace import (
+    ABLATION,
     KEY,
     STRUCTURE,
     Result,
@@ -138,6 +139,39 @@ def test_a_section_that_is_no_mapping_is_one_line(finished: Finished, tmp_path) 
         (f"train_gat.{STRUCTURE}", "found 'x', expected a mapping of keys to values"),
     ):
         assert_a_mistake_in_one_line(copy.run(name), message)
+    assert copy.files() == finished.files
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("variants",), None, "params.yaml: variants: found None, expected a mapping"),
+        (("variants", "crmman"), "x", "params.yaml: variants.crmman: found 'x', expected a mapping"),
+        (("datasets", KEY, "train_users"), [1], f"datasets.{KEY}.train_users: found [1], expected a mapping"),
+        (
+            ("datasets", KEY, "train_users", "crmman"),
+            3,
+            f"datasets.{KEY}.train_users.crmman: found 3, expected a mapping",
+        ),
+    ],
+)
+@pytest.mark.parametrize("variant", ["recommended", ABLATION])
+def test_settings_of_a_variant_that_are_no_mapping_are_one_line(
+    finished: Finished, tmp_path, variant: str, keys: tuple[str, ...], value: object, message: str
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+
+    def change(values: dict[str, Any]) -> None:
+        section = values
+        for key in keys[:-1]:
+            section[key] = section.get(key) or {}
+            section = section[key]
+        section[keys[-1]] = value
+
+    copy.change_params(change)
+    assert_a_mistake_in_one_line(copy.run(f"train_users.{variant}"), message)
+    copy.change_params(lambda values: values.pop("variants"))
+    assert_a_mistake_in_one_line(copy.run(f"train_users.{variant}"), "params.yaml: variants: key not found")
     assert copy.files() == finished.files
 
 
