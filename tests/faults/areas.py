@@ -18,7 +18,7 @@ AREAS = (
     Area("damaged objects of DVC's cache", cached.damaged_object, 1),
     Area("damaged checkpoints, by their reader", checkpoints.read_damaged, 60),
     Area("damaged checkpoints, by the training", checkpoints.damaged_checkpoint, 3),
-    Area("bad inputs, every reader", inputs.read_by_reader, 200),
+    Area("bad inputs, every reader", inputs.read_by_reader, 400),
     Area("bad inputs, `data check` and the stages", inputs.checked_and_staged, 12),
     Area("`params.yaml`, lines changed", parameters.lines_changed, 30),
     Area("`params.yaml`, values changed", parameters.values_changed, 30),
