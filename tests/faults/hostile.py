@@ -312,6 +312,7 @@ def in_a_terminal(world: World, draw: Draw) -> None:
             expect_printable(result.out)
         elif form == "json":
             expect(isinstance(json.loads(result.out), dict), "no object")
+            expect_printable(result.out)
         else:
             _expect_cells(result.out)
 
