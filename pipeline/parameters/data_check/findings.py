@@ -252,7 +252,7 @@ class _TableCheck:
         Each of the lines has as many commas as the rows have, and begins with a number where those do.
         """
         frame = self.table.frame
-        if not self.table.file.endswith(".csv") or frame.width < 2:
+        if not self.table.file.endswith((".csv", ".csv.gz")) or frame.width < 2:
             return
         last, commas = frame.columns[-1], frame.width - 1
         rest = pl.col(last).str.split("\n").list.slice(1)
