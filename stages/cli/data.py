@@ -75,6 +75,13 @@ NotRatedOption = Annotated[
     list[float] | None,
     typer.Option(metavar="RATING", help="A rating that says that nobody rated, such as -1: left out. Can be repeated."),
 ]
+FactsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column of items, such as genres or author, that the graph is made of, in place of kg and item_entities. Can be repeated.",
+    ),
+]
 
 
 @data_app.callback(invoke_without_command=True)
@@ -91,6 +98,7 @@ def data(context: typer.Context) -> None:
         "data check recipes --like-threshold 3 --format json",
         "data check films --rename userId=user_id --rename movieId=item_id",
         "data check anime --not-rated -1",
+        "data check recipes --facts cuisine --facts author",
     ),
 )
 def check(
@@ -104,18 +112,19 @@ def check(
     feedback: FeedbackOption = None,
     rename: RenameOption = None,
     not_rated: NotRatedOption = None,
+    facts: FactsOption = None,
     output: Annotated[Literal["text", "json"], typer.Option("--format", help="For people or for programs.")] = "text",
 ) -> None:
     """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
 
     The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
-    the last three also with .gz; or it is in RecBole's format, or a published data set (MovieLens, Book-Crossing, Last.fm). The exit
-    code is 2 if it cannot be used.
+    the last three also with .gz; columns of items can stand for the last two (--facts). Or it is in RecBole's format, or a published
+    data set (MovieLens, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
     """
     found = _checked(
         folder,
-        _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated),
+        _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts),
         _filters(min_user_interactions, linked_items_only),
     )
     if output == "json":
@@ -150,6 +159,7 @@ def add(
     feedback: FeedbackOption = None,
     rename: RenameOption = None,
     not_rated: NotRatedOption = None,
+    facts: FactsOption = None,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -170,7 +180,9 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated), filters)
+    found = _checked(
+        folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts), filters
+    )
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
@@ -212,6 +224,7 @@ def _wishes(
     feedback: str | None,
     rename: list[str] | None,
     not_rated: list[float] | None,
+    facts: list[str] | None,
 ) -> Wishes:
     from pipeline.parameters.data_check.check import Wishes
 
@@ -226,7 +239,9 @@ def _wishes(
         if not equals or not theirs or not ours:
             raise InputError(f"--rename: found {quoted(pair)}, expected THEIRS=OURS, such as userId=user_id")
         names[theirs] = ours
-    return Wishes(like_threshold, s_m, text_template, split, feedback, names, tuple(not_rated or ()))
+    return Wishes(
+        like_threshold, s_m, text_template, split, feedback, names, tuple(not_rated or ()), tuple(facts or ())
+    )
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

@@ -39,7 +39,7 @@ AREAS = (
         6,
         partial(stopped.stopped_by_the_keyboard, runs=ALL),
     ),
-    Area("two trainings of one variant at once", stopped.two_at_once, 1),
+    Area("two trainings of one variant at once", stopped.one_while_another_writes, 1, stopped.two_at_once),
     Area("hostile text in the report, in Chromium", hostile.in_a_page, 2),
     Area("hostile text in a terminal and in CSV", hostile.in_a_terminal, 15),
     Area("command lines of `crmman`", hostile.command_line, 15),

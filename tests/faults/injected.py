@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,11 +31,13 @@ class Steps:
     Attributes:
         done: how many there were.
         writes: the numbers of those that write what is in a file.
+        seconds: how long all took, once it is over.
     """
 
     def __init__(self, number: int = 0, fault: Callable[[str | None], None] = lambda _: None) -> None:
         self.number, self.fault, self.done = number, fault, 0
         self.writes: list[int] = []
+        self.seconds = 0.0
 
     def step(self, name: str | None = None) -> None:
         self.done += 1
@@ -128,7 +131,9 @@ def injected(steps: Steps) -> Iterator[Steps]:
         stack.enter_context(patch.object(os, "fsync", synced))
         _active.append(steps)
         stack.callback(_active.pop)
+        start = time.monotonic()
         yield steps
+        steps.seconds = time.monotonic() - start
 
 
 def full_disk(number: int) -> Callable[[str | None], None]:

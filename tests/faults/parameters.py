@@ -152,7 +152,8 @@ def _changed(draw: Draw, content: bytes) -> bytes:
     lines = content.split(b"\n")
     place = draw(st.integers(0, len(lines) - 1))
     line, kind = lines[place], draw(st.sampled_from(LINES))
-    word = draw(st.one_of(st.sampled_from(WORDS), st.text(max_size=12))).encode(errors="surrogatepass")
+    words = st.sampled_from(WORDS)
+    word = draw(words if kind == "word" else st.one_of(words, st.text(max_size=12))).encode(errors="surrogatepass")
     other = draw(st.integers(0, len(lines) - 1))
     at = draw(st.integers(0, len(line)))
     changed = {

@@ -21,7 +21,7 @@ from tests.artifacts.test_seal import WRITES
 from tests.common.test_files import files_of_at_most
 from tests.faults.campaign import Draw
 from tests.faults.injected import FULL, Steps, full_disk, injected, interrupted, killed
-from tests.faults.outcome import expect, expect_one_line, expect_well_or_one_line
+from tests.faults.outcome import FaultError, expect, expect_one_line, expect_well_or_one_line
 from tests.faults.world import Sandbox, World, outputs_of
 from tests.in_process import Result
 from tests.stages.workspace import ABLATION, ALL_RUNS, REFITTED, VARIANTS, Workspace
@@ -123,8 +123,11 @@ def stopped_by_the_keyboard(world: World, draw: Draw, runs: tuple[str, ...] = QU
     sandbox = world.sandbox("keyboard")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
-        with injected(Steps(number, interrupted)):
-            result = sandbox.run(run)
+        try:
+            with injected(Steps(number, interrupted)):
+                result = sandbox.run(run)
+        except KeyboardInterrupt:
+            raise FaultError("a traceback: nobody has caught it") from None
         expect_one_line(result, 130)
         sandbox.expect_whole_or_missing(outputs)
         expect(not list(sandbox.root.rglob(".crmman-*")), "a temporary file is left")
@@ -145,7 +148,8 @@ def killed_while_writing(world: World, draw: Draw, runs: tuple[str, ...] = QUICK
 
 def killed_at_any_moment(world: World, draw: Draw) -> None:
     run = draw(st.one_of(st.sampled_from(TRAININGS), st.sampled_from(QUICK)))
-    delay = draw(st.integers(0, 2000)) / 1000
+    # Of the time that it takes where nothing stops it.
+    delay = draw(st.integers(0, 100)) / 100 * world.once(_STEPS[run]).seconds
     sandbox = world.sandbox("kills")
     with sandbox.trial():
         outputs = _without_outputs(sandbox, run, draw)
@@ -155,17 +159,26 @@ def killed_at_any_moment(world: World, draw: Draw) -> None:
 
 
 def two_at_once(world: World, draw: Draw) -> None:
-    """Of one variant: as where dvc was killed and its stage was not. At any moment, or while the first one writes."""
+    """Of one variant: as where dvc was killed and its stage was not. One begins at any moment of the other, or while it writes."""
+    _together(world, draw, held=draw(st.booleans()))
+
+
+def one_while_another_writes(world: World, draw: Draw) -> None:
+    _together(world, draw, held=True)
+
+
+def _together(world: World, draw: Draw, *, held: bool) -> None:
     run = draw(st.sampled_from(TRAININGS))
     sandbox = world.sandbox("together")
-    held = draw(st.booleans())
-    hold_at = step_of(world, draw, run) if held else 0
+    hold_at = draw(st.sampled_from(world.once(_STEPS[run]).writes)) if held else 0
     delay = 0.0 if held else draw(st.integers(0, 1000)) / 1000
     with sandbox.trial():
         _without_outputs(sandbox, run, draw)
         results = apart(world, [Apart(sandbox.root, run, hold_at=hold_at), Apart(sandbox.root, run, start_after=delay)])
         for result in results:
             expect(expect_well_or_one_line(result), f"one did not end well: {result.err}")
+            # A checkpoint that the other one has taken away is a warning alone.
+            expect("cannot be written" not in result.err, result.err)
         sandbox.expect_files(world.files)
 
 

@@ -102,6 +102,10 @@ def _of_unquoted(text: str, file: str, separator: str) -> RawTable:
     Raises:
         InputError: as `read_delimited`.
     """
+    header, line_end, rows = text.partition("\n")
+    names = header.removesuffix("\r").split(separator)
+    if all(len(name) > 1 and name[0] == name[-1] == '"' for name in names):
+        text = separator.join(name[1:-1] for name in names) + line_end + rows
     try:
         return read_delimited(text.encode(), file, separator, quoted=False)
     except InputError as error:

@@ -1,7 +1,8 @@
-"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines."""
+"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines; or with two, and a graph of the items' own columns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
+from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.tidy import TidyTables, tidy
 
@@ -21,23 +23,43 @@ class TablesSource(Config):
     path: str = Field(min_length=1, description="The folder; DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
+    facts: list[str] = Field(default_factory=list, description=FACTS_MEANING)
 
     def read(self) -> TidyTables:
-        """Read and check the folder's four tables.
+        """Read and check the folder's four tables; with `facts` two, out of which the others are made.
 
         Raises:
-            InputError: a table is missing, there twice under two endings, or does not pass the checks.
+            InputError: a table is missing, there twice under two endings, one of two for the same, or does not pass the checks.
         """
         folder = Path(self.path)
         if not folder.is_dir():
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        read = {name: read_table(table_file(folder, name)) for name in NAMES}
-        interactions, *others = all_renamed(read, self.rename).values()
+        read = {name: read_table(table_file(folder, name)) for name in tables_read(folder, self.facts)}
+        interactions, items, *graph = all_renamed(read, self.rename).values()
         rated, remarks = only_rated(interactions, self.not_rated)
-        tables = tidy(rated, *others)
+        kg, item_entities = graph or graph_of_facts(items, self.facts)
+        tables = tidy(rated, items, kg, item_entities)
         tables.remarks[:0] = remarks
         return tables
+
+
+def tables_read(folder: Path, facts: Sequence[str]) -> tuple[str, ...]:
+    """Which tables are read.
+
+    Raises:
+        InputError: a graph is there, and is to be made out of columns as well.
+    """
+    if not facts:
+        return NAMES
+    for name in NAMES[2:]:
+        for ending in ENDINGS:
+            if _is_there(folder / f"{name}{ending}"):
+                raise InputError(
+                    f"{folder}: found {name}{ending} and the facts {', '.join(facts)}, expected one of the two: facts make the graph in "
+                    f"place of {' and '.join(NAMES[2:])}"
+                )
+    return NAMES[:2]
 
 
 def table_file(folder: Path, name: str) -> Path:

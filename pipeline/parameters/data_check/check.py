@@ -63,6 +63,7 @@ class Wishes:
         feedback: what is no like.
         rename: column names in the files to ours.
         not_rated: ratings that are none.
+        facts: columns of the items that the graph is made of.
     """
 
     like_threshold: float | None = None
@@ -72,6 +73,7 @@ class Wishes:
     feedback: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
     not_rated: Sequence[float] = ()
+    facts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,14 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     Raises:
         InputError: no such folder, or a name to rename that no table has.
     """
-    found = read_folder(folder, wishes.rename, wishes.not_rated)
+    found = read_folder(folder, wishes.rename, wishes.not_rated, wishes.facts)
     source: dict[str, Any] = {"type": found.type, "path": folder.as_posix()}
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
     if wishes.not_rated:
         source["not_rated"] = [_whole(code) for code in wishes.not_rated]
+    if wishes.facts:
+        source["facts"] = list(wishes.facts)
     files = {name: TableFile(table.file, len(table.frame), table.frame.columns) for name, table in found.raw.items()}
     if found.tables is not None:
         examined = Examined([], [], found.tables)
@@ -225,7 +229,7 @@ class _Check:
         ratings, threshold = self.tables.interactions["rating"], self.wishes.like_threshold
         if not ratings.null_count():
             counted = self.tables.feedback == "liked" or are_counts(self.scale)
-            self.counts = counted and self.wishes.feedback is None
+            self.counts = counted and self.wishes.feedback in (None, "liked")
             suggested = like_of_counts(self.scale) if self.counts else suggested_threshold(self.scale)
             chosen = suggested if threshold is None else Threshold(threshold, ASKED)
             self.known["threshold"], threshold = chosen, chosen.value
@@ -241,7 +245,7 @@ class _Check:
         settings |= {"like_threshold": threshold, "feedback": feedback.value} | ({"split": split} if split else {})
         config = validated(DatasetConfig, settings, "settings of the data set: ")
         self.warnings += cautions_of_ratings(counts, self.known["scale"], likes, config, counted=self.counts)
-        if self.counts:
+        if self.counts and self.wishes.feedback is None:
             self.warnings.append(caution_of_counts(self.scale, suggested_threshold(self.scale).value, config))
         self.warnings += cautions_of_codes(ratings, self.codes, self.known["scale"], config)
         tables = self.tables

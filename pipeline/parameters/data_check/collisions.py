@@ -75,7 +75,7 @@ def _of_items(kg: pl.DataFrame, tails: pl.DataFrame, linked: pl.Series, *, numbe
     values = (pl.col("others") > 0) & (pl.col("other_heads") == 0) & (of_most | (not numbered))
     shared_by_several = of_most & (SEVERAL * pl.col("tails") <= pl.col("heads"))
     named = pl.col("relation").str.to_lowercase().str.contains(rf"(^|[^a-z])({'|'.join(NUMBERS)})($|[^a-z])")
-    joined = relations.join(of_heads, on="relation", how="left")
+    joined = relations.join(of_heads, on="relation", how="left").filter(SEVERAL * pl.col("items") >= pl.col("heads"))
     return joined.filter(values | shared_by_several | named)["relation"].sort().to_list()
 
 

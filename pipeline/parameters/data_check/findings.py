@@ -5,7 +5,6 @@ The rules are those of `pipeline.data.sources.tidy`; here every row that breaks 
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,72 +26,12 @@ from pipeline.data.sources.tidy import (
     shown,
     tidy,
 )
+from pipeline.parameters.data_check.column_names import ID_COLUMNS, near
 from pipeline.parameters.data_check.meaning import codes_for_no_rating
 
-ID_COLUMNS = {
-    "interactions": ("user_id", "item_id"),
-    "items": ("item_id",),
-    "kg": ("head", "relation", "tail"),
-    "item_entities": ("item_id", "entity_id"),
-}
 KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "item_entities": ("item_id", "entity_id")}
 # Ratings of another scale than the rest are at most such a share at either end, and so many times the width of the rest away.
 FEW, FAR = 0.05, 3
-# What people call our columns, in lower case and without separators.
-OTHER_NAMES = {
-    "user_id": (
-        "user",
-        "userid",
-        "uid",
-        "username",
-        "customer",
-        "customerid",
-        "person",
-        "personid",
-        "memberid",
-        "reviewerid",
-        "accountid",
-        "visitorid",
-    ),
-    "item_id": (
-        "item",
-        "itemid",
-        "iid",
-        "movieid",
-        "filmid",
-        "bookid",
-        "isbn",
-        "productid",
-        "product",
-        "recipeid",
-        "asin",
-        "parentasin",
-        "sku",
-        # Of the items. Beside other ids it numbers rows.
-        "id",
-    ),
-    "rating": ("score", "stars", "ratings", "value", "vote", "grade"),
-    "like": ("liked", "likes", "label", "isliked"),
-    "timestamp": ("time", "date", "datetime", "ts", "ratedat", "createdat"),
-    "head": ("headid", "subject", "source", "from", "entity"),
-    "relation": ("relationid", "predicate", "property", "relationship", "type"),
-    "tail": ("tailid", "object", "target", "to", "value"),
-    "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
-}
-# Ids of what is neither a user nor an item.
-OTHER_IDS = (
-    "rating",
-    "review",
-    "row",
-    "event",
-    "session",
-    "order",
-    "transaction",
-    "interaction",
-    "log",
-    "entity",
-    "link",
-)
 # Fewer items than this may well be rated once each.
 FEWEST_ROWS = 20
 
@@ -257,6 +196,8 @@ class _TableCheck:
     def _remedy(self, name: str, column: ReadColumn) -> str:
         if name == "split":
             return "write one of them, or rename the column if it is something else"
+        if name == "like":
+            return self._remedy_of_likes(column)
         if column.expected != "a number":
             return "fill it in, or remove these rows"
         texts = self.table.frame[name].filter(column.bad).cast(pl.String, strict=False).drop_nulls()
@@ -265,6 +206,13 @@ class _TableCheck:
         if name == "timestamp":
             return "write seconds since 1970, or leave the column out (only a temporal split reads it)"
         return "correct it, or remove these rows"
+
+    def _remedy_of_likes(self, column: ReadColumn) -> str:
+        numbers = self.table.frame["like"].filter(column.bad).cast(pl.Float64, strict=False)
+        if not numbers.has_nulls() and "rating" not in self.table.frame.columns:
+            renaming = _quoted(self._renaming("like", "rating"))
+            return f"if they are numbers of which the high ones are likes, --rename {renaming}; otherwise write 0 or 1"
+        return "fill it in, or remove these rows"
 
     def _untrimmed(self, name: str, column: ReadColumn) -> None:
         spaced = (column.values != column.values.str.strip_chars()).fill_null(False) & ~column.bad
@@ -304,7 +252,7 @@ class _TableCheck:
         Each of the lines has as many commas as the rows have, and begins with a number where those do.
         """
         frame = self.table.frame
-        if not self.table.file.endswith(".csv") or frame.width < 2:
+        if not self.table.file.endswith((".csv", ".csv.gz")) or frame.width < 2:
             return
         last, commas = frame.columns[-1], frame.width - 1
         rest = pl.col(last).str.split("\n").list.slice(1)
@@ -391,8 +339,10 @@ class _TableCheck:
             return ""
         if len(columns) == 1 and missing[0] in columns[0].split():
             return "the fields look separated by spaces: save the file with commas as .csv, or with tabs as .tsv"
-        near = [(_near(name, self.name, self.table.frame), name) for name in missing]
-        found = [f"--rename {_quoted(self._renaming(theirs, ours))}" for theirs, ours in near if theirs is not None]
+        probably = [(near(name, self.name, self.raw), name) for name in missing]
+        found = [f"--rename {_quoted(self._renaming(theirs, ours))}" for theirs, ours in probably if theirs is not None]
+        if not found and "like" in missing:
+            return "if each row is a like (bought, played, clicked), add a column like with 1 in every row"
         return f"if that is it, {' or '.join(found)}" if found else ""
 
     def _renaming(self, theirs: str, ours: str) -> str:
@@ -400,7 +350,7 @@ class _TableCheck:
         for name, other in self.raw.items():
             if name != self.name and theirs in other.frame.columns:
                 named = ours in other.frame.columns or ours not in ID_COLUMNS[name]
-                if named or _near(ours, name, other.frame) != theirs:
+                if named or near(ours, name, self.raw) != theirs:
                     return f"{self.name}.{theirs}={ours}"
         return f"{theirs}={ours}"
 
@@ -413,7 +363,8 @@ class _TableCheck:
         frame = self.table.frame
         if "item_id" not in self.read or len(frame) < FEWEST_ROWS or frame["item_id"].n_unique() < len(frame):
             return
-        other = _near("item_id", self.name, frame.drop("item_id"))
+        without = replace(self.table, frame=frame.drop("item_id"))
+        other = near("item_id", self.name, {**self.raw, self.name: without})
         advice = "is there another column that says which item was rated?"
         if other is not None:
             theirs = renamed.get(self.name, {}).get("item_id")
@@ -459,36 +410,6 @@ def usual_scale(ratings: pl.Series) -> tuple[float, float] | None:
         else:
             break
     return None if high - low + 1 == len(values) else (values[low], values[high])
-
-
-def _near(name: str, table: str, frame: pl.DataFrame) -> str | None:
-    """The column of a table that is probably meant by a name of ours."""
-    plain = {_plain(column): column for column in reversed(frame.columns)}
-    # An id of its own numbers the rows of every table but the items'.
-    own = plain.pop("id", None) if name == "item_id" and table != "items" else None
-    for candidate in (name.replace("_", ""), *OTHER_NAMES.get(name, ())):
-        if candidate in plain:
-            return plain[candidate]
-    close = difflib.get_close_matches(name.replace("_", ""), plain, n=1, cutoff=0.8)
-    if close:
-        return plain[close[0]]
-    if name == "item_id":
-        others = [column for short, column in plain.items() if short.endswith("id") and not _is_other_id(short, name)]
-        if others:
-            return others[-1]
-    # A link's own id may be the item's. In interactions it is not if each is there once.
-    return None if own is None or (table == "interactions" and frame[own].is_unique().all()) else own
-
-
-def _plain(column: str) -> str:
-    return "".join(c for c in column.lower() if c.isalnum())
-
-
-def _is_other_id(plain: str, name: str) -> bool:
-    """An id that is known to be of something else."""
-    others = {_plain(ours) for ours in OTHER_NAMES if ours != name}
-    others |= {alias for ours, aliases in OTHER_NAMES.items() if ours != name for alias in aliases}
-    return plain in others or plain.removesuffix("id") in OTHER_IDS
 
 
 def _quoted(text: str) -> str:

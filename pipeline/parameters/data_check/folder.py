@@ -6,22 +6,23 @@ import difflib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import is_zipfile
 
 from pipeline.common.config import validated
-from pipeline.common.errors import InputError, shortened
+from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
 from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
+from pipeline.data.sources.facts import facts_in, graph_of_facts
 from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
-from pipeline.data.sources.tables import NAMES, table_file
+from pipeline.data.sources.tables import NAMES, table_file, tables_read
 from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.parameters.data_check.findings import Finding
 
@@ -110,15 +111,18 @@ class FolderTables:
     tables: TidyTables | None = None
 
 
-def read_folder(folder: Path, rename: Mapping[str, str], not_rated: Sequence[float] = ()) -> FolderTables:
+def read_folder(
+    folder: Path, rename: Mapping[str, str], not_rated: Sequence[float] = (), facts: Sequence[str] = ()
+) -> FolderTables:
     """Read each table by itself, so that one that is missing or damaged does not hide what the others have.
 
     Args:
         folder: or, of a published data set, the zip that it came in.
+        facts: columns of the items that the graph is made of.
 
     Raises:
-        InputError: no such folder, names to rename that no table has, ratings to leave out where there are none, or a reader that
-            does neither.
+        InputError: no such folder, names to rename that no table has, ratings to leave out where there are none, columns that are no
+            facts, or a reader that does none of these.
     """
     if not folder.exists():
         raise InputError(f"{folder}: folder not found; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
@@ -127,6 +131,8 @@ def read_folder(folder: Path, rename: Mapping[str, str], not_rated: Sequence[flo
     kind = layout(folder)
     if kind == "tables" and folder.is_file():
         raise InputError(_unknown_zip(folder))
+    if facts and kind != "tables":
+        raise InputError(f"--facts: found {quoted(facts[0])}, but {folder} is {kind}, whose graph is published with it")
     if kind not in ("tables", "atomic"):
         if rename:
             raise InputError(
@@ -139,7 +145,7 @@ def read_folder(folder: Path, rename: Mapping[str, str], not_rated: Sequence[flo
         return _published(folder, kind)
     raw: dict[str, RawTable] = {}
     errors: list[Finding] = []
-    for name in NAMES:
+    for name in tables_read(folder, facts):
         if kind == "atomic" and name == "items" and not any(folder.glob("*.item")):
             if "interactions" in raw:
                 raw[name] = items_of(raw["interactions"])
@@ -161,7 +167,24 @@ def read_folder(folder: Path, rename: Mapping[str, str], not_rated: Sequence[flo
     remarks: list[str] = []
     if "interactions" in raw:
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
+    if facts and "items" in raw:
+        raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
+    elif "items" in raw and not {"kg", "item_entities"} & set(raw):
+        errors = _with_facts(errors, facts_in(raw["items"].frame))
     return FolderTables(kind, raw, errors, names, remarks)
+
+
+def _with_facts(errors: Sequence[Finding], columns: Sequence[str]) -> list[Finding]:
+    """What else can be done where there is no graph: it can be made out of columns of the items."""
+    if not columns:
+        return list(errors)
+    asked = " ".join(f"--facts {shlex.quote(name)}" for name in columns)
+    return [
+        replace(error, advice=f"{error.advice}; or make the graph out of columns of the items: {asked}")
+        if error.problem.startswith("table kg: found nothing")
+        else error
+        for error in errors
+    ]
 
 
 def layout(folder: Path) -> str:

@@ -74,7 +74,11 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
         yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.zeros:,} {others}"
     if check.feedback is not None:
         yield "feedback", "", f"{check.feedback.value}: {check.feedback.why}"
-    yield "triples", f"{counts.triples:,}", f"{counts.relations:,} relations, {counts.entities:,} entities"
+    yield (
+        "triples",
+        f"{counts.triples:,}",
+        f"{counts.relations:,} {'relation' if counts.relations == 1 else 'relations'}, {counts.entities:,} entities",
+    )
     if check.joining is not None:
         joining = check.joining
         graph = joining.sentence()

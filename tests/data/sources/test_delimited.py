@@ -219,6 +219,12 @@ def test_quotes_of_a_tsv_are_read_as_what_they_are(
     assert table.frame["item_id"].to_list() == [str(item + 1) for item in range(len(expected))]
 
 
+def test_a_header_in_quotes_goes_with_titles_that_have_some(tmp_path: Path) -> None:
+    path = tmp_path / "items.tsv"
+    path.write_bytes(tsv('"item_id"\t"title"\r', '1\t"Weird" Film\r', "2\tx\r"))
+    assert read_table(path).frame.to_dict(as_series=False) == {"item_id": ["1", "2"], "title": ['"Weird" Film', "x"]}
+
+
 def test_the_lines_of_a_tsv_are_counted_whatever_its_quotes_are(tmp_path: Path) -> None:
     path = tmp_path / "items.tsv"
     path.write_bytes(tsv("item_id\ttitle", '1\t"x', '2\ty"', "3\tz"))

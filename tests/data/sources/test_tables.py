@@ -156,3 +156,17 @@ def test_a_name_to_rename_that_no_file_has_is_a_mistake(tmp_path: Path) -> None:
         InputError, match=r"^source.rename: found 'titel', expected some of the files' columns: .*title"
     ):
         source(folder, titel="name").read()
+
+
+def test_facts_stand_for_the_tables_of_the_graph(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, ".csv")
+    facts = TablesSource(type="tables", path=str(folder), rename={"year": "made"}, facts=["made"])
+    with pytest.raises(InputError, match=r"found kg\.csv and the facts made, expected one of the two"):
+        facts.read()
+    for name in ("kg", "item_entities"):
+        (folder / f"{name}.csv").unlink()
+    found = facts.read()
+    assert found.kg.rows() == [("10", "made", "1995"), ("20", "made", "1996")]
+    assert found.item_entities.rows() == [("10", "10"), ("20", "20")]
+    with pytest.raises(InputError, match=r"source\.facts: found 'year', expected columns of .*items\.csv: title, made"):
+        facts.model_copy(update={"facts": ["year"]}).read()

@@ -78,6 +78,11 @@ def test_a_year_that_is_an_item_is_named_and_both_remedies_work(tmp_path: Path) 
         ([(item, "awards", 1899 + item % 4) for item in ITEMS[:10]], [("awards", "2 of the 4", "1901")]),
         # A keyword that is a number.
         (of_each("keyword", lambda item: ("war", "love", "1917")[item % 3]), [("keyword", "1 of the 1", "1917")]),
+        # A number that is a head, and one that is not.
+        ([(1901 + item % 20, "year of", item) for item in ITEMS], [("year of", "60 of the 60", "1901")]),
+        ([(f"y{item % 20}", "year of", item) for item in ITEMS], []),
+        ([(item, "remake of", (item + 1901) // 2) for item in ITEMS[1:11]], []),
+        (of_each("min age", lambda item: f"{item % 5:04d}"), []),
         # Other items are no numbers.
         ([(item, "sequel of", item - 1) for item in ITEMS[1::3]], []),
         (of_each("like", lambda item: 1901 + (item * 7) % 60), []),

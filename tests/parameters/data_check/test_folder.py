@@ -349,3 +349,40 @@ def test_what_its_reader_says_of_a_published_data_set_is_an_error(tmp_path: Path
     (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,good,1\n")
     (found,) = checked(folder).errors
     assert "good" in found.problem
+
+
+def without_a_graph(folder: Path) -> Path:
+    items = tables()["items"].with_columns(
+        tags=pl.Series(["a|b" if item % 2 else "b|c" for item in range(10)]),
+        told=pl.lit("same"),
+        code=pl.col("item_id") * 7,
+    )
+    return write(folder, {"items": items}, left_out=("kg", "item_entities"))
+
+
+def test_columns_that_could_make_a_graph_are_proposed_where_there_is_none(tmp_path: Path) -> None:
+    found = checked(without_a_graph(tmp_path / "without")).errors
+    advice = {error.problem.split(":")[0]: error.advice for error in found}
+    assert advice["table kg"].endswith("; or make the graph out of columns of the items: --facts tags")
+    assert "--facts" not in advice["table item_entities"]
+    # Where half of it is there, the other half is missing.
+    found = checked(write(tmp_path / "half", left_out=("kg",))).errors
+    assert "--facts" not in found[0].advice
+
+
+def test_a_graph_of_facts_is_checked_like_any_other(tmp_path: Path) -> None:
+    folder = without_a_graph(tmp_path)
+    check = checked(folder, Wishes(facts=["tags"]))
+    assert check.usable, check.errors
+    assert check.counts is not None
+    assert (check.counts.triples, check.counts.relations) == (20, 1)
+    assert check.settings()["source"] == {"type": "tables", "path": folder.as_posix(), "facts": ["tags"]}
+    with pytest.raises(
+        InputError, match=r"source\.facts: found 'genre', expected columns of .*: title, tags, told, code"
+    ):
+        checked(folder, Wishes(facts=["genre"]))
+
+
+def test_facts_are_refused_where_there_is_a_graph(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"found kg\.csv and the facts title"):
+        checked(write(tmp_path / "own"), Wishes(facts=["title"]))

@@ -52,6 +52,16 @@ DATABASE = ({"row": "id", "item_id": "movie_id"}, {"item_id": "id"}, {})
         ),
         ({"row": "id", "item_id": "asin"}, {"row": "id", "item_id": "asin"}, {}, {"asin": "item_id"}),
         ({"item_id": "id"}, {"item_id": "id"}, {"item_id": "id"}, {"id": "item_id"}),
+        # Rows of the items are numbered as well, and the column that both tables have is the key.
+        ({"row": "id", "item_id": "anime_id"}, {"row": "id", "item_id": "anime_id"}, {}, {"anime_id": "item_id"}),
+        ({"row": "index", "item_id": "game"}, {"item_id": "game"}, {}, {"game": "item_id"}),
+        ({"row": "", "item_id": "movie_id"}, {"row": "", "item_id": "movie_id"}, {}, {"movie_id": "item_id"}),
+        (
+            {"row": "rating_id", "user_id": "listener_id", "item_id": "track_id", "rating": "plays"},
+            {},
+            {"row": "id", "item_id": "track_id"},
+            {"listener_id": "user_id", "track_id": "item_id", "plays": "rating"},
+        ),
     ],
 )
 def test_the_renamings_that_are_advised_give_the_tables_as_they_are(
@@ -114,3 +124,20 @@ def test_numbers_of_rows_under_our_own_name_are_doubted(tmp_path: Path) -> None:
     right = checked(folder, Wishes(rename=rename))
     assert right.counts is not None
     assert right.counts.items_rated == 10
+
+
+def test_a_text_that_two_tables_have_is_not_proposed_beside_an_id(tmp_path: Path) -> None:
+    titles = tables()["items"].select("item_id", "title")
+    rated = tables()["interactions"].join(titles, on="item_id").rename({"item_id": "film_id"})
+    (found,) = checked(write(tmp_path, {"interactions": rated.select("title", "film_id", "user_id", "rating")})).errors
+    assert found.advice == "if that is it, --rename film_id=item_id"
+
+
+def test_columns_that_are_no_ids_are_not_proposed(tmp_path: Path) -> None:
+    made = {name: frame.rename({"item_id": "id"}) for name, frame in tables().items() if "item_id" in frame.columns}
+    lists = [[row] for row in range(len(made["interactions"]))]
+    made["interactions"] = made["interactions"].with_columns(id=pl.Series(lists), parts=pl.Series(lists))
+    made["items"] = made["items"].with_columns(parts=pl.Series([[0]] * len(made["items"])))
+    for name, frame in (tables() | made).items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    assert {error.column for error in checked(tmp_path).errors} == {"item_id"}

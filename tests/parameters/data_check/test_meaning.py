@@ -199,6 +199,27 @@ def test_every_count_is_proposed_as_a_like(values: list[float], lowest: float, t
     assert halves.settings()["like_threshold"] == pytest.approx(asked.like_threshold)
 
 
+def test_counts_that_somebody_says_are_likes_are_all_of_them(tmp_path: Path) -> None:
+    check = checked(with_values(tmp_path, PLAYS), Wishes(feedback="liked"))
+    assert check.settings()["like_threshold"] == 1
+    assert check.zeros == 0
+    assert not any("look like counts" in warning.problem for warning in check.warnings)
+
+
+def test_plays_in_the_layout_of_kgcn_are_likes(tmp_path: Path) -> None:
+    rows = [(user, item) for user in range(20) for item in range(20) if (user + item) % 3]
+    plays = [PLAYS[place % len(PLAYS)] for place in range(len(rows))]
+    lines = [f"{user}\t{item}\t{count}" for (user, item), count in zip(rows, plays, strict=True)]
+    (tmp_path / "user_artists.dat").write_text("\n".join(["userID\tartistID\tweight", *lines, ""]))
+    (tmp_path / "item_index2entity_id.txt").write_text("".join(f"{item}\t{item}\n" for item in range(20)))
+    (tmp_path / "kg.txt").write_text("".join(f"{item}\tgenre\t{100 + item % 4}\n" for item in range(20)))
+    check = checked(tmp_path)
+    assert check.usable
+    assert (check.likes, check.zeros) == (len(rows), 0)
+    assert check.settings()["feedback"] == "liked"
+    assert checked(tmp_path, Wishes(feedback="rated")).zeros
+
+
 def test_counts_below_a_threshold_are_left_out_and_no_dislikes(tmp_path: Path) -> None:
     check = checked(with_values(tmp_path, PLAYS), Wishes(like_threshold=5))
     assert check.settings()["feedback"] == "liked"
@@ -212,3 +233,22 @@ def test_a_code_beside_counts_is_told_from_them(tmp_path: Path) -> None:
     assert check.settings()["feedback"] == "liked"
     assert check.settings()["like_threshold"] == 1
     assert len(of_codes(check)) == 1
+
+
+def test_likes_that_are_other_numbers_are_read_as_ratings_by_the_advice(tmp_path: Path) -> None:
+    like = pl.when(pl.col("rating") >= 4).then(1).otherwise(-1)
+    made = tables()["interactions"].with_columns(like=like).drop("rating")
+    (found,) = checked(write(tmp_path, {"interactions": made})).errors
+    assert found.advice == (
+        "if they are numbers of which the high ones are likes, --rename like=rating; otherwise write 0 or 1"
+    )
+    check = checked(tmp_path, Wishes(rename={"like": "rating"}))
+    assert check.usable
+    assert (check.likes, check.zeros) == (int((made["like"] == 1).sum()), int((made["like"] == -1).sum()))
+
+
+def test_rows_without_a_rating_may_be_likes(tmp_path: Path) -> None:
+    (found,) = checked(write(tmp_path, {"interactions": tables()["interactions"].drop("rating")})).errors
+    assert found.advice == "if each row is a like (bought, played, clicked), add a column like with 1 in every row"
+    made = tables()["interactions"].drop("rating").with_columns(like=pl.lit(1))
+    assert checked(write(tmp_path, {"interactions": made})).settings()["feedback"] == "liked"

@@ -1,0 +1,208 @@
+"""A knowledge graph made of the items' own columns, for data that come without one: genres, authors, years are facts, too.
+
+    (item, column, value)   for each value that an item has in the column
+
+What counts as a value:
+
+| column | values |
+|---|---|
+| lists; JSON or Python lists in text | the elements; of objects with a `name` the names |
+| text with `|` or `;` in it | the parts |
+| text with `,` in it | the parts, where they repeat more than the texts do ("Drama, Comedy", and not "King, Stephen") |
+| more than `FEW_NUMBERS` different numbers | ten ranges that about as many items have ("1987 to 1994") |
+| any other | as it is |
+"""
+
+from __future__ import annotations
+
+import json
+from ast import literal_eval
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.data.sources.tidy import RawTable
+
+FACTS_MEANING = "Columns of items whose values make the graph, in place of the tables kg and item_entities"
+# Different numbers from which on a column is one of amounts, of which two are hardly ever the same.
+FEW_NUMBERS = 20
+RANGES = 10
+# A column is one of facts where values that at most this share of the items have in common are there for this share of the items.
+MOST_SHARE, LEAST_SHARED = 0.5, 0.3
+# Parts between commas are values where there are at most so many for each text.
+PARTS_PER_TEXT = 0.75
+
+
+def graph_of_facts(items: RawTable, columns: Sequence[str]) -> tuple[RawTable, RawTable]:
+    """The tables kg and item_entities, each item linked to its own id.
+
+    An entity is called by its value; where several columns have the value, or it is the id of an item, by its column as well.
+
+    Args:
+        items: under our names.
+        columns: at least one.
+
+    Raises:
+        InputError: a column is missing, or holds what is no value.
+    """
+    for name in columns:
+        if name == "item_id" or name not in items.frame.columns:
+            known = shortened(", ".join(column for column in items.frame.columns if column != "item_id")) or "none"
+            raise InputError(f"source.facts: found {quoted(name)}, expected columns of {items.file}: {known}")
+    if "item_id" not in items.frame.columns:
+        raise InputError(f"{items.file}: column item_id: not found; the facts of items need it")
+    ids = items.frame["item_id"].cast(pl.String, strict=False)
+    facts = [
+        pl.DataFrame({"head": ids, "relation": pl.repeat(name, len(ids), eager=True), "tail": values})
+        .explode("tail")
+        .drop_nulls()
+        .unique(maintain_order=True)
+        for name, values in ((name, values_of(items.frame[name], items.file)) for name in columns)
+    ]
+    kg = pl.concat(facts)
+    shared = kg.group_by("tail").agg(pl.col("relation").n_unique()).filter(pl.col("relation") > 1)["tail"]
+    ambiguous = pl.col("tail").is_in(pl.concat([shared, ids]).implode())
+    kg = kg.with_columns(
+        tail=pl.when(ambiguous).then(pl.format("{}: {}", "relation", "tail")).otherwise(pl.col("tail"))
+    )
+    with_fact = ids.filter(ids.is_in(kg["head"].implode())).unique(maintain_order=True)
+    links = pl.DataFrame({"item_id": with_fact, "entity_id": with_fact})
+    return RawTable(kg, items.file), RawTable(links, items.file)
+
+
+def facts_in(items: pl.DataFrame) -> list[str]:
+    """Columns of which several items share values, and not nearly all the same one: what a graph could be made of."""
+    found = []
+    for name in items.columns:
+        if name == "item_id":
+            continue
+        try:
+            values = values_of(items[name], "").list.unique().explode().drop_nulls()
+        except InputError:
+            continue
+        counts = values.value_counts()["count"]
+        shared = counts.filter((counts >= 2) & (counts <= MOST_SHARE * len(items)))
+        if shared.sum() >= LEAST_SHARED * len(items):
+            found.append(name)
+    return found
+
+
+def values_of(column: pl.Series, file: str) -> pl.Series:
+    """A list of texts for each row; an empty one, or null, where there is no value.
+
+    Raises:
+        InputError: the column holds neither texts, numbers, dates nor lists of these.
+    """
+    if isinstance(column.dtype, pl.Array):
+        column = column.arr.to_list()
+    if isinstance(column.dtype, pl.List):
+        return _trimmed(pl.Series([_names(row) for row in column.to_list()], dtype=pl.List(pl.String)))
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object, pl.Duration):
+        raise InputError(
+            f"{file}: column {column.name}: found type {column.dtype}, expected text, numbers, dates or lists of these (source.facts)"
+        )
+    numbers = _numbers(column)
+    if numbers is not None:
+        return _trimmed(_one_each(_of_numbers(numbers)))
+    texts = column.cast(pl.String).str.strip_chars()
+    lists = _written_lists(texts)
+    if lists is not None:
+        return _trimmed(lists)
+    separator = _separator(texts)
+    return _trimmed(_one_each(texts) if separator is None else texts.str.split(separator))
+
+
+def _one_each(values: pl.Series) -> pl.Series:
+    return values.reshape((-1, 1)).arr.to_list()
+
+
+def _trimmed(values: pl.Series) -> pl.Series:
+    trimmed = pl.element().str.strip_chars()
+    return values.list.eval(trimmed.filter(trimmed.is_not_null() & (trimmed != "")))
+
+
+def _numbers(column: pl.Series) -> pl.Series | None:
+    """The column as numbers; None where it is one of anything else."""
+    if column.dtype.is_numeric():
+        return column.cast(pl.Float64)
+    if column.dtype != pl.String:
+        return None
+    texts = column.str.strip_chars()
+    texts = texts.set(texts == "", None)
+    numbers = texts.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == texts.null_count() < len(texts) else None
+
+
+def _of_numbers(numbers: pl.Series) -> pl.Series:
+    """Each number as a text, or the range that it lies in."""
+    numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
+    known = numbers.drop_nulls()
+    if known.n_unique() <= FEW_NUMBERS:
+        return pl.Series([None if one is None else f"{one:.15g}" for one in numbers], dtype=pl.String)
+    # Where a tenth of the items share a number a range has nothing but it.
+    ordered = np.unique(known.to_numpy())
+    ends = np.unique([known.quantile(share / RANGES, "lower") for share in range(1, RANGES + 1)])
+    place = np.searchsorted(ends, numbers.fill_null(ends[0]).to_numpy())
+    first = ordered[np.r_[0, np.searchsorted(ordered, ends[:-1], side="right")]]
+    names = [
+        f"{low:.15g}" if low == high else f"{low:.15g} to {high:.15g}" for low, high in zip(first, ends, strict=True)
+    ]
+    return pl.Series(
+        [None if one is None else names[number] for one, number in zip(numbers, place, strict=True)], dtype=pl.String
+    )
+
+
+def _written_lists(texts: pl.Series) -> pl.Series | None:
+    """The lists that texts are the JSON or the Python of; None where one of them is none."""
+    there = texts.drop_nulls().filter(texts.drop_nulls() != "")
+    if there.is_empty() or not there.str.starts_with("[").all():
+        return None
+    found = []
+    for text in texts:
+        try:
+            found.append(_names(_list_in(text)) if text else [])
+        except ValueError:
+            return None
+    return pl.Series(found, dtype=pl.List(pl.String))
+
+
+def _list_in(text: str) -> list[Any]:
+    """
+    Raises:
+        ValueError: the text is no list.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        try:
+            found = literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise ValueError(text) from None
+    if not isinstance(found, list):
+        raise ValueError(text)
+    return found
+
+
+def _names(values: Sequence[Any] | None) -> list[str | None]:
+    """The elements of a list, lists in it unfolded, as texts; of an object its name."""
+    found: list[str | None] = []
+    for value in values or ():
+        if isinstance(value, list | tuple):
+            found += _names(value)
+        elif isinstance(value, dict):
+            found.append(None if value.get("name") is None else str(value["name"]))
+        elif value is not None:
+            found.append(str(value))
+    return found
+
+
+def _separator(texts: pl.Series) -> str | None:
+    """What parts the values of a text; None: nothing does."""
+    for separator in ("|", ";"):
+        if texts.str.contains(separator, literal=True).any():
+            return separator
+    parts = texts.str.split(",").explode().str.strip_chars().n_unique()
+    return "," if parts <= PARTS_PER_TEXT * texts.n_unique() else None

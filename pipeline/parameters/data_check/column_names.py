@@ -1,0 +1,165 @@
+"""What people call our columns: the one in a table that is probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+import polars as pl
+
+from pipeline.data.sources.tidy import RawTable
+
+ID_COLUMNS = {
+    "interactions": ("user_id", "item_id"),
+    "items": ("item_id",),
+    "kg": ("head", "relation", "tail"),
+    "item_entities": ("item_id", "entity_id"),
+}
+# What people call our columns, in lower case and without separators.
+OTHER_NAMES = {
+    "user_id": (
+        "user",
+        "userid",
+        "uid",
+        "username",
+        "customer",
+        "customerid",
+        "person",
+        "personid",
+        "memberid",
+        "reviewerid",
+        "accountid",
+        "visitorid",
+        "listenerid",
+        "readerid",
+        "viewerid",
+        "playerid",
+        "buyerid",
+        "clientid",
+    ),
+    "item_id": (
+        "item",
+        "itemid",
+        "iid",
+        "movieid",
+        "filmid",
+        "bookid",
+        "isbn",
+        "productid",
+        "product",
+        "recipeid",
+        "asin",
+        "parentasin",
+        "sku",
+    ),
+    "rating": (
+        "score",
+        "stars",
+        "ratings",
+        "value",
+        "vote",
+        "grade",
+        "overall",
+        "plays",
+        "playcount",
+        "playtime",
+        "listens",
+        "clicks",
+        "views",
+        "hours",
+        "count",
+        "quantity",
+        "weight",
+    ),
+    "like": ("liked", "likes", "label", "isliked"),
+    "timestamp": ("time", "date", "datetime", "ts", "ratedat", "createdat"),
+    "head": ("headid", "subject", "source", "from", "entity"),
+    "relation": ("relationid", "predicate", "property", "relationship", "type"),
+    "tail": ("tailid", "object", "target", "to", "value"),
+    "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
+}
+# Ids of what is neither a user nor an item.
+OTHER_IDS = (
+    "rating",
+    "review",
+    "row",
+    "event",
+    "session",
+    "order",
+    "transaction",
+    "interaction",
+    "log",
+    "entity",
+    "link",
+)
+
+
+def near(ours: str, table: str, raw: Mapping[str, RawTable]) -> str | None:
+    """The column of a table that is probably meant by a name of ours.
+
+    Args:
+        table: its name.
+        raw: the tables that could be read, this one among them, by name.
+    """
+    frame = raw[table].frame
+    plain = {_plain(column): column for column in reversed(frame.columns)}
+    # In most tables out of a database an id of its own numbers the rows.
+    own = plain.pop("id", None) if ours == "item_id" else None
+    for candidate in (ours.replace("_", ""), *OTHER_NAMES.get(ours, ())):
+        if candidate in plain:
+            return plain[candidate]
+    if ours == "item_id":
+        return _key_of_both(frame, raw) or _item_id(table, frame, plain, own)
+    return _alike(ours, plain)
+
+
+def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable]) -> str | None:
+    """A column by which the items are told apart and which the interactions have as well."""
+    if "interactions" not in raw or "items" not in raw:
+        return None
+    rated, items = raw["interactions"].frame, raw["items"].frame
+    if "item_id" in (*rated.columns, *items.columns):
+        return None
+    keys = [
+        name
+        for name in rated.columns
+        if name in frame.columns
+        and name in items.columns
+        and _plain(name) != "id"
+        and not _is_other(_plain(name))
+        and _all_differ(items[name])
+    ]
+    return min(keys, key=lambda name: not _plain(name).endswith("id")) if keys else None
+
+
+def _item_id(table: str, frame: pl.DataFrame, plain: Mapping[str, str], own: str | None) -> str | None:
+    if table == "items" and own is not None:
+        return own
+    close = _alike("item_id", plain)
+    if close is not None:
+        return close
+    others = [plain[_plain(name)] for name in frame.columns if _plain(name) in plain and _plain(name).endswith("id")]
+    others = [name for name in others if not _is_other(_plain(name))]
+    if others:
+        return others[0]
+    # A link's own id may be the item's. In interactions it is not if each is there once.
+    return None if own is None or (table == "interactions" and _all_differ(frame[own])) else own
+
+
+def _all_differ(column: pl.Series) -> bool:
+    return (column.dtype.is_integer() or column.dtype == pl.String) and column.n_unique() == len(column)
+
+
+def _alike(ours: str, plain: Mapping[str, str]) -> str | None:
+    close = difflib.get_close_matches(ours.replace("_", ""), plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
+
+
+def _plain(column: str) -> str:
+    return "".join(c for c in column.lower() if c.isalnum())
+
+
+def _is_other(plain: str) -> bool:
+    """What is known to be something else than the item."""
+    known = {name for ours, names in OTHER_NAMES.items() if ours != "item_id" for name in (_plain(ours), *names)}
+    return plain in known or plain.removesuffix("id") in OTHER_IDS
