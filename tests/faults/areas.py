@@ -18,7 +18,7 @@ AREAS = (
     Area("damaged objects of DVC's cache", cached.damaged_object, 1),
     Area("damaged checkpoints, by their reader", checkpoints.read_damaged, 60),
     Area("damaged checkpoints, by the training", checkpoints.damaged_checkpoint, 3),
-    Area("bad inputs, every reader", inputs.read_by_reader, 200),
+    Area("bad inputs, every reader", inputs.read_by_reader, 400),
     Area("bad inputs, `data check` and the stages", inputs.checked_and_staged, 12),
     Area("`params.yaml`, lines changed", parameters.lines_changed, 30),
     Area("`params.yaml`, values changed", parameters.values_changed, 30),
@@ -41,7 +41,7 @@ AREAS = (
     ),
     Area("two trainings of one variant at once", stopped.one_while_another_writes, 1, stopped.two_at_once),
     Area("hostile text in the report, in Chromium", hostile.in_a_page, 2),
-    Area("hostile text in a terminal and in CSV", hostile.in_a_terminal, 15),
+    Area("hostile text in a terminal and in CSV", hostile.in_a_terminal, 30),
     Area("command lines of `crmman`", hostile.command_line, 15),
     Area("`--output` to what is no regular file", hostile.output_anywhere, 9),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -65,6 +68,8 @@ CELLS = (
     *("a\nb", "a\rb", "\\", "{title}", "{}", "<script>", "../../x", "1970-01-01", "2024-02-30", "5.0", "٣", "½", "𝟓"),
 )
 LINES = ("repeat", "delete", "cut", "cell", "swap", "blank", "bytes", "header", "quote", "join")
+# What somebody's tables may be, by their endings; Parquet also in parts.
+FORMS = ("csv", "parquet", "jsonl", "csv.gz", "parts")
 # Types that a Parquet table may have.
 TYPES: tuple[Callable[[pl.Expr], pl.Expr], ...] = (
     lambda column: column.cast(pl.Categorical),
@@ -102,11 +107,23 @@ def folders(world: World) -> dict[str, Path]:
     layouts = {"dat": test_movielens.DAT, "csv": test_movielens.CSV, "old": test_movielens.OLD}
     for layout, files in layouts.items():
         test_movielens.folder_of(made / f"movielens as {layout}", files)
-    worlds.write(made / "tables")
-    (made / "tables in Parquet").mkdir()
-    for name, frame in worlds.tables().items():
-        frame.write_parquet(made / "tables in Parquet" / f"{name}.parquet")
+    for form in FORMS:
+        write_tables(made / f"tables as {form}", worlds.tables(), form)
     return {path.name: path for path in made.iterdir()}
+
+
+def write_tables(folder: Path, tables: Mapping[str, pl.DataFrame], form: str) -> None:
+    folder.mkdir(parents=True)
+    for name, frame in tables.items():
+        if form == "parquet":
+            frame.write_parquet(folder / f"{name}.parquet")
+        elif form == "parts":
+            (folder / f"{name}.parquet").mkdir()
+            for part in range(2):
+                frame[part::2].write_parquet(folder / f"{name}.parquet" / f"part-{part}.parquet")
+        else:
+            text = frame.write_ndjson() if form == "jsonl" else frame.write_csv()
+            (folder / f"{name}.{form}").write_bytes(gzip.compress(text.encode()) if "gz" in form else text.encode())
 
 
 def read_by_reader(world: World, draw: Draw) -> None:
@@ -139,13 +156,7 @@ def checked_and_staged(world: World, draw: Draw) -> None:
     """`data check` of tables says what is wrong, and what it lets pass every stage takes."""
     folder = world.scratch / "tables of somebody"
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "tables").mkdir(parents=True)
-    parquet = draw(st.booleans())
-    for name, frame in planted_tables().items():
-        if parquet:
-            frame.write_parquet(folder / "tables" / f"{name}.parquet")
-        else:
-            frame.write_csv(folder / "tables" / f"{name}.csv")
+    write_tables(folder / "tables", planted_tables(), draw(st.sampled_from(FORMS)))
     for _ in range(draw(st.integers(1, 2))):
         spoil(draw, folder / "tables")
     before = _contents(folder)
@@ -191,7 +202,7 @@ def _expect_check(result: Result) -> bool:
 
 def spoil(draw: Draw, folder: Path) -> None:
     """One thing wrong with one file of a folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     assume(files)
     path = draw(st.sampled_from(files))
     kind = draw(st.sampled_from(["lines", "lines", "bytes", "file", "column", "column"]))
@@ -201,6 +212,10 @@ def spoil(draw: Draw, folder: Path) -> None:
         path.write_bytes(damaged(draw, path.read_bytes()))
     elif path.suffix == ".parquet":
         _of_a_column(draw, path)
+    elif path.suffix == ".gz":
+        # It may have been damaged before.
+        with suppress(OSError, EOFError, zlib.error):
+            path.write_bytes(gzip.compress(_of_the_lines(draw, gzip.decompress(path.read_bytes()))))
     else:
         path.write_bytes(_of_the_lines(draw, path.read_bytes()))
 
@@ -221,7 +236,9 @@ def _of_the_file(draw: Draw, path: Path) -> None:
     elif change == "circle":
         path.symlink_to(path.name)
     elif change == "other":
-        endings = [each for each in (".tsv", ".csv", ".parquet", ".txt", ".CSV") if each != path.suffix]
+        endings = [
+            each for each in (".tsv", ".csv", ".parquet", ".jsonl", ".gz", ".txt", ".CSV") if each != path.suffix
+        ]
         shutil.copy(path, path.with_suffix(draw(st.sampled_from(endings))))
     elif change not in ("gone",):
         path.write_bytes(

@@ -53,7 +53,11 @@ def read_parts(folder: Path) -> RawTable:
     frames: list[pl.DataFrame] = []
     cells = 0
     for part in parts:
-        frame = _frame(content_of(part), str(part), str(folder), cells)
+        try:
+            content = content_of(part)
+        except OSError as error:
+            raise InputError(f"{part}: cannot be read: {error.strerror}") from None
+        frame = _frame(content, str(part), str(folder), cells)
         cells += frame.height * frame.width
         if frames:
             _refuse_other_columns(frame, part, frames[0], parts[0])

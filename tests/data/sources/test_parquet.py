@@ -78,6 +78,12 @@ def test_a_folder_without_parts_or_with_a_damaged_one_is_refused(tmp_path: Path)
     assert refused(damaged).startswith(f"{damaged}/part.1.parquet: not a readable Parquet file: ")
 
 
+def test_a_part_that_is_a_link_to_nowhere_is_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "t.parquet", pl.DataFrame({"a": [1]}))
+    (folder / "part.1.parquet").symlink_to("nowhere")
+    assert refused(folder) == f"{folder}/part.1.parquet: cannot be read: No such file or directory"
+
+
 def test_parts_of_text_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "interactions.csv"
     folder.mkdir()
