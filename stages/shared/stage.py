@@ -137,6 +137,8 @@ class Settings:
         found = [self._values.get(section) for section in sections]
         known = [key for section in found if isinstance(section, Mapping) for key in section]
         if name not in known:
+            for section in sections:
+                self._mapping(section)
             raise InputError(f"{option}: found {quoted(name)}, expected one of: {', '.join(map(str, known))}")
 
     def _section(
