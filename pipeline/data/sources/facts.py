@@ -34,6 +34,8 @@ RANGES = 10
 MOST_SHARE, LEAST_SHARED = 0.5, 0.3
 # Parts between commas are values where there are at most so many for each text.
 PARTS_PER_TEXT = 0.75
+# Whole numbers of which at least this share are different are numbers of the items, and say nothing of them.
+NUMBERED_SHARE = 0.95
 
 
 def graph_of_facts(items: RawTable, columns: Sequence[str]) -> tuple[RawTable, RawTable]:
@@ -74,10 +76,13 @@ def graph_of_facts(items: RawTable, columns: Sequence[str]) -> tuple[RawTable, R
 
 
 def facts_in(items: pl.DataFrame) -> list[str]:
-    """Columns of which several items share values, and not nearly all the same one: what a graph could be made of."""
+    """Columns of which several items share values, and not nearly all the same one: what a graph could be made of.
+
+    No ids, of which ranges would have items in common.
+    """
     found = []
     for name in items.columns:
-        if name == "item_id":
+        if name == "item_id" or _are_ids(items[name]):
             continue
         try:
             values = values_of(items[name], "").list.unique().explode().drop_nulls()
@@ -88,6 +93,12 @@ def facts_in(items: pl.DataFrame) -> list[str]:
         if shared.sum() >= LEAST_SHARED * len(items):
             found.append(name)
     return found
+
+
+def _are_ids(column: pl.Series) -> bool:
+    numbers = _numbers(column)
+    known = pl.Series(dtype=pl.Float64) if numbers is None else numbers.drop_nulls()
+    return bool((known == known.round()).all()) and known.n_unique() > NUMBERED_SHARE * len(known)
 
 
 def values_of(column: pl.Series, file: str) -> pl.Series:

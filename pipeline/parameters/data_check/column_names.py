@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -105,12 +105,16 @@ def near(ours: str, table: str, raw: Mapping[str, RawTable]) -> str | None:
     plain = {_plain(column): column for column in reversed(frame.columns)}
     # In most tables out of a database an id of its own numbers the rows.
     own = plain.pop("id", None) if ours == "item_id" else None
-    for candidate in (ours.replace("_", ""), *OTHER_NAMES.get(ours, ())):
-        if candidate in plain:
-            return plain[candidate]
-    if ours == "item_id":
-        return _key_of_both(frame, raw) or _item_id(table, frame, plain, own)
-    return _alike(ours, plain)
+    named = [plain[name] for name in (ours.replace("_", ""), *OTHER_NAMES.get(ours, ())) if name in plain]
+    if ours != "item_id":
+        return named[0] if named else _alike(ours, plain)
+    both = _key_of_both(frame, raw)
+    if not named:
+        return both or _item_id(table, frame, plain, own)
+    if both is not None and both in named:
+        named.insert(0, both)
+    # A table out of a database may have somebody else's ids of the items beside its own.
+    return (_with_the_rated([*named, own], raw) if table == "items" and own is not None else None) or named[0]
 
 
 def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable]) -> str | None:
@@ -130,6 +134,20 @@ def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable]) -> str | None
         and _all_differ(items[name])
     ]
     return min(keys, key=lambda name: not _plain(name).endswith("id")) if keys else None
+
+
+def _with_the_rated(names: Sequence[str], raw: Mapping[str, RawTable]) -> str | None:
+    """The first of the items' columns in which most of the items are that the interactions name."""
+    if "interactions" not in raw:
+        return None
+    rated = raw["interactions"].frame
+    theirs = "item_id" if "item_id" in rated.columns else near("item_id", "interactions", raw)
+    if theirs is None or rated.schema[theirs].is_nested():
+        return None
+    ids = rated[theirs].cast(pl.String, strict=False).drop_nulls().unique()
+    items = raw["items"].frame.select(list(dict.fromkeys(names)))
+    columns = [column.cast(pl.String, strict=False) for column in items if not column.dtype.is_nested()]
+    return next((c.name for c in columns if len(ids) and int(ids.is_in(c.implode()).sum()) > len(ids) / 2), None)
 
 
 def _item_id(table: str, frame: pl.DataFrame, plain: Mapping[str, str], own: str | None) -> str | None:

@@ -132,7 +132,7 @@ def read_folder(
     if kind == "tables" and folder.is_file():
         raise InputError(_unknown_zip(folder))
     if facts and kind != "tables":
-        raise InputError(f"--facts: found {quoted(facts[0])}, but {folder} is {kind}, whose graph is published with it")
+        raise InputError(f"--facts: found {quoted(facts[0])}, but {folder} is {kind}, whose reader makes the graph")
     if kind not in ("tables", "atomic"):
         if rename:
             raise InputError(

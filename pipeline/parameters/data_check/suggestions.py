@@ -274,13 +274,18 @@ def _is_dump(column: pl.Series) -> bool:
 
 
 def _says_little(column: pl.Series) -> bool:
-    """Codes, such as `en` or `B0012X`, names of files, or the same text nearly everywhere."""
+    """Codes, such as `en`, `en-GB` or `B0012X`, names of files, or the same text nearly everywhere."""
     if column.dtype.is_nested():
         return False
     texts = _sample(column)
     if len(texts) >= FEWEST_ROWS and int(texts.value_counts()["count"].max()) > MOSTLY * len(texts):  # type: ignore[arg-type]
         return True
-    return _share(texts.str.contains(r"^(\S{1,3}|\S*\d\S*|\S*\.(jpe?g|png|gif|webp|svg|pdf|mp[34]))$")) > MOSTLY
+    return (
+        _share(
+            texts.str.contains(r"^(\S{1,3}|[a-z]{2}[-_][a-z]{2}|\S*\d\S*|\S*\.(jpe?g|png|gif|webp|svg|pdf|mp[34]))$")
+        )
+        > MOSTLY
+    )
 
 
 def _sample(column: pl.Series) -> pl.Series:

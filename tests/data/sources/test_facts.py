@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.facts import FEW_NUMBERS, RANGES, graph_of_facts, values_of
+from pipeline.data.sources.facts import FEW_NUMBERS, RANGES, facts_in, graph_of_facts, values_of
 from pipeline.data.sources.tidy import RawTable
 
 
@@ -113,3 +113,18 @@ def test_a_value_of_several_columns_or_that_is_an_items_id_is_told_apart() -> No
 def test_what_cannot_be_a_fact_is_refused(items: dict[str, list[Any]], column: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         graph(items, column)
+
+
+def test_no_ids_are_proposed_as_facts_though_ranges_of_them_are_shared() -> None:
+    count = 60
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{place}" for place in range(count)],
+            "movieId": [3 * place for place in range(count)],
+            "isbn": [None if place == 5 else str(9_780_000_000_000 + 37 * place) for place in range(count)],
+            "category_id": [place % 7 for place in range(count)],
+            "year": [1980 + place % 30 for place in range(count)],
+            "price": [place + 0.99 for place in range(count)],
+        }
+    )
+    assert facts_in(items) == ["category_id", "year", "price"]

@@ -141,3 +141,23 @@ def test_columns_that_are_no_ids_are_not_proposed(tmp_path: Path) -> None:
     for name, frame in (tables() | made).items():
         frame.write_parquet(tmp_path / f"{name}.parquet")
     assert {error.column for error in checked(tmp_path).errors} == {"item_id"}
+
+
+def test_of_several_columns_that_may_be_the_item_the_one_that_the_ratings_name_is_proposed(tmp_path: Path) -> None:
+    made = tables()
+    # A shop's: the items have numbers of the shelf beside an id of their own, which is what was rated.
+    shelves = made["items"].rename({"item_id": "id"}).with_columns(sku=pl.format("S-{}", pl.int_range(pl.len())))
+    shop = {"interactions": made["interactions"].rename({"item_id": "product_id"}), "items": shelves}
+    assert pasted(checked(write(tmp_path / "shop", shop))) == {"product_id": "item_id", "id": "item_id"}
+    # Variants of a product have an id of their own in the ratings alone.
+    reviews = (
+        made["interactions"]
+        .rename({"item_id": "parent_asin"})
+        .with_columns(asin=pl.format("v{}", pl.int_range(pl.len())))
+    )
+    products = {"interactions": reviews, "items": made["items"].rename({"item_id": "parent_asin"})}
+    assert pasted(checked(write(tmp_path / "products", products))) == {"parent_asin": "item_id"}
+    # The ratings call the items' own id what the items call somebody else's.
+    books = made["items"].rename({"item_id": "id"}).with_columns(book_id=pl.int_range(pl.len()) * 7 + 100_000)
+    site = {"interactions": made["interactions"].rename({"item_id": "book_id"}), "items": books}
+    assert pasted(checked(write(tmp_path / "site", site))) == {"interactions.book_id": "item_id", "id": "item_id"}

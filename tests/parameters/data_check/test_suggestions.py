@@ -208,6 +208,7 @@ def test_flags_codes_constants_and_dumps_are_no_text() -> None:
         {"video": ["y"] * 29 + ["n"]},
         {"certificate": ["PG", "R", "12"] * 10},
         {"sku": [f"B00{number}XK" for number in range(30)]},
+        {"language": ["eng", "en-US", "en_GB"] * 10},
         {"status": ["Released"] * 29 + ["Post Production"]},
         {"still": [f"still{chr(97 + number % 26)}.png" for number in range(30)]},
         {"key": [f"9f8e-{number}-ab" for number in range(30)]},
