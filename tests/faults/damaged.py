@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.artifacts.kinds import Lines, Table, Tensors, Vectors
 from pipeline.artifacts.seal import AGAIN, Seal, check_seal
+from pipeline.artifacts.structure import GAT_WEIGHTS
 from pipeline.common.errors import InputError
 from tests.artifacts.forged import renamed
 from tests.faults.campaign import Draw
@@ -142,8 +143,13 @@ def made_of(world: World) -> list[tuple[str, Found]]:
     return [
         (run, found)
         for run, found in read
-        if any(found.file in parts.get(beside.file, ()) for other, beside in read if other == run)
+        if any(found.file in parts.get(beside.file, ()) for other, beside in read if other == run and is_read(beside))
     ]
+
+
+def is_read(found: Found) -> bool:
+    """The GAT's weights are where it is trained on (`finetune_gat`), as in no run here; what is not read tells nothing."""
+    return Path(found.file).name != Path(GAT_WEIGHTS.path).name
 
 
 def stage_meets_damage(world: World, draw: Draw) -> None:
