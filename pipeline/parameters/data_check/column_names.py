@@ -108,7 +108,7 @@ def near(ours: str, table: str, raw: Mapping[str, RawTable]) -> str | None:
     named = [plain[name] for name in (ours.replace("_", ""), *OTHER_NAMES.get(ours, ())) if name in plain]
     if ours != "item_id":
         return named[0] if named else _alike(ours, plain)
-    both = _key_of_both(frame, raw)
+    both = _key_of_both(frame, raw, named)
     if not named:
         return both or _item_id(table, frame, plain, own)
     if both is not None and both in named:
@@ -117,8 +117,8 @@ def near(ours: str, table: str, raw: Mapping[str, RawTable]) -> str | None:
     return (_with_the_rated([*named, own], raw) if table == "items" and own is not None else None) or named[0]
 
 
-def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable]) -> str | None:
-    """A column by which the items are told apart and which the interactions have as well."""
+def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable], named: Sequence[str]) -> str | None:
+    """A column by which the items are told apart and which the interactions have as well; one that is `named` so goes first."""
     if "interactions" not in raw or "items" not in raw:
         return None
     rated, items = raw["interactions"].frame, raw["items"].frame
@@ -133,7 +133,7 @@ def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable]) -> str | None
         and not _is_other(_plain(name))
         and _all_differ(items[name])
     ]
-    return min(keys, key=lambda name: not _plain(name).endswith("id")) if keys else None
+    return min(keys, key=lambda name: (name not in named, not _plain(name).endswith("id"))) if keys else None
 
 
 def _with_the_rated(names: Sequence[str], raw: Mapping[str, RawTable]) -> str | None:

@@ -153,7 +153,7 @@ def test_of_several_columns_that_may_be_the_item_the_one_that_the_ratings_name_i
     reviews = (
         made["interactions"]
         .rename({"item_id": "parent_asin"})
-        .with_columns(asin=pl.format("v{}", pl.int_range(pl.len())))
+        .select(pl.lit("Great").alias("title"), pl.all(), pl.format("v{}", pl.int_range(pl.len())).alias("asin"))
     )
     products = {"interactions": reviews, "items": made["items"].rename({"item_id": "parent_asin"})}
     assert pasted(checked(write(tmp_path / "products", products))) == {"parent_asin": "item_id"}
