@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.artifacts.kinds import Lines, Table, Tensors, Vectors
 from pipeline.artifacts.seal import AGAIN, Seal, check_seal
 from pipeline.artifacts.structure import GAT_WEIGHTS
+from pipeline.artifacts.users import REFIT
 from pipeline.common.errors import InputError
 from tests.artifacts.forged import renamed
 from tests.faults.campaign import Draw
@@ -148,8 +149,8 @@ def made_of(world: World) -> list[tuple[str, Found]]:
 
 
 def is_read(found: Found) -> bool:
-    """The GAT's weights are where it is trained on (`finetune_gat`), as in no run here; what is not read tells nothing."""
-    return Path(found.file).name != Path(GAT_WEIGHTS.path).name
+    """What some settings alone read, a training of the GAT with the users or `refit`, is read in no run here, and tells nothing."""
+    return Path(found.file).name not in {Path(one.path).name for one in (GAT_WEIGHTS, REFIT)}
 
 
 def stage_meets_damage(world: World, draw: Draw) -> None:
