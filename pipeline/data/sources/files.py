@@ -45,6 +45,8 @@ UNREADABLE = (
     zlib.error,
     lzma.LZMAError,
 )
+# Ways to pack of which no more is unpacked than was asked for; bzip2 and LZMA make gigabytes of some hundred bytes at once.
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LONGEST_HEADER = 10_000
 # In bytes: descriptions of items may be long.
 LONGEST_LINE = 10_000_000
@@ -151,13 +153,21 @@ class DataFile:
             if not self.zipped:
                 with self.path.open("rb") as file:
                     return file.readline(LONGEST_HEADER)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.inside) as file:
-                return file.readline(LONGEST_HEADER)
+            with zipfile.ZipFile(self.path) as archive:
+                if archive.getinfo(self.inside).compress_type not in BOUNDED:
+                    return b""
+                with archive.open(self.inside) as file:
+                    return file.readline(LONGEST_HEADER)
         except UNREADABLE:
             return b""
 
     def _check_size(self, entry: zipfile.ZipInfo) -> None:
         """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""
+        if entry.compress_type not in BOUNDED:
+            raise InputError(
+                f"{self}: found a zip packed in an unusual way (method {entry.compress_type}), expected the usual one (deflate): its size "
+                "cannot be known before it is unpacked; unpack it and let path name its folder"
+            )
         if entry.file_size > MUCH and entry.file_size > self.largest_ratio * entry.compress_size:
             raise InputError(
                 f"{self}: found {entry.file_size / 1e6:.0f} MB in {entry.compress_size / 1e6:.1f} MB of the zip, expected at most "
@@ -231,7 +241,13 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
         InputError: it cannot be fetched, or its checksum is another one.
     """
     place = (folder or DOWNLOADS) / sha256[:12]
-    target = place / (PurePosixPath(unquote(urlsplit(url).path)).name or "download")
+    try:
+        name = PurePosixPath(unquote(urlsplit(url).path)).name
+    except ValueError as error:
+        raise InputError(
+            f"{without_passwords(url)}: found no URL: {_flat(error)}; expected one such as https://host/file.zip"
+        ) from None
+    target = place / (name or "download")
     try:
         if target.is_file() and digest_of(target) == sha256:
             return target

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from pipeline.common.errors import InputError, shortened
 from pipeline.common.memory import refuse_beyond_memory
@@ -58,7 +60,7 @@ def read_parts(folder: Path) -> RawTable:
         except OSError as error:
             raise InputError(f"{part}: cannot be read: {error.strerror}") from None
         frame = _frame(content, str(part), str(folder), cells)
-        cells += frame.height * frame.width
+        cells += _values(content)
         if frames:
             _refuse_other_columns(frame, part, frames[0], parts[0])
         frames.append(frame.select(frames[0].columns) if frames else frame)
@@ -84,13 +86,18 @@ def _frame(content: bytes, file: str, whole: str, cells: int) -> pl.DataFrame:
         cells: of what the whole has besides.
     """
     try:
-        # By the numbers in its footer: equal values take next to nothing in a file.
-        width = len(pl.read_parquet_schema(io.BytesIO(content)))
-        rows = int(pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item())
-        refuse_beyond_memory(whole, MEMORY_PER_CELL * (cells + rows * width))
+        # By the numbers in its footer: equal values take next to nothing in a file. Those of lists are counted one by one.
+        refuse_beyond_memory(whole, MEMORY_PER_CELL * (cells + _values(content)))
         return pl.read_parquet(content)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
         raise InputError(f"{file}: not a readable Parquet file: {' '.join(str(error).split())[:160]}") from None
+
+
+def _values(content: bytes) -> int:
+    """How many there are by the footer, each element of a list for itself."""
+    footer = pq.read_metadata(io.BytesIO(content))
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    return sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
 
 
 def _by_numbers(path: Path) -> list[str | int]:

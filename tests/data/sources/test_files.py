@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -288,6 +289,27 @@ def test_a_declared_size_that_is_a_lie_is_no_way_around(tmp_path: Path) -> None:
     path.write_bytes(content.replace((200_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
     with pytest.raises(InputError, match=r"lie.zip:a.csv: cannot be read: "):
         DataFile(path, "a.csv", zipped=True).content()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_to_more_than_it_is_asked_for_is_not_unpacked(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "small.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.csv", bytes(50_000_000))
+    assert path.stat().st_size < 20_000
+    file = DataFile(path, "a.csv", zipped=True)
+    tracemalloc.start()
+    assert file.first_line() == b""
+    with pytest.raises(InputError, match=r"small\.zip:a\.csv: found a zip packed in an unusual way"):
+        file.content()
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x.zip", "http://[x]/a.zip"])
+def test_what_is_no_url_is_one_line(url: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^http://.*: found no URL: .*; expected one such as https://host/file.zip$"):
+        downloaded(url, "0" * 64, tmp_path)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -98,3 +98,15 @@ def test_all_parts_together_must_fit_into_memory(tmp_path: Path, monkeypatch: py
     assert refused(folder).startswith(f"{folder}: found a table that takes some 0.0 GB to read, expected at most")
     (folder / "part.2.parquet").unlink()
     assert len(read_table(folder).frame) == 200_000
+
+
+def test_elements_of_lists_count_towards_memory_however_little_they_take_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "items.parquet"
+    pl.DataFrame({"item_id": range(3), "tags": [["a"] * 100_000] * 3}).write_parquet(path)
+    assert path.stat().st_size < 10_000
+    assert len(read_table(path).frame) == 3
+    monkeypatch.setattr("pipeline.common.memory.memory_of_machine", lambda: 10_000_000)
+    with pytest.raises(InputError, match=r"items\.parquet: found a table that takes some 0\.0 GB to read"):
+        read_table(path)
