@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
-from pipeline.data.sources.tidy import RawTable
+from pipeline.data.sources.tidy import RawTable, read_ids
 
 FACTS_MEANING = "Columns of items whose values make the graph, in place of the tables kg and item_entities"
 # Different numbers from which on a column is one of amounts, of which two are hardly ever the same.
@@ -48,15 +48,13 @@ def graph_of_facts(items: RawTable, columns: Sequence[str]) -> tuple[RawTable, R
         columns: at least one.
 
     Raises:
-        InputError: a column is missing, or holds what is no value.
+        InputError: a column is missing, or holds what is no value or no id.
     """
+    ids = read_ids(items, "item_id").values
     for name in columns:
         if name == "item_id" or name not in items.frame.columns:
             known = shortened(", ".join(column for column in items.frame.columns if column != "item_id")) or "none"
             raise InputError(f"source.facts: found {quoted(name)}, expected columns of {items.file}: {known}")
-    if "item_id" not in items.frame.columns:
-        raise InputError(f"{items.file}: column item_id: not found; the facts of items need it")
-    ids = items.frame["item_id"].cast(pl.String, strict=False)
     facts = [
         pl.DataFrame({"head": ids, "relation": pl.repeat(name, len(ids), eager=True), "tail": values})
         .explode("tail")
@@ -175,7 +173,8 @@ def _written_lists(texts: pl.Series) -> pl.Series | None:
     for text in texts:
         try:
             found.append(_names(_list_in(text)) if text else [])
-        except ValueError:
+        # Or a list in lists without end.
+        except (ValueError, RecursionError):
             return None
     return pl.Series(found, dtype=pl.List(pl.String))
 
@@ -190,7 +189,7 @@ def _list_in(text: str) -> list[Any]:
     except ValueError:
         try:
             found = literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, SyntaxError, MemoryError):
             raise ValueError(text) from None
     if not isinstance(found, list):
         raise ValueError(text)

@@ -168,7 +168,9 @@ def read_folder(
     if "interactions" in raw:
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
     if facts and "items" in raw:
-        raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
+        # Items without an id are an error of their own, with what to do about it.
+        if "item_id" in raw["items"].frame.columns:
+            raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
     elif "items" in raw and not {"kg", "item_entities"} & set(raw):
         errors = _with_facts(errors, facts_in(raw["items"].frame))
     return FolderTables(kind, raw, errors, names, remarks)

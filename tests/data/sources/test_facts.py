@@ -106,6 +106,7 @@ def test_a_value_of_several_columns_or_that_is_an_items_id_is_told_apart() -> No
         ({"item_id": [1], "a": ["x"]}, "b", "source.facts: found 'b', expected columns of items.csv: a"),
         ({"item_id": [1]}, "item_id", "source.facts: found 'item_id', expected columns of items.csv: none"),
         ({"id": [1], "a": ["x"]}, "a", "items.csv: column item_id: not found"),
+        ({"item_id": [["1"]], "a": ["x"]}, "a", r"items.csv: column item_id: found type List"),
         ({"item_id": [1], "a": [{"b": 1}]}, "a", r"items.csv: column a: found type Struct"),
         ({"item_id": [1], "a": [b"x"]}, "a", "items.csv: column a: found type Binary"),
     ],
@@ -128,3 +129,9 @@ def test_no_ids_are_proposed_as_facts_though_ranges_of_them_are_shared() -> None
         }
     )
     assert facts_in(items) == ["category_id", "year", "price"]
+
+
+def test_lists_without_end_are_texts() -> None:
+    endless = "[" * 100_000
+    closed = endless + "]" * 100_000
+    assert values([endless, closed]) == [[endless], [closed]]

@@ -386,3 +386,13 @@ def test_a_graph_of_facts_is_checked_like_any_other(tmp_path: Path) -> None:
 def test_facts_are_refused_where_there_is_a_graph(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found kg\.csv and the facts title"):
         checked(write(tmp_path / "own"), Wishes(facts=["title"]))
+
+
+def test_items_without_an_id_are_an_error_with_advice_where_facts_are_asked_for(tmp_path: Path) -> None:
+    folder = without_a_graph(tmp_path)
+    pl.read_csv(folder / "items.csv").rename({"item_id": "movieId"}).write_csv(folder / "items.csv")
+    check = checked(folder, Wishes(facts=["tags"]))
+    (error,) = check.errors
+    assert error.problem.startswith("not found")
+    assert "--rename movieId=item_id" in error.advice
+    assert checked(folder, Wishes(facts=["tags"], rename={"movieId": "item_id"})).usable
