@@ -12,7 +12,7 @@ import polars as pl
 from safetensors.numpy import load, save
 
 from pipeline.artifacts.kinds import Artifact
-from pipeline.artifacts.seal import SEAL, blank_seal, sealed
+from pipeline.artifacts.kinds.seal import SEAL, blank_seal, sealed
 
 
 def forge_table(artifact: Artifact, frame: pl.DataFrame, dataset: str, root: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from pipeline.artifacts.kinds import Lines, Table, Tensors, Vectors
-from pipeline.artifacts.seal import AGAIN, Seal, check_seal
+from pipeline.artifacts.kinds.seal import AGAIN, Seal, check_seal
 from pipeline.artifacts.structure import GAT_WEIGHTS
 from pipeline.artifacts.users import REFIT
 from pipeline.common.errors import InputError
@@ -203,7 +203,7 @@ def answers(world: World) -> dict[tuple[str, ...], Answered]:
             read[name] = None
             return check_seal(content, name, path)
 
-        with patch("pipeline.artifacts.kinds.check_seal", noted):
+        with patch("pipeline.artifacts.kinds.artifact.check_seal", noted):
             return Answered(sandbox.crmman(*verb).out, list(read))
 
     return {verb: answer(verb) for verb in VERBS}
