@@ -396,6 +396,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "build_graph": "From the knowledge graph to the item graph",
         "init_sdne": "Initial structural vectors",
         "train_gat": "Train the two-layer graph attention network",
+        "add_items": "Items that were added after training",
         "derive_graph": "The item graph that another way to make structural vectors",
         "train_users": "Train one variant of the user model",
         "evaluate": "Evaluate one variant of the model on the test split",

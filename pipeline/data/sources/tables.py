@@ -62,6 +62,11 @@ def tables_read(folder: Path, facts: Sequence[str]) -> tuple[str, ...]:
     return NAMES[:2]
 
 
+def optional_table(folder: Path, name: str) -> Path | None:
+    """As `table_file`; None where there is none."""
+    return table_file(folder, name) if any(_is_there(folder / f"{name}{ending}") for ending in ENDINGS) else None
+
+
 def table_file(folder: Path, name: str) -> Path:
     """The file of one of the four tables, or the folder with its parts.
 

@@ -13,7 +13,7 @@ checks here name both when something is wrong. Ids become strings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -23,6 +23,8 @@ from pipeline.common.row_keys import has_repeats
 from pipeline.data.feedback import Feedback
 from pipeline.data.splits import SPLITS
 
+NO_TRIPLES = pl.DataFrame(schema=dict.fromkeys(("head", "relation", "tail"), pl.String))
+NO_LINKS = pl.DataFrame(schema=dict.fromkeys(("item_id", "entity_id"), pl.String))
 # Null is the type of a column without a single value.
 TEXT_TYPES = (pl.String, pl.Null)
 
@@ -125,6 +127,54 @@ def tidy(
     else:
         _no_unknown_items(links, known, item_entities, items)
     return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks, feedback)
+
+
+def tidy_added(
+    items: RawTable, kg: RawTable | None, item_entities: RawTable | None, columns: Mapping[str, pl.DataType]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Items to be added to a data set, with their triples and links, checked as its own are.
+
+    Args:
+        kg: None: there are none; item_entities likewise.
+        columns: of the items of the data set: those added have these and no others, null where they have none.
+
+    Raises:
+        InputError: as `tidy`; or a column whose values are not of the data set's type.
+    """
+    of_items = _items(items)
+    links = _ids(item_entities, ("item_id", "entity_id")) if item_entities else NO_LINKS
+    if item_entities:
+        _no_repeats(links, ("item_id", "entity_id"), item_entities)
+        _no_unknown_items(links, set(of_items["item_id"]), item_entities, items)
+    triples = _ids(kg, ("head", "relation", "tail")).unique(maintain_order=True) if kg else NO_TRIPLES
+    typed = [
+        _as_type(items, of_items[name], kind)
+        if name in of_items.columns
+        else pl.Series(name, [None], dtype=kind).new_from_index(0, len(of_items))
+        for name, kind in columns.items()
+    ]
+    return pl.DataFrame(typed), triples, links
+
+
+def _as_type(table: RawTable, column: pl.Series, kind: pl.DataType) -> pl.Series:
+    """
+    Raises:
+        InputError: a value is not of the type.
+    """
+    if column.dtype == kind:
+        return column
+    try:
+        found = column.cast(kind, strict=False)
+    except pl.exceptions.PolarsError:
+        found = column.clear().cast(pl.Null).new_from_index(0, len(column)).cast(kind)
+    lost = found.is_null() & column.is_not_null()
+    if lost.any():
+        index = _first(lost)
+        raise InputError(
+            f"{table.file}: column {column.name}, {table.row(index)}: found {shown(column[index])}, expected {kind} as in the items of the "
+            "data set"
+        )
+    return found
 
 
 def distinct_interactions(table: RawTable, remarks: list[str]) -> pl.DataFrame:
