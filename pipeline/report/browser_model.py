@@ -12,8 +12,8 @@ where heads of a term fold likewise, since a term is linear in its weights:
     popularity  n^(gamma' - 1) · x_c^T A x_j
 
 A preference is the sum of all contributions and of the candidate's bias. EASE's item-to-item weights B have items squared numbers,
-which is most of what a page holds: in half precision, each off by at most 1/2048 of itself, which moves scores by about a thousandth at most.
-F and C are sparse.
+which is most of what a page holds: in half precision, each off by at most 1/2048 of itself,
+which moves scores by about a thousandth at most. F and C are sparse.
 """
 
 from __future__ import annotations
