@@ -120,7 +120,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
 
 def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: list[str]) -> None:
-    """The ten best items of the model for such a person, their scores to 1e-4, and the sentences of Python."""
+    """The ten best items of the model for such a person, their scores to 1e-3, and the sentences of Python."""
     person = Person(
         *(np.array([TITLES.index(title) for title in titles], dtype=np.int64) for titles in (likes, dislikes))
     )
@@ -128,7 +128,7 @@ def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: lis
     best = [item for item in np.argsort(-scores, kind="stable") if item not in np.concatenate(person)][:RECOMMENDED]
     shown = found.recommended()
     assert [item for item, _ in shown] == best
-    assert [score for _, score in shown] == pytest.approx(scores[best].tolist(), abs=1e-4)
+    assert [score for _, score in shown] == pytest.approx(scores[best].tolist(), abs=1e-3)
     ((items, contributions),) = recommended_to(model(name), [person], RECOMMENDED)
     causes = main_causes_of(Explainer(model(name)), person, items, contributions)
     merged = "rated" in model(name).scorer.views
@@ -148,7 +148,8 @@ def assert_recommended(found: Opened, name: str, likes: list[str], dislikes: lis
                 ]
             )
         bias, score = float(contributions.bias[row]), float(contributions.score[row])
-        assert_same_sentence(line, pieces(*told, bias, score), 0.0)
+        # Item-to-item weights are in half precision there, which can turn the last digit.
+        assert_same_sentence(line, pieces(*told, bias, score), 0.01 if model(name).co_rating is not None else 0.0)
 
 
 def assert_same_sentence(line: str, expected: list[Piece], off: float) -> None:
@@ -320,3 +321,10 @@ def test_a_page_without_a_model_to_run_is_silent_too(opened: Open) -> None:
     found = opened("attentive")
     assert found.complaints == []
     assert "No model of this run can run in a page" in found.run("document.getElementById('try').textContent")
+
+
+def test_the_page_reads_numbers_in_half_precision_as_numpy_does(opened: Open) -> None:
+    expected = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    found = np.array(opened("plain").run("Array.from(HALVES)"), dtype=float)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(found[finite], expected[finite].astype(float))

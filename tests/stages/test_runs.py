@@ -219,7 +219,7 @@ def test_what_a_structure_changes_goes_over_the_settings_for_its_own_vectors_alo
     finished: Finished, tmp_path
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["structures"][STRUCTURE].update(rewire=False, init_sdne={"dimensions": 8}))
+    copy.change_params(lambda values: values["structures"][STRUCTURE].update(edges="same", init_sdne={"dimensions": 8}))
     for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
         assert copy.run(name).code == 0
     assert edges_of(STRUCTURE).read(KEY, copy.root).equals(EDGES.read(KEY, copy.root))
