@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from pipeline.explain.causes import main_causes_of
@@ -328,3 +329,40 @@ def test_the_page_reads_numbers_in_half_precision_as_numpy_does(opened: Open) ->
     found = np.array(opened("plain").run("Array.from(HALVES)"), dtype=float)
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(found[finite], expected[finite].astype(float))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_keeps_anybody_out(opened: Open, dark: bool) -> None:
+    """What axe-core finds in the page as it opens, and with something rated: contrast, names, roles, order of headings."""
+    found = opened("terms", "plain", dark=dark)
+    for rated in (False, True):
+        if rated:
+            found.rate("like", TITLES[3])
+            found.rate("dislike", TITLES[4])
+        said = [f"{one['impact']}: {one['id']}" for one in Axe().run(found.tab).response["violations"]]
+        assert said == []
+
+
+def test_it_is_used_with_the_keys_alone(opened: Open) -> None:
+    found = opened("plain")
+    where = "now.closest('ul, ol')?.id ?? now.id, now.className, Number(now.closest('li')?.dataset.item ?? -1)"
+    focus = f"((now) => [{where}])(document.activeElement)"
+    found.tab.focus("#search")
+    found.tab.keyboard.type(TITLES[5])
+    found.tab.keyboard.press("Tab")
+    assert found.run(focus) == ["found", "like", 5]
+    found.search("")
+    found.tab.focus("#found li:nth-child(2) .dislike")
+    found.tab.keyboard.press("Enter")
+    # The next row has taken the place of the one that was rated, and what is recommended says so to those who listen.
+    second = int(found.run("document.querySelector('#found li:nth-child(2)').dataset.item"))
+    assert found.run(focus) == ["found", "dislike", second]
+    assert found.tab.text_content("#hint[aria-live]") == "Recommended to you, who rated 1"
+    found.tab.focus("#recommended li:nth-child(3) .like")
+    found.tab.keyboard.press("Enter")
+    assert found.run(focus)[:2] == ["recommended", "like"]
+    found.tab.focus("#taste li:last-child button")
+    found.tab.keyboard.press("Enter")
+    assert found.run(focus)[0] == "taste"
+    found.tab.keyboard.press("Enter")
+    assert found.run(focus)[0] == "hint"
