@@ -23,6 +23,7 @@ NEIGHBOURS = Table(
     {"item": pl.Int32, "entity": pl.Int32},
     key=("item", "entity"),
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+    traced=True,
 )
 # The same entities with the relations that lead to them; inverse where the item's entity is the tail of the triple.
 RELATIONS = Table(
@@ -30,6 +31,7 @@ RELATIONS = Table(
     {"item": pl.Int32, "relation": pl.String, "inverse": pl.Boolean, "entity": pl.Int32},
     key=("item", "relation", "inverse", "entity"),
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+    traced=True,
 )
 # What these entities are called in the source.
 ENTITIES = Table(
@@ -37,6 +39,7 @@ ENTITIES = Table(
     {"entity": pl.Int32, "entity_id": pl.String},
     key=("entity",),
     holds={"numbers from 0 without a gap": pl.col("entity") == pl.int_range(pl.len())},
+    traced=True,
 )
 # What each S_m makes of the graph; and the same to draw.
 THRESHOLDS = Table(

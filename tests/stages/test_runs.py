@@ -12,8 +12,9 @@ import pytest
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts import evaluation as evaluation_artifacts
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS
+from pipeline.artifacts.graph import EDGES, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, RELATIONS, THRESHOLDS
 from pipeline.artifacts.kinds import Artifact, Curve, Text, Vectors
+from pipeline.artifacts.kinds.seal import check_seal
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
 from pipeline.artifacts.report import CURVE_PLOT, THRESHOLDS_PLOT
 from pipeline.artifacts.structure import (
@@ -137,6 +138,23 @@ def test_prepare_gives_each_rating_a_split_and_each_like_its_meaning(finished: F
     assert named.drop("split").sort("user_id", "item_id").equals(expected.drop("rating").sort("user_id", "item_id"))
     shares = [named.filter(pl.col("split") == part).height / len(named) for part in ("train", "valid", "test")]
     assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.001)
+
+
+def test_items_and_surroundings_say_of_nothing_that_may_change_without_them(finished: Finished) -> None:
+    """Else other ratings or links would run `embed_text` again, and another s_m the baselines."""
+
+    def made_of(artifact: Artifact) -> set[str]:
+        path = artifact.at(KEY, finished.workspace.root)
+        return set(check_seal(path.read_bytes(), artifact.name(KEY), path).made_of)
+
+    assert made_of(data_artifacts.ITEMS) == set()
+    assert made_of(TEXT_VECTORS) == {data_artifacts.ITEMS.name(KEY)}
+    assert made_of(data_artifacts.SOURCE_ITEM_ENTITIES) == set()
+    graph = {
+        each.name(KEY) for each in (data_artifacts.SOURCE_KG, data_artifacts.SOURCE_ITEM_ENTITIES, data_artifacts.ITEMS)
+    }
+    assert made_of(NEIGHBOURS) == graph
+    assert made_of(EDGES) == graph | {each.name(KEY) for each in (NEIGHBOURS, RELATIONS, ENTITIES)}
 
 
 def test_embed_text_gives_a_vector_to_each_item(finished: Finished) -> None:
