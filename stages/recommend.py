@@ -20,7 +20,8 @@ from pipeline.recommend.settings import RecommendConfig, RecommendRun
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import people_of
-from stages.shared.added import ADDED_READS, read_added, read_model_with
+from stages.shared.added import ADDED_READS, read_added
+from stages.shared.added_models import read_model_with
 from stages.shared.data import DATA, read_data
 from stages.shared.models import read_model
 from stages.shared.showcase import write_showcase

@@ -23,7 +23,8 @@ from pipeline.users.people import Person, people_of
 from stages import PARAMS
 from stages.cli.ask.catalogue import Catalogue, Entity, dataset_of, read_catalogue
 from stages.guard import show
-from stages.shared.added import read_added, read_model_with
+from stages.shared.added import read_added
+from stages.shared.added_models import read_model_with
 from stages.shared.data import read_data
 from stages.shared.models import trained_as
 
