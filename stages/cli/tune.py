@@ -98,7 +98,8 @@ class Variant:
     def _for_data(self, config: VariantConfig) -> VariantConfig:
         data = self._data
         ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
-        return config.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"))
+        known = known_of_items(self._dataset, config)
+        return config.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known)
 
     def _searched(self, config: VariantConfig) -> dict[str, Any]:
         return {name: getattr(config, name) for name in self.space}
