@@ -1,30 +1,37 @@
-"""The item graph that another way to make structural vectors starts from: the same, or rewired at random (`pipeline.graph`)."""
+"""The item graph that another way to make structural vectors starts from: the same, rewired, or by rarity (`pipeline.graph`)."""
 
 from __future__ import annotations
 
-from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.data import ITEMS
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS
 from pipeline.artifacts.structure import DERIVED_EDGES, edges_of
 from pipeline.common.random_streams import stream
 from pipeline.common.settings import SeedConfig
+from pipeline.graph.matrices import incidence_of
+from pipeline.graph.rarity import nearest_by_rarity
 from pipeline.graph.rewiring import rewired
-from pipeline.graph.settings import RewiringConfig
+from pipeline.graph.settings import DerivedGraphConfig
 from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say
 
 STAGE = Stage(
     "derive_graph",
-    settings=Reads(run=SeedConfig, structure=RewiringConfig),
-    reads=(EDGES,),
+    settings=Reads(run=SeedConfig, structure=DerivedGraphConfig),
+    reads=(ITEMS, EDGES, NEIGHBOURS),
     writes=(DERIVED_EDGES,),
 )
 
 
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
-    run, config = settings.run(SeedConfig), settings.structure(RewiringConfig)
+    run, config = settings.run(SeedConfig), settings.structure(DerivedGraphConfig)
     edges = EDGES.read(dataset)
-    if config.rewire:
-        edges = rewired(edges, stream(run.seed, "rewiring"))
+    match config.edges:
+        case "rewired":
+            edges = rewired(edges, stream(run.seed, "rewiring"))
+        case "by_rarity":
+            neighbours = NEIGHBOURS.read(dataset)
+            edges = nearest_by_rarity(incidence_of(neighbours, len(ITEMS.read(dataset))), len(edges))
     edges_of(structure).write(edges, dataset)
-    say(dataset, "derive_graph", f"{structure}: {len(edges)} edges{', rewired' if config.rewire else ''}")
+    say(dataset, "derive_graph", f"{structure}: {len(edges)} edges, {config.edges}")
 
 
 if __name__ == "__main__":

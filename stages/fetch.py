@@ -17,8 +17,9 @@ def main(dataset: str, settings: Settings) -> None:
     tables = settings.dataset(SourceConfig).source.read()
     SOURCE_INTERACTIONS.write(tables.interactions, dataset)
     SOURCE_ITEMS.write(tables.items, dataset)
-    SOURCE_KG.write(tables.kg, dataset)
     SOURCE_ITEM_ENTITIES.write(tables.item_entities, dataset)
+    # Last: what is written after it would say that it is made of it, and change with it.
+    SOURCE_KG.write(tables.kg, dataset)
     for remark in tables.remarks:
         say(dataset, "fetch", remark)
     counts = f"{len(tables.interactions)} interactions, {len(tables.items)} items, {len(tables.kg)} triples"

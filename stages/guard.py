@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipeline.common.errors import InputError, one_line, printable, without_passwords
+from pipeline.common.errors import InputError, one_line, printable, without_secrets
 from pipeline.common.files import FULL
 from stages import INTERRUPTED, PARENT, stop_at_once
 
@@ -51,8 +51,17 @@ OF_A_PATH = {
 
 
 def show(text: str = "", *, error: bool = False, end: str = "\n") -> None:
-    """Print text, which may hold anything that data have: what a terminal would obey is shown as an escape."""
-    print(printable(text), file=sys.stderr if error else sys.stdout, end=end, flush=True)
+    """Print text, which may hold anything that data have: what a terminal would obey is shown as an escape.
+
+    Args:
+        error: it is a message and goes to stderr, without what is secret in URLs. Ids and titles may be URLs, and stay whole on stdout.
+    """
+    print(
+        printable(without_secrets(text) if error else text),
+        file=sys.stderr if error else sys.stdout,
+        end=end,
+        flush=True,
+    )
 
 
 def guarded(action: Callable[[], Any]) -> None:
@@ -199,7 +208,7 @@ def _of_a_bug(error: Exception) -> str:
         handle, name = tempfile.mkstemp(prefix="crmman-traceback-", suffix=".txt")
         with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             text = f"{sys.argv}\nPython {sys.version}\n\n{''.join(traceback.format_exception(error))}"
-            file.write(without_passwords(text))
+            file.write(without_secrets(text))
     except OSError:
         traceback.print_exception(error)
         name = "what is printed above"

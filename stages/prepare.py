@@ -7,8 +7,8 @@ from pipeline.artifacts.data import (
     ITEMS,
     SAMPLED_ZEROS,
     SOURCE_INTERACTIONS,
-    SOURCE_ITEM_ENTITIES,
     SOURCE_ITEMS,
+    SOURCE_LINKED_ITEMS,
     UNRATED_CANDIDATES,
     USERS,
 )
@@ -20,7 +20,7 @@ from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 STAGE = Stage(
     "prepare",
     settings=Reads(run=SeedConfig, dataset=DatasetConfig),
-    reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_ITEM_ENTITIES),
+    reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_LINKED_ITEMS),
     writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS),
 )
 
@@ -29,7 +29,7 @@ def main(dataset: str, settings: Settings) -> None:
     prepared = prepare(
         SOURCE_INTERACTIONS.read(dataset),
         SOURCE_ITEMS.read(dataset),
-        SOURCE_ITEM_ENTITIES.read(dataset),
+        SOURCE_LINKED_ITEMS.read(dataset),
         settings.dataset(DatasetConfig),
         settings.run(SeedConfig).seed,
     )

@@ -31,13 +31,17 @@ SOURCE_KG = Table(
     {"head": pl.String, "relation": pl.String, "tail": pl.String},
     key=("head", "relation", "tail"),
     not_empty=False,
+    traced=True,
 )
 SOURCE_ITEM_ENTITIES = Table(
     "artifacts/{dataset}/source/item_entities.parquet",
     {"item_id": pl.String, "entity_id": pl.String},
     key=("item_id", "entity_id"),
     not_empty=False,
+    traced=True,
 )
+# The same to ask which items have a link: what is made of the answer alone (items and ratings) is the same with other links.
+SOURCE_LINKED_ITEMS = replace(SOURCE_ITEM_ENTITIES, traced=False)
 
 # prepare: dense indices (item, user: 0-based), splits, sampled candidates
 ITEMS = Table(
@@ -69,6 +73,7 @@ UNRATED_CANDIDATES = Table(
         "split valid or test": pl.col("split").is_in(["valid", "test"]),
         "indices from 0": (pl.col("user") >= 0) & (pl.col("item") >= 0),
     },
+    traced=True,
 )
 # What `feedback: sampled` takes out of the interactions: zeros that somebody drew; there are none otherwise.
 SAMPLED_ZEROS = replace(UNRATED_CANDIDATES, path="artifacts/{dataset}/dataset/sampled_zeros.parquet", not_empty=False)

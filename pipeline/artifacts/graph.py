@@ -25,6 +25,7 @@ NEIGHBOURS = Table(
     key=("item", "entity"),
     not_empty=False,
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+    traced=True,
 )
 # The same entities with the relations that lead to them; inverse where the item's entity is the tail of the triple.
 RELATIONS = Table(
@@ -33,6 +34,7 @@ RELATIONS = Table(
     key=("item", "relation", "inverse", "entity"),
     not_empty=False,
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
+    traced=True,
 )
 # What these entities are called in the source.
 ENTITIES = Table(
@@ -41,6 +43,7 @@ ENTITIES = Table(
     key=("entity",),
     not_empty=False,
     holds={"numbers from 0 without a gap": pl.col("entity") == pl.int_range(pl.len())},
+    traced=True,
 )
 # What each S_m makes of the graph; and the same to draw.
 THRESHOLDS = Table(

@@ -30,6 +30,6 @@ INITIAL_FIGURES = Numbers("metrics/diagnostics/{dataset}/{structure}/init_sdne.j
 
 # train_gat
 STRUCTURE_VECTORS = Tensors("artifacts/{dataset}/{structure}/vectors.safetensors", {"vectors": 2}, traced=True)
-GAT_WEIGHTS = Tensors("artifacts/{dataset}/{structure}/gat_weights.safetensors")
+GAT_WEIGHTS = Tensors("artifacts/{dataset}/{structure}/gat_weights.safetensors", traced=True)
 GAT_CURVE = Curve("plots/{dataset}/{structure}/train_gat.tsv", ("epoch", "loss", "masked_edge_auc"))
 GAT_FIGURES = Numbers("metrics/diagnostics/{dataset}/{structure}/train_gat.json")

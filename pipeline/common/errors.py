@@ -8,8 +8,8 @@ from typing import Any
 LONGEST_LINE, LONGEST_QUOTED = 2000, 200
 # What a terminal would obey: control characters but line breaks and tabs, and what turns the direction of the text after it.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-# Who asks for a URL, with their password; it may hold what a URL should not.
-_WHO = re.compile(r"(?<=://)(?:[^/\s'\"]+|[^/\s:'\"]+:[^\s'\"]*)@")
+# A URL behind its scheme, as far as the next space; and as far as a text goes.
+_URL, _REST = re.compile(r"(?<=://)\S+", re.ASCII), re.compile(r"(?<=://).+")
 
 
 class InputError(ValueError):
@@ -21,17 +21,33 @@ class InputError(ValueError):
 
 
 def printable(text: str) -> str:
-    """Text whose control characters are shown as escapes, and passwords in URLs as `***`."""
-    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], without_passwords(text))
+    """Text whose control characters are shown as escapes."""
+    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def without_passwords(text: str) -> str:
-    return _WHO.sub("***@", text)
+def without_secrets(text: str) -> str:
+    """Text that has the scheme, the host and the path of each URL, and `***` for who asks for it and what is behind a `?`."""
+    return _URL.sub(lambda found: _address(found[0]), text)
+
+
+def _address(url: str) -> str:
+    """
+    Args:
+        url: what is behind its scheme, and marks behind that as a sentence has them.
+    """
+    bare = url.rstrip("'\")>]}.,:;")
+    place = re.split("[?#&]", bare, maxsplit=1)
+    _, at, address = place[0].rpartition("@")
+    if "@" in bare[len(place[0]) :]:
+        # A password with such a mark in it, or an address behind it: who knows.
+        return f"***{url[len(bare) :]}"
+    return f"{'***@' if at else ''}{address}{'?***' if len(place) > 1 else ''}{url[len(bare) :]}"
 
 
 def quoted(value: object) -> str:
-    """A value that somebody has written, as an error has it."""
-    return shortened(repr(value))
+    """A value that somebody has written, as an error has it. A URL that is one may have spaces in it, which no URL should."""
+    secret = _REST if isinstance(value, str) else _URL
+    return shortened(secret.sub(lambda found: _address(found[0]), repr(value)))
 
 
 def shortened(text: str, longest: int = LONGEST_QUOTED) -> str:
@@ -45,5 +61,5 @@ def as_json(value: Any) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text for a line of a terminal, of at most `LONGEST_LINE` characters."""
-    return shortened(printable(" ".join(text.split())), LONGEST_LINE)
+    """A message for a line of a terminal, of at most `LONGEST_LINE` characters."""
+    return shortened(printable(" ".join(without_secrets(text).split())), LONGEST_LINE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from pipeline.common.config import Config
@@ -12,7 +14,8 @@ class ItemGraphConfig(Config):
     leave_out_relations: list[str] = Field(description="Relations of the knowledge graph that do not count")
 
 
-class RewiringConfig(Config):
-    rewire: bool = Field(
-        description="Rewire the item graph at random, keeping every item's number of edges, to see what its content gives"
+class DerivedGraphConfig(Config):
+    edges: Literal["same", "rewired", "by_rarity"] = Field(
+        description="Those of the item graph; as many of each item at random, to see what their content gives; or each item with those "
+        "nearest to it by the entities that few others share, to see what the bare threshold S_m costs"
     )

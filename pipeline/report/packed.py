@@ -1,9 +1,9 @@
-"""Arrays as text in a page: whole numbers in 16 bits where that will do, everything else as it is."""
+"""Arrays as text in a page: whole numbers in 16 bits where that will do, all else as the array has it, in single or half precision."""
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class Packed(TypedDict):
     """
     Attributes:
         shape: of the array.
-        type: of its numbers: float32, uint16 or uint32.
+        type: of its numbers: float32, float16, uint16 or uint32.
         data: their bytes in base64, the lowest first.
     """
 
@@ -24,12 +24,12 @@ class Packed(TypedDict):
     data: str
 
 
-def packed(array: NDArray[np.float32]) -> Packed:
+def packed(array: NDArray[np.floating[Any]]) -> Packed:
     """
     Args:
         array: whole numbers in it are below 2^24.
     """
-    kind = "float32"
+    kind = array.dtype.name
     if array.size and array.min() >= 0 and (array == np.rint(array)).all():
         kind = "uint16" if array.max() < 2**16 else "uint32"
     numbers = array.astype(np.dtype(kind).newbyteorder("<"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from pipeline.graph.settings import RewiringConfig
+from pipeline.graph.settings import DerivedGraphConfig
 from pipeline.structure.sdne.settings import SdneConfig
 
 # The neighbourhood embeddings of karateclub 1.3.3, named here so that a wrong name is found without importing it.
@@ -53,7 +53,7 @@ class StructureConfig(SdneConfig):
         return value
 
 
-class StructureEntry(RewiringConfig):
+class StructureEntry(DerivedGraphConfig):
     """An entry of `structures`: another way to make structural vectors."""
 
     init_sdne: dict[str, object] = Field(description="Changes to the settings of that stage")

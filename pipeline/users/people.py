@@ -37,16 +37,30 @@ class Person(NamedTuple):
 
 def people_of(data: Dataset, users: NDArray[np.int64], splits: Sequence[str] = SPLITS) -> list[Person]:
     """Users of a data set by their ratings of some splits; all of them where recommendations are for use, not for a test."""
-    likes, dislikes = (_by_user(data, [of(split) for split in splits]) for of in (data.liked, data.disliked))
+    likes, dislikes = (
+        _by_user([of(split) for split in splits], data.users, data.items) for of in (data.liked, data.disliked)
+    )
     return [Person(likes[user], dislikes[user]) for user in users.tolist()]
 
 
-def _by_user(data: Dataset, pairs: Sequence[Pairs]) -> list[NDArray[np.int64]]:
+def people_in(likes: Pairs, dislikes: Pairs, users: int, items: int) -> list[Person]:
+    """People by a table of what they rated.
+
+    Args:
+        likes: whose users are numbered from 0; dislikes likewise.
+        users: how many there are.
+        items: M.
+    """
+    sides = (_by_user([side], users, items) for side in (likes, dislikes))
+    return [Person(*person) for person in zip(*sides, strict=True)]
+
+
+def _by_user(pairs: Sequence[Pairs], users: int, count: int) -> list[NDArray[np.int64]]:
     """Each user's items in their order. One sort of whole numbers, where a sparse matrix would have a library loaded."""
-    keys = np.concatenate([np.zeros(0, dtype=np.int64), *(some.users * data.items + some.items for some in pairs)])
+    keys = np.concatenate([np.zeros(0, dtype=np.int64), *(some.users * count + some.items for some in pairs)])
     keys.sort()
-    starts = np.searchsorted(keys, np.arange(data.users + 1) * data.items)
-    items = keys % data.items
+    starts = np.searchsorted(keys, np.arange(users + 1) * count)
+    items = keys % count
     return [items[first:last] for first, last in pairwise(starts.tolist())]
 
 

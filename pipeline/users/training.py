@@ -1,4 +1,4 @@
-"""Training the two-view user model: batches, negatives, loss, early stopping, checkpoints (method 8)."""
+"""Training the two-view user model: batches, learning rates, early stopping, checkpoints (method 8)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,17 @@ from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.fit_co_rating import fit_co_rating
 from pipeline.users.found_shares import found_shares
-from pipeline.users.histories import Histories, Sampling, batches_of_similar_length, histories, merged
+from pipeline.users.histories import batches_of_similar_length
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.knowledge import knowledge_arrays
-from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model, build_count_biases, build_scorer
-from pipeline.users.negatives import sample_negatives
-from pipeline.users.sampled_catalogue import chances, sample_catalogue
 from pipeline.users.settings import LARGE_CATALOGUE, VariantConfig
-from pipeline.users.terms.term import Rated, as_matrix
+from pipeline.users.step_loss import StepLoss
 from pipeline.users.trained import TrainedModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_matrix
 
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time.
@@ -116,9 +112,7 @@ class UserTrainer:
             fused=True if large else None,
         )
         self.around = inputs.around
-        if config.catalogue_sample:
-            ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
-            self.chances = chances(ratings, config.catalogue_sample)
+        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, device)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.losses: list[float] = []
@@ -239,7 +233,7 @@ class UserTrainer:
         self.items.train()
         for step, users in enumerate(batches):
             self._set_learning_rate(self.epoch - 1 + step / len(batches), len(batches))
-            loss = self._loss(users, random, generator)
+            loss = self.loss(users, random, generator)
             if loss is None:
                 continue
             self.optimiser.zero_grad()
@@ -261,119 +255,6 @@ class UserTrainer:
         rate = self.config.learning_rate * warm * (1 - 0.9 * epochs_done / self.config.epochs)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["pace"]
-
-    def _loss(
-        self, users: NDArray[np.int64], random: np.random.Generator, generator: torch.Generator
-    ) -> torch.Tensor | None:
-        """Losses of the heads, each the mean over its targets, added up; None where no user of the batch has a target."""
-        config = self.config
-        likes, dislikes = self.data.train_likes, self.data.train_dislikes
-        kept = random.random(len(users)) if config.history_dropout else None
-        sampled = [
-            histories(matrix, users, self.device, Sampling(random, config.max_history, kept))
-            for matrix in (likes, dislikes)
-        ]
-        rated = np.maximum(np.diff(likes.indptr)[users] + np.diff(dislikes.indptr)[users], 1)
-        thinned = Sampling(random, None, np.minimum(config.max_targets / rated, 1.0))
-        targeted = [
-            histories(matrix, np.arange(len(users)), self.device, thinned)
-            for matrix in (
-                (
-                    self._without(matrix[users], history)
-                    for matrix, history in zip((likes, dislikes), sampled, strict=True)
-                )
-                if config.targets == "left_out"
-                else (matrix[users] for matrix in (likes, dislikes))
-            )
-        ]
-        of_users = [matrix[users] for matrix in (likes, dislikes)]
-        catalogue = log_weights = None
-        if config.catalogue_sample:
-            needed = torch.cat([history.items for history in (*sampled, *targeted)])
-            sample = sample_catalogue(self.chances, needed, random)
-            catalogue, log_weights = sample
-            sampled, targeted = ([sample.places(history) for history in pair] for pair in (sampled, targeted))
-            of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
-        liked_targets, disliked_targets = targeted
-        rated = None
-        if config.knows:
-            rated = Rated(*(histories(matrix, np.arange(len(users)), self.device) for matrix in of_users))
-        parts = self.items.parts(catalogue)
-        scores = self.scorer(
-            self.items.fuse(parts),
-            *sampled,
-            leave_one_out=config.leave_one_out,
-            drop=config.dropout,
-            catalogue=catalogue,
-            rated=rated,
-            biases=self.biases() if self.biases else None,
-        )
-        liked, disliked = (torch.from_numpy(matrix.toarray() > 0).to(self.device) for matrix in of_users)
-        losses = []
-        if "click" in config.heads and len(liked_targets.items):
-            losses += self._click_loss(scores["click"], liked_targets, liked, disliked, generator, log_weights)
-        if "like" in config.heads and len(liked_targets.items):
-            loss = loss_over_catalogue(scores["like"], liked_targets, liked, log_weights)
-            losses.append(loss / len(liked_targets.items))
-        targets = len(liked_targets.items) + len(disliked_targets.items)
-        if "meet" in config.heads and targets:
-            met = merged(liked_targets, disliked_targets)
-            losses.append(loss_over_catalogue(scores["meet"], met, liked | disliked, log_weights) / targets)
-        if "judge" in config.heads and len(liked_targets.items) and not self.data.train_dislikes.nnz:
-            loss = drawn_judge_loss(scores["judge"], liked_targets, liked, log_weights)
-            losses.append(loss / len(liked_targets.items))
-        elif "judge" in config.heads and targets:
-            loss = judge_loss(scores["judge"], liked_targets, disliked_targets, self._leniency_without_one(users))
-            losses.append(loss / targets)
-        if not losses:
-            return None
-        if config.alignment_weight:
-            aligned = alignment_loss(parts["text"], parts["structure"], config.alignment_temperature)
-            losses.append(config.alignment_weight * aligned)
-        return torch.stack(losses).sum()
-
-    @staticmethod
-    def _without(rated: csr_matrix, history: Histories) -> csr_matrix:
-        """What users rated without what is in their histories of this step."""
-        left = rated - as_matrix(history, rated.shape[1])
-        left.eliminate_zeros()
-        return left.tocsr()
-
-    def _leniency_without_one(self, users: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Of users without one of their likes, and without one of their dislikes: the target does not tell its own label."""
-        likes, dislikes = (
-            torch.from_numpy(np.diff(matrix.indptr)[users]).to(self.device, torch.float32)
-            for matrix in (self.data.train_likes, self.data.train_dislikes)
-        )
-        without_like = self.scorer.leniency((likes - 1).clamp(min=0), dislikes)
-        without_dislike = self.scorer.leniency(likes, (dislikes - 1).clamp(min=0))
-        return None if without_like is None or without_dislike is None else (without_like, without_dislike)
-
-    def _click_loss(
-        self,
-        scores: torch.Tensor,
-        targets: Histories,
-        liked: torch.Tensor,
-        disliked: torch.Tensor,
-        generator: torch.Generator,
-        log_weights: torch.Tensor | None,
-    ) -> list[torch.Tensor]:
-        config = self.config
-        if config.negatives == "all":
-            return [loss_over_catalogue(scores, targets, liked, log_weights) / len(targets.items)]
-        negatives = sample_negatives(
-            config.negatives,
-            liked,
-            disliked,
-            targets.user,
-            config.negatives_per_like,
-            config.disliked_share,
-            generator,
-        )
-        with_negatives = int(negatives.counts.any(dim=1).sum())
-        if not with_negatives:
-            return []
-        return [click_loss(scores, targets, negatives.items, negatives.counts) / with_negatives]
 
     def _validate(self) -> dict[str, float]:
         vectors = self._item_vectors()

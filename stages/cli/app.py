@@ -39,6 +39,24 @@ LikeOption = Annotated[
 DislikeOption = Annotated[
     list[str] | None, typer.Option("--dislike", help="Title or id of an item that they dislike. Can be repeated.")
 ]
+HistoriesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--histories",
+        metavar="FILE",
+        help="A table with user_id, item_id, and like or rating (.parquet, .csv, .tsv, .jsonl): a list for each of its people, without "
+        "training. "
+        "Ratings of a user whom the data set knows are added to theirs; where both are about an item, the file's counts.",
+    ),
+]
+UnknownOption = Annotated[
+    Literal["skip", "refuse"],
+    typer.Option(
+        "--unknown-items",
+        help="Of --histories, what becomes of rows about items that the model does not know: left out and counted in a note, or an error. "
+        "More than half of the rows are an error in any case.",
+    ),
+]
 ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
 CountOption = Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, help="How many items.")]
 FormatOption = Annotated[
@@ -71,6 +89,7 @@ def crmman(context: typer.Context) -> None:
         "recommend --dataset ml-100k --user 42 -k 10",
         'recommend --like "Toy Story" --like Alien --dislike "Speed (1994)"',
         "recommend --user 42 --format csv --output for-42.csv",
+        "recommend --histories last-night.csv --output lists.parquet -k 20",
     )
 )
 def recommend(
@@ -79,12 +98,35 @@ def recommend(
     user: UserOption = None,
     like: LikeOption = None,
     dislike: DislikeOption = None,
+    histories: HistoriesOption = None,
+    unknown_items: UnknownOption = "skip",
     count: CountOption = 10,
     form: FormatOption = None,
     output: OutputOption = None,
     quote_formulas: QuoteOption = True,
 ) -> None:
-    """Recommend items to a user, or to anybody whose likes you name. Each item comes with its score and the reasons for it."""
+    """Recommend items to a user, to anybody whose likes you name, or to all people of a file of ratings. Each item comes with its score and
+    the reasons for it.
+
+    With --histories a Parquet file has the columns of the nightly table (user_id, rank, item_id, score, reasons), and is the quickest for
+    many people; CSV and JSON have a sentence in place of the list of reasons.
+    """
+    if histories is not None:
+        from stages.cli.ask.many import recommend_to_many
+
+        if user is not None or like or dislike:
+            raise InputError("--histories: found --user, --like or --dislike as well, expected one of the two")
+        form = _form(form, output)
+        answer = recommend_to_many(
+            dataset,
+            variant,
+            Path(histories),
+            count,
+            nested=form == "parquet",
+            refuse_unknown=unknown_items == "refuse",
+        )
+        _give(answer, form, output, quote_formulas)
+        return
     from stages.cli.ask.recommend import recommend
 
     _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output, quote_formulas)
@@ -162,13 +204,17 @@ def tune(
     tune(dataset, system, trials)
 
 
-def _give(answer: Answer, form: Form | None, output: str | None, quote_formulas: bool) -> None:
+def _form(form: Form | None, output: str | None) -> Form:
     # A path forgets that a folder was meant.
     if output is not None and output.endswith("/"):
         raise InputError(f"--output {output}: found a folder, expected a file")
-    path = None if output is None else Path(output)
-    named = path.suffix.removeprefix(".").lower() if path else ""
-    answer.give(form or (named if named in get_args(Form) else "table"), path, quote_formulas)
+    named = "" if output is None else Path(output).suffix.removeprefix(".").lower()
+    of_name: Form = next((one for one in get_args(Form) if one == named), "table")
+    return form or of_name
+
+
+def _give(answer: Answer, form: Form | None, output: str | None, quote_formulas: bool) -> None:
+    answer.give(_form(form, output), None if output is None else Path(output), quote_formulas)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -12,7 +12,7 @@ import polars as pl
 from safetensors.numpy import load, save
 
 from pipeline.artifacts.kinds import Artifact
-from pipeline.artifacts.seal import SEAL, blank_seal, sealed
+from pipeline.artifacts.kinds.seal import SEAL, blank_seal, sealed
 
 
 def forge_table(artifact: Artifact, frame: pl.DataFrame, dataset: str, root: Path) -> None:
@@ -43,9 +43,15 @@ def rename(path: Path, name: str, frame: pl.DataFrame | None = None) -> None:
     path.write_bytes(renamed(path.read_bytes(), path.suffix, name, frame))
 
 
-def renamed(content: bytes, suffix: str, name: str, frame: pl.DataFrame | None = None) -> bytes:
-    """Content of a file with such an ending, as the artifact of another name that is made of nothing."""
-    blank = blank_seal(name)
+def renamed(
+    content: bytes,
+    suffix: str,
+    name: str,
+    frame: pl.DataFrame | None = None,
+    made_of: Mapping[str, str] | None = None,
+) -> bytes:
+    """Content of a file with such an ending, as the artifact of another name that is made of nothing, or of such versions."""
+    blank = blank_seal(name, made_of)
     if suffix == ".parquet":
         buffer = io.BytesIO()
         frame = pl.read_parquet(content) if frame is None else frame

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.kinds import Artifact, Lines, Table, Tensors, Vectors, together
-from pipeline.artifacts.seal import SEAL, blank_seal, check_seal, sealed
+from pipeline.artifacts.kinds.seal import SEAL, blank_seal, check_seal, sealed
 from pipeline.common.errors import InputError
 
 NAMES = pl.DataFrame({"item": [0, 1, 2], "title": ["a", "b", "sha256:" + "1" * 64 + " of <x>"]})

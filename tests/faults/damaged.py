@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from pipeline.artifacts.kinds import Lines, Table, Tensors, Vectors
-from pipeline.artifacts.seal import AGAIN, Seal, check_seal
+from pipeline.artifacts.kinds.seal import AGAIN, Seal, check_seal
 from pipeline.artifacts.structure import GAT_WEIGHTS
 from pipeline.artifacts.users import REFIT
 from pipeline.common.errors import InputError
@@ -115,37 +115,60 @@ def expect_refused(found: Found, content: bytes, world: World) -> None:
             expect(False, f"{found.file}: read as if nothing were wrong with it")
 
 
+class Swap(NamedTuple):
+    """A file that a run reads, to be put there in another version.
+
+    Attributes:
+        part: what it is to be made of another version of; None: it is itself another one than others are made of.
+    """
+
+    run: str
+    found: Found
+    part: str | None
+
+
 def of_another_version(world: World, draw: Draw) -> None:
-    """A file that is whole and has the right name, beside what was made of another version of it: a line, or the same bytes."""
-    run, found = draw(st.sampled_from(world.once(made_of)))
+    """A file that is whole and has the right name, but is not the one that goes with the others: a line, or the same bytes."""
+    of_kind = world.once(swaps)
+    swap = draw(st.sampled_from(of_kind[draw(st.sampled_from(sorted(of_kind)))]))
     sandbox = world.sandbox("damaged")
     with sandbox.trial():
-        path = sandbox.root / found.file
-        content, frame = path.read_bytes(), None
-        if path.suffix == ".parquet":
-            frame = pl.read_parquet(path).reverse()
-            frame = frame.with_columns(pl.read_parquet(path).select(found.artifact.key))  # type: ignore[attr-defined]
-        path.write_bytes(renamed(content, path.suffix, found.file, frame))
+        path = sandbox.root / swap.found.file
+        path.write_bytes(another_version(path.read_bytes(), swap))
         before = sandbox.workspace.files()
         assert before != world.files
-        if not expect_well_or_one_line(result := sandbox.run(run), 2):
+        if not expect_well_or_one_line(result := sandbox.run(swap.run), 2):
             expect("made of another" in result.err, result.err)
         sandbox.expect_files(before)
 
 
-def made_of(world: World) -> list[tuple[str, Found]]:
-    """Runs with files that they read beside something that is made of them."""
+def another_version(content: bytes, swap: Swap) -> bytes:
+    """The content of the file, sealed as another version."""
+    file = Path(swap.found.file)
+    if swap.part is not None:
+        made_of = check_seal(content, swap.found.file, file).made_of
+        return renamed(content, file.suffix, swap.found.file, made_of=made_of | {swap.part: made_of[swap.part][::-1]})
+    frame = pl.read_parquet(content).head(-1) if file.suffix == ".parquet" else None
+    return renamed(content, file.suffix, swap.found.file, frame)
+
+
+def swaps(world: World) -> dict[str, list[Swap]]:
+    """By the kind of the file: those that something tells which the same run reads."""
     parts = {
         found.file: check_seal((world.finished.root / found.file).read_bytes(), found.file, Path()).made_of
         for found in world.once(every)
         if found.artifact.name(KEY) == found.file
     }
-    read = world.once(readers)
-    return [
-        (run, found)
-        for run, found in read
-        if any(found.file in parts.get(beside.file, ()) for other, beside in read if other == run and is_read(beside))
-    ]
+    kinds: dict[str, list[Swap]] = {}
+    for run in ALL_RUNS:
+        mine = [found for reader, found in world.once(readers) if reader == run and is_read(found)]
+        for found in mine:
+            beside = {part for each in mine if each.file != found.file for part in parts[each.file]}
+            traced = {each.file for each in mine if each.artifact.traced} - {found.file}
+            told = [None] if found.file in beside else []
+            told += sorted(parts[found.file].keys() & (beside | traced))
+            kinds.setdefault(found.artifact.general, []).extend(Swap(run, found, part) for part in told)
+    return kinds
 
 
 def is_read(found: Found) -> bool:
@@ -203,7 +226,7 @@ def answers(world: World) -> dict[tuple[str, ...], Answered]:
             read[name] = None
             return check_seal(content, name, path)
 
-        with patch("pipeline.artifacts.kinds.check_seal", noted):
+        with patch("pipeline.artifacts.kinds.artifact.check_seal", noted):
             return Answered(sandbox.crmman(*verb).out, list(read))
 
     return {verb: answer(verb) for verb in VERBS}

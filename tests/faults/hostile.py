@@ -302,7 +302,7 @@ def in_a_terminal(world: World, draw: Draw) -> None:
         if any("\x00" in word for word in verb):
             return
         # The model is of other titles and ids, and would be refused beside these.
-        with patch("pipeline.artifacts.kinds._trace"):
+        with patch("pipeline.artifacts.kinds.versions.check"):
             result = sandbox.crmman(*verb, "--format", form)
         if not expect_well_or_one_line(result, 2):
             expect(verb[1].startswith(("--like=", "--item=")), f"ids are known: {result.err}")

@@ -162,7 +162,11 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*RECOMMENDED, "fusion"), "sum", "'sum', expected 'concat', 'average', 'linear' or 'gated'"),
         ((*RECOMMENDED, "pooling_exponent"), 1.5, "1.5, expected less than or equal to 1"),
         ((*RECOMMENDED, "structure_source"), "a/b", "'a/b', expected a string that matches"),
-        ((*RECOMMENDED, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
+        (
+            (*RECOMMENDED, "structure_source"),
+            "walks",
+            "'walks', expected one of: random-graph, rarity-graph, deepwalk, ''",
+        ),
         (("run_variants",), [], r"\[\], expected at least 1 entry"),
         (("run_variants",), "crmman", "'crmman', expected a valid list"),
         (
@@ -180,12 +184,12 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*NO_ID, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)$"),
         ((*NO_ID, "dropout"), 1.0, "1.0, expected less than 1$"),
         ((*NO_ID, "heads"), ["judge"], "judge alone, expected like or meet beside it: judge cannot rank a catalogue$"),
-        ((*NO_ID, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
+        ((*NO_ID, "structure_source"), "walks", "'walks', expected one of: random-graph, rarity-graph, deepwalk, ''"),
         (("ablations", "crmman"), {"of": "recommended"}, "the name of a variant, expected another: both name folders$"),
         (("structures",), None, "null, expected a mapping"),
-        (("structures", "deepwalk", "rewire"), "yes", "'yes', expected a valid boolean"),
+        (("structures", "deepwalk", "edges"), "all", "'all', expected 'same', 'rewired' or 'by_rarity'"),
         (("structures", "deepwalk", "init_sdne"), ["DeepWalk"], r"\['DeepWalk'\], expected a mapping"),
-        (("structures", "deepwalk", "train_gat"), {}, "an unknown key, expected one of: init_sdne, rewire"),
+        (("structures", "deepwalk", "train_gat"), {}, "an unknown key, expected one of: edges, init_sdne"),
         (("structures", "deepwalk", "init_sdne", "dimension"), 8, "an unknown key, expected settings of init_sdne"),
         (
             ("structures", "deepwalk", "init_sdne", "method"),
@@ -207,7 +211,11 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
             "unseen",
             r"unseen, expected all: like and meet are asked of all items \(variant recommended\)",
         ),
-        ((*OVERRIDES, "structure_source"), "walks", "'walks', expected one of: random-graph, deepwalk, ''"),
+        (
+            (*OVERRIDES, "structure_source"),
+            "walks",
+            "'walks', expected one of: random-graph, rarity-graph, deepwalk, ''",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_the_key_what_was_found_and_what_is_allowed(

@@ -178,7 +178,7 @@ def test_a_model_goes_into_the_page_and_comes_out_the_same(name: str) -> None:
         values = np.frombuffer(base64.b64decode(one["data"]), dtype=np.dtype(one["type"]).newbyteorder("<"))
         np.testing.assert_array_equal(values.reshape(one["shape"]).astype(np.float32), array)
         types.add(one["type"])
-    assert types == ({"float32", "uint16"} if columns else {"float32"})
+    assert types == ({"float16", "float32", "uint16"} if columns else {"float16", "float32"})
     assert found["bytes"] == sum(len(one["data"]) for one in found["arrays"].values())
     assert (found["exponents"], found["weights"]) == (folded.about["exponents"], folded.about["weights"])
     assert found["relations"] == [shared_by(relation) for relation in folded.about["relations"]]

@@ -7,9 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,41 +21,11 @@ from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
-from stages.cli import main
 from tests.artifacts.forged import forget_versions
-from tests.stages.conftest import Finished
-from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Result, Workspace, assert_a_mistake_in_one_line
+from tests.stages.conftest import Ask, Finished
+from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Workspace, assert_a_mistake_in_one_line
 
-Ask = Callable[..., Result]
 USER = "u7"
-
-
-@pytest.fixture
-def ask(finished: Finished, monkeypatch, capsys) -> Ask:
-    """Call `crmman` in the finished workspace, or another."""
-
-    def call(*arguments: str, workspace: Workspace = finished.workspace) -> Result:
-        monkeypatch.chdir(workspace.root)
-        monkeypatch.delenv("COLUMNS", raising=False)
-        with pytest.raises(SystemExit) as end:
-            main(arguments)
-        out, err = capsys.readouterr()
-        return Result(int(end.value.code or 0), out, err)
-
-    return call
-
-
-@pytest.fixture
-def answer(ask: Ask) -> Callable[..., dict[str, Any]]:
-    """What `crmman ... --format json` answers."""
-
-    def call(*arguments: str) -> dict[str, Any]:
-        result = ask(*arguments, "--format", "json")
-        assert (result.code, result.err) == (0, "")
-        found: dict[str, Any] = json.loads(result.out)
-        return found
-
-    return call
 
 
 def ratings(root: Path, user: str = USER) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import polars as pl
 import pytest
 
-from pipeline.artifacts.seal import SEAL
+from pipeline.artifacts.kinds.seal import SEAL
 from tests.artifacts.forged import rename
 from tests.docs.console import Typed, at, shape
 from tests.in_process import run_module

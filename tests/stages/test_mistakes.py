@@ -102,9 +102,9 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
         "train_users.crmman": (("variants", "crmman", "fusion"), "sum", "variants.crmman.fusion: found 'sum'"),
         "train_users.recommended": (("variants", "recommended", "heads"), [], "variants.recommended.heads: found []"),
         f"derive_graph.{STRUCTURE}": (
-            ("structures", STRUCTURE, "rewire"),
+            ("structures", STRUCTURE, "edges"),
             1,
-            f"structures.{STRUCTURE}.rewire: found 1",
+            f"structures.{STRUCTURE}.edges: found 1",
         ),
         "evaluate_baselines.ease": (("baselines", "ease", "l2"), [], "baselines.ease.l2: found []"),
         "compare": (("compare", "bootstrap_samples"), 2.5, "compare.bootstrap_samples: found 2.5"),

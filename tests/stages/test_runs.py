@@ -12,8 +12,9 @@ import pytest
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts import evaluation as evaluation_artifacts
-from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, GRAPH_FIGURES, THRESHOLDS
+from pipeline.artifacts.graph import EDGES, ENTITIES, GRAPH_CAUTIONS, GRAPH_FIGURES, NEIGHBOURS, RELATIONS, THRESHOLDS
 from pipeline.artifacts.kinds import Artifact, Curve, Text, Vectors
+from pipeline.artifacts.kinds.seal import check_seal
 from pipeline.artifacts.recommend import RECOMMENDATIONS, VECTORS
 from pipeline.artifacts.report import CURVE_PLOT, THRESHOLDS_PLOT
 from pipeline.artifacts.structure import (
@@ -139,6 +140,23 @@ def test_prepare_gives_each_rating_a_split_and_each_like_its_meaning(finished: F
     assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.001)
 
 
+def test_items_and_surroundings_say_of_nothing_that_may_change_without_them(finished: Finished) -> None:
+    """Else other ratings or links would run `embed_text` again, and another s_m the baselines."""
+
+    def made_of(artifact: Artifact) -> set[str]:
+        path = artifact.at(KEY, finished.workspace.root)
+        return set(check_seal(path.read_bytes(), artifact.name(KEY), path).made_of)
+
+    assert made_of(data_artifacts.ITEMS) == set()
+    assert made_of(TEXT_VECTORS) == {data_artifacts.ITEMS.name(KEY)}
+    assert made_of(data_artifacts.SOURCE_ITEM_ENTITIES) == set()
+    graph = {
+        each.name(KEY) for each in (data_artifacts.SOURCE_KG, data_artifacts.SOURCE_ITEM_ENTITIES, data_artifacts.ITEMS)
+    }
+    assert made_of(NEIGHBOURS) == graph
+    assert made_of(EDGES) == graph | {each.name(KEY) for each in (NEIGHBOURS, RELATIONS, ENTITIES)}
+
+
 def test_embed_text_gives_a_vector_to_each_item(finished: Finished) -> None:
     vectors = TEXT_VECTORS.read(KEY, finished.workspace.root)["vectors"]
     assert vectors.shape == (ITEMS, 384)
@@ -201,7 +219,7 @@ def test_what_a_structure_changes_goes_over_the_settings_for_its_own_vectors_alo
     finished: Finished, tmp_path
 ) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
-    copy.change_params(lambda values: values["structures"][STRUCTURE].update(rewire=False, init_sdne={"dimensions": 8}))
+    copy.change_params(lambda values: values["structures"][STRUCTURE].update(edges="same", init_sdne={"dimensions": 8}))
     for name in (f"derive_graph.{STRUCTURE}", f"init_sdne.{STRUCTURE}", "init_sdne"):
         assert copy.run(name).code == 0
     assert edges_of(STRUCTURE).read(KEY, copy.root).equals(EDGES.read(KEY, copy.root))

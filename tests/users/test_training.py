@@ -25,7 +25,7 @@ from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
-from pipeline.users import losses, sampled_catalogue, training
+from pipeline.users import losses, sampled_catalogue, step_loss, training
 from pipeline.users.checkpoint import read_checkpoint
 from pipeline.users.co_rating import ENTRIES
 from pipeline.users.found_shares import found_shares
@@ -157,7 +157,7 @@ def model_of(trained: Trained, data: Dataset, **changes: Any) -> TrainedModel:
 
 
 def loss_of(trainer: UserTrainer, users: Sequence[int] = range(USERS)) -> torch.Tensor:
-    loss = trainer._loss(np.array(users), np.random.default_rng(0), torch.Generator().manual_seed(0))
+    loss = trainer.loss(np.array(users), np.random.default_rng(0), torch.Generator().manual_seed(0))
     assert loss is not None
     return loss
 
@@ -522,11 +522,11 @@ def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
         return drawn[-1]
 
     sample_catalogue = sampled_catalogue.sample_catalogue
-    monkeypatch.setattr(training, "sample_catalogue", spy)
+    monkeypatch.setattr(step_loss, "sample_catalogue", spy)
     # Of one user, whose own items are few beside the catalogue.
     users = np.array([3])
     trainer = trainer_of(inputs, data, **FORMS[form] | STILL | {"catalogue_sample": 6})
-    loss = trainer._loss(users, np.random.default_rng(0), torch.Generator().manual_seed(0))
+    loss = trainer.loss(users, np.random.default_rng(0), torch.Generator().manual_seed(0))
     assert loss is not None
     (sample,) = drawn
     assert len(sample.items) < ITEMS
@@ -567,7 +567,7 @@ def test_a_sampled_catalogue_changes_no_score_by_what_is_known(
     seen: list[Any] = []
     trainer.scorer.register_forward_hook(lambda _, *call: seen.append(call), with_kwargs=True)
     users = np.array([3, 8])
-    loss = trainer._loss(users, np.random.default_rng(4), torch.Generator().manual_seed(0))
+    loss = trainer.loss(users, np.random.default_rng(4), torch.Generator().manual_seed(0))
     assert loss is not None
     (((_, *sampled), options, found),) = seen
     catalogue = options["catalogue"]
@@ -614,7 +614,7 @@ def test_only_likes_with_a_negative_count_as_trained_on(
         sums.append(float(total.detach()))
         return total
 
-    monkeypatch.setattr(training, "click_loss", spy)
+    monkeypatch.setattr(step_loss, "click_loss", spy)
     loss = float(loss_of(trainer_of(inputs, fewer, negatives="disliked", **STILL)).detach())
     with_dislikes = np.diff(fewer.train_dislikes.indptr) > 0
     assert not with_dislikes[[*no_dislikes]].any()
@@ -626,7 +626,7 @@ def test_only_likes_with_a_negative_count_as_trained_on(
 def test_a_batch_without_any_target_is_passed_over(inputs: ItemInputs, data: Dataset) -> None:
     lonely = dataset(interactions().filter(~((pl.col("user") == 3) & ~pl.col("like"))))
     trainer = trainer_of(inputs, lonely, negatives="disliked")
-    assert trainer._loss(np.array([3]), np.random.default_rng(0), torch.Generator()) is None
+    assert trainer.loss(np.array([3]), np.random.default_rng(0), torch.Generator()) is None
     trained = train(inputs, lonely, negatives="disliked", batch_users=1, epochs=1)
     assert np.isfinite(trained.history[0]["loss"])
 
@@ -643,7 +643,7 @@ class Watched:
             self.targets.append(targets)
             return loss_over_catalogue(scores, targets, *given)
 
-        monkeypatch.setattr(training, "loss_over_catalogue", spy)
+        monkeypatch.setattr(step_loss, "loss_over_catalogue", spy)
 
 
 def assert_part_of(history: Histories, matrix: csr_matrix) -> None:
@@ -696,13 +696,13 @@ def test_targets_that_are_left_out_are_what_the_histories_of_the_step_lack(
         judged.append((likes, dislikes))
         return judge_loss(scores, likes, dislikes, *given)
 
-    monkeypatch.setattr(training, "judge_loss", spy)
+    monkeypatch.setattr(step_loss, "judge_loss", spy)
     # Not in their own order.
     users = np.random.default_rng(0).permutation(USERS)
     splits = [data.train_likes[users], data.train_dislikes[users]]
     shares = []
     for seed in range(15):
-        trainer._loss(users, np.random.default_rng(seed), torch.Generator())
+        trainer.loss(users, np.random.default_rng(seed), torch.Generator())
         (_, *kept), _ = watched.entered[-1]
         met = set()
         for history, targets, split in zip(kept, judged[-1], splits, strict=True):
@@ -843,7 +843,7 @@ def test_history_dropout_keeps_a_share_of_each_history_and_all_targets(
     shares = []
     rated = np.diff((data.train_likes + data.train_dislikes).indptr)
     for seed in range(20):
-        trainer._loss(np.arange(USERS), np.random.default_rng(seed), torch.Generator())
+        trainer.loss(np.arange(USERS), np.random.default_rng(seed), torch.Generator())
         (_, likes, dislikes), _ = watched.entered[-1]
         assert_part_of(likes, data.train_likes)
         assert_part_of(dislikes, data.train_dislikes)
@@ -1057,7 +1057,7 @@ def test_every_epoch_has_draws_of_its_own_and_reports_the_mean_loss_since_the_la
     trainer = trainer_of(
         inputs, data, negatives="unseen", batch_users=USERS, max_history=3, validate_every=validate_every
     )
-    original, seen = trainer._loss, []
+    original, seen = trainer.loss, []
 
     def spy(users: np.ndarray[Any, Any], random: np.random.Generator, generator: torch.Generator) -> Any:
         drawn = torch.initial_seed(), str(random.bit_generator.state), generator.initial_seed()
@@ -1066,7 +1066,7 @@ def test_every_epoch_has_draws_of_its_own_and_reports_the_mean_loss_since_the_la
         seen.append((*drawn, float(loss.detach())))
         return loss
 
-    monkeypatch.setattr(trainer, "_loss", spy)
+    monkeypatch.setattr(trainer, "loss", spy)
     history = trainer.run().history
     for draws in list(zip(*seen, strict=True))[:3]:
         assert len({*draws}) == 4

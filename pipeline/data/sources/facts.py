@@ -2,28 +2,19 @@
 
     (item, column, value)   for each value that an item has in the column
 
-What counts as a value:
-
-| column | values |
-|---|---|
-| lists; JSON or Python lists in text | the elements; of objects with a `name` the names |
-| text with `|` or `;` in it | the parts |
-| text with `,` in it | the parts, where they repeat more than the texts do ("Drama, Comedy", and not "King, Stephen") |
-| more than `FEW_NUMBERS` different numbers | ten ranges that about as many items have ("1987 to 1994") |
-| any other | as it is |
+What counts as a value says `pipeline.data.elements`; but of more than `FEW_NUMBERS` different numbers it is ten ranges that about as many
+items have ("1987 to 1994").
 """
 
 from __future__ import annotations
 
-import json
-from ast import literal_eval
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.data.elements import as_texts, elements_of, numbers_of, one_each, trimmed
 from pipeline.data.sources.tidy import RawTable, read_ids
 
 FACTS_MEANING = "Columns of items whose values make the graph, in place of the tables kg and item_entities"
@@ -32,8 +23,6 @@ FEW_NUMBERS = 20
 RANGES = 10
 # A column is one of facts where values that at most this share of the items have in common are there for this share of the items.
 MOST_SHARE, LEAST_SHARED = 0.5, 0.3
-# Parts between commas are values where there are at most so many for each text.
-PARTS_PER_TEXT = 0.75
 # Whole numbers of which at least this share are different are numbers of the items, and say nothing of them.
 NUMBERED_SHARE = 0.95
 
@@ -94,7 +83,7 @@ def facts_in(items: pl.DataFrame) -> list[str]:
 
 
 def _are_ids(column: pl.Series) -> bool:
-    numbers = _numbers(column)
+    numbers = numbers_of(column)
     known = pl.Series(dtype=pl.Float64) if numbers is None else numbers.drop_nulls()
     return bool((known == known.round()).all()) and known.n_unique() > NUMBERED_SHARE * len(known)
 
@@ -105,44 +94,13 @@ def values_of(column: pl.Series, file: str) -> pl.Series:
     Raises:
         InputError: the column holds neither texts, numbers, dates nor lists of these.
     """
-    if isinstance(column.dtype, pl.Array):
-        column = column.arr.to_list()
-    if isinstance(column.dtype, pl.List):
-        return _trimmed(pl.Series([_names(row) for row in column.to_list()], dtype=pl.List(pl.String)))
-    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object, pl.Duration):
+    numbers = numbers_of(column)
+    values = elements_of(column) if numbers is None else trimmed(one_each(_of_numbers(numbers)))
+    if values is None:
         raise InputError(
             f"{file}: column {column.name}: found type {column.dtype}, expected text, numbers, dates or lists of these (source.facts)"
         )
-    numbers = _numbers(column)
-    if numbers is not None:
-        return _trimmed(_one_each(_of_numbers(numbers)))
-    texts = column.cast(pl.String).str.strip_chars()
-    lists = _written_lists(texts)
-    if lists is not None:
-        return _trimmed(lists)
-    separator = _separator(texts)
-    return _trimmed(_one_each(texts) if separator is None else texts.str.split(separator))
-
-
-def _one_each(values: pl.Series) -> pl.Series:
-    return values.reshape((-1, 1)).arr.to_list()
-
-
-def _trimmed(values: pl.Series) -> pl.Series:
-    trimmed = pl.element().str.strip_chars()
-    return values.list.eval(trimmed.filter(trimmed.is_not_null() & (trimmed != "")))
-
-
-def _numbers(column: pl.Series) -> pl.Series | None:
-    """The column as numbers; None where it is one of anything else."""
-    if column.dtype.is_numeric():
-        return column.cast(pl.Float64)
-    if column.dtype != pl.String:
-        return None
-    texts = column.str.strip_chars()
-    texts = texts.set(texts == "", None)
-    numbers = texts.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == texts.null_count() < len(texts) else None
+    return values
 
 
 def _of_numbers(numbers: pl.Series) -> pl.Series:
@@ -150,7 +108,7 @@ def _of_numbers(numbers: pl.Series) -> pl.Series:
     numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
     known = numbers.drop_nulls()
     if known.n_unique() <= FEW_NUMBERS:
-        return pl.Series([None if one is None else f"{one:.15g}" for one in numbers], dtype=pl.String)
+        return as_texts(numbers)
     # Where a tenth of the items share a number a range has nothing but it.
     ordered = np.unique(known.to_numpy())
     ends = np.unique([known.quantile(share / RANGES, "lower") for share in range(1, RANGES + 1)])
@@ -162,57 +120,3 @@ def _of_numbers(numbers: pl.Series) -> pl.Series:
     return pl.Series(
         [None if one is None else names[number] for one, number in zip(numbers, place, strict=True)], dtype=pl.String
     )
-
-
-def _written_lists(texts: pl.Series) -> pl.Series | None:
-    """The lists that texts are the JSON or the Python of; None where one of them is none."""
-    there = texts.drop_nulls().filter(texts.drop_nulls() != "")
-    if there.is_empty() or not there.str.starts_with("[").all():
-        return None
-    found = []
-    for text in texts:
-        try:
-            found.append(_names(_list_in(text)) if text else [])
-        # Or a list in lists without end.
-        except (ValueError, RecursionError):
-            return None
-    return pl.Series(found, dtype=pl.List(pl.String))
-
-
-def _list_in(text: str) -> list[Any]:
-    """
-    Raises:
-        ValueError: the text is no list.
-    """
-    try:
-        found = json.loads(text)
-    except ValueError:
-        try:
-            found = literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError):
-            raise ValueError(text) from None
-    if not isinstance(found, list):
-        raise ValueError(text)
-    return found
-
-
-def _names(values: Sequence[Any] | None) -> list[str | None]:
-    """The elements of a list, lists in it unfolded, as texts; of an object its name."""
-    found: list[str | None] = []
-    for value in values or ():
-        if isinstance(value, list | tuple):
-            found += _names(value)
-        elif isinstance(value, dict):
-            found.append(None if value.get("name") is None else str(value["name"]))
-        elif value is not None:
-            found.append(str(value))
-    return found
-
-
-def _separator(texts: pl.Series) -> str | None:
-    """What parts the values of a text; None: nothing does."""
-    for separator in ("|", ";"):
-        if texts.str.contains(separator, literal=True).any():
-            return separator
-    parts = texts.str.split(",").explode().str.strip_chars().n_unique()
-    return "," if parts <= PARTS_PER_TEXT * texts.n_unique() else None

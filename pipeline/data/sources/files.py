@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
-from pipeline.common.errors import InputError, without_passwords
+from pipeline.common.errors import InputError, without_secrets
 from pipeline.common.files import replacing
 from pipeline.common.memory import refuse_beyond_memory
 
@@ -245,7 +245,7 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
         name = PurePosixPath(unquote(urlsplit(url).path)).name
     except ValueError as error:
         raise InputError(
-            f"{without_passwords(url)}: found no URL: {_flat(error)}; expected one such as https://host/file.zip"
+            f"{without_secrets(url)}: found no URL: {_flat(error)}; expected one such as https://host/file.zip"
         ) from None
     target = place / (name or "download")
     try:
@@ -258,12 +258,12 @@ def downloaded(url: str, sha256: str, folder: Path | None = None) -> Path:
         with replacing(target) as file:
             found = _fetch(url, file)
             if found != sha256:
-                raise InputError(f"{without_passwords(url)}: found sha256 {found}, expected {sha256}")
+                raise InputError(f"{without_secrets(url)}: found sha256 {found}, expected {sha256}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, InputError):
             raise
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise InputError(f"{without_passwords(url)}: cannot be downloaded: {_flat(reason)}") from None
+        raise InputError(f"{without_secrets(url)}: cannot be downloaded: {_flat(reason)}") from None
     finally:
         if not any(place.iterdir()):
             place.rmdir()
@@ -342,4 +342,4 @@ def digest_of(path: Path) -> str:
 
 
 def _flat(error: object) -> str:
-    return " ".join(str(error).split())[:160]
+    return " ".join(without_secrets(str(error)).split())[:160]

@@ -137,6 +137,22 @@ def tidy(
     return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks, feedback)
 
 
+def distinct_interactions(table: RawTable, remarks: list[str]) -> pl.DataFrame:
+    """Interactions that come without items: of repeated ones the latest counts, where the table says when they were.
+
+    Raises:
+        InputError: as `tidy`.
+    """
+    frame, key = _interactions(table), ("user_id", "item_id")
+    if not has_repeats(frame, key):
+        return frame
+    if frame["timestamp"].has_nulls():
+        _no_repeats(frame, key, table)
+    latest = frame.sort("timestamp", maintain_order=True).unique(key, keep="last", maintain_order=True)
+    remarks.append(f"{table.file}: {len(frame) - len(latest)} repeated interactions: the latest of each counts")
+    return latest
+
+
 def _interactions(table: RawTable) -> pl.DataFrame:
     frame = _ids(table, ("user_id", "item_id"))
     _not_empty(frame, table)

@@ -5,11 +5,21 @@
 const TELLING = 1 / 3;
 
 function unpacked({ type, data }) {
-  const { buffer } = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  if (type === "float32") return new Float32Array(buffer);
-  if (type === "uint32") return new Uint32Array(buffer);
-  return new Uint16Array(buffer);
+  const letters = atob(data);
+  const bytes = new Uint8Array(letters.length);
+  for (let place = 0; place < bytes.length; place++) bytes[place] = letters.charCodeAt(place);
+  if (type === "float32") return new Float32Array(bytes.buffer);
+  if (type === "uint32") return new Uint32Array(bytes.buffer);
+  const numbers = new Uint16Array(bytes.buffer);
+  return type === "float16" ? Float32Array.from(numbers, (bits) => HALVES[bits]) : numbers;
 }
+
+// What 16 bits stand for in half precision, which only the newest browsers have numbers of. No infinity is among a model's.
+const HALVES = Float32Array.from({ length: 2 ** 16 }, (_, bits) => {
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+  const size = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction;
+  return bits >> 15 ? -size : size;
+});
 
 class Model {
   constructor(data) {

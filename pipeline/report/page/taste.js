@@ -20,9 +20,21 @@ if (data.model.titles) {
   };
 
   const rate = (kind, item) => {
+    const focus = focused();
     for (const list of Object.values(taste)) if (list.includes(item)) list.splice(list.indexOf(item), 1);
     if (kind) taste[kind].push(item);
     show();
+    focusAgain(focus);
+  };
+
+  // The rows are made anew: whoever uses the keys goes on from the row that is now where theirs was.
+  const focused = () => {
+    const row = document.activeElement.closest("li");
+    return { list: row?.parentElement, place: row && [...row.parentElement.children].indexOf(row), button: document.activeElement.className };
+  };
+  const focusAgain = ({ list, place, button }) => {
+    const row = list?.children[Math.min(place, list.children.length - 1)];
+    (row?.querySelector(button ? `button.${button}` : "button") ?? at("hint")).focus();
   };
 
   const thumbs = (item) => [
@@ -71,7 +83,7 @@ if (data.model.titles) {
     at("taste").replaceChildren(...chips);
     at("clear").hidden = chips.length === 0;
     at("hint").textContent = chips.length
-      ? "Recommended to you"
+      ? `Recommended to you, who rated ${chips.length}`
       : "Nothing liked yet: this is what everybody would see";
   }
 
@@ -160,6 +172,7 @@ if (data.model.titles) {
     taste.likes = [];
     taste.dislikes = [];
     show();
+    at("hint").focus();
   });
   show();
 }

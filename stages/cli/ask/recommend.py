@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,13 @@ from pipeline.artifacts.kinds import together
 from pipeline.explain.breakdown import by_size, digits_for, why
 from pipeline.explain.causes import main_causes_of
 from pipeline.explain.contributions import Explainer
-from pipeline.recommend.recommend import recommended_to
+from pipeline.recommend.recommend import ForOne, recommended_to
+from pipeline.users.people import Person
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.people import asked_for
-from stages.cli.ask.trained import read_trained
+from stages.cli.ask.trained import Trained, read_trained
 
-COLUMNS = {
+COLUMNS: dict[str, type[pl.DataType]] = {
     "rank": pl.Int32,
     "item_id": pl.String,
     "title": pl.String,
@@ -38,10 +40,21 @@ def recommend(
     count: int,
 ) -> Answer:
     trained = read_trained(dataset, variant)
-    asked, titles = asked_for(trained, user, likes, dislikes), trained.catalogue.titles
-    ((chosen, found),) = recommended_to(trained.model, [asked.person], count)
-    causes = main_causes_of(Explainer(trained.model), asked.person, chosen, found)
-    told = [by_size(found, asked.person, row, causes) for row in range(len(chosen))]
+    asked = asked_for(trained, user, likes, dislikes)
+    (found,) = recommended_to(trained.model, [asked.person], count)
+    rows, digits = rows_for(trained, asked.person, found)
+    cells = [[str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in rows]
+    heading = f"{trained.name}: for {asked.who}\n\n"
+    text = heading + table(["rank", "title", "score", "why"], cells, right=["rank", "score"])
+    record = trained.record | {"person": asked.record}
+    return Answer(text, record | {"recommendations": rows}, pl.DataFrame(rows, schema=COLUMNS))
+
+
+def rows_for(trained: Trained, person: Person, recommended: ForOne) -> tuple[list[dict[str, Any]], int]:
+    """What somebody is recommended, as rows of `COLUMNS`; and how many digits the numbers in their reasons have."""
+    (chosen, found), titles = recommended, trained.catalogue.titles
+    causes = main_causes_of(Explainer(trained.model), person, chosen, found)
+    told = [by_size(found, person, row, causes) for row in range(len(chosen))]
     words = trained.told(one.cause for parts in told for one in parts if one.cause)
     digits = digits_for(np.concatenate([found.likes, found.dislikes], axis=1).ravel())
     rows = [
@@ -57,8 +70,4 @@ def recommend(
         }
         for row, item in enumerate(chosen)
     ]
-    cells = [[str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in rows]
-    heading = f"{trained.name}: for {asked.who}\n\n"
-    text = heading + table(["rank", "title", "score", "why"], cells, right=["rank", "score"])
-    record = trained.record | {"person": asked.record}
-    return Answer(text, record | {"recommendations": rows}, pl.DataFrame(rows, schema=COLUMNS))
+    return rows, digits

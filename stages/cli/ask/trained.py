@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.artifacts.data import USERS
 from pipeline.artifacts.users import MODEL, REFIT
+from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError, quoted
 from pipeline.data.dataset import Dataset
 from pipeline.explain.breakdown import Contribution
@@ -98,11 +99,12 @@ class Trained:
         return person
 
 
-def read_trained(dataset: str | None, variant: str | None) -> Trained:
+def read_trained(dataset: str | None, variant: str | None, *, many: bool = False) -> Trained:
     """
     Args:
         dataset: as in `read_catalogue`.
         variant: a variant or an ablation; None: the first of `run_variants` that has been trained.
+        many: for many people, whom a GPU scores sooner where there is one.
 
     Raises:
         InputError: there is no such data set or variant, or it has not been trained.
@@ -114,7 +116,8 @@ def read_trained(dataset: str | None, variant: str | None) -> Trained:
     data = read_data(dataset)
     refit = parameters.answers(dataset, variant)
     # One person is scored in no time on a CPU.
-    model = read_model(dataset, variant, data.items, kind=REFIT if refit else MODEL)
+    device = torch_device(parameters.device) if many else "cpu"
+    model = read_model(dataset, variant, data.items, device, REFIT if refit else MODEL)
     return Trained(catalogue, variant, model, refit, data)
 
 

@@ -345,8 +345,13 @@ def test_a_password_in_a_url_is_sent_where_it_belongs_and_never_said(tmp_path: P
     assert request.host == "host:81"
     assert base64.b64decode(request.unredirected_hdrs["Authorization"].removeprefix("Basic ")) == b"me:se@cret"
     assert not _request("http://host/ml.zip").unredirected_hdrs
-    for url in ("http://me:secret@127.0.0.1:1/ml.zip", "https://me:secret@nowhere.invalid/ml.zip"):
-        with pytest.raises(InputError, match=r"^https?://\*\*\*@") as error:
+    for url in (
+        "http://me:secret@127.0.0.1:1/ml.zip",
+        "https://me:secret@nowhere.invalid/ml.zip",
+        "http://127.0.0.1:1/ml.zip?token=secret",
+        "http://me:se'/secret@[x/ml.zip",
+    ):
+        with pytest.raises(InputError, match=r"^https?://(\*\*\*@)?[\w.:\[]+/ml\.zip(\?\*\*\*)?: ") as error:
             downloaded(url, "0" * 64, tmp_path)
         assert "secret" not in str(error.value)
 

@@ -5,8 +5,8 @@ zeros in their place: a byte that changes anywhere is found, in what polars and 
 in its workspace, and so says the data set, the variant, and the way structural vectors were made. What follows are the traced artifacts
 that it was made of, with the first of their digits: a stage that reads it beside another version of one of them finds out.
 
-Not every input is traced, and no settings are. They would make every stage after it run again where something changed and the output
-did not; which settings, inputs and code a file was made from is DVC's knowledge (`dvc status`).
+What is traced is all that some stage reads beside what was made of it. Settings are not: they would make every stage after it run again
+where something changed and the output did not; which settings, inputs and code a file was made from is DVC's knowledge (`dvc status`).
 """
 
 from __future__ import annotations
