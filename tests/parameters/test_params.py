@@ -359,7 +359,11 @@ def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "key", "expected"),
     [
-        ({"type": "atomic", "path": "x", "version": "1"}, "version", "expected one of: graph, not_rated, path, rename, type$"),
+        (
+            {"type": "atomic", "path": "x", "version": "1"},
+            "version",
+            "expected one of: graph, not_rated, path, rename, type$",
+        ),
         (
             {"type": "tables", "path": "x", "renam": {}},
             "renam",

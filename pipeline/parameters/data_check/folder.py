@@ -201,7 +201,9 @@ def _absent(folder: Path, kind: str) -> set[str]:
 
 
 def _without_items(folder: Path) -> Finding:
-    return Finding("there is no table items: the items are those that somebody rated, and go by their ids", "", str(folder))
+    return Finding(
+        "there is no table items: the items are those that somebody rated, and go by their ids", "", str(folder)
+    )
 
 
 def _without_graph(folder: Path, kind: str, asked: str) -> Finding:

@@ -51,7 +51,9 @@ def test_what_looks_like_a_table_that_need_not_be_is_an_error(file: str, name: s
 
 def test_half_of_recboles_format_is_enough(tmp_path: Path) -> None:
     rated = tables()["interactions"]
-    text = "\n".join(["user_id:token\titem_id:token\trating:float", *("\t".join(map(str, row)) for row in rated.rows())])
+    text = "\n".join(
+        ["user_id:token\titem_id:token\trating:float", *("\t".join(map(str, row)) for row in rated.rows())]
+    )
     (tmp_path / "a.inter").write_text(text)
     check = checked(tmp_path)
     assert check.usable, check.errors
