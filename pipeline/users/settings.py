@@ -211,8 +211,8 @@ class VariantConfig(Config):
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
         items drawn of all that a user did not rate. For a large catalogue there are item-to-item weights of EASE beside terms
         alone, and the softmax is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what
-        terms and counts know before; where they have few, vectors beside terms are narrow. Modalities, terms and weights that would read texts or a graph where there are none are
-        left out; where no modality is left items are known by `id`.
+        terms and counts know before; where they have few, vectors beside terms are narrow. What would read texts or a graph where there
+        are none is left out; where no modality is left items are known by `id`.
 
         Args:
             items: of the data set.

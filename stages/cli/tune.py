@@ -31,7 +31,7 @@ from stages import PARAMS, evaluate_baselines, train_users
 from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.stage import Settings
-from stages.shared.training import TrainingBar, checkpoint_key, key_of, read_inputs
+from stages.shared.training import TrainingBar, checkpoint_key, key_of, known_of_items, read_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -111,8 +111,8 @@ def tidy(
         _no_repeats(tidy_interactions, ("user_id", "item_id"), interactions)
         _no_unknown_items(tidy_interactions, known, interactions, items)
     if kg is None or item_entities is None:
-        none = [pl.DataFrame(schema=dict.fromkeys(names, pl.String)) for names in (KG, LINKS)]
-        return TidyTables(tidy_interactions, tidy_items, *none, remarks, feedback)
+        no_kg, no_links = (pl.DataFrame(schema=dict.fromkeys(names, pl.String)) for names in (KG, LINKS))
+        return TidyTables(tidy_interactions, tidy_items, no_kg, no_links, remarks, feedback)
     tidy_kg = _ids(kg, KG)
     _not_empty(tidy_kg, kg)
     distinct = tidy_kg.unique(maintain_order=True) if has_repeats(tidy_kg, tidy_kg.columns) else tidy_kg

@@ -107,7 +107,12 @@ def examine(
     if whole:
         left = {name: check.without_bad_rows() for name, check in checks.items()}
         try:
-            tables = tidy(*map(left.get, ID_COLUMNS), links_may_name_unknown_items=links_may_name_unknown_items)
+            tables = tidy(
+                left["interactions"],
+                left["items"],
+                *map(left.get, GRAPH),
+                links_may_name_unknown_items=links_may_name_unknown_items,
+            )
         except InputError as error:
             # Without its wrong rows a table may be empty, which says nothing that is not said already.
             if not errors:

@@ -177,10 +177,9 @@ def read_folder(
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
     if "items" in absent and "interactions" in raw and "item_id" in raw["interactions"].frame.columns:
         raw["items"] = items_of(raw["interactions"])
-    if facts and "items" in raw:
-        # Items without an id are an error of their own, with what to do about it.
-        if "item_id" in raw["items"].frame.columns:
-            raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
+    # Items without an id are an error of their own, with what to do about it.
+    if facts and "items" in raw and "item_id" in raw["items"].frame.columns:
+        raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
     columns = facts_in(raw["items"].frame) if kind == "tables" and "items" in raw and not facts else []
     asked = " ".join(f"--facts {shlex.quote(name)}" for name in columns)
     if asked:
