@@ -20,6 +20,7 @@ from pipeline.graph.link_check import link_warnings
 from pipeline.graph.overlap_join import overlap_join
 from pipeline.parameters.data_check.cautions import (
     caution_of_counts,
+    cautions_of_capitals,
     cautions_of_codes,
     cautions_of_graph,
     cautions_of_ratings,
@@ -239,6 +240,9 @@ class _Check:
         self.scale = ratings.filter(~ratings.is_in(self.codes)) if self.codes else ratings
         known["scale"] = scale_of(self.scale)
         self.warnings += cautions_of_texts(counts, template, tables.items)
+        self.warnings += cautions_of_capitals(
+            {"users": tables.interactions["user_id"], "items": tables.items["item_id"]}
+        )
         prepared = self._prepared(counts)
         if prepared is not None:
             self._splits(prepared)
