@@ -6,6 +6,8 @@ from typing import Any
 
 # Of an error with all that it quotes, and of each of these.
 LONGEST_LINE, LONGEST_QUOTED = 2000, 200
+# Of a title, or another name or text of an item, wherever it is shown; what is longer is cut.
+LONGEST_TITLE = 300
 # What a terminal would obey: control characters but line breaks and tabs, and what turns the direction of the text after it.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # A URL behind its scheme, as far as the next space; and as far as a text goes.

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -76,13 +76,11 @@ def write_users_file(path: Path, content: bytes) -> None:
 def temporary_folder(beside: Path) -> Iterator[Path]:
     """A folder beside a path, gone afterwards; an error of what is in it is one of the path."""
     try:
-        temporary = tempfile.TemporaryDirectory(dir=beside.parent, prefix=PREFIX, suffix=SUFFIX)
+        temporary, handle = _locked_folder(beside.parent)
     except OSError as error:
         raise _of(beside, error) from None
     with temporary as name:
-        handle = os.open(name, os.O_RDONLY)
         try:
-            _lock(handle)
             yield Path(name)
         except OSError as error:
             if str(error.filename).startswith(name):
@@ -94,8 +92,12 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
 
 def clear_left_over(folder: Path) -> list[Path]:
     """Remove what writers that were killed have left in a folder and below it; who still writes holds a lock. What was removed."""
+    return _cleared(folder.rglob(TEMPORARY))
+
+
+def _cleared(left: Iterable[Path]) -> list[Path]:
     cleared = []
-    for path in sorted(folder.rglob(TEMPORARY)):
+    for path in sorted(left):
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
@@ -156,6 +158,8 @@ def _of(path: Path, error: OSError) -> OSError:
 
 
 def _locked_file(folder: Path) -> tuple[int, str]:
+    """A new file in a folder; what earlier ones left there goes, for no stage clears the folders of a user's files or downloads."""
+    _cleared(folder.glob(TEMPORARY))
     while True:
         handle, name = tempfile.mkstemp(dir=folder, prefix=PREFIX, suffix=SUFFIX)
         _lock(handle)
@@ -163,6 +167,19 @@ def _locked_file(folder: Path) -> tuple[int, str]:
         if os.fstat(handle).st_nlink:
             return handle, name
         os.close(handle)
+
+
+def _locked_folder(folder: Path) -> tuple[tempfile.TemporaryDirectory[str], int]:
+    """As `_locked_file`."""
+    _cleared(folder.glob(TEMPORARY))
+    while True:
+        made = tempfile.TemporaryDirectory(dir=folder, prefix=PREFIX, suffix=SUFFIX)
+        with suppress(FileNotFoundError):
+            handle = os.open(made.name, os.O_RDONLY)
+            _lock(handle)
+            if Path(made.name).is_dir():
+                return made, handle
+            os.close(handle)
 
 
 def _lock(handle: int) -> None:

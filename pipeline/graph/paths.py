@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from pipeline.common.errors import LONGEST_TITLE, shortened
 from pipeline.common.relation_names import INVERSE
 
 # Last part of a relation's name that says what an entity is called.
@@ -159,7 +160,8 @@ class KnowledgeGraph:
         of_items = self._links.filter(pl.col("entity_id").is_in(entities)).sort("item", descending=True)
         titled = {entity: self._titles[item] for item, entity in of_items.iter_rows() if item < len(self._titles)}
         told = self._named.filter(pl.col("head").is_in(entities)).sort("tail", descending=True)
-        return readable | titled | dict(told.select("head", "tail").iter_rows())
+        found = readable | titled | dict(told.select("head", "tail").iter_rows())
+        return {entity: shortened(name, LONGEST_TITLE) for entity, name in found.items()}
 
 
 def _relations(triples: pl.DataFrame, side: str = "") -> tuple[str, ...]:

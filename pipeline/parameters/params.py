@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, ConfigT, changed, look_up, validated
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.settings import RunConfig
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
@@ -28,6 +28,9 @@ from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.settings import StructureConfig, StructureEntry
 from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.users.settings import VariantConfig
+
+# In bytes. Two of them are in names of files, with some words, and no disk takes names of more than 255.
+LONGEST_NAME = 100
 
 
 class StageSettings(Config):
@@ -94,7 +97,12 @@ class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig
             for name in getattr(self, kind):
                 if not name or not all(character.isalnum() or character in "-_" for character in name):
                     raise ValueError(
-                        f"{kind}: found the name {name!r}, expected letters, digits, '-' and '_' (it names folders)"
+                        f"{kind}: found the name {quoted(name)}, expected letters, digits, '-' and '_' (it names folders)"
+                    )
+                if len(name.encode()) > LONGEST_NAME:
+                    raise ValueError(
+                        f"{kind}: found the name {shortened(name, 30)!r} of {len(name.encode())} bytes, expected at most "
+                        f"{LONGEST_NAME} (it names files)"
                     )
         # Settings of a variant have defaults for stored models alone: the file shows all that a run depends on.
         for name, variant in self.variants.items():

@@ -24,7 +24,7 @@ import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
-from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.common.errors import LONGEST_TITLE, InputError, quoted, shortened
 from pipeline.text.title import title_column, year_column
 
 # Typos: one letter put in, left out, changed or swapped with its neighbour for each so many of what was typed.
@@ -32,8 +32,6 @@ LETTERS_PER_TYPO = 5
 # Similarity, 100 being equality, from which a title is named to somebody whose own was not found.
 RELATED = 60.0
 LISTED, NEAREST = 10, 3
-# In characters; what is longer is cut.
-LONGEST_TITLE = 300
 ID = "id:"
 
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipeline.common.errors import LONGEST_TITLE, shortened
 from pipeline.text.template import item_texts, template_fields
 from pipeline.text.title import title_column
 
@@ -26,7 +27,7 @@ NUMBER = re.compile(r"[-+\d.,\s]*")
 class Labels(NamedTuple):
     """
     Attributes:
-        titles: of each item; its id where the title is empty.
+        titles: of each item; its id where the title is empty. All texts are cut at `LONGEST_TITLE`: a page has them many times.
         details: of each item, what else its text says of it; may be empty.
         genres: of each item; empty where it has none.
         genre_column: None where no column can serve, and `genres` are all empty.
@@ -53,11 +54,15 @@ def labels_of(items: pl.DataFrame, template: str | None) -> Labels:
     genre = genre_column(items, title)
     titles = _texts(items, title)
     return Labels(
-        [text or identity for text, identity in zip(titles, items["item_id"].to_list(), strict=True)],
-        [" · ".join(part for part in row if part) for row in zip(*shown, strict=True)] or [""] * len(items),
-        first_values(_texts(items, genre)) if genre else [""] * len(items),
+        [_cut(text or identity) for text, identity in zip(titles, items["item_id"].to_list(), strict=True)],
+        [_cut(" · ".join(part for part in row if part)) for row in zip(*shown, strict=True)] or [""] * len(items),
+        [_cut(value) for value in first_values(_texts(items, genre))] if genre else [""] * len(items),
         genre,
     )
+
+
+def _cut(text: str) -> str:
+    return shortened(text, LONGEST_TITLE)
 
 
 def genre_column(items: pl.DataFrame, title: str) -> str | None:

@@ -189,6 +189,12 @@ def test_an_artifact_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) ->
     assert (tmp_path / "cache").read_bytes() == b"old"
 
 
+def writes_a_folder(path: Path, content: bytes) -> None:
+    with temporary_folder(path) as folder:
+        (folder / "inside").write_bytes(content)
+        (folder / "inside").rename(path)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -205,16 +211,40 @@ def test_what_a_writer_that_was_killed_leaves_is_cleared_and_what_one_still_writ
     below = tmp_path / "below"
     below.mkdir()
     (below / "other.part").write_bytes(b"mine")
-    process = subprocess.run([sys.executable, "-c", KILLED.format(writer=writer), str(below / "artifact")], check=False)
-    assert process.returncode == -9
-    (left,) = below.glob(TEMPORARY)
+    script = [sys.executable, "-c", KILLED.format(writer=writer), str(below / "artifact")]
     with replacing(below / "a") as file, temporary_folder(below / "b") as folder:
         file.write(b"whole")
         (folder / "inside").touch()
+        held = set(below.glob(TEMPORARY))
+        assert subprocess.run(script, check=False).returncode == -9
+        (left,) = set(below.glob(TEMPORARY)) - held
         assert clear_left_over(tmp_path) == [left]
         assert (folder / "inside").exists()
     assert (below / "a").read_bytes() == b"whole"
     assert names(below) == ["a", "other.part"]
+
+
+@pytest.mark.parametrize("writer", ["replacing", "temporary_folder"])
+@pytest.mark.parametrize("write", [write_bytes, write_users_file, writes_a_folder])
+def test_the_next_one_who_writes_there_clears_what_one_that_was_killed_left(
+    tmp_path: Path, writer: str, write: Callable[[Path, bytes], None]
+) -> None:
+    """No stage does in a folder of downloads, beside params.yaml, or where somebody sends an answer."""
+    (tmp_path / "below").mkdir()
+    for others in (tmp_path / "other.part", tmp_path / ".crmman-other", tmp_path / "below" / ".crmman-1.part"):
+        others.write_bytes(b"mine")
+    script = [sys.executable, "-c", KILLED.format(writer=writer), str(tmp_path / "file")]
+    assert subprocess.run(script, check=False).returncode == -9
+    (left,) = tmp_path.glob(TEMPORARY)
+    with replacing(tmp_path / "held") as file:
+        assert not left.exists()
+        assert subprocess.run(script, check=False).returncode == -9
+        write(tmp_path / "file", b"new")
+        file.write(b"whole")
+    kept = [".crmman-other", "below", "file", "other.part"]
+    assert names(tmp_path) == sorted([*kept, "held"])
+    assert (tmp_path / "held").read_bytes() == b"whole"
+    assert names(tmp_path / "below") == [".crmman-1.part"]
 
 
 def test_a_link_with_such_a_name_is_left_alone(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.common.errors import LONGEST_TITLE
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.paths import KnowledgeGraph, Path, readable_name, spoken
 
@@ -89,6 +90,14 @@ def test_entities_are_named_by_the_graph_then_by_their_item_then_by_a_readable_i
         "spicy": "spicy",
         "sweet": "C",
         "Q42": None,
+    }
+
+
+def test_a_long_name_is_cut() -> None:
+    long = graph([("m0", "name", "a" * 100_000), ("m0", "by", "z" * 100_000)], [("i0", "m0")], 1)
+    assert long.names(["m0", "z" * 100_000]) == {
+        "m0": "a" * LONGEST_TITLE + " ...",
+        "z" * 100_000: "z" * LONGEST_TITLE + " ...",
     }
 
 

@@ -322,6 +322,20 @@ def test_a_name_fits_a_folder(kind: str, name: str) -> None:
     refused(values, rf"{kind}: found the name '.*', expected letters, digits, '-' and '_' \(it names folders\)")
 
 
+@pytest.mark.parametrize("letter", ["a", "ü"])
+@pytest.mark.parametrize("kind", ["datasets", "variants", "ablations", "structures"])
+def test_a_name_is_short_enough_for_files_that_are_called_by_two_of_them(kind: str, letter: str) -> None:
+    fits = 100 // len(letter.encode())
+    values = changed(("seed",), 1)
+    values[kind][letter * fits] = next(iter(values[kind].values()))
+    validated(Parameters, values, "")
+    values[kind][letter * (fits + 1)] = next(iter(values[kind].values()))
+    refused(
+        values,
+        rf"{kind}: found the name '{letter}{{30}} \.\.\.' of 10[12] bytes, expected at most 100 \(it names files\)",
+    )
+
+
 def test_a_variant_whose_vectors_the_ablations_make_is_no_variant_to_run() -> None:
     values = changed(("run_variants",), ["recommended", "walks"])
     values["variants"]["walks"] = values["variants"]["recommended"] | {"structure_source": "deepwalk"}
@@ -359,11 +373,15 @@ def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "key", "expected"),
     [
-        ({"type": "atomic", "path": "x", "version": "1"}, "version", "expected one of: not_rated, path, rename, type$"),
+        (
+            {"type": "atomic", "path": "x", "version": "1"},
+            "version",
+            "expected one of: graph, not_rated, path, rename, type$",
+        ),
         (
             {"type": "tables", "path": "x", "renam": {}},
             "renam",
-            r"expected one of: facts, not_rated, path, rename, type \(did you mean",
+            r"expected one of: facts, graph, not_rated, path, rename, type \(did you mean",
         ),
         ({"type": "tables", "path": ""}, "path", "found '', expected"),
         ({"type": "tables", "path": "x", "rename": {"a": 1}}, "rename.a", "found 1, expected a valid string"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import LONGEST_TITLE, InputError
 from pipeline.report.labels import first_values, genre_column, labels_of
 
 FILMS = pl.DataFrame(
@@ -25,6 +25,13 @@ def test_titles_details_and_genres_of_a_template() -> None:
     assert labels.details[6] == "1990"
     assert labels.genres == ["Comedy", "Horror"] * 3 + ["", "Comedy"]
     assert labels.genre_column == "genres"
+
+
+def test_long_titles_and_details_are_cut() -> None:
+    items = FILMS.with_columns(movie_title=pl.lit("a" * 100_000), genres=pl.lit("b" * 100_000))
+    labels = labels_of(items, "{movie_title}: {genres}")
+    assert labels.titles == ["a" * LONGEST_TITLE + " ..."] * 8
+    assert labels.details == ["b" * LONGEST_TITLE + " ..."] * 8
 
 
 def test_items_without_any_text_go_by_their_ids_and_have_one_colour() -> None:

@@ -332,6 +332,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["recommend", "--user", "u1", "--output", "folder/"],
         "--output folder/: found a folder, expected a file",
     ),
+    "output of stages": (
+        ["recommend", "--user", "u1", "--output", "plots/../artifacts/small/mine.csv"],
+        "--output plots/../artifacts/small/mine.csv: found a path in artifacts/, which is for stages alone",
+    ),
     "output": (["recommend", "--user", "u1", "--output", "no/such/folder.csv"], "cannot be written: No such file"),
     "verb": (["recomend"], "No such command 'recomend'"),
     "option": (["recommend", "--usr", "u1"], "No such option: --usr"),

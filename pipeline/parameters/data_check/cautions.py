@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from pipeline.common.errors import quoted, shortened
 from pipeline.data.dataset import Dataset
 from pipeline.data.settings import DatasetConfig
 from pipeline.parameters.data_check.counts import FEW_RATINGS, Counts, Scale
@@ -26,21 +27,47 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     if unusable:
         found.append(
             Finding(
-                f"items: column {unusable[0]}: found a name that cannot be used in a text template",
-                "rename it to letters, digits and _",
-                count=len(unusable),
+                f"items: {_all_named(unusable)} that cannot be used in a text template",
+                f"rename {'it' if len(unusable) == 1 else 'them'} to letters, digits and _",
             )
         )
     without = counts.items - counts.items_with_text
     if template is None:
         found.append(
             Finding(
-                "items: found no column of text: items are known only by the graph and their ratings",
+                f"items: found no column of text: items are known only by {'the graph and ' if counts.triples else ''}their ratings",
                 "add titles, categories or descriptions",
             )
         )
     elif without > MANY_WITHOUT * counts.items:
         found.append(Finding(f"items: {without:,} of {counts.items:,} have no text", "add titles where you can"))
+    return found
+
+
+def _all_named(columns: Sequence[str]) -> str:
+    names = shortened(" and ".join(columns))
+    return f"column {names}: found a name" if len(columns) == 1 else f"columns {names}: found names"
+
+
+def cautions_of_capitals(ids: Mapping[str, pl.Series]) -> list[Finding]:
+    """
+    Args:
+        ids: by what they are of.
+    """
+    found = []
+    for of, column in ids.items():
+        known = column.unique().sort()
+        # The ids that another one is equal to but for capitals, side by side.
+        alike = pl.DataFrame({"id": known, "plain": known.str.to_lowercase()})
+        alike = alike.filter(pl.len().over("plain") > 1).sort("plain", "id")
+        if len(alike):
+            found.append(
+                Finding(
+                    f"{len(alike):,} ids of {of} differ from another one in capitals alone, such as {quoted(alike['id'][0])} and "
+                    f"{quoted(alike['id'][1])}: they count as different {of}",
+                    "write them alike if they mean the same",
+                )
+            )
     return found
 
 

@@ -23,6 +23,8 @@ from stages.guard import show
 
 # A table that goes to a file or another program is not broken into lines.
 UNBROKEN = 10_000
+# Where DVC keeps what stages wrote, and would take anything else for a change of it.
+OF_STAGES = ("artifacts", "metrics", "plots")
 # How a text starts that a spreadsheet would compute; some know the wide forms as well.
 FORMULA = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 
@@ -47,10 +49,15 @@ class Answer:
             quote_formulas: of CSV, texts that a spreadsheet would compute have a quote before them.
 
         Raises:
-            InputError: Parquet without a file, or a file that cannot be written.
+            InputError: Parquet without a file, a file that cannot be written, or one in a folder of the stages.
         """
         if form == "parquet" and output is None:
             raise InputError("--format parquet: found no --output, expected a file: Parquet cannot be printed")
+        for folder in OF_STAGES:
+            if output is not None and Path(folder).resolve() in output.resolve().parents:
+                raise InputError(
+                    f"--output {output}: found a path in {folder}/, which is for stages alone; expected one elsewhere"
+                )
         content = self._as(form, quote_formulas)
         if output is None:
             text = content.decode()

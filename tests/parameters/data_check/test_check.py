@@ -193,6 +193,17 @@ def bad_name(frames: Tables) -> Tables:
     return frames | {"items": frames["items"].rename({"tags": "my-tags"})}
 
 
+def two_bad_names(frames: Tables) -> Tables:
+    items = frames["items"].rename({"tags": "my-tags"})
+    return frames | {"items": items.with_columns(items["my-tags"].alias("a.b"))}
+
+
+def capitals(frames: Tables) -> Tables:
+    first = pl.when(pl.int_range(pl.len()) == 0).then(pl.col("user_id").str.to_uppercase()).otherwise("user_id")
+    users = frames["interactions"].with_columns(user_id=pl.format("user {}", "user_id")).with_columns(user_id=first)
+    return frames | {"interactions": users}
+
+
 def wrong_links(frames: Tables) -> Tables:
     links = frames["item_entities"]
     mixed = np.random.default_rng(0).permutation(len(links))
@@ -213,6 +224,8 @@ CAUTIONS: dict[str, tuple[Callable[[Tables], Tables], str]] = {
     "no text": (no_text, "found no column of text"),
     "half without text": (half_without_text, "100 of 200 have no text"),
     "bad name": (bad_name, "column my-tags: found a name that cannot be used in a text template"),
+    "two bad names": (two_bad_names, "columns my-tags and a.b: found names that cannot be used in a text template"),
+    "capitals": (capitals, "2 ids of users differ from another one in capitals alone, such as 'USER "),
     "wrong links": (wrong_links, "no fact of the knowledge graph goes along with any category"),
 }
 
