@@ -156,10 +156,13 @@ def _structure(dataset: str, edges: pl.DataFrame, items: int, count: int) -> dic
     activation = stored.about(dataset)["activation"]
     # An embedding of karateclub makes none of other nodes: the mean of those around is as near as can be.
     initial = codes_of(rows, encoder, activation) if encoder else _means(rows) @ known
-    weights = GAT_WEIGHTS.of(**names)
-    config = validated(GatConfig, weights.about(dataset), f"{weights.at(dataset)}: ")
+    gat = GAT_WEIGHTS.of(**names)
+    config, weights = validated(GatConfig, gat.about(dataset), f"{gat.at(dataset)}: "), gat.read(dataset)
+    if not weights:
+        # No item has an edge.
+        return {"initial": initial, "structure": np.zeros((count, config.output_width), dtype=np.float32)}
     both = np.concatenate([edge_index(edges_of(None).read(dataset)), attending_to(edges, items)], axis=1)
-    structure = vectors_of_added(np.concatenate([known, initial]), both, weights.read(dataset), config, count)
+    structure = vectors_of_added(np.concatenate([known, initial]), both, weights, config, count)
     return {"initial": initial, "structure": structure}
 
 
