@@ -87,7 +87,7 @@ def main(dataset: str, settings: Settings) -> None:
     tables = _added(dataset, known)
     count = len(tables.items)
     config = settings.dataset(AddedConfig)
-    relations, edges = (frame.clear() for frame in (RELATIONS.read(dataset), edges_of(None).read(dataset)))
+    relations, edges = (pl.DataFrame(schema=kind.columns) for kind in (MORE_RELATIONS, MORE_EDGES))
     vectors = dict.fromkeys(("text", "initial", "structure"), np.zeros((0, 0), dtype=np.float32))
     if count:
         tables = _with_facts(dataset, tables, getattr(config.source, "facts", []))
