@@ -35,7 +35,8 @@ def main(dataset: str, settings: Settings) -> None:
     graph = build_item_graph(kg, links, items, config)
     THRESHOLDS.write(graph.thresholds, dataset)
     THRESHOLDS_CURVE.write(graph.thresholds, dataset)
-    refuse_without_edges(graph, config.s_m)
+    if len(kg):
+        refuse_without_edges(graph, config.s_m)
     NEIGHBOURS.write(graph.neighbours, dataset)
     around = relations_around(kg, links, items, config)
     RELATIONS.write(around.relations, dataset)
@@ -46,6 +47,9 @@ def main(dataset: str, settings: Settings) -> None:
     EDGES.write(graph.edges, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     GRAPH_FIGURES.write(figures, dataset)
+    if kg.is_empty():
+        say(dataset, "build_graph", "there is no knowledge graph: no item has an edge")
+        return
     say(
         dataset,
         "build_graph",

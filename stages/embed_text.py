@@ -31,15 +31,12 @@ def main(dataset: str, settings: Settings) -> None:
     encoder = TextEncoder(config, device)
     vectors = encoder.encode(texts, progress=True)
     TEXT_VECTORS.write({"vectors": vectors}, dataset)
-    say(
-        dataset,
-        "embed_text",
-        f"{len(texts)} items, {len(set(texts))} different texts, for example {quoted(texts[0])}; vectors {encoder.width} wide",
-    )
+    about = f"{len(set(texts))} different texts, for example {quoted(texts[0])}" if any(texts) else "none with a text"
+    say(dataset, "embed_text", f"{len(texts)} items, {about}; vectors {encoder.width} wide")
     if config.precision == "bfloat16" and any(texts):
         say(dataset, "embed_text", f"bfloat16: {agreement(texts, vectors, config, device).in_words()}")
     without = texts.count("")
-    if without:
+    if 0 < without < len(texts):
         warn(
             dataset, "embed_text", [f"{without} of {len(texts)} items have no text; they are known by the graph alone"]
         )

@@ -32,6 +32,8 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
     run, config = settings.run(RunConfig), settings.stage(StructureConfig)
     names = structure_names(structure)
     edges = edges_of(structure).read(dataset)
+    if edges.is_empty():
+        say(dataset, "init_sdne", "no item has an edge: all vectors are zero")
     graph = adjacency(edges, len(ITEMS.read(dataset)))
     embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
     INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)

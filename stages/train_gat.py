@@ -38,9 +38,12 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
     STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
     GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)
-    GAT_CURVE.of(**names).write(pl.DataFrame(trained.history), dataset)
+    GAT_CURVE.of(**names).write(pl.DataFrame(trained.history, schema=list(GAT_CURVE.columns)), dataset)
     GAT_FIGURES.of(**names).write(trained.figures, dataset)
     figures = trained.figures
+    if not trained.history:
+        say(dataset, "train_gat", "no item has an edge: all vectors are zero")
+        return
     say(
         dataset,
         "train_gat",

@@ -13,7 +13,7 @@ from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
-from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
+from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, known_of_items, read_inputs
 
 STAGE = Stage(
     "train_users",
@@ -27,9 +27,12 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
     ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
-    config = asked.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"))
+    known = known_of_items(dataset, asked)
+    config = asked.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known)
     if config != asked:
         found = f"{data.items} items, {ratings / data.users:.1f} ratings a user and {dislikes} dislikes in training"
+        lacking = " and ".join(f"no {what}" for what, there in known.items() if not there)
+        found += f", {lacking}" if lacking else ""
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(asked, config)}")
     inputs = read_inputs(dataset, config, data)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))

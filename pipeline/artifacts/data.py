@@ -11,7 +11,7 @@ from pipeline.artifacts.kinds import Table, Text
 # check_tables
 TABLES_CHECKED = Text("artifacts/{dataset}/tables.checked")
 
-# fetch: the four tidy tables, whatever their source; ids are strings
+# fetch: the four tidy tables, whatever their source; ids are strings. Without a graph the last two have no rows.
 SOURCE_INTERACTIONS = Table(
     "artifacts/{dataset}/source/interactions.parquet",
     {
@@ -30,12 +30,14 @@ SOURCE_KG = Table(
     "artifacts/{dataset}/source/kg.parquet",
     {"head": pl.String, "relation": pl.String, "tail": pl.String},
     key=("head", "relation", "tail"),
+    not_empty=False,
     traced=True,
 )
 SOURCE_ITEM_ENTITIES = Table(
     "artifacts/{dataset}/source/item_entities.parquet",
     {"item_id": pl.String, "entity_id": pl.String},
     key=("item_id", "entity_id"),
+    not_empty=False,
     traced=True,
 )
 # The same to ask which items have a link: what is made of the answer alone (items and ratings) is the same with other links.

@@ -1,4 +1,4 @@
-"""What `build_graph` writes."""
+"""What `build_graph` writes; without a graph all but the thresholds have no rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ EDGES = Table(
     "artifacts/{dataset}/graph/edges.parquet",
     {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
     key=("source", "target"),
+    not_empty=False,
     holds={
         "0 <= source < target": (pl.col("source") >= 0) & (pl.col("source") < pl.col("target")),
         "an overlap of at least 1": pl.col("overlap") >= 1,
@@ -22,6 +23,7 @@ NEIGHBOURS = Table(
     "artifacts/{dataset}/graph/neighbours.parquet",
     {"item": pl.Int32, "entity": pl.Int32},
     key=("item", "entity"),
+    not_empty=False,
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
     traced=True,
 )
@@ -30,6 +32,7 @@ RELATIONS = Table(
     "artifacts/{dataset}/graph/relations.parquet",
     {"item": pl.Int32, "relation": pl.String, "inverse": pl.Boolean, "entity": pl.Int32},
     key=("item", "relation", "inverse", "entity"),
+    not_empty=False,
     holds={"indices from 0": (pl.col("item") >= 0) & (pl.col("entity") >= 0)},
     traced=True,
 )
@@ -38,6 +41,7 @@ ENTITIES = Table(
     "artifacts/{dataset}/graph/entities.parquet",
     {"entity": pl.Int32, "entity_id": pl.String},
     key=("entity",),
+    not_empty=False,
     holds={"numbers from 0 without a gap": pl.col("entity") == pl.int_range(pl.len())},
     traced=True,
 )

@@ -40,7 +40,9 @@ VECTORS = Vectors("artifacts/{dataset}/vectors/{variant}")
 
 # recommend: what the report shows of a variant
 SHOWCASE_MODEL = Tensors(
-    "artifacts/{dataset}/showcase/{variant}/model.safetensors", told=("best_epoch", "curve", "merged", "refused")
+    "artifacts/{dataset}/showcase/{variant}/model.safetensors",
+    told=("best_epoch", "curve", "merged", "refused"),
+    types=("float32", "float16"),
 )
 SHOWCASE_RECOMMENDATIONS = Table(
     "artifacts/{dataset}/showcase/{variant}/recommendations.parquet",

@@ -54,6 +54,8 @@ def prepare(
     rated, zeros = _by_feedback(with_likes(interactions, config.like_threshold), config, remarks)
     of_test = sum(int((frame["split"] == "test").sum()) for frame in (rated, zeros)) if config.split == "given" else 0
     if config.linked_items_only:
+        if item_entities.is_empty():
+            raise InputError("linked_items_only: found true, but there is no knowledge graph; expected false")
         linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list())
         remarks.append(
             f"{int((~linked).sum())} of {len(items)} items have no entity and are left out (linked_items_only)"

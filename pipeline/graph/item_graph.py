@@ -72,11 +72,13 @@ def build_item_graph(
         item_entities: item_id, entity_id; an item with several entities has the neighbours of all.
         items: item (0-based), item_id.
 
+    Without a graph, a `kg` without triples, all items are isolated.
+
     Raises:
         InputError: an unknown relation, or no item with a neighbour.
     """
     incidence = neighbour_incidence(kg, item_entities, items, config.leave_out_relations)
-    if incidence.nnz == 0:
+    if incidence.nnz == 0 and len(kg):
         raise InputError(
             "kg: found no triple about any linked item; do item_entities and kg use the same entity names?"
         )

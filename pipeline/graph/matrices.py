@@ -28,7 +28,9 @@ def edge_index(edges: pl.DataFrame) -> NDArray[np.int64]:
 def incidence_of(neighbours: pl.DataFrame, items: int) -> csr_matrix:
     """Items x entities, 1 where the entity is in N_i, out of the table of neighbours."""
     rows, columns = neighbours["item"].to_numpy(), neighbours["entity"].to_numpy()
-    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max()) + 1))
+    return csr_matrix(
+        (np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(items, int(columns.max(initial=-1)) + 1)
+    )
 
 
 def by_rarity(incidence: csr_matrix) -> tuple[csr_matrix, NDArray[np.int64]]:

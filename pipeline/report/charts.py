@@ -96,12 +96,15 @@ def _from_to(start: int, end: int | None) -> str:
 
 
 def threshold_charts(thresholds: pl.DataFrame, s_m: int, items: int) -> dict[str, Spec]:
-    """Edges, density and isolated items over S_m, the chosen one marked; green where a graph is usually good.
+    """Edges, density and isolated items over S_m, the chosen one marked; green where a graph is usually good. None without an edge.
 
     Args:
         thresholds: s_m, edges, density, isolated_items.
     """
-    shown = thresholds.filter(pl.col("edges") > 0).with_columns(isolated=pl.col("isolated_items") / items)
+    shown = thresholds.filter(pl.col("edges") > 0)
+    if shown.is_empty():
+        return {}
+    shown = shown.with_columns(isolated=pl.col("isolated_items") / items)
     # Where hardly an item has an edge nothing is to be chosen.
     shown = shown.filter((pl.col("isolated") < MOSTLY_ISOLATED) | (pl.col("s_m") <= s_m))
     rows = shown.select("s_m", "edges", "density", "isolated").rows(named=True)

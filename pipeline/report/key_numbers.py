@@ -31,7 +31,13 @@ def key_numbers(
         kg: head, relation, tail.
         item_entities: item_id, entity_id.
     """
-    linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list()).sum()
+    graph = []
+    if len(kg):
+        linked = items["item_id"].is_in(item_entities["item_id"].unique().to_list()).sum()
+        graph = [
+            KeyNumber(f"{linked / len(items):.0%}", "of the items have an entity"),
+            KeyNumber(f"{len(kg):,}", f"triples, {kg['relation'].n_unique():,} relations"),
+        ]
     return [
         KeyNumber(f"{users:,}", "users"),
         KeyNumber(f"{len(items):,}", "items"),
@@ -39,8 +45,7 @@ def key_numbers(
         KeyNumber(f"{interactions['like'].sum() / len(interactions):.0%}", "of them likes"),
         KeyNumber(f"{len(interactions) / (users * len(items)):.2%}", "of all pairs are rated"),
         KeyNumber(f"{sum(map(bool, texts)) / len(items):.0%}", "of the items have text"),
-        KeyNumber(f"{linked / len(items):.0%}", "of the items have an entity"),
-        KeyNumber(f"{len(kg):,}", f"triples, {kg['relation'].n_unique():,} relations"),
+        *graph,
     ]
 
 

@@ -24,6 +24,9 @@ def thresholds_plot(thresholds: pl.DataFrame, s_m: int, items: int) -> str:
     figure = _figure(9, 2.8)
     panels = figure.subplots(1, 3)
     shown = thresholds.filter(pl.col("edges") > 0)
+    if shown.is_empty():
+        figure.suptitle("no two items share an entity", fontsize=8)
+        return _svg(figure)
     isolated = shown.with_columns(share=pl.col("isolated_items") / items)
     _panel(panels[0], shown, "edges", "edges", s_m)
     _logarithmic(panels[0])

@@ -48,11 +48,14 @@ def embed_graph(
     *,
     progress: bool = False,
 ) -> Embedded:
-    """Embed the item graph with the method that the settings name.
+    """Embed the item graph with the method that the settings name; without an edge all vectors are zero.
 
     Raises:
         InputError: an unknown option, or a method that fails on this graph.
     """
+    if not adjacency.nnz:
+        vectors = np.zeros((adjacency.shape[0], config.dimensions), dtype=np.float32)
+        return Embedded(vectors, [], {"width": config.dimensions})
     edges, others = _auc_pairs(adjacency, seed)
     if config.method == "sdne":
         names = SdneConfig.model_fields

@@ -196,24 +196,42 @@ class VariantConfig(Config):
         """Whether the model reads counts and the graph's relations (`Knowledge`)."""
         return bool(self.terms) or self.count_biases
 
-    def for_data(self, items: int, dislikes: int, ratings_per_user: float, judged: int) -> VariantConfig:
+    def for_data(
+        self,
+        items: int,
+        dislikes: int,
+        ratings_per_user: float,
+        judged: int,
+        *,
+        texts: bool = True,
+        graph: bool = True,
+    ) -> VariantConfig:
         """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
         Without dislikes likes are the one view, and `like` is asked in place of `meet`; `judge`, where it is asked, tells likes from
         items drawn of all that a user did not rate. For a large catalogue there are item-to-item weights of EASE beside terms
         alone, and the softmax is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what
-        terms and counts know before; where they have few, vectors beside terms are narrow.
+        terms and counts know before; where they have few, vectors beside terms are narrow. What would read texts or a graph where there
+        are none is left out; where no modality is left items are known by `id`.
 
         Args:
             items: of the data set.
             dislikes: in its training split.
             ratings_per_user: mean, likewise.
             judged: users with a like in validation and what it is told from; 0: no `impression` figure can be made.
+            texts, graph: whether any item has a text, and any an entity around it.
         """
-        changes: dict[str, object] = {}
+        changes: dict[str, object] = {} if graph else {"co_rating_graph": 0.0}
+        nothing_to_read = [*([] if texts else ["text"]), *([] if graph else ["structure", "entities"])]
+        modalities = [name for name in self.modalities if name not in nothing_to_read] or ["id"]
+        if modalities != self.modalities:
+            changes |= {"modalities": modalities, "finetune_gat": self.finetune_gat and graph, "alignment_weight": 0.0}
+            changes |= {} if "structure" in modalities else {"structure_source": ""}
         if ratings_per_user > self.sparse_up_to:
             changes |= {"terms": [], "count_biases": False, "targets": "all"}
-        elif self.terms and self.attention == "none":
+        else:
+            changes["terms"] = [name for name in self.terms if graph or name != "overlap"]
+        if changes["terms"] and self.attention == "none":
             changes["width"] = min(self.width, WIDTH_BESIDE_TERMS)
         if not dislikes:
             changes["views"] = "likes"

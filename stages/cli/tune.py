@@ -31,7 +31,7 @@ from stages import PARAMS, evaluate_baselines, train_users
 from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.stage import Settings
-from stages.shared.training import TrainingBar, checkpoint_key, key_of, read_inputs
+from stages.shared.training import TrainingBar, checkpoint_key, key_of, known_of_items, read_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,8 @@ class Variant:
     def _for_data(self, config: VariantConfig) -> VariantConfig:
         data = self._data
         ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
-        return config.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"))
+        known = known_of_items(self._dataset, config)
+        return config.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known)
 
     def _searched(self, config: VariantConfig) -> dict[str, Any]:
         return {name: getattr(config, name) for name in self.space}

@@ -42,6 +42,15 @@ from stages.shared.data import DATA
 INPUTS = (*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS)
 
 
+def known_of_items(dataset: str, config: VariantConfig) -> dict[str, bool]:
+    """Whether there are texts and a graph of the items, for `for_data`; texts that the variant does not ask for are not looked at."""
+    asked = "text" in config.modalities
+    return {
+        "texts": bool(TEXT_VECTORS.read(dataset)["vectors"].any()) if asked else True,
+        "graph": not NEIGHBOURS.read(dataset).is_empty(),
+    }
+
+
 def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInputs:
     """What the variant's modalities need of items, with the GAT's own inputs if it goes on training."""
     needs = {need for name in config.modalities for need in MODALITIES[name].needs}

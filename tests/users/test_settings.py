@@ -49,6 +49,20 @@ def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str)
     assert validated(VariantConfig, found, "").for_data(100, 0, 1.0, 1).model_dump() == found
 
 
+@pytest.mark.parametrize(("texts", "graph"), [(True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_model_asks_for_nothing_that_is_not_there(name: str, *, texts: bool, graph: bool) -> None:
+    asked = validated(VariantConfig, VARIANTS[name], "")
+    found = asked.for_data(100, 5, 1.0, 1, texts=texts, graph=graph)
+    there = {"text": texts, "structure": graph, "entities": graph, "id": True}
+    assert found.modalities == ([one for one in asked.modalities if there[one]] or ["id"])
+    assert found.terms == [one for one in asked.terms if graph or one != "overlap"]
+    assert found.co_rating_graph == (asked.co_rating_graph if graph else 0)
+    # What is stored with a model is read back, and asks for no more of the same data.
+    stored = validated(VariantConfig, found.model_dump(), "")
+    assert stored.for_data(100, 5, 1.0, 1, texts=texts, graph=graph) == stored == found
+
+
 def test_without_dislikes_what_asks_for_no_judgement_asks_for_none() -> None:
     asked = validated(VariantConfig, METHOD | {"heads": ["meet"]}, "")
     assert asked.for_data(100, 0, 1.0, 1).heads == ["like"]

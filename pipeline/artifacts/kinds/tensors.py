@@ -23,15 +23,17 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Tensors(Artifact):
-    """A safetensors file of named float32 arrays.
+    """A safetensors file of named arrays, of float32 if nothing else is said.
 
     Attributes:
         dimensions: name to number of dimensions; ``None`` allows any names and shapes (a model's weights).
         told: what must be said about the arrays.
+        types: of their numbers.
     """
 
     dimensions: Mapping[str, int] | None = None
     told: tuple[str, ...] = ()
+    types: tuple[str, ...] = ("float32",)
 
     def write(
         self, arrays: Mapping[str, Array], dataset: str, root: Path = HERE, about: Mapping[str, Any] | None = None
@@ -78,8 +80,8 @@ class Tensors(Artifact):
             if arrays[name].ndim != dimensions:
                 raise InputError(f"{path}: tensor {name}: found {arrays[name].ndim} dimensions, expected {dimensions}")
         for name, array in arrays.items():
-            if array.dtype != np.float32:
-                raise InputError(f"{path}: tensor {name}: found type {array.dtype}, expected float32")
+            if array.dtype.name not in self.types:
+                raise InputError(f"{path}: tensor {name}: found type {array.dtype}, expected {' or '.join(self.types)}")
             if not np.isfinite(array).all():
                 where = [int(position) for position in np.argwhere(~np.isfinite(array))[0]]
                 raise InputError(

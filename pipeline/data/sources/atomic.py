@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import polars as pl
 from pydantic import Field
 
 from pipeline.common.config import Config
@@ -17,7 +16,7 @@ from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_delimited, renamed
 from pipeline.data.sources.files import content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
-from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
+from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
 ENDINGS = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -29,6 +28,7 @@ class AtomicSource(Config):
     path: str = Field(min_length=1, description="The folder; DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
+    graph: bool = Field(default=True, description=GRAPH_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder.
@@ -41,14 +41,15 @@ class AtomicSource(Config):
             raise InputError(
                 f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"
             )
-        endings = {name: ending for name, ending in ENDINGS.items() if name != "items" or any(folder.glob("*.item"))}
+        names = ("interactions", *(["items"] if any(folder.glob("*.item")) else []), *(GRAPH if self.graph else ()))
+        endings = {name: ENDINGS[name] for name in names}
         paths = {name: atomic_file(folder, ending) for name, ending in endings.items()}
         tables = all_renamed(
             {name: atomic_table(content_of(path), str(path)) for name, path in paths.items()}, self.rename
         )
         items = tables.get("items") or items_of(tables["interactions"])
         rated, remarks = only_rated(tables["interactions"], self.not_rated)
-        checked = tidy(rated, items, tables["kg"], tables["item_entities"], links_may_name_unknown_items=True)
+        checked = tidy(rated, items, *map(tables.get, GRAPH), links_may_name_unknown_items=True)
         checked.remarks[:0] = remarks
         return checked
 
@@ -82,12 +83,3 @@ def atomic_file(folder: Path, ending: str) -> Path:
         what = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{folder}: *{ending}: found {what}, expected exactly one such file")
     return found[0]
-
-
-def items_of(interactions: RawTable) -> RawTable:
-    """The items of a folder that describes none: those that somebody rated."""
-    if "item_id" not in interactions.frame.columns:
-        return interactions
-    return RawTable(
-        interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file
-    )

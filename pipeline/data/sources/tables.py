@@ -1,4 +1,4 @@
-"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines; or with two, and a graph of the items' own columns."""
+"""A folder with the four tidy tables, each as Parquet, CSV, TSV or JSON lines; or fewer: see `TablesSource`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pipeline.common.errors import InputError
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
 from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
-from pipeline.data.sources.tidy import TidyTables, tidy
+from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, TidyTables, items_of, tidy
 
-NAMES = ("interactions", "items", "kg", "item_entities")
+NAMES = ("interactions", "items", *GRAPH)
 
 
 class TablesSource(Config):
@@ -24,9 +24,12 @@ class TablesSource(Config):
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
     facts: list[str] = Field(default_factory=list, description=FACTS_MEANING)
+    graph: bool = Field(default=True, description=GRAPH_MEANING)
 
     def read(self) -> TidyTables:
-        """Read and check the folder's four tables; with `facts` two, out of which the others are made.
+        """Read and check the folder's four tables; with `facts` two, out of which the others are made; without `graph` two at most.
+
+        Without a table of items they are known by the ids that the interactions have.
 
         Raises:
             InputError: a table is missing, there twice under two endings, one of two for the same, or does not pass the checks.
@@ -35,31 +38,48 @@ class TablesSource(Config):
         if not folder.is_dir():
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
-        read = {name: read_table(table_file(folder, name)) for name in tables_read(folder, self.facts)}
-        interactions, items, *graph = all_renamed(read, self.rename).values()
-        rated, remarks = only_rated(interactions, self.not_rated)
-        kg, item_entities = graph or graph_of_facts(items, self.facts)
-        tables = tidy(rated, items, kg, item_entities)
+        names = tables_read(folder, self.facts, graph=self.graph)
+        read = all_renamed({name: read_table(table_file(folder, name)) for name in names}, self.rename)
+        items = read.get("items") or items_of(read["interactions"])
+        rated, remarks = only_rated(read["interactions"], self.not_rated)
+        kg, item_entities = graph_of_facts(items, self.facts) if self.facts else map(read.get, GRAPH)
+        tables = tidy(rated, items, kg, item_entities, links_may_name_unknown_items="items" not in read)
         tables.remarks[:0] = remarks
         return tables
 
 
-def tables_read(folder: Path, facts: Sequence[str]) -> tuple[str, ...]:
-    """Which tables are read.
+def tables_read(folder: Path, facts: Sequence[str], *, graph: bool = True) -> tuple[str, ...]:
+    """Which tables are read: the items where they are there, kg and item_entities where there is a graph that no facts make.
 
+    Raises:
+        InputError: a graph is there, and is to be made out of columns as well; or there is to be none, and facts make one.
+    """
+    names = tuple(name for name in NAMES if name != "items" or is_there(folder, name))
+    if not facts:
+        return names if graph else tuple(name for name in names if name not in GRAPH)
+    if not graph:
+        raise InputError(f"source.facts: found {', '.join(facts)} with graph: false, expected one of the two")
+    refuse_two_graphs(folder, facts)
+    return tuple(name for name in names if name not in GRAPH)
+
+
+def refuse_two_graphs(folder: Path, facts: Sequence[str]) -> None:
+    """
     Raises:
         InputError: a graph is there, and is to be made out of columns as well.
     """
-    if not facts:
-        return NAMES
-    for name in NAMES[2:]:
+    for name in GRAPH:
         for ending in ENDINGS:
             if _is_there(folder / f"{name}{ending}"):
                 raise InputError(
                     f"{folder}: found {name}{ending} and the facts {', '.join(facts)}, expected one of the two: facts make the graph in "
-                    f"place of {' and '.join(NAMES[2:])}"
+                    f"place of {' and '.join(GRAPH)}"
                 )
-    return NAMES[:2]
+
+
+def is_there(folder: Path, name: str) -> bool:
+    """Whether a folder has a table, under whatever ending."""
+    return any(_is_there(folder / f"{name}{ending}") for ending in ENDINGS)
 
 
 def table_file(folder: Path, name: str) -> Path:

@@ -7,6 +7,8 @@
 | kg | head, relation, tail |
 | item_entities | item_id, entity_id |
 
+The last two have no rows where nothing is known of the items but what `items` says.
+
 A source hands over frames as it read them, each with the file it came from and how its rows are counted there; the
 checks here name both when something is wrong. Ids become strings.
 """
@@ -25,6 +27,9 @@ from pipeline.data.splits import SPLITS
 
 # Null is the type of a column without a single value.
 TEXT_TYPES = (pl.String, pl.Null)
+GRAPH = ("kg", "item_entities")
+GRAPH_MEANING = "false: there is no knowledge graph, and no tables of one are read"
+KG, LINKS = ("head", "relation", "tail"), ("item_id", "entity_id")
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ class TidyTables:
 def tidy(
     interactions: RawTable,
     items: RawTable,
-    kg: RawTable,
-    item_entities: RawTable,
+    kg: RawTable | None,
+    item_entities: RawTable | None,
     *,
     links_may_name_unknown_items: bool = False,
     mend: bool = False,
@@ -80,6 +85,7 @@ def tidy(
     """Check the four tables and bring them to their stored types.
 
     Args:
+        kg, item_entities: both, or None where there is no graph.
         links_may_name_unknown_items: leave such links out and say how many, instead of refusing the table. RecBole's
             link files cover every item that its publisher knew, not only those of the data set.
         mend: what is repeated or about unknown items is no mistake but counted in a remark, for published data sets, which
@@ -94,7 +100,8 @@ def tidy(
     remarks: list[str] = []
     if mend:
         items = _first_of_each(items, ("item_id",), "items", remarks)
-        item_entities = _first_of_each(item_entities, ("item_id", "entity_id"), "links", remarks)
+    if mend and item_entities is not None:
+        item_entities = _first_of_each(item_entities, LINKS, "links", remarks)
     tidy_items = _items(items)
     known = set(tidy_items["item_id"])
     tidy_interactions = _interactions(interactions)
@@ -103,16 +110,19 @@ def tidy(
     else:
         _no_repeats(tidy_interactions, ("user_id", "item_id"), interactions)
         _no_unknown_items(tidy_interactions, known, interactions, items)
-    tidy_kg = _ids(kg, ("head", "relation", "tail"))
+    if kg is None or item_entities is None:
+        no_kg, no_links = (pl.DataFrame(schema=dict.fromkeys(names, pl.String)) for names in (KG, LINKS))
+        return TidyTables(tidy_interactions, tidy_items, no_kg, no_links, remarks, feedback)
+    tidy_kg = _ids(kg, KG)
     _not_empty(tidy_kg, kg)
     distinct = tidy_kg.unique(maintain_order=True) if has_repeats(tidy_kg, tidy_kg.columns) else tidy_kg
     if len(distinct) < len(tidy_kg):
         remarks.append(
             f"{kg.file}: {len(tidy_kg) - len(distinct)} repeated triples count once (a graph is a set of triples)"
         )
-    links = _ids(item_entities, ("item_id", "entity_id"))
+    links = _ids(item_entities, LINKS)
     _not_empty(links, item_entities)
-    _no_repeats(links, ("item_id", "entity_id"), item_entities)
+    _no_repeats(links, LINKS, item_entities)
     if links_may_name_unknown_items or mend:
         kept = links.filter(pl.col("item_id").is_in(list(known)))
         if len(kept) < len(links):
@@ -205,6 +215,15 @@ def _items(table: RawTable) -> pl.DataFrame:
     _no_repeats(frame, ("item_id",), table)
     no_reserved_column(table)
     return table.frame.with_columns(frame["item_id"])
+
+
+def items_of(interactions: RawTable) -> RawTable:
+    """The items of a data set that describes none: those that somebody rated."""
+    if "item_id" not in interactions.frame.columns:
+        return interactions
+    return RawTable(
+        interactions.frame.select(pl.col("item_id").drop_nulls().unique(maintain_order=True)), interactions.file
+    )
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ class PairFeatures:
         self.by_candidate = [cosines.T.tocsr() for cosines in self.cosines]
         degree = np.asarray(overlap.sum(axis=1)).ravel()
         around = [overlap @ count for count in self.counts]
+        # Without a graph there is no mean to be missing, and trees cannot read a column of nothing but NaN.
+        divisor = degree if degree.any() else np.ones(len(degree))
         with np.errstate(invalid="ignore"):
-            self._of_item = [(count, total, total / degree) for count, total in zip(self.counts, around, strict=True)]
+            self._of_item = [(count, total, total / divisor) for count, total in zip(self.counts, around, strict=True)]
         self._degree = degree
 
     def _start(self, count: int, items: NDArray[np.int64] | slice) -> NDArray[np.float32]:

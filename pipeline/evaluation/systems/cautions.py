@@ -68,13 +68,15 @@ def collapse_warnings(embeddings: Mapping[str, NDArray[np.floating[Any]]]) -> li
     """Embeddings that use next to none of their directions.
 
     An effective rank below 3 is no more than a plane; below a twentieth of what is possible, 95% of the directions
-    lie idle. Of a width that hardly exceeds 3 a half is asked instead.
+    lie idle. Of a width that hardly exceeds 3 a half is asked instead. Where all vectors are zero nothing is known to embed.
 
     Args:
         embeddings: name to vectors, (items, width).
     """
     found = []
     for name, vectors in embeddings.items():
+        if not vectors.any():
+            continue
         possible = min(vectors.shape)
         limit = min(max(COLLAPSE_DIRECTIONS, COLLAPSE_SHARE * possible), possible / 2)
         rank = effective_rank(vectors)

@@ -35,7 +35,7 @@ def cautions_of_texts(counts: Counts, template: str | None, items: pl.DataFrame)
     if template is None:
         found.append(
             Finding(
-                "items: found no column of text: items are known only by the graph and their ratings",
+                f"items: found no column of text: items are known only by {'the graph and ' if counts.triples else ''}their ratings",
                 "add titles, categories or descriptions",
             )
         )

@@ -92,7 +92,8 @@ class DataCheck:
     Attributes:
         source: the `source` of params.yaml that reads the folder.
         files: the tables that could be read, by name; none of a published data set.
-        counts, threshold, likes, joining, template: None where an error stands in the way of knowing.
+        counts, threshold, likes, joining, template: None where an error stands in the way of knowing. Without a graph there is no
+            joining, without texts no template.
         likes, zeros: of all interactions, at the threshold.
         feedback: what the zeros are.
         example: the text of the first item that has one.
@@ -120,28 +121,40 @@ class DataCheck:
     def usable(self) -> bool:
         return not self.errors
 
+    def left_out(self) -> str:
+        """What the models do without since there is nothing to read; empty where there is all."""
+        views = self.feedback is not None and self.feedback.value != "rated"
+        graph = self.counts is not None and not self.counts.triples
+        missing = {
+            "no texts": ["text"] if self.template is None else [],
+            "no knowledge graph": ["structure", "entities", "overlap"] if graph else [],
+            "no dislikes": ["the view of dislikes"] if views else [],
+        }
+        parts = [part for of_what in missing.values() for part in of_what]
+        why = ", ".join(what for what, of_what in missing.items() if of_what)
+        *first, last = parts or [""]
+        return f"{why}: the models do without {', '.join(first)}{' and ' if first else ''}{last}" if parts else ""
+
     def settings(self) -> dict[str, Any]:
         """The keys of a data set in params.yaml that it does not share with others."""
-        assert self.joining is not None, "only what can be used has settings"
         found: dict[str, Any] = {
             "source": self.source,
             "text_template": self.template,
             "like_threshold": None if self.threshold is None else _whole(self.threshold.value),
             "feedback": None if self.feedback is None else self.feedback.value,
-            "s_m": self.joining.s_m,
         }
+        found |= {} if self.joining is None else {"s_m": self.joining.s_m}
         return found | ({"split": self.split} if self.split else {})
 
     def reasons(self) -> dict[str, str]:
         """What stands behind a setting, in a few words."""
-        assert self.joining is not None, "only what can be used has reasons"
         assert self.likes is not None
         assert self.counts is not None
         likes = f"{self.likes / self.counts.interactions:.0%} of the ratings are likes"
         return {
             "like_threshold": "interactions have `like`" if self.threshold is None else likes,
             "feedback": "" if self.feedback is None else self.feedback.why,
-            "s_m": self.joining.sentence(),
+            "s_m": "" if self.joining is None else self.joining.sentence(),
             "split": "by the column split" if self.split == "given" else "",
         }
 
@@ -167,17 +180,24 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
         source["not_rated"] = [_whole(code) for code in wishes.not_rated]
     if wishes.facts:
         source["facts"] = list(wishes.facts)
+    if not found.graph:
+        source["graph"] = False
     files = {name: TableFile(table.file, len(table.frame), table.frame.columns) for name, table in found.raw.items()}
     if found.tables is not None:
         examined = Examined([], [], found.tables)
     else:
-        examined = examine(found.raw, found.renamed, links_may_name_unknown_items=found.type == "atomic")
-    errors, warnings, tables = found.errors + examined.errors, examined.warnings, examined.tables
+        examined = examine(
+            found.raw,
+            found.renamed,
+            links_may_name_unknown_items=found.type == "atomic" or not found.described,
+            graph=found.graph,
+        )
+    errors, warnings, tables = found.errors + examined.errors, found.lacking + examined.warnings, examined.tables
     if tables is None:
         return DataCheck(source, files, errors, warnings)
     of_entities = of_links(tables, *(files[name].file if name in files else name for name in ("item_entities", "kg")))
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
-    if found.tables is None:
+    if found.tables is None and "kg" in files:
         warnings += colliding_numbers(tables, files["kg"].file)
     check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
     return replace(check, splits=[*found.remarks, *check.splits])
@@ -269,6 +289,8 @@ class _Check:
 
     def _graph(self, prepared: Prepared) -> None:
         tables, count = self.tables, len(prepared.items)
+        if tables.kg.is_empty():
+            return
         incidence = self._tried(
             lambda: neighbour_incidence(
                 tables.kg, tables.item_entities, prepared.items, self.defaults["leave_out_relations"]

@@ -13,6 +13,7 @@ import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources.tidy import (
+    GRAPH,
     RawTable,
     ReadColumn,
     TidyTables,
@@ -74,7 +75,11 @@ class Examined:
 
 
 def examine(
-    raw: Mapping[str, RawTable], renamed: Mapping[str, Mapping[str, str]], *, links_may_name_unknown_items: bool = False
+    raw: Mapping[str, RawTable],
+    renamed: Mapping[str, Mapping[str, str]],
+    *,
+    links_may_name_unknown_items: bool = False,
+    graph: bool = True,
 ) -> Examined:
     """All that is wrong with the tables that could be read.
 
@@ -82,6 +87,7 @@ def examine(
         raw: by name: interactions, items, kg, item_entities; those that could not be read are missing.
         renamed: of each table, our names that a renaming gave, each with the name it was given for (`id` or `items.id`).
         links_may_name_unknown_items: see `tidy`.
+        graph: whether there is one to be read.
     """
     checks = {name: _TableCheck(name, table, raw) for name, table in raw.items()}
     for check in checks.values():
@@ -95,13 +101,17 @@ def examine(
         checks["interactions"].row_numbers(renamed)
     errors = [finding for check in checks.values() for finding in check.errors]
     warnings = [finding for check in checks.values() for finding in check.warnings]
-    whole = set(ID_COLUMNS) <= set(checks) and not any(check.unusable for check in checks.values())
+    needed = set(ID_COLUMNS) - (set() if graph else set(GRAPH))
+    whole = needed <= set(checks) and not any(check.unusable for check in checks.values())
     tables = None
     if whole:
         left = {name: check.without_bad_rows() for name, check in checks.items()}
         try:
             tables = tidy(
-                *(left[name] for name in ID_COLUMNS), links_may_name_unknown_items=links_may_name_unknown_items
+                left["interactions"],
+                left["items"],
+                *map(left.get, GRAPH),
+                links_may_name_unknown_items=links_may_name_unknown_items,
             )
         except InputError as error:
             # Without its wrong rows a table may be empty, which says nothing that is not said already.

@@ -14,7 +14,7 @@ from pipeline.common.config import validated
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
-from pipeline.data.sources.atomic import atomic_file, atomic_table, items_of
+from pipeline.data.sources.atomic import atomic_file, atomic_table
 from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
 from pipeline.data.sources.facts import facts_in, graph_of_facts
@@ -22,8 +22,8 @@ from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, co
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
-from pipeline.data.sources.tables import NAMES, table_file, tables_read
-from pipeline.data.sources.tidy import RawTable, TidyTables
+from pipeline.data.sources.tables import NAMES, is_there, refuse_two_graphs, table_file
+from pipeline.data.sources.tidy import GRAPH, RawTable, TidyTables, items_of
 from pipeline.parameters.data_check.findings import Finding
 
 # What people call our tables.
@@ -100,6 +100,9 @@ class FolderTables:
         errors: why the others could not.
         renamed: of each table, our names that a renaming gave, each with the name it was given for.
         remarks: what reading left out.
+        graph: whether there is a knowledge graph, or should be one.
+        described: whether there is a table of items.
+        lacking: what is said of tables that are not there and need not be.
         tables: of a published data set, whose reader checks and mends them itself.
     """
 
@@ -108,6 +111,9 @@ class FolderTables:
     errors: list[Finding] = field(default_factory=list)
     renamed: dict[str, dict[str, str]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    graph: bool = True
+    described: bool = True
+    lacking: list[Finding] = field(default_factory=list)
     tables: TidyTables | None = None
 
 
@@ -145,10 +151,12 @@ def read_folder(
         return _published(folder, kind)
     raw: dict[str, RawTable] = {}
     errors: list[Finding] = []
-    for name in tables_read(folder, facts):
-        if kind == "atomic" and name == "items" and not any(folder.glob("*.item")):
-            if "interactions" in raw:
-                raw[name] = items_of(raw["interactions"])
+    if facts:
+        refuse_two_graphs(folder, facts)
+    absent = _absent(folder, kind)
+    graph = bool(facts) or not set(GRAPH) <= absent
+    for name in NAMES:
+        if name in (absent - set(GRAPH)) or (name in GRAPH and (facts or not graph)):
             continue
         try:
             path = table_file(folder, name) if kind == "tables" else atomic_file(folder, ATOMIC_ENDINGS[name])
@@ -167,26 +175,50 @@ def read_folder(
     remarks: list[str] = []
     if "interactions" in raw:
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
-    if facts and "items" in raw:
-        # Items without an id are an error of their own, with what to do about it.
-        if "item_id" in raw["items"].frame.columns:
-            raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
-    elif "items" in raw and not {"kg", "item_entities"} & set(raw):
-        errors = _with_facts(errors, facts_in(raw["items"].frame))
-    return FolderTables(kind, raw, errors, names, remarks)
-
-
-def _with_facts(errors: Sequence[Finding], columns: Sequence[str]) -> list[Finding]:
-    """What else can be done where there is no graph: it can be made out of columns of the items."""
-    if not columns:
-        return list(errors)
+    if "items" in absent and "interactions" in raw and "item_id" in raw["interactions"].frame.columns:
+        raw["items"] = items_of(raw["interactions"])
+    # Items without an id are an error of their own, with what to do about it.
+    if facts and "items" in raw and "item_id" in raw["items"].frame.columns:
+        raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)
+    columns = facts_in(raw["items"].frame) if kind == "tables" and "items" in raw and not facts else []
     asked = " ".join(f"--facts {shlex.quote(name)}" for name in columns)
-    return [
-        replace(error, advice=f"{error.advice}; or make the graph out of columns of the items: {asked}")
-        if error.problem.startswith("table kg: found nothing")
-        else error
-        for error in errors
-    ]
+    if asked:
+        errors = [_or_facts(error, asked) for error in errors]
+    lacking = [_without_items(folder)] if "items" in absent else []
+    lacking += [] if graph else [_without_graph(folder, kind, asked)]
+    return FolderTables(kind, raw, errors, names, remarks, graph, "items" not in absent, lacking)
+
+
+def _absent(folder: Path, kind: str) -> set[str]:
+    """Tables that are not there, nor anything that looks like them: data may come without items, and without a graph."""
+    if kind == "atomic":
+        absent = {name for name, ending in ATOMIC_ENDINGS.items() if not any(folder.glob(f"*{ending}"))}
+    else:
+        near = {name: _near(name, _files_in(folder)) for name in ("items", "kg")}
+        absent = {name for name in NAMES if not is_there(folder, name) and not near.get(name)}
+    return absent - {"interactions"} - (set() if set(GRAPH) <= absent else set(GRAPH))
+
+
+def _without_items(folder: Path) -> Finding:
+    return Finding(
+        "there is no table items: the items are those that somebody rated, and go by their ids", "", str(folder)
+    )
+
+
+def _without_graph(folder: Path, kind: str, asked: str) -> Finding:
+    what = " and ".join(f"*{ATOMIC_ENDINGS[name]}" if kind == "atomic" else name for name in GRAPH)
+    return Finding(
+        f"there is no knowledge graph ({what})",
+        f"make it out of columns of the items: {asked}" if asked else "",
+        str(folder),
+    )
+
+
+def _or_facts(error: Finding, asked: str) -> Finding:
+    """What else can be done where a table of the graph is missing."""
+    if not error.problem.startswith("table kg: found nothing"):
+        return error
+    return replace(error, advice=f"{error.advice}; or make the graph out of columns of the items: {asked}")
 
 
 def layout(folder: Path) -> str:
@@ -270,13 +302,10 @@ def _published(folder: Path, kind: str) -> FolderTables:
 
 def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding:
     problem = str(error).removeprefix(f"{folder}: ")
-    there = sorted(path.name for path in folder.iterdir() if path.is_file() or path.suffix == ".parquet")
     if "found nothing" not in problem and "found none" not in problem:
         return Finding(problem, "keep one of them there", str(folder))
     advice = f"it is needed: {WHAT_FOR[name]}"
-    # A packed file is none to be renamed.
-    plain = [file for file in there if not file.lower().endswith(ARCHIVES)]
-    near = _near(name, plain) if kind == "tables" else None
+    near = _near(name, _files_in(folder)) if kind == "tables" else None
     if near is not None:
         ending = ending_of(near)
         right = "rename it" if ending else f"save it as {' or '.join(PLAIN)} and name it"
@@ -289,6 +318,12 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
     elif elsewhere := _elsewhere(folder):
         advice = f"{elsewhere}; {advice}"
     return Finding(problem, advice, str(folder))
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Names of files that may be tables; a packed one is none to be renamed."""
+    there = sorted(path.name for path in folder.iterdir() if path.is_file() or path.suffix == ".parquet")
+    return [file for file in there if not file.lower().endswith(ARCHIVES)]
 
 
 def _near(name: str, files: Sequence[str]) -> str | None:

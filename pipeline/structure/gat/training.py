@@ -52,14 +52,19 @@ def train_gat(
 ) -> TrainedGat:
     """Train the encoder to reconstruct the item graph, stop early on held-out edges, encode the whole graph.
 
+    Without an edge nothing is trained, and all vectors are zero.
+
     Args:
         vectors: P, the initial vectors, (M, width).
         edge_index: both directions of each edge, (2, 2 * edges).
         progress: show a bar with epochs per second on stderr, if that is a terminal.
 
     Raises:
-        InputError: fewer than two edges, so that none can be held out; an edge between every two items; a loss that is not finite.
+        InputError: one edge, so that none can be held out; an edge between every two items; a loss that is not finite.
     """
+    if not edge_index.shape[1]:
+        nothing = np.zeros((len(vectors), config.output_width), dtype=np.float32)
+        return TrainedGat(nothing, {}, [], {"epochs": 0})
     if edge_index.shape[1] < 4:
         raise InputError(
             f"item graph: found {edge_index.shape[1] // 2} edges, expected at least 2 to hold one out; a lower s_m gives more"

@@ -31,12 +31,13 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     """
     Args:
         item: title or id.
-        by: text, structure or both.
+        by: text, structure or both, of which that is left out which the data set has none of.
     """
     catalogue = read_catalogue(read_parameters(PARAMS), dataset)
     titles = catalogue.titles
     (asked,) = catalogue.find(item)
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
+    vectors = {kind: of_kind for kind, of_kind in vectors.items() if of_kind.any()} or vectors
     for kind, rows_of_kind in vectors.items():
         if not rows_of_kind[asked].any():
             raise InputError(
@@ -59,7 +60,7 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     names = ["rank", "title", "cosine", *cosines, *(["shared_entities"] if shared is not None else [])]
     cells = [[f"{row[name]:.3f}" if isinstance(row[name], float) else str(row[name]) for name in names] for row in rows]
     headings = [name.replace("_", " ") for name in names]
-    text = f"{catalogue.dataset}: like {titles.shown(asked)}, by {'text and structure' if by == 'both' else by}\n\n"
+    text = f"{catalogue.dataset}: like {titles.shown(asked)}, by {' and '.join(vectors)}\n\n"
     text += table(headings, cells, right=[name for name in headings if name != "title"])
     record = {
         "dataset": catalogue.dataset,

@@ -17,14 +17,50 @@ from pipeline.parameters.data_check.text import shown_check
 from tests.parameters.data_check.worlds import checked, tables, write
 
 
-def test_every_missing_table_is_an_error_that_says_what_it_is_for(tmp_path: Path) -> None:
-    folder = write(tmp_path, left_out=("kg", "item_entities"))
-    kg, links = checked(folder).errors
+def test_a_table_that_is_needed_is_an_error_that_says_what_it_is_for(tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=("interactions", "kg"))
+    rated, kg = checked(folder).errors
+    assert "table interactions: found nothing, expected one of interactions.parquet" in rated.problem
+    assert "user_id, item_id and rating" in rated.advice
+    # Half a graph is none.
     assert "table kg: found nothing, expected one of kg.parquet, kg.csv, kg.tsv" in kg.problem
     assert "head, relation, tail" in kg.advice
-    assert "table item_entities: found nothing" in links.problem
-    assert "item_id, entity_id" in links.advice
     assert f"  items: 10 rows of item_id, title ({folder}/items.csv)" in shown_check(checked(folder)).splitlines()
+
+
+def test_interactions_are_enough(tmp_path: Path) -> None:
+    check = checked(write(tmp_path / "alone", left_out=("items", "kg", "item_entities")))
+    assert check.usable, check.errors
+    problems = [finding.problem for finding in check.warnings]
+    assert problems[0] == "there is no table items: the items are those that somebody rated, and go by their ids"
+    assert problems[1] == "there is no knowledge graph (kg and item_entities)"
+    assert problems[2] == "items: found no column of text: items are known only by their ratings"
+    assert check.settings()["source"] == {"type": "tables", "path": check.source["path"], "graph": False}
+    assert "s_m" not in check.settings()
+    lacking = "no texts, no knowledge graph: the models do without text, structure, entities and overlap"
+    assert check.left_out() == lacking
+    assert checked(write(tmp_path / "whole")).left_out() == ""
+
+
+@pytest.mark.parametrize(("file", "name"), [("movies.csv", "items"), ("triples.tsv", "kg")])
+def test_what_looks_like_a_table_that_need_not_be_is_an_error(file: str, name: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=("items", "kg", "item_entities"))
+    (folder / file).write_text("a,b\n1,2\n")
+    assert f"if it is {file}, rename it {name}." in checked(folder).errors[0].advice
+
+
+def test_half_of_recboles_format_is_enough(tmp_path: Path) -> None:
+    rated = tables()["interactions"]
+    text = "\n".join(
+        ["user_id:token\titem_id:token\trating:float", *("\t".join(map(str, row)) for row in rated.rows())]
+    )
+    (tmp_path / "a.inter").write_text(text)
+    check = checked(tmp_path)
+    assert check.usable, check.errors
+    assert check.warnings[1].problem == "there is no knowledge graph (*.kg and *.link)"
+    assert check.source["graph"] is False
+    (tmp_path / "a.kg").write_text("head_id:token\trelation_id:token\ttail_id:token\n1\tr\t2")
+    assert "*.link: found none" in checked(tmp_path).errors[0].problem
 
 
 @pytest.mark.parametrize(
@@ -228,7 +264,7 @@ def test_common_names_with_other_columns_are_anybodys_tables_and_come_in_by_what
     (folder / items).write_text("\n".join(rows))
     check = checked(folder)
     assert check.source["type"] == "tables"
-    assert len(check.errors) == 4
+    assert len(check.errors) == 2
     published = "book-crossing" if "books" in items else "movielens"
     assert f"(it is not {published}, whose " in check.errors[0].advice
     renamed_files(folder, "interactions.csv", "items.csv")
@@ -256,7 +292,7 @@ def test_a_zip_with_common_names_and_other_columns_is_no_published_data_set(head
 def test_a_rename_is_taken_where_common_names_have_other_columns(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("user_id,book_id,rating\n1,2,3\n")
     (tmp_path / "books.csv").write_text("book_id,title\n2,Emma\n")
-    assert len(checked(tmp_path, Wishes(rename={"book_id": "item_id"})).errors) == 4
+    assert len(checked(tmp_path, Wishes(rename={"book_id": "item_id"})).errors) == 2
 
 
 def movielens(folder: Path) -> Path:
@@ -340,7 +376,7 @@ def test_a_file_in_place_of_a_folder_is_one_line(file: str, content: bytes, expe
 def test_a_folder_with_a_packed_file_alone_says_to_unpack_it(packed: str, tmp_path: Path) -> None:
     (tmp_path / packed).touch()
     found = checked(tmp_path).errors
-    assert len(found) == 4
+    assert len(found) == 1
     assert found[0].advice.startswith(f"{packed} lies there: unpack it; it is needed: columns user_id, item_id")
 
 
@@ -361,10 +397,15 @@ def without_a_graph(folder: Path) -> Path:
 
 
 def test_columns_that_could_make_a_graph_are_proposed_where_there_is_none(tmp_path: Path) -> None:
-    found = checked(without_a_graph(tmp_path / "without")).errors
-    advice = {error.problem.split(":")[0]: error.advice for error in found}
-    assert advice["table kg"].endswith("; or make the graph out of columns of the items: --facts tags")
-    assert "--facts" not in advice["table item_entities"]
+    folder = without_a_graph(tmp_path / "without")
+    check = checked(folder)
+    assert check.usable, check.errors
+    advice = {warning.problem: warning.advice for warning in check.warnings}
+    made = "make it out of columns of the items: --facts tags"
+    assert advice["there is no knowledge graph (kg and item_entities)"] == made
+    # What looks like one is to be named so.
+    (folder / "triples.csv").touch()
+    assert checked(folder).errors[0].advice.endswith("; or make the graph out of columns of the items: --facts tags")
     # Where half of it is there, the other half is missing.
     found = checked(write(tmp_path / "half", left_out=("kg",))).errors
     assert "--facts" not in found[0].advice
