@@ -16,14 +16,16 @@ from pipeline.artifacts.users import MODEL, REFIT
 from pipeline.common.devices import torch_device
 from pipeline.explain.causes import relation_names
 from pipeline.recommend.recommend import Ids, Recommended, recommendation_table, recommended
+from pipeline.recommend.rules import rules_of, shortfall
 from pipeline.recommend.settings import RecommendConfig, RecommendRun
 from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import people_of
+from stages import PARAMS
 from stages.shared.data import DATA, read_data
 from stages.shared.models import read_model
 from stages.shared.showcase import write_showcase
-from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say
+from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,12 +40,14 @@ STAGE = Stage(
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(RecommendRun), settings.stage(RecommendConfig)
-    data = read_data(dataset)
+    data, items = read_data(dataset), ITEMS.read(dataset)
+    rules = rules_of(config, items, lambda setting: f"{PARAMS}: recommend.{setting}, data set {dataset}")
+    warn(dataset, "recommend", list(rules.remarks))
     refit = run.answers(dataset, variant)
     model = read_model(dataset, variant, data.items, torch_device(run.device), REFIT if refit else MODEL)
     ids = Ids(
         USERS.read(dataset)["user_id"],
-        ITEMS.read(dataset)["item_id"],
+        items["item_id"],
         pl.Series(relation_names(model), dtype=pl.String),
         ENTITIES.read(dataset)["entity_id"],
     )
@@ -54,7 +58,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     def found() -> Iterator[Recommended]:
         # Shown in a terminal, and nowhere else.
         with tqdm(total=data.users, unit="users", desc=variant, disable=None) as bar:
-            for one in recommended(model, people, config.top, config.reasons):
+            for one in recommended(model, people, config.top, config.reasons, rules):
                 if one.vectors is not None:
                     vectors.append(one.vectors)
                 yield one
@@ -62,6 +66,11 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
 
     table = recommendation_table(found(), ids)
     RECOMMENDATIONS.of(variant=variant).write(table, dataset)
+    if rules.words:
+        say(dataset, "recommend", f"{variant}, by rules: {rules.words}")
+        warn(
+            dataset, "recommend", [f"{variant}: {text}" for text in shortfall(table["user_id"], data.users, config.top)]
+        )
     none = why_no_vectors(model)
     VECTORS.of(variant=variant).write(
         none

@@ -12,6 +12,7 @@ from pipeline.artifacts.kinds import Curve
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.ablation import FILE
 from pipeline.data.sources.files import DOWNLOADS
+from pipeline.recommend.settings import RULES_FOLDER
 from pipeline.structure.settings import StructureEntry
 from stages.cli import summary
 from tests.artifacts.every import EVERY
@@ -109,9 +110,10 @@ def test_a_stage_lists_exactly_the_artifacts_it_writes(stage: Entry) -> None:
 
 @every_stage
 def test_a_stage_lists_exactly_the_artifacts_it_reads(stage: Entry) -> None:
-    # A source of the user's own, and checks that only have to come first.
+    # What users have of their own, and checks that only have to come first.
     beside = {
         "${item.source.path}",
+        RULES_FOLDER,
         PARAMETERS_CHECKED.path,
         as_written(stage, TABLES_CHECKED.path).pop(),
     }

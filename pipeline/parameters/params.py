@@ -87,6 +87,10 @@ class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig
         description="Other ways to make structural vectors, by name; `structure_source` of a variant names one"
     )
 
+    def recommend_of(self, dataset: str) -> RecommendConfig:
+        """How a data set's items are recommended."""
+        return RecommendConfig.model_validate(changed(self.recommend.model_dump(), self.datasets[dataset].recommend))
+
     @model_validator(mode="after")
     def _names_fit(self) -> Parameters:
         for kind in ("datasets", "variants", "ablations", "structures"):

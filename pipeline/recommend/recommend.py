@@ -11,9 +11,12 @@ import torch
 
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import blocks
+from pipeline.explain.causes import MainCauses
 from pipeline.explain.contributions import KINDS, NO_ITEM, Contributions, Explainer
 from pipeline.explain.parts import PARTS
 from pipeline.explain.strongest import StrongestContributions, strongest_contributions
+from pipeline.recommend.rerank import Diversity, reranked
+from pipeline.recommend.rules import NO_RULES, Rules
 from pipeline.users.co_rating import scores_by
 from pipeline.users.coordinates import Weighed
 from pipeline.users.model import Model
@@ -22,12 +25,13 @@ from pipeline.users.shares import co_rating_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
 # Cells of the users x items score matrix held at once, whatever the number of users.
 BLOCK_CELLS = 8_000_000
 # Users whose contributions are worked out at once, among whom those with histories of similar length are brought together, and how
 # many contributions they may have at most: fewer users where many items and reasons are asked for.
 BLOCK_USERS, BLOCK_PARTS = 4096, 4_000_000
+# Candidates for each place of a list that rules put together; so many times more where they leave too few.
+POOL, MORE = 5, 4
 
 
 class Recommended(NamedTuple):
@@ -61,8 +65,10 @@ class ForOne(NamedTuple):
     contributions: Contributions
 
 
-def recommended(model: Model, people: Sequence[Person], top: int, named: int) -> Iterator[Recommended]:
-    """Recommendations for all users, some at a time, by all that they rated, which is left out of them.
+def recommended(
+    model: Model, people: Sequence[Person], top: int, named: int, rules: Rules = NO_RULES
+) -> Iterator[Recommended]:
+    """Recommendations for all users, some at a time, by all that they rated, which is left out of them but by the rule `seen`.
 
     Memory does not grow with users times items.
 
@@ -71,33 +77,83 @@ def recommended(model: Model, people: Sequence[Person], top: int, named: int) ->
         top: items for each user, fewer where fewer are unrated.
         named: the strongest likes, and as many dislikes, that are named; the contributions of the others are added up.
     """
-    best = _Best(Explainer(model), top)
+    best = _Best(Explainer(model), top, rules)
     size = min(BLOCK_USERS, max(BLOCK_PARTS // (top * (2 * named + 3)), 1))
+    if rules.seen:
+        # A history for each item of a list.
+        size = max(size // top, 1)
     for block in blocks(len(people), size):
+        mine = people[block[0] : block[-1] + 1]
         with torch.inference_mode():
-            found = best.of(people[block[0] : block[-1] + 1])
-            told = strongest_contributions(best.explainer, found.weighed, found.items, named)
+            found = best.of(mine)
+            told = (
+                _strongest_without_itself(best.explainer, mine, found.items, named)
+                if rules.seen
+                else strongest_contributions(best.explainer, found.weighed, found.items, named)
+            )
         vectors = None if found.users is None else found.users.float().cpu().numpy()
         yield Recommended(block, found.items, found.scores, told, vectors)
 
 
 def recommended_to(
-    model: Model, people: Sequence[Person], top: int, known: Sequence[NDArray[np.int64]] | None = None
+    model: Model,
+    people: Sequence[Person],
+    top: int,
+    known: Sequence[NDArray[np.int64]] | None = None,
+    rules: Rules = NO_RULES,
 ) -> list[ForOne]:
     """Recommendations for a few people, with the contribution of every item of their histories.
 
     Args:
         top: items for each, fewer where fewer are left.
-        known: for each the items that are no candidates, those that they rated among them; just these if not given.
+        known: for each the items that are no candidates, those that they rated among them; just these if not given, and
+            none by the rule `seen`.
     """
-    best = _Best(Explainer(model), top)
+    best = _Best(Explainer(model), top, rules)
     with torch.inference_mode():
         found = best.of(people, known)
-        told = best.explainer.contributions(found.weighed, found.items)
+        told = (
+            [_without_itself(best.explainer, *one) for one in zip(people, found.items, strict=True)]
+            if rules.seen
+            else best.explainer.contributions(found.weighed, found.items)
+        )
     return [
         ForOne(items[items != NO_ITEM].astype(np.int64), contributions)
         for items, contributions in zip(found.items, told, strict=True)
     ]
+
+
+def _without_itself(explainer: Explainer, person: Person, items: NDArray[np.int32]) -> Contributions:
+    """Contributions to the scores of items of which some may be in the person's history: nothing explains itself."""
+    asked = items[items != NO_ITEM]
+    shorter = [person.without(item) for item in asked.tolist()]
+    told = explainer.contributions(explainer.weighed(*histories_of(shorter, explainer.model.device)), asked[:, None])
+
+    def of_all(history: NDArray[np.int64], of_one: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        values = np.zeros((len(asked), len(history)))
+        for row, (item, one) in enumerate(zip(asked, of_one, strict=True)):
+            values[row, history != item] = one[0]
+        return values
+
+    return Contributions(
+        of_all(person.likes, [one.likes for one in told]),
+        of_all(person.dislikes, [one.dislikes for one in told]),
+        {head: np.concatenate([one.biases[head] for one in told]) for head in told[0].biases} if told else {},
+        {part: of_all(person.likes, [one.parts_of_likes[part] for one in told]) for part in explainer.parts},
+        {part: of_all(person.dislikes, [one.parts_of_dislikes[part] for one in told]) for part in explainer.parts},
+    )
+
+
+def _strongest_without_itself(
+    explainer: Explainer, people: Sequence[Person], items: NDArray[np.int32], named: int
+) -> StrongestContributions:
+    """The same of many people: each item of a list has a history of its own."""
+    shorter = [person.without(item) for person, mine in zip(people, items.tolist(), strict=True) for item in mine]
+    weighed = explainer.weighed(*histories_of(shorter, explainer.model.device))
+    kinds, *found, causes = strongest_contributions(explainer, weighed, items.reshape(-1, 1), named)
+    shape = (*items.shape, len(kinds))
+    whose, values = (one.reshape(shape) for one in found)
+    return StrongestContributions(kinds, whose, values, MainCauses(*(one.reshape(shape) for one in causes)))
 
 
 class _Found(NamedTuple):
@@ -112,20 +168,26 @@ class _Found(NamedTuple):
 class _Best:
     """The best items: what is known is crossed out of blocks of scores, which are all made in one place."""
 
-    def __init__(self, explainer: Explainer, top: int) -> None:
-        self.explainer, self._top = explainer, top
+    def __init__(self, explainer: Explainer, top: int, rules: Rules) -> None:
+        self.explainer, self._top, self._rules = explainer, top, rules
         self._model = explainer.model
+        allowed = rules.allowed
+        self._refused = None if allowed is None else np.flatnonzero(~allowed)
+        vectors = self._model.items.float().cpu().numpy
+        self._diversity = Diversity.of(rules.diversity, vectors()) if rules.diversity else None
         # Made once: large arrays that come and go between small ones that stay make the heap grow.
         self._scores = self._model.items.new_empty(0, len(self._model.items))
 
     def of(self, people: Sequence[Person], known: Sequence[NDArray[np.int64]] | None = None) -> _Found:
         """
         Args:
-            known: items that are no candidates; those that they rated, if not given.
+            known: items that are no candidates; if not given those that they rated, or none by the rule `seen`.
         """
         weighed = self.explainer.weighed(*histories_of(people, self._model.device))
         users = self.explainer.users(weighed)
-        crossed_out = [weighed.likes, weighed.dislikes] if known is None else [ragged(known, self._model.device)]
+        crossed_out = [ragged(known, self._model.device)] if known is not None else [weighed.likes, weighed.dislikes]
+        if self._rules.seen and known is None:
+            crossed_out = []
         count = len(self._model.items)
         # Candidates that weigh histories themselves take items x items for each block, however few its users are.
         rows = max(BLOCK_CELLS // count, count if users is None else 1)
@@ -134,18 +196,44 @@ class _Best:
         for block in blocks(len(people), rows):
             first, last = int(block[0]), int(block[-1]) + 1
             scores = (
-                preference_of(self._model, people[first:last])
-                if users is None
-                else self._by_vectors(users[first:last], weighed, first, last)
+                self._by_vectors(users[first:last], weighed, first, last)
+                if users is not None and not self._rules.seen
+                else preference_of(self._model, people[first:last], leave_one_out=self._rules.seen)
             )
             for history in crossed_out:
                 mine = history.of(first, last)
                 scores[mine.user.cpu().numpy(), mine.items.cpu().numpy()] = -np.inf
-            columns = best_columns(scores, self._top)
+            if self._refused is not None:
+                scores[:, self._refused] = -np.inf
+            columns = self._listed(scores)
             row, place = (columns != NO_ITEM).nonzero()
             items[first:last] = columns
             best[first + row, place] = scores[row, columns[row, place]]
         return _Found(items, best, weighed, users)
+
+    def _listed(self, scores: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The items of each list, (people, top), `NO_ITEM` after the last.
+
+        Args:
+            scores: (people, M), minus infinity where an item is no candidate.
+        """
+        if self._rules.at_most is None and self._diversity is None:
+            return best_columns(scores, self._top)
+        found = np.full((len(scores), self._top), NO_ITEM, dtype=np.int32)
+        waiting, size = np.arange(len(scores)), POOL * self._top
+        while len(waiting):
+            size = min(size, scores.shape[1])
+            short = []
+            pools = best_columns(scores if len(waiting) == len(scores) else scores[waiting], size)
+            for row, pool in zip(waiting.tolist(), pools, strict=True):
+                candidates = pool[pool != NO_ITEM]
+                told = scores[row, candidates]
+                listed = reranked(candidates, told, self._top, self._rules.at_most, self._diversity)
+                found[row, : len(listed)] = listed
+                if len(listed) < self._top and len(candidates) == size < scores.shape[1]:
+                    short.append(row)
+            waiting, size = np.array(short, dtype=np.int64), size * MORE
+        return found
 
     def _by_vectors(self, users: torch.Tensor, weighed: Weighed, first: int, last: int) -> NDArray[np.float32]:
         """`preference` of all items for the users from ``first`` up to ``last``, in the place of the block before."""

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
 from pipeline.common.settings import DeviceConfig
 
+# Where files of ids are for the stage: DVC watches the folder.
+RULES_FOLDER = "rules"
+# YAML has 12 for a number; ids are texts.
+ItemId = Annotated[str, Field(min_length=1)] | int
 
-class RecommendConfig(Config):
+
+class RulesConfig(Config):
+    only: list[ItemId] = Field(
+        description="Nothing but these items: ids, or files in `rules/` with an id on each line; `[]`: all items"
+    )
+    without: list[ItemId] = Field(description="Without these items: ids, or files in `rules/` with an id on each line")
+    where: str = Field(
+        description="Items of which a condition on their columns holds, such as `year >= 1990 AND genres CONTAINS Comedy`; empty: all"
+    )
+    at_most: int = Field(
+        ge=0, description="At most so many items of a list with the same value of the column `per`; 0: any number"
+    )
+    per: str = Field(description="That column; of lists each element counts. An item without a value is never too many")
+    diversity: float = Field(
+        ge=0,
+        le=1,
+        description="How much it counts beside the score that items of a list are unlike one another (MMR over the item vectors)",
+    )
+    seen: bool = Field(description="Recommend what somebody has rated, too")
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> RulesConfig:
+        if self.at_most and not self.per:
+            raise ValueError("per: found nothing beside at_most, expected a column of the items")
+        if self.per and not self.at_most:
+            raise ValueError(
+                "at_most: found 0 beside per, expected how many items of a list may have the same value of it"
+            )
+        return self
+
+
+WITHOUT_RULES = RulesConfig(only=[], without=[], where="", at_most=0, per="", diversity=0.0, seen=False)
+
+
+class RecommendConfig(RulesConfig):
     top: int = Field(ge=1, le=10_000, description="At most this many items are recommended to each user")
     reasons: int = Field(
         ge=0,

@@ -64,15 +64,18 @@ def _by_user(pairs: Sequence[Pairs], users: int, count: int) -> list[NDArray[np.
     return [items[first:last] for first, last in pairwise(starts.tolist())]
 
 
-def preference_of(model: Model, people: Sequence[Person]) -> NDArray[np.float32]:
+def preference_of(model: Model, people: Sequence[Person], *, leave_one_out: bool = False) -> NDArray[np.float32]:
     """Scores of every item for some people by what they will like, as `TrainedModel.score` gives them for users.
+
+    Args:
+        leave_one_out: of an item that they rated by their histories without it.
 
     Returns:
         (people, M).
     """
     with torch.inference_mode():
         likes, dislikes = histories_of(people, model.device)
-        scores = model.scorer(model.items, likes, dislikes)
+        scores = model.scorer(model.items, likes, dislikes, leave_one_out=leave_one_out)
         found: NDArray[np.float32] = model.preference(scores, model.co_rated(likes, dislikes)).float().cpu().numpy()
     return found
 

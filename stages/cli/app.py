@@ -59,6 +59,59 @@ UnknownOption = Annotated[
 ]
 ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
 CountOption = Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, help="How many items.")]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="ID|FILE",
+        help="Nothing but these items: an id, or a file with an id on each line. Can be repeated.",
+    ),
+]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="ID|FILE",
+        help="Without these items: an id, or a file with an id on each line. Can be repeated.",
+    ),
+]
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Items of which a condition on their columns holds: comparisons, IN, BETWEEN, LIKE, CONTAINS, IS NULL, AND, OR, NOT.",
+    ),
+]
+AtMostOption = Annotated[
+    int | None,
+    typer.Option(
+        "--at-most", min=0, help="At most so many items with the same value of the column --per; 0: any number."
+    ),
+]
+PerOption = Annotated[
+    str | None, typer.Option("--per", metavar="COLUMN", help="That column of the items; of lists each element counts.")
+]
+DiversityOption = Annotated[
+    float | None,
+    typer.Option(
+        "--diversity",
+        min=0,
+        max=1,
+        help="How much it counts, beside the score, that the items of a list are unlike one another.",
+    ),
+]
+SeenOption = Annotated[
+    bool | None,
+    typer.Option("--seen/--unseen", help="Recommend what they have rated, too, or not.", show_default=False),
+]
+RulesOption = Annotated[
+    bool,
+    typer.Option(
+        "--rules/--no-rules",
+        help="Go by the rules of `recommend` in params.yaml where no option says otherwise, or leave them aside.",
+    ),
+]
 FormatOption = Annotated[
     Form | None, typer.Option("--format", help="By default a table, or what the ending of --output says.")
 ]
@@ -90,6 +143,8 @@ def crmman(context: typer.Context) -> None:
         'recommend --like "Toy Story" --like Alien --dislike "Speed (1994)"',
         "recommend --user 42 --format csv --output for-42.csv",
         "recommend --histories last-night.csv --output lists.parquet -k 20",
+        'recommend --user 42 --where "release_year >= 1990 AND class CONTAINS Comedy" --without sold-out.txt',
+        "recommend --user 42 --at-most 2 --per class --diversity 0.3",
     )
 )
 def recommend(
@@ -101,6 +156,14 @@ def recommend(
     histories: HistoriesOption = None,
     unknown_items: UnknownOption = "skip",
     count: CountOption = 10,
+    only: OnlyOption = None,
+    without: WithoutOption = None,
+    where: WhereOption = None,
+    at_most: AtMostOption = None,
+    per: PerOption = None,
+    diversity: DiversityOption = None,
+    seen: SeenOption = None,
+    rules: RulesOption = True,
     form: FormatOption = None,
     output: OutputOption = None,
     quote_formulas: QuoteOption = True,
@@ -111,6 +174,9 @@ def recommend(
     With --histories a Parquet file has the columns of the nightly table (user_id, rank, item_id, score, reasons), and is the quickest for
     many people; CSV and JSON have a sentence in place of the list of reasons.
     """
+    from stages.cli.ask.rules import RuleOptions
+
+    options = RuleOptions(only, without, where, at_most, per, diversity, seen, rules)
     if histories is not None:
         from stages.cli.ask.many import recommend_to_many
 
@@ -122,6 +188,7 @@ def recommend(
             variant,
             Path(histories),
             count,
+            options,
             nested=form == "parquet",
             refuse_unknown=unknown_items == "refuse",
         )
@@ -129,7 +196,7 @@ def recommend(
         return
     from stages.cli.ask.recommend import recommend
 
-    _give(recommend(dataset, variant, user, like or [], dislike or [], count), form, output, quote_formulas)
+    _give(recommend(dataset, variant, user, like or [], dislike or [], count, options), form, output, quote_formulas)
 
 
 @app.command(

@@ -19,10 +19,12 @@ from pipeline.data.more_ratings import MoreRatings, added_to, in_words, of_known
 from pipeline.explain.causes import relation_names
 from pipeline.parameters.params import DatasetEntry, read_parameters
 from pipeline.recommend.recommend import Ids, recommendation_table, recommended, recommended_to
+from pipeline.recommend.rules import Rules
 from pipeline.users.people import Person, people_in
 from stages import PARAMS
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.recommend import COLUMNS, rows_for
+from stages.cli.ask.rules import AskedRules, RuleOptions, asked_rules
 from stages.cli.ask.trained import Trained, read_trained
 from stages.guard import show
 
@@ -45,7 +47,14 @@ class People(NamedTuple):
 
 @together()
 def recommend_to_many(
-    dataset: str | None, variant: str | None, path: Path, count: int, *, nested: bool, refuse_unknown: bool
+    dataset: str | None,
+    variant: str | None,
+    path: Path,
+    count: int,
+    options: RuleOptions,
+    *,
+    nested: bool,
+    refuse_unknown: bool,
 ) -> Answer:
     """
     Args:
@@ -59,13 +68,16 @@ def recommend_to_many(
         InputError: as `read_more_ratings` and `of_known_items`.
     """
     trained = read_trained(dataset, variant, many=True)
-    parameters = read_parameters(PARAMS)
-    entry = parameters.datasets[trained.catalogue.dataset]
+    entry = read_parameters(PARAMS).datasets[trained.catalogue.dataset]
+    by = asked_rules(trained, options)
     found = _people(trained, entry, path, refuse_unknown)
-    if nested:
-        reasons = parameters.recommend.model_copy(update=entry.recommend or {}).reasons
-        return Answer("", {}, _as_stage(trained, found, count, reasons))
-    return _as_verb(trained, found, path, count)
+    answer = (
+        Answer("", {}, _as_stage(trained, found, count, by.rules))
+        if nested
+        else _as_verb(trained, found, path, count, by)
+    )
+    by.note_shortfall(answer.rows["user_id"], len(found.ids), count)
+    return answer
 
 
 def _people(trained: Trained, entry: DatasetEntry, path: Path, refuse_unknown: bool) -> People:
@@ -112,7 +124,7 @@ def _with_something_to_go_by(trained: Trained, found: People) -> People:
     return found._replace(ids=[found.ids[place] for place in kept], people=[found.people[place] for place in kept])
 
 
-def _as_stage(trained: Trained, found: People, count: int, reasons: int) -> pl.DataFrame:
+def _as_stage(trained: Trained, found: People, count: int, rules: Rules) -> pl.DataFrame:
     if not found.ids:
         return pl.DataFrame(schema=RECOMMENDATIONS.columns)
     ids = Ids(
@@ -121,28 +133,31 @@ def _as_stage(trained: Trained, found: People, count: int, reasons: int) -> pl.D
         pl.Series(relation_names(trained.model), dtype=pl.String),
         ENTITIES.read(trained.catalogue.dataset)["entity_id"],
     )
-    rows = recommendation_table(recommended(trained.model, found.people, count, reasons), ids)
+    rows = recommendation_table(recommended(trained.model, found.people, count, trained.nightly.reasons, rules), ids)
     return in_key_order(rows, RECOMMENDATIONS.key)
 
 
-def _as_verb(trained: Trained, found: People, path: Path, count: int) -> Answer:
+def _as_verb(trained: Trained, found: People, path: Path, count: int, by: AskedRules) -> Answer:
     told: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     cells: list[list[str]] = []
-    for user, person, mine, digits in _told(trained, found, count):
+    for user, person, mine, digits in _told(trained, found, count, by.rules):
         counts = {"likes": len(person.likes), "dislikes": len(person.dislikes)}
         told.append({"user_id": user} | counts | {"recommendations": mine})
         rows += [{"user_id": user} | row for row in mine]
         cells += [[user, str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in mine]
-    heading = f"{trained.name}: for the people of {path}\n\n"
+    heading = f"{trained.name}: for the people of {path}\n{by.heading}\n"
     text = heading + table(["user", "rank", "title", "score", "why"], cells, right=["rank", "score"])
-    record = trained.record | {"histories": str(path), "people": told}
+    record = trained.record | {"histories": str(path), "people": told} | by.record
     return Answer(text, record, pl.DataFrame(rows, schema={"user_id": pl.String, **COLUMNS}))
 
 
-def _told(trained: Trained, found: People, count: int) -> Iterator[tuple[str, Person, Sequence[dict[str, Any]], int]]:
+def _told(
+    trained: Trained, found: People, count: int, rules: Rules
+) -> Iterator[tuple[str, Person, Sequence[dict[str, Any]], int]]:
     for block in blocks(len(found.ids), BLOCK):
         people = found.people[block[0] : block[-1] + 1]
-        for place, person, one in zip(block, people, recommended_to(trained.model, people, count), strict=True):
+        lists = recommended_to(trained.model, people, count, rules=rules)
+        for place, person, one in zip(block, people, lists, strict=True):
             mine, digits = rows_for(trained, person, one)
             yield found.ids[place], person, mine, digits

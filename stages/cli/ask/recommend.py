@@ -16,6 +16,7 @@ from pipeline.recommend.recommend import ForOne, recommended_to
 from pipeline.users.people import Person
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.people import asked_for
+from stages.cli.ask.rules import RuleOptions, asked_rules
 from stages.cli.ask.trained import Trained, read_trained
 
 COLUMNS: dict[str, type[pl.DataType]] = {
@@ -38,15 +39,17 @@ def recommend(
     likes: Sequence[str],
     dislikes: Sequence[str],
     count: int,
+    options: RuleOptions,
 ) -> Answer:
     trained = read_trained(dataset, variant)
-    asked = asked_for(trained, user, likes, dislikes)
-    (found,) = recommended_to(trained.model, [asked.person], count)
+    asked, by = asked_for(trained, user, likes, dislikes), asked_rules(trained, options)
+    (found,) = recommended_to(trained.model, [asked.person], count, rules=by.rules)
     rows, digits = rows_for(trained, asked.person, found)
+    by.note_shortfall(pl.repeat("", len(rows), eager=True), 1, count)
     cells = [[str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in rows]
-    heading = f"{trained.name}: for {asked.who}\n\n"
+    heading = f"{trained.name}: for {asked.who}\n{by.heading}\n"
     text = heading + table(["rank", "title", "score", "why"], cells, right=["rank", "score"])
-    record = trained.record | {"person": asked.record}
+    record = trained.record | {"person": asked.record} | by.record
     return Answer(text, record | {"recommendations": rows}, pl.DataFrame(rows, schema=COLUMNS))
 
 

@@ -18,6 +18,7 @@ from pipeline.explain.breakdown import Contribution
 from pipeline.explain.parts import Cause
 from pipeline.explain.words import in_words
 from pipeline.parameters.params import Parameters, read_parameters
+from pipeline.recommend.settings import RecommendConfig
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
@@ -46,6 +47,7 @@ class Trained:
         model: as it was trained.
         refit: whether that was on all ratings, and not on the training split alone.
         data: all ratings.
+        nightly: how the stage `recommend` recommends.
     """
 
     catalogue: Catalogue
@@ -53,6 +55,7 @@ class Trained:
     model: Model
     refit: bool
     data: Dataset
+    nightly: RecommendConfig
 
     @property
     def name(self) -> str:
@@ -118,7 +121,7 @@ def read_trained(dataset: str | None, variant: str | None, *, many: bool = False
     # One person is scored in no time on a CPU.
     device = torch_device(parameters.device) if many else "cpu"
     model = read_model(dataset, variant, data.items, device, REFIT if refit else MODEL)
-    return Trained(catalogue, variant, model, refit, data)
+    return Trained(catalogue, variant, model, refit, data, parameters.recommend_of(dataset))
 
 
 def _variant(parameters: Parameters, dataset: str, variant: str | None) -> str:
