@@ -125,6 +125,8 @@ WHOLE = (
     ("recommend", "--user", "u7"),
     ("recommend", "--like", "Film number 3", "--dislike", "id:i4"),
     ("recommend", "--user", "u7", "--output", "\x1b[2J/"),
+    ("similar", "--item", "id:i3", "--output", "\x1b[2J/\u202e.csv"),
+    ("recommend", "--user", "u7", "--dataset", "no such"),
     ("explain", "--user", "u7", "--item", "Film number 3"),
     ("similar", "--item", "id:i3"),
     ("similar", "--item", "Film number 3", "--dataset", KEY),
@@ -335,11 +337,12 @@ def _expect_cells(text: str) -> None:
 
 
 def command_line(world: World, draw: Draw) -> None:
-    """Any words after `crmman`, or a command with another word in it: an answer, or one line."""
+    """Any words after `crmman`, or a command with perhaps another word in it: an answer, or one line."""
     word = st.one_of(st.sampled_from(ARGUMENTS), st.text(max_size=6))
     if draw(st.booleans()):
         words = list(draw(st.sampled_from(WHOLE)))
-        words[draw(st.integers(0, len(words) - 1))] = draw(word)
+        if draw(st.booleans()):
+            words[draw(st.integers(0, len(words) - 1))] = draw(word)
     else:
         words = [*draw(st.sampled_from(BEGUN)), *draw(st.lists(word, max_size=7))]
     sandbox = world.sandbox("hostile")
