@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import is_zipfile
@@ -13,15 +13,19 @@ from zipfile import is_zipfile
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources import SourceConfig
+from pipeline.data.sources.amazon import is_amazon
 from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table
 from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
 from pipeline.data.sources.facts import facts_in, graph_of_facts
 from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
+from pipeline.data.sources.goodreads import OF_BOOKS, OF_RATINGS
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
+from pipeline.data.sources.mind import is_mind
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
+from pipeline.data.sources.steam import is_steam
 from pipeline.data.sources.tables import NAMES, is_there, refuse_two_graphs, table_file
 from pipeline.data.sources.tidy import GRAPH, RawTable, TidyTables, items_of
 from pipeline.parameters.data_check.findings import Finding
@@ -79,9 +83,16 @@ PUBLISHED: tuple[tuple[str, tuple[KnownBy, ...]], ...] = (
             KnownBy(("books.csv", "bx_books.csv"), BOOK_HEADER),
         ),
     ),
+    ("goodreads", (KnownBy(("ratings.csv",), OF_RATINGS), KnownBy(("books.csv",), OF_BOOKS))),
     ("movielens", (KnownBy(("ratings.csv",), CSV_RATINGS), KnownBy(("movies.csv",), CSV_MOVIES))),
     ("movielens", (KnownBy(("ratings.dat",)), KnownBy(("movies.dat",)))),
     ("movielens", (KnownBy(("u.data",)), KnownBy(("u.item",)))),
+)
+# Others have names of their own in each category, or folders for their parts: they are known by what is in the files.
+KNOWN_BY_CONTENT: tuple[tuple[str, Callable[[Files], bool]], ...] = (
+    ("mind", is_mind),
+    ("amazon", is_amazon),
+    ("steam", is_steam),
 )
 
 
@@ -234,6 +245,10 @@ def layout(folder: Path) -> str:
     if any((folder / f"interactions{ending}").exists() for ending in ENDINGS):
         return "tables"
     files = FilesSource(type="any", path=str(folder)).files()
+    # First, since MIND has two files of one name, which `find` refuses.
+    content = next((kind for kind, knows in KNOWN_BY_CONTENT if knows(files)), None)
+    if content is not None:
+        return content
     known = (kind for kind, parts in PUBLISHED if all(part.is_in(files) for part in parts))
     return next(known, "tables")
 
