@@ -43,6 +43,8 @@ def as_shown(workspace: Workspace, dataset: str) -> Workspace:
             table = table.with_columns(title=number.replace_strict(names, default=pl.col("title")))
         if "user_id" in table.columns:
             table = table.with_columns(pl.col("user_id").replace("u7", USER[dataset]))
+        if "genre" in table.columns and dataset == "ml-100k":
+            table = _with_columns_of_films(table)
         if "item_id" in table.columns:
             table = table.with_columns(pl.col("item_id").str.strip_prefix("i"))
         if "reasons" in table.columns:
@@ -53,6 +55,17 @@ def as_shown(workspace: Workspace, dataset: str) -> Workspace:
         if path.suffix != ".parquet" and SEAL.search(path.read_bytes()):
             rename(path, path.relative_to(root).as_posix())
     return workspace
+
+
+def _with_columns_of_films(items: pl.DataFrame) -> pl.DataFrame:
+    """With those that RecBole's MovieLens has."""
+    years = pl.format("{}", 1985 + pl.col("item_id").str.strip_prefix("i").cast(pl.Int64) % 15)
+    return items.select(
+        pl.all().exclude("title", "genre"),
+        movie_title="title",
+        release_year=years,
+        **{"class": pl.format("{} Film", pl.col("genre").str.to_titlecase())},
+    )
 
 
 @pytest.fixture(scope="module")

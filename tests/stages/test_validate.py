@@ -11,7 +11,7 @@ from pipeline.common.ablation import FILE, SECTIONS
 from stages import validate
 from tests.parameter_files import copy_to, edited
 from tests.stages.conftest import Finished
-from tests.stages.workspace import KEY, ROOT, assert_a_mistake_in_one_line
+from tests.stages.workspace import KEY, ROOT, Workspace, assert_a_mistake_in_one_line
 
 Params = dict[str, Any]
 # A wrong key at every depth, wrong values, and rules across sections: what is done to the file, and what is said.
@@ -125,6 +125,16 @@ def test_a_good_file_leaves_a_mark_that_does_not_change_with_the_values(finished
     assert copy.run("validate").code == 0
     mark = "artifacts/params.checked"
     assert copy.files() == {mark: finished.files[mark]}
+
+
+def test_a_data_set_that_is_not_on_this_machine_stops_its_own_stages_alone(fresh: Workspace, tmp_path: Path) -> None:
+    copy = fresh.copy(tmp_path / "copy")
+    with edited(copy.root) as values:
+        values["datasets"]["elsewhere"] = values["datasets"][KEY] | {"source": {"type": "tables", "path": "../anime"}}
+    for name in ("validate", "check_tables", "fetch", "prepare"):
+        assert copy.run(name).code == 0
+    for name in ("check_tables", "fetch"):
+        assert_a_mistake_in_one_line(copy.run(name, "elsewhere"), "../anime")
 
 
 def test_what_is_not_on_this_machine_is_named_and_stops_no_other_data_set(
