@@ -68,7 +68,21 @@ CELLS = (
     *("a\nb", "a\rb", "\\", "{title}", "{}", "<script>", "../../x", "1970-01-01", "2024-02-30", "5.0", "٣", "½", "𝟓"),
 )
 NO_NUMBERS = (b"nan", b"NaN", b"inf", b"-inf", b"1e400")
-LINES = ("repeat", "delete", "cut", "cell", "number", "number", "swap", "blank", "bytes", "header", "quote", "join")
+LINES = (
+    "repeat",
+    "repeat",
+    "delete",
+    "cut",
+    "cell",
+    "number",
+    "number",
+    "swap",
+    "blank",
+    "bytes",
+    "header",
+    "quote",
+    "join",
+)
 # What somebody's tables may be, by their endings; Parquet also in parts.
 FORMS = ("csv", "parquet", "jsonl", "csv.gz", "parts")
 # Types that a Parquet table may have.
@@ -264,7 +278,7 @@ def _of_a_column(draw: Draw, path: Path) -> None:
     if not frame.width:
         return
     column = draw(st.sampled_from(frame.columns))
-    change = draw(st.sampled_from(["type", "type", "cell", "drop", "rename", "empty", "more", "repeat"]))
+    change = draw(st.sampled_from(["type", "type", "cell", "drop", "rename", "empty", "more", "repeat", "repeat"]))
     try:
         if change == "type":
             frame = frame.with_columns(draw(st.sampled_from(TYPES))(pl.col(column)).alias(column))
