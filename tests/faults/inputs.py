@@ -74,8 +74,7 @@ LINES = (
     "delete",
     "cut",
     "cell",
-    "number",
-    "number",
+    *("number",) * 4,
     "swap",
     "blank",
     "bytes",
@@ -317,7 +316,8 @@ def _of_the_lines(draw: Draw, content: bytes) -> bytes:
     numbers = [index for index, each in enumerate(line.split(separator)) if _is_number(each)]
     other = line.split(separator)
     if numbers:
-        other[draw(st.sampled_from(numbers))] = draw(st.sampled_from(NO_NUMBERS))
+        # Ratings and times stand behind ids, which may be numbers as well.
+        other[draw(st.sampled_from(numbers[-2:]))] = draw(st.sampled_from(NO_NUMBERS))
     at = draw(st.integers(0, len(line)))
     changed = {
         "repeat": [line, line],
