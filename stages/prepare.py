@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.artifacts.data import (
     INTERACTIONS,
     ITEMS,
     SAMPLED_ZEROS,
     SOURCE_INTERACTIONS,
+    SOURCE_ITEM_ENTITIES,
     SOURCE_ITEMS,
-    SOURCE_LINKED_ITEMS,
     UNRATED_CANDIDATES,
     USERS,
 )
@@ -17,10 +19,12 @@ from pipeline.data.prepare import prepare
 from pipeline.data.settings import DatasetConfig
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
+# Only which items have a link is asked: items and ratings are the same with other links, and are not to say that they are made of these.
+LINKED_ITEMS = replace(SOURCE_ITEM_ENTITIES, traced=False)
 STAGE = Stage(
     "prepare",
     settings=Reads(run=SeedConfig, dataset=DatasetConfig),
-    reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_LINKED_ITEMS),
+    reads=(SOURCE_INTERACTIONS, SOURCE_ITEMS, LINKED_ITEMS),
     writes=(ITEMS, USERS, INTERACTIONS, UNRATED_CANDIDATES, SAMPLED_ZEROS),
 )
 
@@ -29,7 +33,7 @@ def main(dataset: str, settings: Settings) -> None:
     prepared = prepare(
         SOURCE_INTERACTIONS.read(dataset),
         SOURCE_ITEMS.read(dataset),
-        SOURCE_LINKED_ITEMS.read(dataset),
+        LINKED_ITEMS.read(dataset),
         settings.dataset(DatasetConfig),
         settings.run(SeedConfig).seed,
     )

@@ -40,8 +40,6 @@ SOURCE_ITEM_ENTITIES = Table(
     not_empty=False,
     traced=True,
 )
-# The same to ask which items have a link: what is made of the answer alone (items and ratings) is the same with other links.
-SOURCE_LINKED_ITEMS = replace(SOURCE_ITEM_ENTITIES, traced=False)
 
 # prepare: dense indices (item, user: 0-based), splits, sampled candidates
 ITEMS = Table(

@@ -82,7 +82,7 @@ def _written_lists(texts: pl.Series) -> pl.Series | None:
     for text in texts:
         try:
             found.append(_names(_list_in(text)) if text else [])
-        # Or a list in lists without end.
+        # Names of a list in lists without end.
         except (ValueError, RecursionError):
             return None
     return pl.Series(found, dtype=pl.List(pl.String))
@@ -93,16 +93,26 @@ def _list_in(text: str) -> list[Any]:
     Raises:
         ValueError: the text is no list.
     """
-    try:
-        found = json.loads(text)
-    except ValueError:
-        try:
-            found = literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError):
-            raise ValueError(text) from None
+    found = json_or_python(text)
     if not isinstance(found, list):
         raise ValueError(text)
     return found
+
+
+def json_or_python(text: str) -> Any:
+    """What a text says in JSON, or in Python: lists, objects, texts, numbers.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return json.loads(text)
+    # Or lists in lists without end.
+    except (ValueError, RecursionError):
+        try:
+            return literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            raise ValueError(str(error)) from None
 
 
 def _names(values: Sequence[Any] | None) -> list[str | None]:

@@ -47,11 +47,27 @@ FRAME = pl.DataFrame(
 MATRIX = np.arange(6, dtype=np.float32).reshape(3, 2)
 
 
+PERHAPS = Table(
+    "out/{dataset}/perhaps.parquet", {"item": pl.Int32, "rating": pl.Float32}, ("item",), frozenset({"rating"})
+)
+
+
 def refusal(action: Any) -> str:
     with pytest.raises(InputError) as error:
         action()
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("-inf")])
+def test_a_value_that_may_be_missing_is_a_number_where_it_is_none(tmp_path: Path, number: float) -> None:
+    frame = pl.DataFrame({"item": [0, 1], "rating": [None, 2.0]}, schema=dict(PERHAPS.columns))
+    PERHAPS.write(frame, "d", tmp_path)
+    assert PERHAPS.read("d", tmp_path).equals(frame)
+    wrong = frame.with_columns(rating=pl.Series([None, number], dtype=pl.Float32))
+    assert f"column rating, row 1: found {number}, expected a value" in refusal(
+        lambda: PERHAPS.write(wrong, "d", tmp_path)
+    )
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

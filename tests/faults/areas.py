@@ -42,6 +42,6 @@ AREAS = (
     Area("two trainings of one variant at once", stopped.one_while_another_writes, 1, stopped.two_at_once),
     Area("hostile text in the report, in Chromium", hostile.in_a_page, 2),
     Area("hostile text in a terminal and in CSV", hostile.in_a_terminal, 30),
-    Area("command lines of `crmman`", hostile.command_line, 15),
+    Area("command lines of `crmman`", hostile.command_line, 40),
     Area("`--output` to what is no regular file", hostile.output_anywhere, 9),
 )

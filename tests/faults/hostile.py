@@ -121,6 +121,17 @@ ESCAPES = (
     ),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+WHOLE = (
+    ("recommend", "--user", "u7"),
+    ("recommend", "--like", "Film number 3", "--dislike", "id:i4"),
+    ("recommend", "--user", "u7", "--output", "\x1b[2J/"),
+    ("similar", "--item", "id:i3", "--output", "\x1b[2J/\u202e.csv"),
+    ("recommend", "--user", "u7", "--dataset", "no such"),
+    ("explain", "--user", "u7", "--item", "Film number 3"),
+    ("similar", "--item", "id:i3"),
+    ("similar", "--item", "Film number 3", "--dataset", KEY),
+)
+BEGUN = ((), ("recommend",), ("explain",), ("similar",), ("recommend", "--user", "u1"))
 ARGUMENTS = (
     *(
         "--user",
@@ -326,14 +337,19 @@ def _expect_cells(text: str) -> None:
 
 
 def command_line(world: World, draw: Draw) -> None:
-    """Any words after `crmman`: an answer, or one line."""
-    words = draw(st.lists(st.one_of(st.sampled_from(ARGUMENTS), st.text(max_size=6)), max_size=7))
-    verb = draw(st.sampled_from([[], ["recommend"], ["explain"], ["similar"], ["recommend", "--user", "u1"]]))
+    """Any words after `crmman`, or a command with perhaps another word in it: an answer, or one line."""
+    word = st.one_of(st.sampled_from(ARGUMENTS), st.text(max_size=6))
+    if draw(st.booleans()):
+        words = list(draw(st.sampled_from(WHOLE)))
+        if draw(st.booleans()):
+            words[draw(st.integers(0, len(words) - 1))] = draw(word)
+    else:
+        words = [*draw(st.sampled_from(BEGUN)), *draw(st.lists(word, max_size=7))]
     sandbox = world.sandbox("hostile")
     before = {path.name for path in sandbox.root.iterdir()}
     try:
         with sandbox.trial():
-            result = sandbox.crmman(*verb, *words)
+            result = sandbox.crmman(*words)
             expect_well_or_one_line(result, 2)
             sandbox.expect_files(world.files)
     finally:

@@ -67,7 +67,8 @@ CELLS = (
     ),
     *("a\nb", "a\rb", "\\", "{title}", "{}", "<script>", "../../x", "1970-01-01", "2024-02-30", "5.0", "٣", "½", "𝟓"),
 )
-LINES = ("repeat", "delete", "cut", "cell", "swap", "blank", "bytes", "header", "quote", "join")
+NO_NUMBERS = (b"nan", b"NaN", b"inf", b"-inf", b"1e400")
+LINES = ("repeat", "delete", "cut", "cell", "number", "number", "swap", "blank", "bytes", "header", "quote", "join")
 # What somebody's tables may be, by their endings; Parquet also in parts.
 FORMS = ("csv", "parquet", "jsonl", "csv.gz", "parts")
 # Types that a Parquet table may have.
@@ -299,11 +300,16 @@ def _of_the_lines(draw: Draw, content: bytes) -> bytes:
     cell = draw(st.one_of(st.sampled_from(CELLS), st.text(max_size=8))).encode(errors="surrogatepass")
     cells = line.split(separator)
     cells[draw(st.integers(0, len(cells) - 1))] = cell
+    numbers = [index for index, each in enumerate(line.split(separator)) if _is_number(each)]
+    other = line.split(separator)
+    if numbers:
+        other[draw(st.sampled_from(numbers))] = draw(st.sampled_from(NO_NUMBERS))
     at = draw(st.integers(0, len(line)))
     changed = {
         "repeat": [line, line],
         "delete": [],
         "cut": [line[:at]],
+        "number": [separator.join(other)],
         "cell": [separator.join(cells)],
         "swap": [lines[draw(st.integers(0, len(lines) - 1))]],
         "blank": [line, b""],
@@ -313,6 +319,14 @@ def _of_the_lines(draw: Draw, content: bytes) -> bytes:
         "join": [line + separator + line],
     }[kind]
     return b"\n".join([*lines[:place], *changed, *lines[place + 1 :]])
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _zipped(draw: Draw, folder: Path) -> Path:

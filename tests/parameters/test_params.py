@@ -108,7 +108,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             (*DATASET, "source", "type"),
             "wheel",
-            "'wheel', expected one of: 'atomic', 'book-crossing', 'hetrec-lastfm', 'kgcn', 'movielens'",
+            "'wheel', expected one of: 'amazon', 'atomic', 'book-crossing', 'goodreads', 'hetrec-lastfm', 'kgcn'",
         ),
         ((*DATASET, "source", "sha256"), "abc", "'abc', expected a string that matches"),
         ((*DATASET, "source", "version"), "1.2 --pre", "'1.2 --pre', expected a string that matches"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -15,18 +14,14 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
 from tests.in_process import run_module
-from tests.parameter_files import copy_to
-from tests.stages.workspace import RUNS, VARIANTS, Workspace, make_workspace, planted_tables
+from tests.stages.added import NAME, Added, added
+from tests.stages.workspace import RUNS, VARIANTS, planted_tables
 
 DEFAULT = read_yaml(Path("params.yaml"))["variants"]
-LEAN = "lean"
 
 
-def lean_workspace(root: Path, *, texts: bool, graph: bool, dislikes: bool) -> tuple[Workspace, str]:
-    """A workspace with a data set as `data add` writes it, training cut short, and what `data add` says."""
-    copy_to(root)
-    folder = root / LEAN
-    folder.mkdir()
+def lean(root: Path, *, texts: bool, graph: bool, dislikes: bool) -> Added:
+    """The planted data set without some of it."""
     tables = planted_tables()
     if not dislikes:
         likes = tables["interactions"].filter(pl.col("rating") >= 4)
@@ -35,20 +30,10 @@ def lean_workspace(root: Path, *, texts: bool, graph: bool, dislikes: bool) -> t
         del tables["items"]
     if not graph:
         del tables["kg"], tables["item_entities"]
+    (root / NAME).mkdir()
     for name, frame in tables.items():
-        frame.write_csv(folder / f"{name}.csv")
-    added = run_module("stages.cli", "data", "add", LEAN, LEAN, folder=root)
-    assert added.code == 0, added.err
-    entry = read_yaml(root / "params.yaml")["datasets"][LEAN]
-    workspace = make_workspace(root)
-
-    def short(values: dict[str, Any]) -> None:
-        values["variants"] = DEFAULT
-        values["run_baselines"] = ["popularity", "ease", "trees"]
-        values["datasets"] = {LEAN: entry | {"train_users": {"epochs": 2, "batch_users": 20}}}
-
-    workspace.change_params(short)
-    return workspace, added.out
+        frame.write_csv(root / NAME / f"{name}.csv")
+    return added(root)
 
 
 SAID = {
@@ -62,26 +47,26 @@ LEAN_RUNS = [name for name in RUNS if not name.endswith((".als", ".item-knn", ".
 
 @pytest.mark.parametrize(("texts", "graph", "dislikes"), product([True, False], repeat=3))
 def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: bool, dislikes: bool) -> None:
-    workspace, said = lean_workspace(tmp_path, texts=texts, graph=graph, dislikes=dislikes)
+    workspace, said, _ = lean(tmp_path, texts=texts, graph=graph, dislikes=dislikes)
     there = {"texts": texts, "graph": graph, "dislikes": dislikes}
     missing = [said_of for name, said_of in SAID.items() if not there[name]]
     (*notes,) = [line for line in said.splitlines() if line.startswith("note: ")]
     assert len(notes) == bool(missing)
     assert all(part in notes[0] for parts in missing for part in parts)
     assert ("graph: false" in said) == (not graph)
-    results = workspace.run_all(LEAN_RUNS, LEAN)
+    results = workspace.run_all(LEAN_RUNS, NAME)
     for name, result in results.items():
         assert result.code == 0, (name, result.err)
         assert "empty" not in result.err, (name, result.err)
     assert "collapsed" not in results["compare"].err
 
     root = workspace.root
-    assert bool(TEXT_VECTORS.read(LEAN, root)["vectors"].any()) == texts
+    assert bool(TEXT_VECTORS.read(NAME, root)["vectors"].any()) == texts
     for vectors in (INITIAL_VECTORS, STRUCTURE_VECTORS):
-        assert bool(vectors.of(structure="structure").read(LEAN, root)["vectors"].any()) == graph
-    assert EDGES.read(LEAN, root).is_empty() == NEIGHBOURS.read(LEAN, root).is_empty() == (not graph)
+        assert bool(vectors.of(structure="structure").read(NAME, root)["vectors"].any()) == graph
+    assert EDGES.read(NAME, root).is_empty() == NEIGHBOURS.read(NAME, root).is_empty() == (not graph)
     for variant in VARIANTS:
-        about = MODEL.of(variant=variant).about(LEAN, root)["variant"]
+        about = MODEL.of(variant=variant).about(NAME, root)["variant"]
         asked = DEFAULT["crmman"] | DEFAULT[variant]
         readable = {"text": texts, "structure": graph, "entities": graph}
         expected = [name for name in asked["modalities"] if readable.get(name, True)]
@@ -89,11 +74,11 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
         assert about["terms"] == [name for name in asked["terms"] if graph or name != "overlap"]
         assert about["views"] == ("both" if dislikes else "likes")
     user = "u1"
-    answer = run_module("stages.cli", "recommend", "--dataset", LEAN, "--user", user, "-k", "3", folder=root)
+    answer = run_module("stages.cli", "recommend", "--dataset", NAME, "--user", user, "-k", "3", folder=root)
     assert answer.code == 0, answer.err
     assert "because you liked" in answer.out
     item = answer.out.splitlines()[3].split()[1] if not texts else "Film number 3"
-    told = run_module("stages.cli", "explain", "--dataset", LEAN, "--user", user, "--item", item, folder=root)
+    told = run_module("stages.cli", "explain", "--dataset", NAME, "--user", user, "--item", item, folder=root)
     assert told.code == 0, told.err
-    page = (root / "artifacts" / LEAN / "report.html").read_text()
+    page = (root / "artifacts" / NAME / "report.html").read_text()
     assert ('id="graph"' in page) == graph

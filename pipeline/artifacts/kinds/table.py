@@ -22,7 +22,7 @@ class Table(Artifact):
     """A Parquet table, one row per key.
 
     Attributes:
-        columns: name to type; no nulls, no NaN, unless named in ``nullable``.
+        columns: name to type; no NaN and nothing infinite, and no nulls but in ``nullable``.
         key: columns that identify a row; rows are stored in their order.
         holds: what must be true of every row, said in words to the expression that tells.
         more: further columns of any type are allowed (items carry whatever text columns their source has).
@@ -70,8 +70,7 @@ class Table(Artifact):
                 raise InputError(f"{path}: column {name}: not found; expected columns: {', '.join(self.columns)}")
             if frame.schema[name] != dtype:
                 raise InputError(f"{path}: column {name}: found type {frame.schema[name]}, expected {dtype}")
-            if name not in self.nullable:
-                _no_missing(frame[name], path)
+            _no_missing(frame[name], path, nulls=name in self.nullable)
         if not self.more and len(frame.columns) != len(self.columns):
             unknown = [name for name in frame.columns if name not in self.columns]
             raise InputError(f"{path}: column {unknown[0]}: unknown; expected columns: {', '.join(self.columns)}")
@@ -85,10 +84,10 @@ class Table(Artifact):
             raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
 
 
-def _no_missing(column: pl.Series, path: Path) -> None:
-    bad = column.is_null()
+def _no_missing(column: pl.Series, path: Path, *, nulls: bool) -> None:
+    bad = pl.repeat(False, len(column), eager=True) if nulls else column.is_null()
     if column.dtype.is_float():
-        bad = bad | column.is_nan() | column.is_infinite()
+        bad = bad | (column.is_nan() | column.is_infinite()).fill_null(False)
     if bad.any():
         raise InputError(
             f"{path}: column {column.name}, row {bad.arg_true()[0]}: found {column[int(bad.arg_true()[0])]}, expected a value"

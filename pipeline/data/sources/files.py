@@ -13,9 +13,10 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
@@ -150,16 +151,43 @@ class DataFile:
     def first_line(self) -> bytes:
         """Of a file that may be large; what comes after `LONGEST_HEADER` bytes is left out, and nothing said where it cannot be read."""
         try:
-            if not self.zipped:
-                with self.path.open("rb") as file:
-                    return file.readline(LONGEST_HEADER)
-            with zipfile.ZipFile(self.path) as archive:
-                if archive.getinfo(self.inside).compress_type not in BOUNDED:
-                    return b""
-                with archive.open(self.inside) as file:
-                    return file.readline(LONGEST_HEADER)
+            with self._opened() as file:
+                return file.readline(LONGEST_HEADER)
         except UNREADABLE:
             return b""
+
+    def lines(self) -> Iterator[bytes]:
+        """Line by line, for what is larger than what is made of it; unpacked where it ends in .gz.
+
+        Raises:
+            InputError: it cannot be read, or a line is longer than `LONGEST_LINE`.
+        """
+        number = 0
+        try:
+            with self._opened() as file:
+                while line := file.readline(LONGEST_LINE + 1):
+                    number += 1
+                    if len(line) > LONGEST_LINE:
+                        raise InputError(
+                            f"{self}: line {number}: found more than {LONGEST_LINE:,} bytes, expected a line of a table"
+                        )
+                    yield line
+        except InputError:
+            raise
+        except UNREADABLE as error:
+            raise InputError(f"{self}: cannot be read: {_flat(error)}") from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes] | gzip.GzipFile]:
+        with ExitStack() as stack:
+            if self.zipped:
+                archive = stack.enter_context(zipfile.ZipFile(self.path))
+                if archive.getinfo(self.inside).compress_type not in BOUNDED:
+                    raise ValueError("a zip packed in an unusual way: unpack it and let path name its folder")
+                file: Any = stack.enter_context(archive.open(self.inside))
+            else:
+                file = stack.enter_context(self.path.open("rb"))
+            yield stack.enter_context(gzip.open(file)) if self.name.endswith(PACKED) else file
 
     def _check_size(self, entry: zipfile.ZipInfo) -> None:
         """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""

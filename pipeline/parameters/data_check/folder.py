@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import is_zipfile
@@ -13,16 +13,29 @@ from zipfile import is_zipfile
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources import SourceConfig
+from pipeline.data.sources.amazon import is_amazon
 from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table
 from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
-from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for
+from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import facts_in, graph_of_facts
 from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
+from pipeline.data.sources.goodreads import OF_BOOKS, OF_RATINGS
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
+from pipeline.data.sources.mind import is_mind
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
-from pipeline.data.sources.tables import NAMES, is_there, refuse_two_graphs, table_file
+from pipeline.data.sources.steam import is_steam
+from pipeline.data.sources.tables import (
+    ENTITY_NAMES,
+    NAMES,
+    is_there,
+    rdf_ending,
+    read_file,
+    refuse_two_graphs,
+    table_file,
+)
 from pipeline.data.sources.tidy import GRAPH, RawTable, TidyTables, items_of
 from pipeline.parameters.data_check.findings import Finding
 
@@ -79,9 +92,16 @@ PUBLISHED: tuple[tuple[str, tuple[KnownBy, ...]], ...] = (
             KnownBy(("books.csv", "bx_books.csv"), BOOK_HEADER),
         ),
     ),
+    ("goodreads", (KnownBy(("ratings.csv",), OF_RATINGS), KnownBy(("books.csv",), OF_BOOKS))),
     ("movielens", (KnownBy(("ratings.csv",), CSV_RATINGS), KnownBy(("movies.csv",), CSV_MOVIES))),
     ("movielens", (KnownBy(("ratings.dat",)), KnownBy(("movies.dat",)))),
     ("movielens", (KnownBy(("u.data",)), KnownBy(("u.item",)))),
+)
+# Others have names of their own in each category, or folders for their parts: they are known by what is in the files.
+KNOWN_BY_CONTENT: tuple[tuple[str, Callable[[Files], bool]], ...] = (
+    ("mind", is_mind),
+    ("amazon", is_amazon),
+    ("steam", is_steam),
 )
 
 
@@ -155,7 +175,8 @@ def read_folder(
         refuse_two_graphs(folder, facts)
     absent = _absent(folder, kind)
     graph = bool(facts) or not set(GRAPH) <= absent
-    for name in NAMES:
+    named = kind == "tables" and graph and not facts and is_there(folder, ENTITY_NAMES)
+    for name in (*NAMES, ENTITY_NAMES) if named else NAMES:
         if name in (absent - set(GRAPH)) or (name in GRAPH and (facts or not graph)):
             continue
         try:
@@ -164,7 +185,7 @@ def read_folder(
             errors.append(_not_found(error, folder, name, kind))
             continue
         try:
-            raw[name] = read_table(path) if kind == "tables" else atomic_table(content_of(path), str(path))
+            raw[name] = read_file(path) if kind == "tables" else atomic_table(content_of(path), str(path))
         except (InputError, OSError) as error:
             errors.append(_unreadable(error, path))
     given = {name: names_for(name, table, rename).values() for name, table in raw.items()}
@@ -175,6 +196,13 @@ def read_folder(
     remarks: list[str] = []
     if "interactions" in raw:
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
+    entities = raw.pop(ENTITY_NAMES, None)
+    if entities is not None and set(GRAPH) <= set(raw):
+        try:
+            raw["kg"], of_names = with_names(raw["kg"], raw["item_entities"], entities)
+            remarks += of_names
+        except InputError as error:
+            errors.append(Finding(str(error).removeprefix(f"{entities.file}: "), file=entities.file))
     if "items" in absent and "interactions" in raw and "item_id" in raw["interactions"].frame.columns:
         raw["items"] = items_of(raw["interactions"])
     # Items without an id are an error of their own, with what to do about it.
@@ -234,6 +262,10 @@ def layout(folder: Path) -> str:
     if any((folder / f"interactions{ending}").exists() for ending in ENDINGS):
         return "tables"
     files = FilesSource(type="any", path=str(folder)).files()
+    # First, since MIND has two files of one name, which `find` refuses.
+    content = next((kind for kind, knows in KNOWN_BY_CONTENT if knows(files)), None)
+    if content is not None:
+        return content
     known = (kind for kind, parts in PUBLISHED if all(part.is_in(files) for part in parts))
     return next(known, "tables")
 
@@ -307,7 +339,7 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
     advice = f"it is needed: {WHAT_FOR[name]}"
     near = _near(name, _files_in(folder)) if kind == "tables" else None
     if near is not None:
-        ending = ending_of(near)
+        ending = ending_of(near) or rdf_ending(near)
         right = "rename it" if ending else f"save it as {' or '.join(PLAIN)} and name it"
         for other, ours in OTHER_ENDINGS.items():
             if near.lower().endswith(other):
