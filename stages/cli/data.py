@@ -119,9 +119,9 @@ def check(
 
     The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
-    the last three also with .gz; columns of items can stand for the last two (--facts). Only interactions are needed: the models do without
-    what is not there. Or it is in RecBole's format, or a published data set (MovieLens, Amazon, Goodreads, MIND, Steam, Book-Crossing,
-    Last.fm). The exit code is 2 if it cannot be used.
+    the last three also with .gz; kg also as RDF (.nt, .ttl, .rdf); columns of items can stand for the last two (--facts). Only
+    interactions are needed: the models do without what is not there. Or it is in RecBole's format, or a published
+    data set (MovieLens, Amazon, Goodreads, MIND, Steam, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
     """
     found = _checked(
         folder,

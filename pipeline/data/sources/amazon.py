@@ -45,7 +45,7 @@ PRODUCTS: dict[str, Any] = {"item_id": pl.String, "title": pl.String, "brand": p
 PRODUCTS |= dict.fromkeys(LISTS, pl.List(pl.String))
 TAG = re.compile(r"<[^>]*>")
 # Of a script that was taken for a title or a category.
-SCRIPT = re.compile(r"getTime|var a[A-Z]|function\s*\(|\{[^}]*[:;][^}]*\}")
+SCRIPT = re.compile(r"getTime|function\s*\(|\{[^}]*[:;][^}]*\}")
 # "Visit Amazon's Jane Austen Page", "by Sony".
 BRAND = re.compile(r"^(?:visit amazon's\s+(.+?)\s+page|by\s+(.+))$", re.IGNORECASE)
 # A BERT reads some hundred words at most.

@@ -11,11 +11,19 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.common.errors import InputError
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
+from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
+from pipeline.data.sources.files import PACKED, content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
-from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, TidyTables, items_of, tidy
+from pipeline.data.sources.rdf import FORMATS, read_rdf
+from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
 NAMES = ("interactions", "items", *GRAPH)
+# What its entities are called, beside a graph.
+ENTITY_NAMES = "entities"
+# A graph may be RDF as well.
+OF_RDF = (*FORMATS, *(f"{ending}{PACKED}" for ending in FORMATS))
+ENDINGS_OF = {"kg": (*ENDINGS, *OF_RDF)}
 
 
 class TablesSource(Config):
@@ -39,24 +47,30 @@ class TablesSource(Config):
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
         names = tables_read(folder, self.facts, graph=self.graph)
-        read = all_renamed({name: read_table(table_file(folder, name)) for name in names}, self.rename)
+        read = all_renamed({name: read_named(folder, name) for name in names}, self.rename)
         items = read.get("items") or items_of(read["interactions"])
         rated, remarks = only_rated(read["interactions"], self.not_rated)
         kg, item_entities = graph_of_facts(items, self.facts) if self.facts else map(read.get, GRAPH)
+        if kg and item_entities and ENTITY_NAMES in read:
+            kg, of_names = with_names(kg, item_entities, read[ENTITY_NAMES])
+            remarks += of_names
         tables = tidy(rated, items, kg, item_entities, links_may_name_unknown_items="items" not in read)
         tables.remarks[:0] = remarks
         return tables
 
 
 def tables_read(folder: Path, facts: Sequence[str], *, graph: bool = True) -> tuple[str, ...]:
-    """Which tables are read: the items where they are there, kg and item_entities where there is a graph that no facts make.
+    """Which tables are read: the items where they are there; kg, item_entities, and names of entities where they are there, where
+    there is a graph that no facts make.
 
     Raises:
         InputError: a graph is there, and is to be made out of columns as well; or there is to be none, and facts make one.
     """
     names = tuple(name for name in NAMES if name != "items" or is_there(folder, name))
+    if not facts and graph:
+        return (*names, ENTITY_NAMES) if is_there(folder, ENTITY_NAMES) else names
     if not facts:
-        return names if graph else tuple(name for name in names if name not in GRAPH)
+        return tuple(name for name in names if name not in GRAPH)
     if not graph:
         raise InputError(f"source.facts: found {', '.join(facts)} with graph: false, expected one of the two")
     refuse_two_graphs(folder, facts)
@@ -69,7 +83,7 @@ def refuse_two_graphs(folder: Path, facts: Sequence[str]) -> None:
         InputError: a graph is there, and is to be made out of columns as well.
     """
     for name in GRAPH:
-        for ending in ENDINGS:
+        for ending in ENDINGS_OF.get(name, ENDINGS):
             if _is_there(folder / f"{name}{ending}"):
                 raise InputError(
                     f"{folder}: found {name}{ending} and the facts {', '.join(facts)}, expected one of the two: facts make the graph in "
@@ -79,7 +93,30 @@ def refuse_two_graphs(folder: Path, facts: Sequence[str]) -> None:
 
 def is_there(folder: Path, name: str) -> bool:
     """Whether a folder has a table, under whatever ending."""
-    return any(_is_there(folder / f"{name}{ending}") for ending in ENDINGS)
+    return any(_is_there(folder / f"{name}{ending}") for ending in ENDINGS_OF.get(name, ENDINGS))
+
+
+def read_named(folder: Path, name: str) -> RawTable:
+    """
+    Raises:
+        InputError: there is no such table, more than one, or one that cannot be read.
+    """
+    return read_file(table_file(folder, name))
+
+
+def read_file(path: Path) -> RawTable:
+    """A table, or triples as RDF.
+
+    Raises:
+        InputError: it cannot be read as what its ending says.
+    """
+    ending = rdf_ending(path.name)
+    return read_rdf(content_of(path), str(path), ending.removesuffix(PACKED)) if ending else read_table(path)
+
+
+def rdf_ending(name: str) -> str:
+    """Which of `OF_RDF` a file's name has; an empty text where it is none."""
+    return next((ending for ending in OF_RDF if name.endswith(ending)), "")
 
 
 def table_file(folder: Path, name: str) -> Path:
@@ -89,12 +126,13 @@ def table_file(folder: Path, name: str) -> Path:
         InputError: there is none, or more than one.
     """
     found = [path for ending in PLAIN if (path := folder / f"{name}{ending}").is_file()]
-    found = found or [path for ending in ENDINGS if _is_there(path := folder / f"{name}{ending}")]
+    endings = ENDINGS_OF.get(name, ENDINGS)
+    found = found or [path for ending in endings if _is_there(path := folder / f"{name}{ending}")]
     if len(found) != 1:
         what = " and ".join(path.name for path in found) or "nothing"
         plain = ", ".join(f"{name}{ending}" for ending in PLAIN)
         raise InputError(
-            f"{folder}: table {name}: found {what}, expected one of {plain}, or {', '.join(ENDINGS[len(PLAIN) :])}"
+            f"{folder}: table {name}: found {what}, expected one of {plain}, or {', '.join(endings[len(PLAIN) :])}"
         )
     return found[0]
 

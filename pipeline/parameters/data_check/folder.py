@@ -17,7 +17,8 @@ from pipeline.data.sources.amazon import is_amazon
 from pipeline.data.sources.atomic import ENDINGS as ATOMIC_ENDINGS
 from pipeline.data.sources.atomic import atomic_file, atomic_table
 from pipeline.data.sources.book_crossing import BOOK_HEADER, RATING_HEADER
-from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for, read_table
+from pipeline.data.sources.delimited import ENDINGS, PLAIN, SEPARATORS, all_renamed, ending_of, names_for
+from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import facts_in, graph_of_facts
 from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
 from pipeline.data.sources.goodreads import OF_BOOKS, OF_RATINGS
@@ -26,7 +27,15 @@ from pipeline.data.sources.mind import is_mind
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
 from pipeline.data.sources.steam import is_steam
-from pipeline.data.sources.tables import NAMES, is_there, refuse_two_graphs, table_file
+from pipeline.data.sources.tables import (
+    ENTITY_NAMES,
+    NAMES,
+    is_there,
+    rdf_ending,
+    read_file,
+    refuse_two_graphs,
+    table_file,
+)
 from pipeline.data.sources.tidy import GRAPH, RawTable, TidyTables, items_of
 from pipeline.parameters.data_check.findings import Finding
 
@@ -166,7 +175,8 @@ def read_folder(
         refuse_two_graphs(folder, facts)
     absent = _absent(folder, kind)
     graph = bool(facts) or not set(GRAPH) <= absent
-    for name in NAMES:
+    named = kind == "tables" and graph and not facts and is_there(folder, ENTITY_NAMES)
+    for name in (*NAMES, ENTITY_NAMES) if named else NAMES:
         if name in (absent - set(GRAPH)) or (name in GRAPH and (facts or not graph)):
             continue
         try:
@@ -175,7 +185,7 @@ def read_folder(
             errors.append(_not_found(error, folder, name, kind))
             continue
         try:
-            raw[name] = read_table(path) if kind == "tables" else atomic_table(content_of(path), str(path))
+            raw[name] = read_file(path) if kind == "tables" else atomic_table(content_of(path), str(path))
         except (InputError, OSError) as error:
             errors.append(_unreadable(error, path))
     given = {name: names_for(name, table, rename).values() for name, table in raw.items()}
@@ -186,6 +196,13 @@ def read_folder(
     remarks: list[str] = []
     if "interactions" in raw:
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
+    entities = raw.pop(ENTITY_NAMES, None)
+    if entities is not None and set(GRAPH) <= set(raw):
+        try:
+            raw["kg"], of_names = with_names(raw["kg"], raw["item_entities"], entities)
+            remarks += of_names
+        except InputError as error:
+            errors.append(Finding(str(error).removeprefix(f"{entities.file}: "), file=entities.file))
     if "items" in absent and "interactions" in raw and "item_id" in raw["interactions"].frame.columns:
         raw["items"] = items_of(raw["interactions"])
     # Items without an id are an error of their own, with what to do about it.
@@ -322,7 +339,7 @@ def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding
     advice = f"it is needed: {WHAT_FOR[name]}"
     near = _near(name, _files_in(folder)) if kind == "tables" else None
     if near is not None:
-        ending = ending_of(near)
+        ending = ending_of(near) or rdf_ending(near)
         right = "rename it" if ending else f"save it as {' or '.join(PLAIN)} and name it"
         for other, ours in OTHER_ENDINGS.items():
             if near.lower().endswith(other):

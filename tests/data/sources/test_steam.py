@@ -24,6 +24,9 @@ USERS = (
     "'item_name': \"Day's \\u2122\", 'playtime_forever': 90, 'playtime_2weeks': 0}]}\n"
     "{'user_id': 'js41637', 'items_count': 1, 'steam_id': '1', 'user_url': 'u', 'items': [{'item_id': '20', "
     "'item_name': \"Day's \\u2122\", 'playtime_forever': 90, 'playtime_2weeks': 0}]}\n"
+    # Three quarters of an hour.
+    "{'user_id': 'once', 'items_count': 1, 'steam_id': '3', 'user_url': 'u', 'items': [{'item_id': '10', "
+    "'item_name': 'Counter-Strike', 'playtime_forever': 45, 'playtime_2weeks': 0}]}\n"
     "{'user_id': 'nobody', 'items_count': 0, 'steam_id': '2', 'user_url': 'u', 'items': []}\n"
 )
 GAMES = (
@@ -120,7 +123,7 @@ def test_a_line_that_cannot_be_read_is_named(text: str, message: str, tmp_path: 
 
 def test_a_line_that_is_no_object_is_named(tmp_path: Path) -> None:
     (tmp_path / "a_users_items.json").write_text(USERS + "{'user_id': 'x', 'items': [\n")
-    with pytest.raises(InputError, match=r"a_users_items\.json: line 5: found neither JSON nor a Python dict"):
+    with pytest.raises(InputError, match=r"a_users_items\.json: line 6: found neither JSON nor a Python dict"):
         read(tmp_path)
     (tmp_path / "a_users_items.json").write_text(USERS.replace("'playtime_forever': 600", "'playtime_forever': None"))
     with pytest.raises(InputError, match=r"line 1: key playtime_forever: found None, expected a number"):

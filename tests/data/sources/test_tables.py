@@ -129,7 +129,7 @@ def test_a_missing_table_and_one_that_is_there_twice_are_named(tmp_path: Path) -
     (folder / "kg.csv").unlink()
     with pytest.raises(
         InputError,
-        match=r"kg: found nothing, expected one of kg\.parquet, kg\.csv, kg\.tsv, or \.jsonl, \.csv\.gz, \.tsv\.gz, \.jsonl\.gz$",
+        match=r"kg: found nothing, expected one of kg\.parquet, kg\.csv, kg\.tsv, or \.jsonl, \.csv\.gz, \.tsv\.gz, \.jsonl\.gz, \.nt, ",
     ):
         source(folder).read()
 

@@ -49,6 +49,26 @@ def test_what_looks_like_a_table_that_need_not_be_is_an_error(file: str, name: s
     assert f"if it is {file}, rename it {name}." in checked(folder).errors[0].advice
 
 
+def test_names_of_entities_are_read_and_their_mistakes_named(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    tail = tables()["kg"]["tail"][0]
+    (folder / "entities.csv").write_text(f"entity_id,name\n{tail},A name\nnobody,Nobody\n")
+    check = checked(folder)
+    assert check.usable, check.errors
+    assert check.counts is not None
+    assert check.counts.relations == len(set(tables()["kg"]["relation"])) + 1
+    assert any("1 of 2 entities are not in" in remark for remark in check.splits)
+    (folder / "entities.csv").write_text(f"entity_id,title\n{tail},A name\n")
+    (error,) = checked(folder).errors
+    assert error.problem == "column name: not found; the file has: entity_id, title"
+
+
+def test_a_graph_as_rdf_under_another_name_is_to_be_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, left_out=("kg",))
+    (folder / "graph.ttl").touch()
+    assert "if it is graph.ttl, rename it kg.ttl" in checked(folder).errors[0].advice
+
+
 def test_half_of_recboles_format_is_enough(tmp_path: Path) -> None:
     rated = tables()["interactions"]
     text = "\n".join(
