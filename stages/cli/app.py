@@ -204,10 +204,21 @@ def recommend(
         "explain --user 42 --item 313",
         'explain --user 42 --item "Titanic (1997)" --parts 100',
         'explain --like Alien --dislike Speed --item "blade runner"',
+        'explain --user 42 --item "Titanic (1997)" --entities',
+        'explain --user 42 --why-not "Titanic (1997)" -k 20',
     )
 )
 def explain(
-    item: ItemOption,
+    item: Annotated[str | None, typer.Option("--item", help="Title or id of an item.")] = None,
+    why_not: Annotated[
+        str | None,
+        typer.Option(
+            "--why-not",
+            metavar="ITEM",
+            help="In place of --item: why this item is not in their list, by the options of `recommend`: a rule, a rating of theirs, or "
+            "its score, beside that of the last item of the list.",
+        ),
+    ] = None,
     dataset: DatasetOption = None,
     variant: VariantOption = None,
     user: UserOption = None,
@@ -222,14 +233,52 @@ def explain(
             help="For how many of these items to show what the knowledge graph has in common with ITEM.",
         ),
     ] = 3,
+    entities: Annotated[
+        bool,
+        typer.Option(
+            "--entities", help="The same sum by what ITEM shares with the history in the graph: a line for each entity."
+        ),
+    ] = False,
+    count: Annotated[
+        int, typer.Option("-k", "--count", min=1, max=10_000, help="Of --why-not, items of the list.")
+    ] = 10,
+    only: OnlyOption = None,
+    without: WithoutOption = None,
+    where: WhereOption = None,
+    at_most: AtMostOption = None,
+    per: PerOption = None,
+    diversity: DiversityOption = None,
+    seen: SeenOption = None,
+    rules: RulesOption = True,
     form: FormatOption = None,
     output: OutputOption = None,
     quote_formulas: QuoteOption = True,
 ) -> None:
-    """Explain an item's score: everything that adds up to it, and what connects the item to the history in the knowledge graph."""
+    """Explain an item's score: everything that adds up to it, and what connects the item to the history in the knowledge graph; or say
+    why an item is not in a list.
+    """
+    asked = dataset, variant, user, like or [], dislike or []
+    if item is None:
+        from stages.cli.ask.rules import RuleOptions
+        from stages.cli.ask.why_not import why_not as explain_why_not
+
+        if why_not is None:
+            raise InputError("found no item, expected --item or --why-not with a title or id")
+        if entities:
+            raise InputError("--entities: found --why-not as well, expected --item")
+        options = RuleOptions(only, without, where, at_most, per, diversity, seen, rules)
+        _give(explain_why_not(*asked, why_not, count, parts, options), form, output, quote_formulas)
+        return
+    if why_not is not None:
+        raise InputError("--why-not: found --item as well, expected one of the two")
+    if entities:
+        from stages.cli.ask.by_entity import explain_by_entity
+
+        _give(explain_by_entity(*asked, item, parts), form, output, quote_formulas)
+        return
     from stages.cli.ask.explain import explain
 
-    _give(explain(dataset, variant, user, like or [], dislike or [], item, parts, paths), form, output, quote_formulas)
+    _give(explain(*asked, item, parts, paths), form, output, quote_formulas)
 
 
 @app.command(epilog=examples('similar --item "Toy Story" --by text', "similar --item id:1 --by structure -k 20"))

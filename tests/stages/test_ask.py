@@ -339,7 +339,12 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "output": (["recommend", "--user", "u1", "--output", "no/such/folder.csv"], "cannot be written: No such file"),
     "verb": (["recomend"], "No such command 'recomend'"),
     "option": (["recommend", "--usr", "u1"], "No such option: --usr"),
-    "missing": (["explain", "--user", "u1"], "Missing option '--item'"),
+    "missing": (["explain", "--user", "u1"], "found no item, expected --item or --why-not with a title or id"),
+    "item and why not": (
+        ["explain", "--user", "u1", "--item", "i1", "--why-not", "i2"],
+        "--why-not: found --item as well",
+    ),
+    "entities": (["explain", "--user", "u1", "--why-not", "i2", "--entities"], "--entities: found --why-not as well"),
     "no edge": (
         ["similar", "--item", f"i{ITEMS - 1}"],
         "has no edge in the item graph, so nothing can be similar to it by",

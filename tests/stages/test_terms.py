@@ -135,3 +135,58 @@ def test_the_table_of_recommendations_says_what_a_reason_comes_from(knowing: Wor
     assert (shown["relation"].is_not_null() == (shown["by"].fill_null("") == "overlap")).all()
     assert shown["relation"].is_not_null().any()
     assert not SHOWCASE_MODEL.of(variant=VARIANT).about(KEY, knowing.root)["merged"]
+
+
+@pytest.mark.parametrize("shown", ["3", "1000"])
+def test_a_score_by_entities_adds_up_in_full_and_as_printed(
+    knowing: Workspace, monkeypatch, capsys, shown: str
+) -> None:
+    monkeypatch.chdir(knowing.root)
+    user, item = RECOMMENDATIONS.of(variant=VARIANT).read(KEY, knowing.root).row(0)[0:3:2]
+    asked = ["explain", "--user", user, "--item", f"id:{item}", "--variant", VARIANT]
+    texts = {}
+    for form, options in (
+        ("table", ["--entities", "--parts", shown]),
+        ("csv", ["--entities"]),
+        ("json", ["--entities"]),
+        ("whole", ["--format", "json"]),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([*asked, *options, *(["--format", form] if form in ("csv", "json") else [])])
+        texts[form], err = capsys.readouterr()
+        assert (end.value.code or 0, err) == (0, "")
+    told, whole = json.loads(texts["json"]), json.loads(texts["whole"])
+    groups = told["shared_in_the_graph"]
+    assert groups
+    assert told["score"] == whole["score"]
+    assert sum(one["contribution"] for one in groups) + told["not_of_the_graph"] == pytest.approx(
+        told["score"], abs=1e-6
+    )
+    # Each item's share of all groups is the part of the graph in its contribution.
+    for row in whole["contributions"]:
+        mine = [
+            one["contribution"]
+            for group in groups
+            for one in group["items"]
+            if (one["kind"], one["item_id"]) == (row["kind"], row.get("item_id"))
+        ]
+        assert sum(mine) == pytest.approx(row.get("overlap", 0.0), abs=1e-6)
+    rows = pl.read_csv(io.StringIO(texts["csv"]))
+    assert rows["contribution"].to_list() == pytest.approx(
+        [*(one["contribution"] for one in groups), told["not_of_the_graph"]]
+    )
+    assert rows["relation"].null_count() == 1
+    lines = re.findall(r"^(.*?) {2,}([+-]?\d+\.\d+)(?:  .*)?$", texts["table"], re.MULTILINE)
+    inner = [float(number) for text, number in lines if text.startswith("  ")]
+    outer = [float(number) for text, number in lines if not text.startswith("  ")]
+    assert len(inner) == min(len(groups), int(shown) + 1)
+    assert sum(inner) == pytest.approx(outer[0], abs=1e-9)
+    assert outer[0] + outer[1] == pytest.approx(outer[2], abs=1e-9)
+
+
+def test_a_model_that_reads_no_entities_says_so(knowing: Workspace, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(knowing.root)
+    with pytest.raises(SystemExit):
+        main(["explain", "--user", "u7", "--item", "i3", "--variant", "crmman", "--entities"])
+    out, _ = capsys.readouterr()
+    assert "crmman has no term `overlap`, so that no part of the score is of an entity." in out

@@ -27,10 +27,22 @@ MOST_SHARE, LEAST_SHARED = 0.5, 0.3
 # Whole numbers of which at least this share are different are numbers of the items, and say nothing of them.
 NUMBERED_SHARE = 0.95
 # Words in names of columns that count or average what people did.
-OF_PEOPLE = frozenset(
-    "average avg downloads favorites likes mean members plays popularity rating ratings review reviews score scores stars users views "
-    "vote votes".split()
-)
+OF_PEOPLE = {
+    *(
+        "average",
+        "avg",
+        "downloads",
+        "favorites",
+        "likes",
+        "mean",
+        "members",
+        "plays",
+        "popularity",
+        "rating",
+        "ratings",
+    ),
+    *("review", "reviews", "score", "scores", "stars", "users", "views", "vote", "votes"),
+}
 
 
 def graph_of_facts(items: RawTable, columns: Sequence[str]) -> tuple[RawTable, RawTable]:

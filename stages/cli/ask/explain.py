@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,10 @@ from pipeline.explain.sentence import rounded, signed
 from pipeline.explain.words import LABELS
 from pipeline.graph.paths import KnowledgeGraph, Path, SharedEntity, spoken
 from pipeline.recommend.titles import Titles
-from pipeline.users.people import preference_of
 from stages.cli.ask.output import Answer, columns
-from stages.cli.ask.people import Asked, asked_for
-from stages.cli.ask.trained import Told, Trained, read_trained
+from stages.cli.ask.people import asked_for
+from stages.cli.ask.placed import heading, named, placed
+from stages.cli.ask.trained import Told, read_trained
 
 COLUMNS: dict[str, type[pl.DataType]] = {
     "kind": pl.String,
@@ -41,20 +41,6 @@ Causing = Mapping[int, Sequence[Cause]]
 SHOWN_PARTS = 3
 # Relations that have a line, the one with the rarest entity first, and entities that are named on it.
 RELATIONS, ENTITIES = 5, 3
-
-
-@dataclass(frozen=True)
-class Placed:
-    """
-    Attributes:
-        rank: of the item among those that the person has not rated, from 1.
-        among: how many these are, the item included.
-        rated: what the person said of the item, which is left out: "liked", "disliked" or nothing.
-    """
-
-    rank: int
-    among: int
-    rated: str | None
 
 
 @together()
@@ -78,7 +64,7 @@ def explain(
     catalogue = trained.catalogue
     asked = asked_for(trained, user, likes, dislikes)
     (candidate,) = catalogue.find(item)
-    placed = _placed(trained, asked, candidate)
+    place = placed(trained, asked, candidate)
     person = asked.person.without(candidate)
     found, explainer = contributions_of(trained.model, person, np.array([candidate])), Explainer(trained.model)
     causes = all_causes_of(explainer, person, candidate, found) if len(explainer.parts) > 1 else {}
@@ -90,7 +76,7 @@ def explain(
     met = graph.paths(candidate, [one.item for one in strongest if one.item is not None])
     text = "\n".join(
         [
-            *_heading(trained, asked, candidate, placed),
+            *heading(trained, asked, candidate, place),
             *_sum(contributions, shown, catalogue.titles, causes, told),
             *_paths(graph, met, strongest, candidate, catalogue.titles),
         ]
@@ -99,41 +85,15 @@ def explain(
     record = {
         **trained.record,
         "person": asked.record,
-        "item": _named(candidate, catalogue.titles),
-        "left_out_of_its_own_explanation": placed.rated,
-        "rank": placed.rank,
-        "of_unrated": placed.among,
+        "item": named(candidate, catalogue.titles),
+        "left_out_of_its_own_explanation": place.rated,
+        "rank": place.rank,
+        "of_unrated": place.among,
         "score": score,
         "contributions": [_record(one, catalogue.titles, causes, told) for one in contributions],
         "paths": [_path_record(path, catalogue.titles) for path in met],
     }
     return Answer(f"{text}\n", record, pl.DataFrame(rows, schema=COLUMNS))
-
-
-def _placed(trained: Trained, asked: Asked, candidate: int) -> Placed:
-    rated = next(
-        (word for word, items in zip(("liked", "disliked"), asked.person, strict=True) if candidate in items), None
-    )
-    person = asked.person.without(candidate)
-    scores = preference_of(trained.model, [person])[0]
-    unrated = np.setdiff1d(np.arange(len(scores)), np.concatenate(person))
-    return Placed(1 + int((scores[unrated] > scores[candidate]).sum()), len(unrated), rated)
-
-
-def _heading(trained: Trained, asked: Asked, candidate: int, placed: Placed) -> list[str]:
-    titles = trained.catalogue.titles
-    lines = [
-        f"{trained.name}: {titles.shown(candidate)} (id:{titles.ids[candidate]})",
-        f"for {asked.who}",
-    ]
-    if placed.rated:
-        lines.append(
-            f"They {placed.rated} it: it is left out of their history here, so that it does not explain itself."
-        )
-        lines.append(f"Rank {placed.rank:,} beside the {placed.among - 1:,} items that they have not rated.")
-    else:
-        lines.append(f"Rank {placed.rank:,} of {placed.among:,} items that they have not rated.")
-    return lines
 
 
 def _sum(contributions: Sequence[Contribution], shown: int, titles: Titles, causes: Causing, told: Told) -> list[str]:
@@ -208,9 +168,9 @@ def _paths(
         lines.append(f"  {titles.shown(path.other)}, which they {one.kind}d: {', '.join(found)}")
         groups = [(", ".join(map(spoken, how)), shared) for how, shared in path.by_relation().items()]
         for how, shared in groups[:RELATIONS]:
-            named = ", ".join(map(_entity, shared[:ENTITIES]))
+            some = ", ".join(map(_entity, shared[:ENTITIES]))
             more = f" and {len(shared) - ENTITIES} more" if len(shared) > ENTITIES else ""
-            lines.append(f"    {how}: {named}{more}")
+            lines.append(f"    {how}: {some}{more}")
         if groups[RELATIONS:]:
             more = "; ".join(how for how, _ in groups[RELATIONS:])
             lines.append(f"    … and {sum(len(shared) for _, shared in groups[RELATIONS:])} more: {more}")
@@ -221,19 +181,15 @@ def _entity(entity: SharedEntity) -> str:
     return f"{entity.name or entity.entity} (of {entity.items:,} items)"
 
 
-def _named(item: int, titles: Titles) -> dict[str, str]:
-    return {"item_id": titles.ids[item], "title": titles.shown(item)}
-
-
 def _row(one: Contribution, titles: Titles, causes: Causing, told: Told) -> dict[str, Any]:
-    named = _named(one.item, titles) if one.item is not None else {"item_id": None, "title": None}
+    whose = named(one.item, titles) if one.item is not None else {"item_id": None, "title": None}
     mine = causes.get(one.item, []) if one.item is not None else []
     parts = {part: [cause.value for cause in mine if cause.part == part] for part in PARTS}
     graph = next((cause for cause in mine if cause.relation is not None), None)
     entity = told.entities[graph.entities[0]] if graph else None
     return {
         "kind": one.kind,
-        **named,
+        **whose,
         "head": one.head,
         "contribution": one.value,
         **{part: sum(values) if values else None for part, values in parts.items()},
@@ -263,7 +219,7 @@ def _record(one: Contribution, titles: Titles, causes: Causing, told: Told) -> d
 
 def _path_record(path: Path, titles: Titles) -> dict[str, Any]:
     return {
-        "with": _named(path.other, titles),
+        "with": named(path.other, titles),
         "direct": list(path.direct),
         "shared": [
             {
