@@ -8,6 +8,7 @@ items have ("1987 to 1994").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,23 @@ RANGES = 10
 MOST_SHARE, LEAST_SHARED = 0.5, 0.3
 # Whole numbers of which at least this share are different are numbers of the items, and say nothing of them.
 NUMBERED_SHARE = 0.95
+# Words in names of columns that count or average what people did.
+OF_PEOPLE = {
+    *(
+        "average",
+        "avg",
+        "downloads",
+        "favorites",
+        "likes",
+        "mean",
+        "members",
+        "plays",
+        "popularity",
+        "rating",
+        "ratings",
+    ),
+    *("review", "reviews", "score", "scores", "stars", "users", "views", "vote", "votes"),
+}
 
 
 def graph_of_facts(items: RawTable, columns: Sequence[str]) -> tuple[RawTable, RawTable]:
@@ -95,11 +113,11 @@ def facts_of_added(
 def facts_in(items: pl.DataFrame) -> list[str]:
     """Columns of which several items share values, and not nearly all the same one: what a graph could be made of.
 
-    No ids, of which ranges would have items in common.
+    No ids, of which ranges would have items in common, and no counts and means of what people did, which say how well an item is known.
     """
     found = []
     for name in items.columns:
-        if name == "item_id" or _are_ids(items[name]):
+        if name == "item_id" or _are_ids(items[name]) or _is_of_people(items[name]):
             continue
         try:
             values = values_of(items[name], "").list.unique().explode().drop_nulls()
@@ -110,6 +128,12 @@ def facts_in(items: pl.DataFrame) -> list[str]:
         if shared.sum() >= LEAST_SHARED * len(items):
             found.append(name)
     return found
+
+
+def _is_of_people(column: pl.Series) -> bool:
+    """`ratings_count`, `averageRating`, `votes`: numbers that are no property of the item."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column.name).lower()
+    return not OF_PEOPLE.isdisjoint(re.split(r"[\W_]+", words)) and numbers_of(column) is not None
 
 
 def _are_ids(column: pl.Series) -> bool:

@@ -31,6 +31,10 @@ NO_LINKS = pl.DataFrame(schema=dict.fromkeys(("item_id", "entity_id"), pl.String
 TEXT_TYPES = (pl.String, pl.Null)
 GRAPH = ("kg", "item_entities")
 GRAPH_MEANING = "false: there is no knowledge graph, and no tables of one are read"
+ISO_TIME = (
+    r"^\s*(?P<day>\d{4}-\d{2}-\d{2})(?:[T ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?"
+    r"\s*(?:Z|UTC|(?P<sign>[+-])(?P<oh>\d{2}):?(?P<om>\d{2})?)?)?\s*$"
+)
 KG, LINKS = ("head", "relation", "tail"), ("item_id", "entity_id")
 
 
@@ -314,8 +318,27 @@ def read_numbers(table: RawTable, name: str) -> ReadColumn:
         column = column.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
     if not (column.dtype.is_numeric() or column.dtype in TEXT_TYPES):
         raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected numbers")
-    numbers = column.cast(pl.Float64, strict=False).cast(pl.Float64 if name == "timestamp" else pl.Float32)
-    return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), "a number")
+    numbers = column.cast(pl.Float64, strict=False)
+    expected = "a number"
+    if name == "timestamp" and column.dtype == pl.String and numbers.null_count() == len(column):
+        numbers, expected = (
+            seconds_of(column),
+            "seconds since 1970, or a date such as 2019-05-01 or 2019-05-01T12:30:00Z",
+        )
+    numbers = numbers.cast(pl.Float64 if name == "timestamp" else pl.Float32)
+    return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), expected)
+
+
+def seconds_of(texts: pl.Series) -> pl.Series:
+    """Seconds since 1970 of dates and times as ISO 8601 has them, in UTC where they say no other; null where one is none."""
+    part = texts.str.extract_groups(ISO_TIME).struct.unnest()
+    number = {name: part[name].cast(pl.Float64, strict=False) for name in ("hour", "minute", "second", "oh", "om")}
+    day = part["day"].str.to_date("%Y-%m-%d", strict=False)
+    known = {name: values.fill_null(0.0) for name, values in number.items()}
+    offset = (known["oh"] * 60 + known["om"]) * 60 * part["sign"].replace_strict({"-": -1.0}, default=1.0)
+    seconds = (known["hour"] * 60 + known["minute"]) * 60 + known["second"] - offset
+    possible = (known["hour"] < 24) & (known["minute"] < 60) & (known["second"] < 61)
+    return (day.dt.epoch("d") * 86400.0 + seconds).set(~possible, None)
 
 
 def read_likes(table: RawTable) -> ReadColumn:

@@ -116,6 +116,29 @@ def test_what_cannot_be_a_fact_is_refused(items: dict[str, list[Any]], column: s
         graph(items, column)
 
 
+@pytest.mark.parametrize(
+    ("name", "proposed"),
+    [
+        ("average_rating", False),
+        ("ratingsCount", False),
+        ("vote_average", False),
+        ("page_count", True),
+        ("runtime", True),
+    ],
+)
+def test_what_people_did_is_proposed_as_no_fact(name: str, *, proposed: bool) -> None:
+    numbers = [f"{value % 7}.5" for value in range(60)]
+    items = pl.DataFrame({"item_id": range(60), name: numbers})
+    assert facts_in(items) == ([name] if proposed else [])
+    # Who asks for it gets it.
+    assert len(graph_of_facts(RawTable(items, "items"), [name])[0].frame) == 60
+
+
+def test_ratings_that_are_words_are_facts() -> None:
+    items = pl.DataFrame({"item_id": range(60), "content_rating": ["PG", "R", "G"] * 20})
+    assert facts_in(items) == ["content_rating"]
+
+
 def test_no_ids_are_proposed_as_facts_though_ranges_of_them_are_shared() -> None:
     count = 60
     items = pl.DataFrame(
