@@ -173,7 +173,7 @@ def swaps(world: World) -> dict[str, list[Swap]]:
 
 
 def is_read(run: str, found: Found) -> bool:
-    """What some settings alone read (a training of the GAT with the users, `refit`, a graph by rarity) is read in no run here, and tells nothing."""
+    """What some settings alone read (a GAT that trains with the users, `refit`, a graph by rarity) no run reads here."""
     if run.startswith("derive_graph") and found.artifact.path != EDGES.at(KEY).as_posix():
         return False
     return Path(found.file).name not in {Path(one.path).name for one in (GAT_WEIGHTS, REFIT)}
