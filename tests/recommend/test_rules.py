@@ -92,6 +92,8 @@ def test_a_file_has_an_id_on_each_line(tmp_path: Path, monkeypatch: pytest.Monke
             "--without: found 'elsewhere.txt', expected the id of an item, or a file in rules/",
         ),
         ({"without": ["rules/../elsewhere.txt"]}, "--without: found 'rules/../elsewhere.txt', expected the id"),
+        ({"without": ["x" * 3000]}, "--without: found 'xxx"),
+        ({"without": ["\0"]}, "--without: found '\\x00', expected the id"),
         ({"without": ["rules"]}, "--without: found 'rules', expected the id"),
         (
             {"only": ["rules/titles.txt"]},
