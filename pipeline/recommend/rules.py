@@ -157,8 +157,8 @@ def _is_file(path: Path, anywhere: bool) -> bool:
     try:
         inside = anywhere or path.resolve().is_relative_to(Path(RULES_FOLDER).resolve())
         return inside and path.is_file()
-    # What no file can be called: too long, or with a zero in it.
-    except (OSError, ValueError):
+    # What no file can be called: too long, or with a zero in it; and links that go in a circle.
+    except (OSError, ValueError, RuntimeError):
         return False
 
 
