@@ -20,7 +20,17 @@ from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, S
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.data.sources import SourceConfig
-from tests.data.sources import test_atomic, test_book_crossing, test_hetrec_lastfm, test_kgcn, test_movielens
+from tests.data.sources import (
+    test_amazon,
+    test_atomic,
+    test_book_crossing,
+    test_goodreads,
+    test_hetrec_lastfm,
+    test_kgcn,
+    test_mind,
+    test_movielens,
+    test_steam,
+)
 from tests.faults.campaign import Draw
 from tests.faults.damaged import damaged
 from tests.faults.outcome import expect, expect_printable, expect_well_or_one_line, no_traceback_kept
@@ -68,7 +78,20 @@ CELLS = (
     *("a\nb", "a\rb", "\\", "{title}", "{}", "<script>", "../../x", "1970-01-01", "2024-02-30", "5.0", "٣", "½", "𝟓"),
 )
 NO_NUMBERS = (b"nan", b"NaN", b"inf", b"-inf", b"1e400")
-LINES = ("repeat", "delete", "cut", "cell", "number", "number", "swap", "blank", "bytes", "header", "quote", "join")
+LINES = (
+    "repeat",
+    "repeat",
+    "delete",
+    "cut",
+    "cell",
+    *("number",) * 4,
+    "swap",
+    "blank",
+    "bytes",
+    "header",
+    "quote",
+    "join",
+)
 # What somebody's tables may be, by their endings; Parquet also in parts.
 FORMS = ("csv", "parquet", "jsonl", "csv.gz", "parts")
 # Types that a Parquet table may have.
@@ -97,7 +120,16 @@ def folders(world: World) -> dict[str, Path]:
     """A data set in each form that a reader knows."""
     made = world.scratch / "readers"
     made.mkdir()
-    for name in ("atomic", "book-crossing", "book-crossing in commas", "kgcn", "kgcn of books", "hetrec-lastfm"):
+    for name in (
+        "atomic",
+        "book-crossing",
+        "book-crossing in commas",
+        "kgcn",
+        "kgcn of books",
+        "hetrec-lastfm",
+        "goodreads",
+        "steam",
+    ):
         (made / name).mkdir()
     test_atomic.folder_of(made / "atomic")
     test_book_crossing.published(made / "book-crossing")
@@ -105,6 +137,21 @@ def folders(world: World) -> dict[str, Path]:
     test_kgcn.raw(made / "kgcn", ratings__csv=test_kgcn.CSV)
     test_kgcn.raw(made / "kgcn of books", BX_Book_Ratings__csv=test_kgcn.BOOKS)
     test_hetrec_lastfm.folder_of(made / "hetrec-lastfm")
+    test_amazon.write(
+        made / "amazon of 2014",
+        reviews_Toys_5__json__gz=test_amazon.as_json(test_amazon.REVIEWS_2014),
+        meta_Toys__json__gz=test_amazon.as_python(test_amazon.META_2014),
+    )
+    test_amazon.write(
+        made / "amazon of 2023",
+        All_Beauty__jsonl=test_amazon.as_json(test_amazon.REVIEWS_2023),
+        meta_All_Beauty__jsonl=test_amazon.as_json(test_amazon.META_2023),
+    )
+    test_goodreads.folder_of(made / "goodreads")
+    test_mind.folder_of(made / "mind")
+    test_mind.both(made / "mind in parts")
+    (made / "steam" / "australian_users_items.json").write_text(test_steam.USERS)
+    (made / "steam" / "steam_games.json").write_text(test_steam.GAMES)
     layouts = {"dat": test_movielens.DAT, "csv": test_movielens.CSV, "old": test_movielens.OLD}
     for layout, files in layouts.items():
         test_movielens.folder_of(made / f"movielens as {layout}", files)
@@ -264,7 +311,7 @@ def _of_a_column(draw: Draw, path: Path) -> None:
     if not frame.width:
         return
     column = draw(st.sampled_from(frame.columns))
-    change = draw(st.sampled_from(["type", "type", "cell", "drop", "rename", "empty", "more", "repeat"]))
+    change = draw(st.sampled_from(["type", "type", "cell", "drop", "rename", "empty", "more", "repeat", "repeat"]))
     try:
         if change == "type":
             frame = frame.with_columns(draw(st.sampled_from(TYPES))(pl.col(column)).alias(column))
@@ -303,7 +350,8 @@ def _of_the_lines(draw: Draw, content: bytes) -> bytes:
     numbers = [index for index, each in enumerate(line.split(separator)) if _is_number(each)]
     other = line.split(separator)
     if numbers:
-        other[draw(st.sampled_from(numbers))] = draw(st.sampled_from(NO_NUMBERS))
+        # Ratings and times stand behind ids, which may be numbers as well.
+        other[draw(st.sampled_from(numbers[-2:]))] = draw(st.sampled_from(NO_NUMBERS))
     at = draw(st.integers(0, len(line)))
     changed = {
         "repeat": [line, line],

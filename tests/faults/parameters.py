@@ -86,7 +86,10 @@ def values_changed(world: World, draw: Draw) -> None:
     values = YAML(typ="safe").load((world.finished.root / name).read_bytes())
     before = copy.deepcopy(values)
     for _ in range(draw(st.integers(1, 2))):
-        holder, key = draw(st.sampled_from([*_places(values)]))
+        # Every second time in a data set's entry, which changes sections of several stages.
+        places = [*_places(values)]
+        inside = [*_places(values["datasets"])] if isinstance(values.get("datasets"), dict) else []
+        holder, key = draw(st.one_of(st.sampled_from(places), st.sampled_from(inside or places)))
         change = draw(st.sampled_from(["value", "value", "number", "delete", "rename", "add"]))
         if change == "value":
             holder[key] = draw(st.sampled_from(VALUES))

@@ -14,6 +14,7 @@ import csv
 import html
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 import polars as pl
@@ -164,7 +165,10 @@ def _open(line: str) -> bool:
 
 
 def _plain(line: str) -> list[str]:
-    return next(csv.reader([line], delimiter=";", escapechar="\\"), [])
+    """Empty where there is a line break in it, or a field of more than 131,072 characters: it is no row."""
+    with suppress(csv.Error):
+        return next(csv.reader([line], delimiter=";", escapechar="\\"), [])
+    return []
 
 
 def _comma_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:

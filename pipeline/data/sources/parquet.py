@@ -67,12 +67,14 @@ def read_parts(folder: Path) -> RawTable:
     return RawTable(pl.concat(frames, how="vertical_relaxed"), str(folder))
 
 
+def _listed(frame: pl.DataFrame) -> str:
+    # Names of Parquet may hold line breaks.
+    return shortened(", ".join(" ".join(name.split()) for name in frame.columns))
+
+
 def _refuse_other_columns(frame: pl.DataFrame, part: Path, first: pl.DataFrame, of_first: Path) -> None:
     if set(frame.columns) != set(first.columns):
-        raise InputError(
-            f"{part}: found columns {shortened(', '.join(frame.columns))}; expected those of {of_first.name}: "
-            f"{shortened(', '.join(first.columns))}"
-        )
+        raise InputError(f"{part}: found columns {_listed(frame)}; expected those of {of_first.name}: {_listed(first)}")
     for name, dtype in frame.schema.items():
         wanted = first.schema[name]
         numbers = dtype.is_numeric() and wanted.is_numeric()

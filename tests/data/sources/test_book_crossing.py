@@ -194,15 +194,16 @@ def test_repeated_ratings_and_books_count_once_and_unknown_books_not_at_all(tmp_
     ]
 
 
-def test_a_few_lines_that_are_no_book_are_left_out_and_many_are_a_mistake(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", ['"broken', "b;T\rA;2000;P;I", f"b;{'T' * 140_000};A;2000;P;I"])
+def test_a_few_lines_that_are_no_book_are_left_out_and_many_are_a_mistake(tmp_path: Path, broken: str) -> None:
     more = [f'"b{number}";"T";"A";"2000";"P"' for number in range(200)]
-    tables = read(published(tmp_path, *more[:100], '"broken', *more[100:]))
+    tables = read(published(tmp_path, *more[:100], broken, *more[100:]))
     assert len(tables.items) == 203
     assert tables.remarks[1].endswith("BX-Books.csv: 1 lines that are no row of a book are left out (first: line 105)")
     message = (
         "BX-Books.csv: line 5: found no row of a book, expected ISBN, Book-Title, Book-Author, Year-Of-Publication"
     )
-    assert refused(published(tmp_path, '"broken')).startswith(message)
+    assert refused(published(tmp_path, broken)).startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,10 @@ def test_columns_may_be_in_another_order_and_narrower(tmp_path: Path) -> None:
     [
         (pl.DataFrame({"a": [1]}), "/part.1.parquet: found columns a; expected those of part.0.parquet: a, b"),
         (
+            pl.DataFrame({"a": [1], "b\nc": [1]}),
+            "/part.1.parquet: found columns a, b c; expected those of part.0.parquet: a, b",
+        ),
+        (
             pl.DataFrame({"a": ["x"], "b": [1]}),
             "/part.1.parquet: column a: found type String, expected Int64 as in part.0.parquet",
         ),
