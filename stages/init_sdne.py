@@ -10,6 +10,7 @@ from pipeline.artifacts.structure import (
     INITIAL_CURVE,
     INITIAL_FIGURES,
     INITIAL_VECTORS,
+    SDNE_ENCODER,
     edges_of,
     structure_names,
 )
@@ -24,7 +25,7 @@ STAGE = Stage(
     "init_sdne",
     settings=Reads(run=RunConfig, stage=StructureConfig),
     reads=(ITEMS, DERIVED_EDGES),
-    writes=(INITIAL_VECTORS, INITIAL_CURVE, INITIAL_FIGURES),
+    writes=(INITIAL_VECTORS, SDNE_ENCODER, INITIAL_CURVE, INITIAL_FIGURES),
 )
 
 
@@ -37,6 +38,7 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
     graph = adjacency(edges, len(ITEMS.read(dataset)))
     embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
     INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)
+    SDNE_ENCODER.of(**names).write(embedded.encoder, dataset, about={"activation": config.activation})
     # karateclub's methods have no epochs: their curve is a header without rows.
     curve = pl.DataFrame(embedded.history, schema=list(INITIAL_CURVE.columns))
     INITIAL_CURVE.of(**names).write(curve, dataset)

@@ -22,6 +22,8 @@ from pipeline.recommend.vectors import item_vectors, with_ones
 from pipeline.users.coordinates import why_no_vectors
 from pipeline.users.people import people_of
 from stages import PARAMS
+from stages.shared.added import ADDED_READS, read_added
+from stages.shared.added_models import read_model_with
 from stages.shared.data import DATA, read_data
 from stages.shared.models import read_model
 from stages.shared.showcase import write_showcase
@@ -33,18 +35,21 @@ if TYPE_CHECKING:
 STAGE = Stage(
     "recommend",
     settings=Reads(run=RecommendRun, stage=RecommendConfig),
-    reads=(*DATA, ENTITIES, MODEL, REFIT),
+    reads=(*DATA, MODEL, REFIT, *ADDED_READS),
     writes=(RECOMMENDATIONS, VECTORS, *SHOWCASE),
 )
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(RecommendRun), settings.stage(RecommendConfig)
-    data, items = read_data(dataset), ITEMS.read(dataset)
+    data, items, added = read_data(dataset), ITEMS.read(dataset), read_added(dataset)
+    if added is not None:
+        items = pl.concat([items, added.items.select(items.columns)])
     rules = rules_of(config, items, lambda setting: f"{PARAMS}: recommend.{setting}, data set {dataset}")
     warn(dataset, "recommend", list(rules.remarks))
     refit = run.answers(dataset, variant)
-    model = read_model(dataset, variant, data.items, torch_device(run.device), REFIT if refit else MODEL)
+    device = torch_device(run.device)
+    model = read_model_with(added, dataset, variant, data, device, REFIT if refit else MODEL)
     ids = Ids(
         USERS.read(dataset)["user_id"],
         items["item_id"],
@@ -86,13 +91,20 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         f"{variant}{', trained on all ratings' if refit else ''}: {len(table)} recommendations for "
         f"{table['user_id'].n_unique()} of {data.users} users",
     )
+    if added is not None:
+        of_added = int(table["item_id"].is_in(added.items["item_id"].implode()).sum())
+        say(
+            dataset,
+            "recommend",
+            f"{variant}: {of_added} of them are of the {len(added)} items that were added after training",
+        )
     say(
         dataset,
         "recommend",
-        f"{variant}: {none or f'vectors of {data.items} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
+        f"{variant}: {none or f'vectors of {len(ids.items)} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
     )
     # A report tells how good a model is, which only that of the training split can show.
-    evaluated = read_model(dataset, variant, data.items, torch_device(run.device)) if refit else model
+    evaluated = read_model(dataset, variant, data.items, device) if refit or added is not None else model
     shown = write_showcase(dataset, variant, data, evaluated, ids.entities)
     say(dataset, "recommend", f"{variant}, shown in the report: {shown}")
 

@@ -8,9 +8,10 @@ from pipeline.common.settings import RunConfig
 from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
+from stages.shared.inputs import INPUTS, read_inputs
 from stages.shared.models import trained_as
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
-from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, read_inputs
+from stages.shared.training import TrainingBar, checkpoint_key, forget
 
 STAGE = Stage(
     "refit",

@@ -12,8 +12,9 @@ from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
+from stages.shared.inputs import INPUTS, known_of_items, read_inputs
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
-from stages.shared.training import INPUTS, TrainingBar, checkpoint_key, forget, known_of_items, read_inputs
+from stages.shared.training import TrainingBar, checkpoint_key, forget
 
 STAGE = Stage(
     "train_users",

@@ -21,6 +21,8 @@ TRACKED = (
     "dvc.yaml",
     "params.yaml",
     ".dvcignore",
+    "added/README.md",
+    "rules/README.md",
     ".gitignore",
     ".dvc/config",
 )

@@ -109,6 +109,7 @@ STAGES = [
         Entry(MAIN, name, name, DATASETS)
         for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat")
     ),
+    Entry(MAIN, "add_items", "add_items", DATASETS),
     *(Entry(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),
     Entry(MAIN, "evaluate_baselines", "evaluate_baselines", BASELINES),
     Entry(MAIN, "compare", "compare", DATASETS),

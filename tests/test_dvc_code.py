@@ -144,7 +144,12 @@ EVALUATED = {"evaluate", "ablations:evaluate", "evaluate_baselines"}
             id="a column of the recommendations",
         ),
         pytest.param([], ["baselines.ease"], {"evaluate_baselines"}, id="a baseline's grid"),
-        pytest.param(["pipeline/data/sources/movielens.py"], [], {"validate", "check_tables", "fetch"}, id="a reader"),
+        pytest.param(
+            ["pipeline/data/sources/movielens.py"],
+            [],
+            {"validate", "check_tables", "fetch", "add_items"},
+            id="a reader",
+        ),
         pytest.param(
             ["stages/cli/app.py", "stages/cli/ask/recommend.py", "stages/cli/data.py"], [], set(), id="the CLI"
         ),
@@ -152,7 +157,15 @@ EVALUATED = {"evaluate", "ablations:evaluate", "evaluate_baselines"}
         pytest.param(
             ["pipeline/structure/gat/layer.py"],
             [],
-            {"train_gat", "train_users", "refit", "ablations:train_gat", "ablations:train_users"},
+            {
+                "train_gat",
+                "add_items",
+                "train_users",
+                "refit",
+                "recommend",
+                "ablations:train_gat",
+                "ablations:train_users",
+            },
             id="the GAT's layer",
         ),
     ],

@@ -28,7 +28,7 @@ from tests.repository import ROOT
 # Two of the baselines: each is a process of its own, and the stages' tests have all of them.
 VARIANTS, BASELINES = ("recommended", "crmman"), {"popularity", "ease"}
 OF_VARIANTS = {f"{stage}-{variant}" for stage in ("train_users", "evaluate", "recommend") for variant in VARIANTS}
-DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", *OF_VARIANTS, "compare", "report"}
+DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", "add_items", *OF_VARIANTS, "compare", "report"}
 OF_BASELINES = {f"evaluate_baselines-{name}" for name in BASELINES}
 UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", *OF_BASELINES}
 OF_ABLATIONS = {
@@ -126,7 +126,7 @@ def first_run(without_dvc: Project, tables: Path, tmp_path_factory: pytest.TempP
     ran, _ = project.repro("train_users@slice-recommended", stages_here=False)
     needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
     assert ran == {"validate", *needed, "train_users-recommended"}
-    of_other = {f"{stage}-crmman" for stage in ("train_users", "evaluate", "recommend")}
+    of_other = {f"{stage}-crmman" for stage in ("train_users", "evaluate", "recommend")} | {"add_items"}
     ran, _ = project.repro("evaluate@slice-crmman", "recommend@slice-crmman")
     assert ran == of_other
     ran, _ = project.repro(stages_here=False)

@@ -15,7 +15,7 @@ from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USE
 from pipeline.common.config import read_yaml, validated
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
-from stages.shared.training import read_inputs
+from stages.shared.inputs import read_inputs
 
 if TYPE_CHECKING:
     from torch import nn

@@ -23,6 +23,8 @@ def edges_of(structure: str | None) -> Table:
 
 # init_sdne
 INITIAL_VECTORS = Tensors("artifacts/{dataset}/{structure}/initial.safetensors", {"vectors": 2}, traced=True)
+# What makes such a vector of an item that came later; empty where the method cannot. Told: the activation of its layers.
+SDNE_ENCODER = Tensors("artifacts/{dataset}/encoders/{structure}.safetensors", told=("activation",))
 INITIAL_CURVE = Curve(
     "plots/{dataset}/{structure}/init_sdne.tsv", ("epoch", "loss", "second_order", "first_order", "l2")
 )

@@ -22,8 +22,11 @@ import polars as pl
 PARTS_PER_TEXT = 0.75
 
 
-def elements_of(column: pl.Series) -> pl.Series | None:
+def elements_of(column: pl.Series, like: pl.Series | None = None) -> pl.Series | None:
     """A list of texts for each row; an empty one, or null, where there is no value.
+
+    Args:
+        like: another column of the kind, which tells what parts the values of a text; the column itself, if not given.
 
     Returns:
         None where the column holds neither texts, numbers, dates nor lists of these.
@@ -41,7 +44,7 @@ def elements_of(column: pl.Series) -> pl.Series | None:
     lists = _written_lists(texts)
     if lists is not None:
         return trimmed(lists)
-    separator = _separator(texts)
+    separator = _separator(texts if like is None else like.cast(pl.String))
     return trimmed(one_each(texts) if separator is None else texts.str.split(separator))
 
 

@@ -32,12 +32,14 @@ class Embedded:
         history: one row per epoch, empty for karateclub's methods.
         figures: reconstruction AUC, effective rank, and others.
         warnings: what to look at before trusting the vectors.
+        encoder: what makes vectors of further items, as `SDNE.encoder_arrays`; empty for karateclub's methods, which can make none.
     """
 
     vectors: NDArray[np.float32]
     history: list[dict[str, float]]
     figures: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    encoder: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def embed_graph(
@@ -57,6 +59,7 @@ def embed_graph(
         vectors = np.zeros((adjacency.shape[0], config.dimensions), dtype=np.float32)
         return Embedded(vectors, [], {"width": config.dimensions})
     edges, others = _auc_pairs(adjacency, seed)
+    encoder: dict[str, NDArray[np.float32]] = {}
     if config.method == "sdne":
         names = SdneConfig.model_fields
         model = SDNE(
@@ -72,7 +75,7 @@ def embed_graph(
             raise InputError(
                 "init_sdne: found vectors that are not finite, expected finite ones; try a lower learning_rate"
             )
-        history = model.history
+        history, encoder = model.history, model.encoder_arrays()
         auc = link_auc(model.reconstruct(adjacency, *edges), model.reconstruct(adjacency, *others))
     else:
         vectors, history = karateclub_embedding(adjacency, config, seed), []
@@ -80,7 +83,7 @@ def embed_graph(
     figures = {"reconstruction_auc": auc, "effective_rank": effective_rank(vectors), "width": vectors.shape[1]}
     if history:
         figures["final_loss"] = history[-1]["loss"]
-    return Embedded(vectors, history, figures, collapse_warning(vectors, f"init_sdne ({config.method})"))
+    return Embedded(vectors, history, figures, collapse_warning(vectors, f"init_sdne ({config.method})"), encoder)
 
 
 def _auc_pairs(adjacency: csr_matrix, seed: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:

@@ -12,6 +12,8 @@ from pipeline.common.errors import InputError
 # While what stands around missing fields is tidied, one character stands for a missing field and one for a present
 # one, so that no text of an item is ever touched.
 GAP, TEXT = "\0", "\1"
+# A whole number as a program writes it that has no other for columns with missing values.
+WHOLE = r"^\s*-?\d+\.0+\s*$"
 _SEPARATORS = r"[,;:.|/\-–—]"
 _SEPARATED = rf"\s*{_SEPARATORS}*\s*"
 _LABEL = re.compile(r"\w[\w\s'&/-]*:?\s*\0")
@@ -118,4 +120,7 @@ def _as_text(column: pl.Series) -> list[str]:
         whole = column.cast(pl.Int64, strict=False)
         if (whole.cast(pl.Float64) == column).fill_null(True).all():
             column = whole
+    elif column.dtype == pl.String and (column.str.contains(WHOLE) | (column == "")).fill_null(value=True).all():
+        # As it stands in a text file, where some have no year.
+        column = column.str.replace(r"\.0+\s*$", "")
     return ["" if value is None else str(value) for value in column.cast(pl.String)]

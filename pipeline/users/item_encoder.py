@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
+from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.modalities.names import Modality
@@ -66,3 +67,21 @@ class ItemEncoder(nn.Module):
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""
         gates = {"gates": self.gates} if self.fusion == "gated" else {}
         return gates | {name: value for part in self.modalities.values() for name, value in part.state_dict().items()}
+
+    def load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `weights` gave; items that came later have no vector of their own.
+
+        Raises:
+            InputError: they are those of another encoder.
+        """
+        for name, value in self.weights().items():
+            found = weights.get(name)
+            rows = 0 if found is None else len(found)
+            fits = found is not None and found.shape[1:] == value.shape[1:]
+            if found is None or not fits or not (rows == len(value) or (name == "own" and rows < len(value))):
+                here = "none" if found is None else " x ".join(map(str, found.shape))
+                raise InputError(
+                    f"users/model: tensor encoder.{name}: found {here}, expected {' x '.join(map(str, value.shape))}; run `dvc repro`"
+                )
+            with torch.no_grad():
+                value.zero_()[:rows] = found

@@ -20,16 +20,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from scipy.sparse import csr_matrix, diags
 
 from pipeline.common.errors import InputError
 from pipeline.common.relation_names import ANY_OTHER, INVERSE
 from pipeline.data.dataset import Dataset
-from pipeline.graph.matrices import by_rarity
+from pipeline.graph.matrices import by_rarity, scaled_by_rarity
 from pipeline.users.names import ALL_VIEWS
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
 # Of the overall like-rate, in an item's: one like among three ratings says little.
@@ -91,13 +91,46 @@ class Surroundings:
         )
         return found
 
-    def mean_around(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean of the other items' values weighted by their overlap, and the sum of these weights; each (M,)."""
+    def mean_around(
+        self, values: NDArray[np.float64], added: csr_matrix | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean of the other items' values weighted by their overlap, and the sum of these weights; each (M,).
+
+        Args:
+            values: of the items, (M,).
+            added: rows F of items that came after training, as `rows_of` gives them: of these, (added,).
+        """
         weights = self.weights.astype(np.float64)
-        own = np.asarray(weights.multiply(weights).sum(axis=1)).ravel()
-        total = weights @ (weights.T @ values) - own * values
-        degree = np.maximum(weights @ np.asarray(weights.sum(axis=0)).ravel() - own, 0.0)
+        asked = weights if added is None else added.astype(np.float64)
+        total, degree = asked @ (weights.T @ values), asked @ np.asarray(weights.sum(axis=0)).ravel()
+        if added is None:
+            own = np.asarray(weights.multiply(weights).sum(axis=1)).ravel()
+            total, degree = total - own * values, np.maximum(degree - own, 0.0)
         return np.where(degree > 1e-6, total / np.maximum(degree, 1e-6), 0.0), degree
+
+    def rows_of(self, around: pl.DataFrame, items: int) -> csr_matrix:
+        """F of items that came after training, by the pairs of relation and entity that are known and how rare they are: (items, columns).
+
+        Args:
+            around: item (from 0), relation, inverse, entity, by the same numbers of entities.
+            items: how many there are.
+        """
+        place = {name: number for number, name in enumerate(self.names)}
+        other = place.get(ANY_OTHER, -1)
+        names = around.select(pl.when("inverse").then(pl.lit(INVERSE)).otherwise(pl.lit("")) + pl.col("relation"))
+        relation = np.array([place.get(name, other) for name in names.to_series()], dtype=np.int64)
+        entity = around["entity"].to_numpy().astype(np.int64)
+        entities = max(self.entity.max(initial=0), entity.max(initial=0)) + 1
+        keys = self.relation * entities + self.entity
+        asked = relation * entities + entity
+        column = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+        known = (relation >= 0) & (len(keys) > 0)
+        known[known] = keys[column[known]] == asked[known]
+        where = around["item"].to_numpy()[known], column[known]
+        there = csr_matrix((np.ones(len(where[0])), where), shape=(items, len(keys)))
+        there.data[:] = 1.0
+        count = self.weights.shape[0]
+        return scaled_by_rarity(there, np.log(count / np.maximum(self.weights.getnnz(axis=0), 1)))
 
 
 @dataclass(frozen=True)
@@ -114,7 +147,12 @@ class Features:
     without_dislike: NDArray[np.float32]
 
 
-def count_features(likes: NDArray[np.float64], dislikes: NDArray[np.float64], around: Surroundings) -> Features:
+def count_features(
+    likes: NDArray[np.float64],
+    dislikes: NDArray[np.float64],
+    around: Surroundings,
+    added: csr_matrix | None = None,
+) -> Features:
     """log(1 + n) of likes and of dislikes; of the items around: log(1 + m) of both, log(1 + m · degree) of likes, log(1 + degree);
     and the like-rate's log-odds.
 
@@ -123,20 +161,31 @@ def count_features(likes: NDArray[np.float64], dislikes: NDArray[np.float64], ar
 
     Args:
         likes: of each item in the training split, (M,); dislikes likewise.
+        added: rows F of items that came after training, which nobody has rated: of these, standardised by the same means and spreads.
     """
-    mean_likes, degree = around.mean_around(likes)
-    mean_dislikes, _ = around.mean_around(dislikes)
     overall = float(np.clip(likes.sum() / max(likes.sum() + dislikes.sum(), 1.0), 0.01, 0.99))
 
-    def features(liked: NDArray[np.float64], disliked: NDArray[np.float64]) -> NDArray[np.float64]:
+    def means(rows: csr_matrix | None) -> tuple[NDArray[np.float64], ...]:
+        mean_likes, degree = around.mean_around(likes, rows)
+        return mean_likes, around.mean_around(dislikes, rows)[0], mean_likes * degree, degree
+
+    def features(
+        liked: NDArray[np.float64], disliked: NDArray[np.float64], of_others: tuple[NDArray[np.float64], ...]
+    ) -> NDArray[np.float64]:
         rate = (liked + RATE_DAMPING * overall) / (liked + disliked + RATE_DAMPING)
-        counts = (liked, disliked, mean_likes, mean_dislikes, mean_likes * degree, degree)
+        counts = (liked, disliked, *of_others)
         return np.stack([*(np.log1p(np.maximum(count, 0.0)) for count in counts), np.log(rate / (1 - rate))], axis=1)
 
-    whole = features(likes, dislikes)
+    of_others = means(None)
+    whole = features(likes, dislikes, of_others)
     mean, spread = whole.mean(axis=0), whole.std(axis=0)
     spread = np.where(spread > 1e-6, spread, np.inf)
-    found = (whole, features(np.maximum(likes - 1, 0), dislikes), features(likes, np.maximum(dislikes - 1, 0)))
+    if added is None:
+        without_like = features(np.maximum(likes - 1, 0), dislikes, of_others)
+        found = (whole, without_like, features(likes, np.maximum(dislikes - 1, 0), of_others))
+    else:
+        none = np.zeros(added.shape[0])
+        found = (features(none, none, means(added)),) * 3
     return Features(*(((one - mean) / spread).astype(np.float32) for one in found))
 
 

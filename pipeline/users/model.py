@@ -178,6 +178,14 @@ def build_count_biases(data: Dataset, heads: Sequence[str], knowledge: Knowledge
     return CountBiases(knowledge.features, starts_by_counts(start, likes, dislikes, heads))
 
 
+def biases_of_nothing(data: Dataset, heads: Sequence[str]) -> dict[str, float]:
+    """Where the bias of an item that nobody has rated starts, by head."""
+    likes, dislikes = counts(data)
+    none = np.zeros(1)
+    found = biases_by_counts(none, none, _like_rate(likes, dislikes), bool(dislikes.any()))
+    return {head: float(found[head][0]) for head in heads}
+
+
 def counts(data: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Likes and dislikes of each item in the training split, each (M,)."""
     likes, dislikes = (

@@ -297,6 +297,9 @@ class UserTrainer:
         state = {"items": vectors}
         state |= {f"scorer.{name}": value for name, value in self.scorer.state_dict().items()}
         state |= {f"encoder.{name}": value for name, value in self.items.weights().items()}
+        if self.biases:
+            # Of use for items that came later alone: the biases of these are the scorer's.
+            state |= {f"biases.{name}": value for name, value in self.biases.state_dict().items()}
         return {name: value.detach().clone() for name, value in state.items()}
 
     def _checkpoint(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import typer
 from pipeline.common.errors import InputError
 from stages.cli.data import data_app
 from stages.cli.help import examples
+from stages.cli.items import items_app
 from stages.guard import run_app, show
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+app.add_typer(items_app, name="items")
 
 Form = Literal["table", "json", "csv", "parquet"]
 DatasetOption = Annotated[

@@ -17,6 +17,7 @@ STAGES = (
     "build_graph",
     "init_sdne",
     "train_gat",
+    "add_items",
     "train_users",
     "evaluate",
     "evaluate_baselines",

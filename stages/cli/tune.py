@@ -30,8 +30,9 @@ from pipeline.users.training import UserTrainer
 from stages import PARAMS, evaluate_baselines, train_users
 from stages.guard import show
 from stages.shared.data import DATA, read_data
+from stages.shared.inputs import known_of_items, read_inputs
 from stages.shared.stage import Settings
-from stages.shared.training import TrainingBar, checkpoint_key, key_of, known_of_items, read_inputs
+from stages.shared.training import TrainingBar, checkpoint_key, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -92,6 +92,9 @@ def test_a_file_has_an_id_on_each_line(tmp_path: Path, monkeypatch: pytest.Monke
             "--without: found 'elsewhere.txt', expected the id of an item, or a file in rules/",
         ),
         ({"without": ["rules/../elsewhere.txt"]}, "--without: found 'rules/../elsewhere.txt', expected the id"),
+        ({"without": ["rules/circle"]}, "--without: found 'rules/circle', expected the id"),
+        ({"without": ["x" * 3000]}, "--without: found 'xxx"),
+        ({"without": ["\0"]}, "--without: found '\\x00', expected the id"),
         ({"without": ["rules"]}, "--without: found 'rules', expected the id"),
         (
             {"only": ["rules/titles.txt"]},
@@ -127,6 +130,7 @@ def test_a_mistake_is_one_line_with_the_name_of_the_setting(
     for name, content in {"titles": b"Alien\nAliens\n", "latin": b"\xe9\n", "empty": b""}.items():
         (tmp_path / "rules" / f"{name}.txt").write_bytes(content)
     (tmp_path / "elsewhere.txt").write_text("10\n")
+    (tmp_path / "rules" / "circle").symlink_to("circle")
     with pytest.raises(InputError) as error:
         shop_rules(anywhere=False, **changes)
     assert str(error.value).startswith(said)

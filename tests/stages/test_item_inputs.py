@@ -16,7 +16,7 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.users.settings import VariantConfig
-from stages.shared.training import read_inputs
+from stages.shared.inputs import read_inputs
 
 ITEMS = 3
 VECTORS = {"vectors": np.arange(6, dtype=np.float32).reshape(ITEMS, 2)}

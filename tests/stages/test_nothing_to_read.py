@@ -42,7 +42,8 @@ SAID = {
     "dislikes": ("no dislikes", "the view of dislikes"),
 }
 # Those that read texts or the graph, beside the simplest.
-LEAN_RUNS = [name for name in RUNS if not name.endswith((".als", ".item-knn", ".item-mean", ".biased-mf"))]
+BASELINES = ("popularity", "ease", "trees")
+LEAN_RUNS = [name for name in RUNS if not name.startswith("evaluate_baselines.") or name.endswith(BASELINES)]
 
 
 @pytest.mark.parametrize(("texts", "graph", "dislikes"), product([True, False], repeat=3))
@@ -54,6 +55,7 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     assert len(notes) == bool(missing)
     assert all(part in notes[0] for parts in missing for part in parts)
     assert ("graph: false" in said) == (not graph)
+    workspace.change_params(lambda values: values.update(run_baselines=list(BASELINES)))
     results = workspace.run_all(LEAN_RUNS, NAME)
     for name, result in results.items():
         assert result.code == 0, (name, result.err)

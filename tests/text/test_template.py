@@ -207,3 +207,17 @@ def test_only_plain_column_names_may_stand_in_braces(template: str) -> None:
 def test_a_template_without_a_field_is_refused(template: str) -> None:
     with pytest.raises(InputError, match="without a field; expected at least one column name"):
         template_fields(template)
+
+
+@pytest.mark.parametrize(
+    ("years", "expected"),
+    [
+        (["1955.0", None, "", "-750.0"], ["1955", "", "", "-750"]),
+        (["1955.0", "1955.5"], ["1955.0", "1955.5"]),
+        (["1955.0", "v2.0"], ["1955.0", "v2.0"]),
+        ([None, ""], ["", ""]),
+    ],
+)
+def test_a_year_that_a_text_file_has_as_a_decimal_is_a_year(years: list[str | None], expected: list[str]) -> None:
+    items = pl.DataFrame({"year": pl.Series(years, dtype=pl.String)})
+    assert item_texts(items, "{year}") == expected

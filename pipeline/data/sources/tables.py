@@ -119,6 +119,11 @@ def rdf_ending(name: str) -> str:
     return next((ending for ending in OF_RDF if name.endswith(ending)), "")
 
 
+def optional_table(folder: Path, name: str) -> Path | None:
+    """As `table_file`; None where there is none."""
+    return table_file(folder, name) if any(_is_there(folder / f"{name}{ending}") for ending in ENDINGS) else None
+
+
 def table_file(folder: Path, name: str) -> Path:
     """The file of one of the four tables, or the folder with its parts.
 

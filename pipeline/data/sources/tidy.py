@@ -15,7 +15,7 @@ checks here name both when something is wrong. Ids become strings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -25,10 +25,16 @@ from pipeline.common.row_keys import has_repeats
 from pipeline.data.feedback import Feedback
 from pipeline.data.splits import SPLITS
 
+NO_TRIPLES = pl.DataFrame(schema=dict.fromkeys(("head", "relation", "tail"), pl.String))
+NO_LINKS = pl.DataFrame(schema=dict.fromkeys(("item_id", "entity_id"), pl.String))
 # Null is the type of a column without a single value.
 TEXT_TYPES = (pl.String, pl.Null)
 GRAPH = ("kg", "item_entities")
 GRAPH_MEANING = "false: there is no knowledge graph, and no tables of one are read"
+ISO_TIME = (
+    r"^\s*(?P<day>\d{4}-\d{2}-\d{2})(?:[T ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?"
+    r"\s*(?:Z|UTC|(?P<sign>[+-])(?P<oh>\d{2}):?(?P<om>\d{2})?)?)?\s*$"
+)
 KG, LINKS = ("head", "relation", "tail"), ("item_id", "entity_id")
 
 
@@ -135,6 +141,54 @@ def tidy(
     else:
         _no_unknown_items(links, known, item_entities, items)
     return TidyTables(tidy_interactions, tidy_items, distinct, links, remarks, feedback)
+
+
+def tidy_added(
+    items: RawTable, kg: RawTable | None, item_entities: RawTable | None, columns: Mapping[str, pl.DataType]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Items to be added to a data set, with their triples and links, checked as its own are.
+
+    Args:
+        kg: None: there are none; item_entities likewise.
+        columns: of the items of the data set: those added have these and no others, null where they have none.
+
+    Raises:
+        InputError: as `tidy`; or a column whose values are not of the data set's type.
+    """
+    of_items = _items(items)
+    links = _ids(item_entities, ("item_id", "entity_id")) if item_entities else NO_LINKS
+    if item_entities:
+        _no_repeats(links, ("item_id", "entity_id"), item_entities)
+        _no_unknown_items(links, set(of_items["item_id"]), item_entities, items)
+    triples = _ids(kg, ("head", "relation", "tail")).unique(maintain_order=True) if kg else NO_TRIPLES
+    typed = [
+        _as_type(items, of_items[name], kind)
+        if name in of_items.columns
+        else pl.Series(name, [None], dtype=kind).new_from_index(0, len(of_items))
+        for name, kind in columns.items()
+    ]
+    return pl.DataFrame(typed), triples, links
+
+
+def _as_type(table: RawTable, column: pl.Series, kind: pl.DataType) -> pl.Series:
+    """
+    Raises:
+        InputError: a value is not of the type.
+    """
+    if column.dtype == kind:
+        return column
+    try:
+        found = column.cast(kind, strict=False)
+    except pl.exceptions.PolarsError:
+        found = column.clear().cast(pl.Null).new_from_index(0, len(column)).cast(kind)
+    lost = found.is_null() & column.is_not_null()
+    if lost.any():
+        index = _first(lost)
+        raise InputError(
+            f"{table.file}: column {column.name}, {table.row(index)}: found {shown(column[index])}, expected {kind} as in the items of the "
+            "data set"
+        )
+    return found
 
 
 def distinct_interactions(table: RawTable, remarks: list[str]) -> pl.DataFrame:
@@ -264,8 +318,27 @@ def read_numbers(table: RawTable, name: str) -> ReadColumn:
         column = column.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
     if not (column.dtype.is_numeric() or column.dtype in TEXT_TYPES):
         raise InputError(f"{table.file}: column {name}: found type {column.dtype}, expected numbers")
-    numbers = column.cast(pl.Float64, strict=False).cast(pl.Float64 if name == "timestamp" else pl.Float32)
-    return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), "a number")
+    numbers = column.cast(pl.Float64, strict=False)
+    expected = "a number"
+    if name == "timestamp" and column.dtype == pl.String and numbers.null_count() == len(column):
+        numbers, expected = (
+            seconds_of(column),
+            "seconds since 1970, or a date such as 2019-05-01 or 2019-05-01T12:30:00Z",
+        )
+    numbers = numbers.cast(pl.Float64 if name == "timestamp" else pl.Float32)
+    return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), expected)
+
+
+def seconds_of(texts: pl.Series) -> pl.Series:
+    """Seconds since 1970 of dates and times as ISO 8601 has them, in UTC where they say no other; null where one is none."""
+    part = texts.str.extract_groups(ISO_TIME).struct.unnest()
+    number = {name: part[name].cast(pl.Float64, strict=False) for name in ("hour", "minute", "second", "oh", "om")}
+    day = part["day"].str.to_date("%Y-%m-%d", strict=False)
+    known = {name: values.fill_null(0.0) for name, values in number.items()}
+    offset = (known["oh"] * 60 + known["om"]) * 60 * part["sign"].replace_strict({"-": -1.0}, default=1.0)
+    seconds = (known["hour"] * 60 + known["minute"]) * 60 + known["second"] - offset
+    possible = (known["hour"] < 24) & (known["minute"] < 60) & (known["second"] < 61)
+    return (day.dt.epoch("d") * 86400.0 + seconds).set(~possible, None)
 
 
 def read_likes(table: RawTable) -> ReadColumn:

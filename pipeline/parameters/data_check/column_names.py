@@ -78,6 +78,8 @@ OTHER_NAMES = {
     "tail": ("tailid", "object", "target", "to", "value"),
     "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
 }
+# So many different values can hardly be ratings or the like, and such a share of them must be ids of the items.
+FEWEST_IDS, SAME_IDS = 10, 0.9
 # Ids of what is neither a user nor an item.
 OTHER_IDS = (
     "rating",
@@ -110,7 +112,7 @@ def near(ours: str, table: str, raw: Mapping[str, RawTable]) -> str | None:
         return named[0] if named else _alike(ours, plain)
     both = _key_of_both(frame, raw, named)
     if not named:
-        return both or _item_id(table, frame, plain, own)
+        return both or _by_values(table, raw) or _item_id(table, frame, plain, own)
     if both is not None and both in named:
         named.insert(0, both)
     # A table out of a database may have somebody else's ids of the items beside its own.
@@ -134,6 +136,28 @@ def _key_of_both(frame: pl.DataFrame, raw: Mapping[str, RawTable], named: Sequen
         and _all_differ(items[name])
     ]
     return min(keys, key=lambda name: (name not in named, not _plain(name).endswith("id"))) if keys else None
+
+
+def _by_values(table: str, raw: Mapping[str, RawTable]) -> str | None:
+    """The column of interactions, or of items, of two that hold the same ids, whatever they are called.
+
+    In the items each is there once, and nearly all of the interactions' are there. Of several pairs the one that has most of the items.
+    """
+    if table not in ("interactions", "items") or not {"interactions", "items"} <= set(raw):
+        return None
+    rated, items = raw["interactions"].frame, raw["items"].frame
+    keys = [name for name in (["item_id"] if "item_id" in items.columns else items.columns) if _all_differ(items[name])]
+    best: tuple[float, str, str] | None = None
+    for theirs in ["item_id"] if "item_id" in rated.columns else rated.columns:
+        if theirs != "item_id" and (_is_other(_plain(theirs)) or rated.schema[theirs].is_nested()):
+            continue
+        ids = rated[theirs].cast(pl.String, strict=False).drop_nulls().unique()
+        for key in keys if len(ids) >= FEWEST_IDS else []:
+            known = items[key].cast(pl.String)
+            if int(ids.is_in(known.implode()).sum()) >= SAME_IDS * len(ids):
+                found = int(known.is_in(ids.implode()).sum()) / len(known), theirs, key
+                best = found if best is None or found[0] > best[0] else best
+    return None if best is None else best[1] if table == "interactions" else best[2]
 
 
 def _with_the_rated(names: Sequence[str], raw: Mapping[str, RawTable]) -> str | None:

@@ -208,13 +208,13 @@ class _TableCheck:
             return "write one of them, or rename the column if it is something else"
         if name == "like":
             return self._remedy_of_likes(column)
-        if column.expected != "a number":
+        if column.expected == "an id":
             return "fill it in, or remove these rows"
         texts = self.table.frame[name].filter(column.bad).cast(pl.String, strict=False).drop_nulls()
         if len(texts) and texts.str.contains(r"^\s*-?\d+,\d+\s*$").all():
             return "write a point and not a comma before the decimals"
         if name == "timestamp":
-            return "write seconds since 1970, or leave the column out (only a temporal split reads it)"
+            return "write all of them as seconds since 1970 or as such dates, or leave the column out (only a temporal split reads it)"
         return "correct it, or remove these rows"
 
     def _remedy_of_likes(self, column: ReadColumn) -> str:

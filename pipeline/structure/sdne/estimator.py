@@ -161,6 +161,12 @@ class SDNE:
             raise ValueError("fit the model before asking for its embedding")
         return self._embedding
 
+    def encoder_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The weights by which `codes_of` makes codes of further rows, by name."""
+        layers = {f"layers.{name}": value for name, value in self._network.encoder.state_dict().items()}
+        found = {"inputs": self._network.inputs, "bias": self._network.bias} | layers
+        return {name: value.detach().cpu().numpy() for name, value in found.items()}
+
     def reconstruct(
         self, adjacency: csr_matrix, sources: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ class EntityVectors(ModalityVectors):
         super().__init__(inputs, width, added)
         assert inputs.entities is not None
         # SciPy's form beside PyTorch's: it gives some of its rows at once, and PyTorch's searches them all.
-        self._bags = shared_bags(inputs.entities)
+        self._bags = shared_bags(inputs.entities, inputs.trained)
         if inputs.damping:
             assert inputs.ratings is not None
             ratings = (self._bags > 0).T.astype(np.float64) @ inputs.ratings
@@ -34,16 +34,17 @@ class EntityVectors(ModalityVectors):
         return vectors
 
 
-def shared_bags(entities: csr_matrix) -> csr_matrix:
+def shared_bags(entities: csr_matrix, trained: int | None = None) -> csr_matrix:
     """Rows of N_i scaled to length 1, without the entities that only one item has: those could only memorise it.
 
     Args:
         entities: (M, entities) of ones.
+        trained: by how many of the items, the first, it is told which entities are shared; None: all.
 
     Returns:
         (M, entities that two items or more have).
     """
-    shared = entities[:, np.flatnonzero(entities.getnnz(axis=0) >= 2)].astype(np.float32)
+    shared = entities[:, np.flatnonzero(entities[:trained].getnnz(axis=0) >= 2)].astype(np.float32)
     sizes = np.maximum(shared.getnnz(axis=1), 1)
     return (diags(sizes**-0.5) @ shared).tocsr().astype(np.float32)
 

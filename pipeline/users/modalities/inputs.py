@@ -32,6 +32,8 @@ class ItemInputs:
         ratings: how many each item has in the training split, (M,); of no use without damping.
         damping: ratings at which what is learned of an item, or of an entity, counts by half; 0: it counts in full whatever they are.
         around: F, of `Surroundings`, (M, features), for item-to-item weights that read the graph.
+        trained: how many of the items, the first, a model was trained on; None: all. The others came later: they are put through the
+            same steps by what is known of these (means and spreads, which entities are shared).
 
     Raises:
         InputError: vectors of another number of items.
@@ -46,6 +48,7 @@ class ItemInputs:
     ratings: NDArray[np.float64] | None = None
     damping: float = 0.0
     around: csr_matrix | None = None
+    trained: int | None = None
 
     def __post_init__(self) -> None:
         for name, vectors in (("text", self.text), ("structure", self.structure)):
@@ -82,18 +85,20 @@ def damped(ratings: NDArray[np.float64], damping: float) -> NDArray[np.float32]:
     return found
 
 
-def standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> NDArray[np.float32]:
     """Each dimension to mean 0 and variance 1 over the items that have a vector; rows of zeros (no text) stay zero.
 
     [CLS] vectors of any two items point in much the same direction: what all share would drown what sets them apart.
 
     Args:
         vectors: (M, width).
+        trained: by how many of them, the first, mean and variance are taken; None: all.
     """
-    present = vectors.any(axis=1)
+    present: NDArray[np.bool_] = np.any(vectors != 0, axis=1)
     result = np.zeros_like(vectors, dtype=np.float32)
-    if present.any():
-        known = vectors[present].astype(np.float64)
+    if present[:trained].any():
+        known = vectors[:trained][present[:trained]].astype(np.float64)
         spread = known.std(axis=0)
-        result[present] = (known - known.mean(axis=0)) / np.where(spread > 1e-8, spread, 1.0)
+        centred = vectors[present].astype(np.float64) - known.mean(axis=0)
+        result[present] = centred / np.where(spread > 1e-8, spread, 1.0)
     return result

@@ -27,7 +27,11 @@ class StructureVectors(ModalityVectors):
         super().__init__(inputs, width, added)
         assert inputs.structure is not None
         read = inputs.structure.shape[1]
-        self.structural = _Fixed(inputs.structure) if inputs.gat is None else _Finetuned(inputs.structure, inputs.gat)
+        self.structural = (
+            _Fixed(standardised(inputs.structure, inputs.trained))
+            if inputs.gat is None
+            else _Finetuned(inputs.structure[: inputs.trained], inputs.gat)
+        )
         self._projected = added
         if added:
             self.structure_projection = nn.Parameter(torch.empty(read, width))
@@ -45,7 +49,7 @@ class _Fixed(nn.Module):
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         super().__init__()
-        self.register_buffer("vectors", torch.from_numpy(standardised(vectors)), persistent=False)
+        self.register_buffer("vectors", torch.from_numpy(vectors), persistent=False)
 
     def forward(self) -> torch.Tensor:
         return self.get_buffer("vectors")

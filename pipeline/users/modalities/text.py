@@ -18,7 +18,7 @@ class TextVectors(ModalityVectors):
         super().__init__(inputs, width, added)
         assert inputs.text is not None
         read = inputs.text.shape[1]
-        self.register_buffer("text", torch.from_numpy(standardised(inputs.text)), persistent=False)
+        self.register_buffer("text", torch.from_numpy(standardised(inputs.text, inputs.trained)), persistent=False)
         self.projection = nn.Linear(read, width, bias=not added)
         nn.init.normal_(self.projection.weight, std=(PROJECTED_SPREAD if added else 1.0) * read**-0.5)
         if not added:

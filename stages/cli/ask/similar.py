@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.graph import EDGES, RELATIONS
 from pipeline.artifacts.kinds import together
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
-from pipeline.graph.matrices import incidence_of
+from pipeline.graph.matrices import incidence_around
 from pipeline.parameters.params import read_parameters
 from pipeline.recommend.similar import most_similar
 from stages import PARAMS
-from stages.cli.ask.catalogue import Catalogue, read_catalogue
+from stages.cli.ask.catalogue import Catalogue, dataset_of, read_catalogue
 from stages.cli.ask.output import Answer, table
+from stages.shared.added import read_added
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,9 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
         item: title or id.
         by: text, structure or both, of which that is left out which the data set has none of.
     """
-    catalogue = read_catalogue(read_parameters(PARAMS), dataset)
+    parameters = read_parameters(PARAMS)
+    dataset = dataset_of(parameters, dataset)
+    catalogue = read_catalogue(parameters, dataset, read_added(dataset))
     titles = catalogue.titles
     (asked,) = catalogue.find(item)
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
@@ -75,18 +78,28 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
 
 def _vectors(catalogue: Catalogue, kind: str) -> NDArray[np.float32]:
     """Text or structural vectors of all items, with a row of zeros where there is nothing to know."""
+    vectors = (TEXT_VECTORS if kind == TEXT else STRUCTURE_VECTORS).read(catalogue.dataset)["vectors"]
+    items = len(vectors)
+    if catalogue.added is not None:
+        vectors = np.concatenate([vectors, catalogue.added.vectors[kind]])
     if kind == TEXT:
-        return TEXT_VECTORS.read(catalogue.dataset)["vectors"]
-    vectors = STRUCTURE_VECTORS.read(catalogue.dataset)["vectors"].copy()
+        return vectors
     edges = EDGES.read(catalogue.dataset)
     joined = np.union1d(edges["source"].to_numpy(), edges["target"].to_numpy())
+    if catalogue.added is not None:
+        joined = np.union1d(joined, catalogue.added.edges["target"].to_numpy() + items)
     # The vector of an item without an edge says only that it has none: all such items would be alike.
-    vectors[np.setdiff1d(np.arange(len(vectors)), joined)] = 0.0
-    return vectors
+    return np.where(np.isin(np.arange(len(vectors)), joined)[:, None], vectors, np.float32(0.0))
 
 
 def _shared(catalogue: Catalogue, item: int) -> NDArray[np.int64]:
     """How many entities each item shares with one, (M,)."""
-    around = incidence_of(NEIGHBOURS.read(catalogue.dataset), len(catalogue.titles))
+    relations = RELATIONS.read(catalogue.dataset)
+    if catalogue.added is not None:
+        first = len(catalogue.titles) - len(catalogue.added)
+        more = catalogue.added.relations.with_columns(pl.col("item") + first)
+        relations = pl.concat([relations, more])
+    entities = int(relations["entity"].max() or 0) + 1  # type: ignore[arg-type]
+    around = incidence_around(relations, len(catalogue.titles), entities)
     overlaps: NDArray[np.int64] = (around @ around[item].T).toarray().ravel().astype(np.int64)
     return overlaps

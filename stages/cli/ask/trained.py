@@ -22,9 +22,12 @@ from pipeline.recommend.settings import RecommendConfig
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
 from stages import PARAMS
-from stages.cli.ask.catalogue import Catalogue, Entity, read_catalogue
+from stages.cli.ask.catalogue import Catalogue, Entity, dataset_of, read_catalogue
+from stages.guard import show
+from stages.shared.added import read_added
+from stages.shared.added_models import read_model_with
 from stages.shared.data import read_data
-from stages.shared.models import read_model
+from stages.shared.models import trained_as
 
 
 class Told(NamedTuple):
@@ -105,7 +108,7 @@ class Trained:
 def read_trained(dataset: str | None, variant: str | None, *, many: bool = False) -> Trained:
     """
     Args:
-        dataset: as in `read_catalogue`.
+        dataset: as in `dataset_of`.
         variant: a variant or an ablation; None: the first of `run_variants` that has been trained.
         many: for many people, whom a GPU scores sooner where there is one.
 
@@ -113,14 +116,22 @@ def read_trained(dataset: str | None, variant: str | None, *, many: bool = False
         InputError: there is no such data set or variant, or it has not been trained.
     """
     parameters = read_parameters(PARAMS)
-    catalogue = read_catalogue(parameters, dataset)
-    dataset = catalogue.dataset
-    variant = _variant(parameters, dataset, variant)
+    dataset = dataset_of(parameters, dataset)
     data = read_data(dataset)
+    variant = _variant(parameters, dataset, variant)
     refit = parameters.answers(dataset, variant)
+    stored = REFIT if refit else MODEL
+    added = read_added(dataset)
+    if added is not None and not added.fit(trained_as(dataset, stored.of(variant=variant))[0]):
+        show(
+            f"note: {variant} makes structural vectors in another way, and does not know the {len(added)} added items",
+            error=True,
+        )
+        added = None
+    catalogue = read_catalogue(parameters, dataset, added)
     # One person is scored in no time on a CPU.
     device = torch_device(parameters.device) if many else "cpu"
-    model = read_model(dataset, variant, data.items, device, REFIT if refit else MODEL)
+    model = read_model_with(added, dataset, variant, data, device, stored)
     return Trained(catalogue, variant, model, refit, data, parameters.recommend_of(dataset))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.facts import FEW_NUMBERS, RANGES, facts_in, graph_of_facts, values_of
+from pipeline.data.sources.facts import FEW_NUMBERS, RANGES, facts_in, facts_of_added, graph_of_facts, values_of
 from pipeline.data.sources.tidy import RawTable
 
 
@@ -116,6 +116,29 @@ def test_what_cannot_be_a_fact_is_refused(items: dict[str, list[Any]], column: s
         graph(items, column)
 
 
+@pytest.mark.parametrize(
+    ("name", "proposed"),
+    [
+        ("average_rating", False),
+        ("ratingsCount", False),
+        ("vote_average", False),
+        ("page_count", True),
+        ("runtime", True),
+    ],
+)
+def test_what_people_did_is_proposed_as_no_fact(name: str, *, proposed: bool) -> None:
+    numbers = [f"{value % 7}.5" for value in range(60)]
+    items = pl.DataFrame({"item_id": range(60), name: numbers})
+    assert facts_in(items) == ([name] if proposed else [])
+    # Who asks for it gets it.
+    assert len(graph_of_facts(RawTable(items, "items"), [name])[0].frame) == 60
+
+
+def test_ratings_that_are_words_are_facts() -> None:
+    items = pl.DataFrame({"item_id": range(60), "content_rating": ["PG", "R", "G"] * 20})
+    assert facts_in(items) == ["content_rating"]
+
+
 def test_no_ids_are_proposed_as_facts_though_ranges_of_them_are_shared() -> None:
     count = 60
     items = pl.DataFrame(
@@ -135,3 +158,49 @@ def test_lists_without_end_are_texts() -> None:
     endless = "[" * 100_000
     closed = endless + "]" * 100_000
     assert values([endless, closed]) == [[endless], [closed]]
+
+
+def facts_added(known: dict[str, list[Any]], added: dict[str, list[Any]], *columns: str) -> dict[str, set[str]]:
+    """Of each item that was added its facts, as `column=entity`."""
+    items, more = pl.DataFrame(known), pl.DataFrame(added)
+    kg, _ = graph_of_facts(RawTable(items, "items.csv"), columns)
+    found, links = facts_of_added(
+        items, kg.frame, more.select(pl.col(name).cast(items.schema[name]) for name in items.columns), columns
+    )
+    of_entity = dict(links.select("entity_id", "item_id").iter_rows())
+    told: dict[str, set[str]] = {item: set() for item in added["item_id"]}
+    for head, relation, tail in found.rows():
+        told[of_entity[head]].add(f"{relation}={tail}")
+    return told
+
+
+def test_facts_of_an_added_item_are_called_as_those_of_the_others() -> None:
+    known = {
+        "item_id": ["1", "2", "3", "4"],
+        "genres": ["War|Drama", "Drama", "Comedy", "War"],
+        "maker": ["Drama", "Lem", "Lem", "4"],
+        "year": list(range(4)),
+    }
+    added = {"item_id": ["Lem", "6"], "genres": ["Drama|Noir|", None], "maker": ["Lem", "4"], "year": [2, None]}
+    # Drama is a genre and a maker, 4 the id of an item as well; nobody has Noir, and Lem is no id of what is known.
+    assert facts_added(known, added, "genres", "maker", "year") == {
+        "Lem": {"genres=genres: Drama", "genres=genres: Noir", "maker=Lem", "year=year: 2"},
+        "6": {"maker=maker: 4"},
+    }
+
+
+def test_a_number_of_an_added_item_is_in_a_range_of_the_others() -> None:
+    years = [float(year) for year in range(1900, 1900 + 10 * FEW_NUMBERS)]
+    known = {"item_id": [f"i{year:.0f}" for year in years], "year": years}
+    names = {tail for _, _, tail in graph(known, "year")[0]}
+    assert len(names) == RANGES
+    found = facts_added(known, {"item_id": ["a", "b", "c", "d"], "year": [1905.5, 1.0, 9999.0, float("nan")]}, "year")
+    first, last = min(names), max(names)
+    assert found == {"a": {f"year={first}"}, "b": {f"year={first}"}, "c": {f"year={last}"}, "d": set()}
+
+
+def test_what_parts_the_values_of_a_text_is_told_by_the_others() -> None:
+    known = {"item_id": list("abcd"), "who": ["King, Stephen", "Lem, Stanislaw", "Verne, Jules", "Orwell, George"]}
+    assert facts_added(known, {"item_id": ["x"], "who": ["Lem, Stanislaw"]}, "who") == {"x": {"who=Lem, Stanislaw"}}
+    parted = {"item_id": list("abcd"), "who": ["x, y", "y, z", "x, z", "z, x"]}
+    assert facts_added(parted, {"item_id": ["q"], "who": ["z, y"]}, "who") == {"q": {"who=z", "who=y"}}

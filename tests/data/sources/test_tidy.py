@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
+from pipeline.data.sources.tidy import RawTable, TidyTables, seconds_of, tidy
 
 PAIRS = {"user_id": ["u", "v"], "item_id": ["a", "b"]}
 RATED = pl.DataFrame({**PAIRS, "rating": [4, 5]})
@@ -313,6 +314,53 @@ def test_a_published_data_set_is_mended_and_each_change_is_remarked() -> None:
         "interactions.parquet: 2 repeated interactions: the latest of each counts",
         "links.csv: 1 links of items that are not in the data set are left out",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02", 86400.0),
+        ("1970-01-01 00:01", 60.0),
+        ("1970-01-01T00:01:30.5", 90.5),
+        ("1970-01-01T00:01:30Z", 90.0),
+        ("1970-01-01T02:01:30+02:00", 90.0),
+        ("1969-12-31 22:01:30-0200", 90.0),
+        ("2019-05-01T12:30:00Z", 1556713800.0),
+        ("2024-02-29", 1709164800.0),
+    ],
+)
+def test_dates_are_seconds_since_1970(text: str, seconds: float) -> None:
+    column = pl.Series([text] * len(RATED))
+    assert tables(RATED.with_columns(timestamp=column)).interactions["timestamp"][0] == seconds
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2200, 1, 1), timezones=st.timezones()),
+    st.sampled_from(["T", " "]),
+)
+def test_dates_are_those_that_python_reads(moment: datetime.datetime, separator: str) -> None:
+    text = moment.replace(microsecond=0).isoformat(sep=separator)
+    assume(re.search(r"[+-]\d{2}:\d{2}$", text))
+    found = seconds_of(pl.Series([text]))[0]
+    assert found == datetime.datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize(
+    "text", ["2019-02-30", "05/01/2019", "2019-05-01 25:00", "2019-05", "yesterday", "2019-05-01T1:2:3"]
+)
+def test_what_is_no_date_is_named(text: str) -> None:
+    column = pl.Series(["2019-05-01", *[text] * (len(RATED) - 1)])
+    with pytest.raises(
+        InputError, match=r"column timestamp, row 1: found .*, expected seconds since 1970, or a date such as"
+    ):
+        tables(RATED.with_columns(timestamp=column))
+
+
+def test_seconds_beside_dates_are_neither() -> None:
+    column = pl.Series(["1556713800", *["2019-05-01"] * (len(RATED) - 1)])
+    with pytest.raises(InputError, match="column timestamp, row 1: found '2019-05-01', expected a number"):
+        tables(RATED.with_columns(timestamp=column))
 
 
 def test_without_timestamps_the_last_of_repeated_interactions_counts() -> None:

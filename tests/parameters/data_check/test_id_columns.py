@@ -55,6 +55,15 @@ DATABASE = ({"row": "id", "item_id": "movie_id"}, {"item_id": "id"}, {})
         # Rows of the items are numbered as well, and the column that both tables have is the key.
         ({"row": "id", "item_id": "anime_id"}, {"row": "id", "item_id": "anime_id"}, {}, {"anime_id": "item_id"}),
         ({"row": "index", "item_id": "game"}, {"item_id": "game"}, {}, {"game": "item_id"}),
+        # Names that say nothing: the ids themselves tell.
+        ({"item_id": "game"}, {"item_id": "app"}, {}, {"game": "item_id", "app": "item_id"}),
+        (
+            {"row": "nr", "item_id": "thing"},
+            {"row": "id", "item_id": "what"},
+            {},
+            {"thing": "item_id", "what": "item_id"},
+        ),
+        ({"item_id": "game"}, {}, {}, {"game": "item_id"}),
         ({"row": "", "item_id": "movie_id"}, {"row": "", "item_id": "movie_id"}, {}, {"movie_id": "item_id"}),
         (
             {"row": "rating_id", "user_id": "listener_id", "item_id": "track_id", "rating": "plays"},

@@ -1,0 +1,40 @@
+"""Items that came after training: what `crmman items add` keeps of them, and what `add_items` makes of it. There may be none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from pipeline.artifacts.data import SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
+from pipeline.artifacts.graph import RELATIONS
+from pipeline.artifacts.kinds import Table, Tensors
+
+# crmman items add: their tables, a source beside that of the data set
+ADDED_ITEMS = replace(SOURCE_ITEMS, path="added/{dataset}/items.parquet", not_empty=False)
+ADDED_KG = replace(SOURCE_KG, path="added/{dataset}/kg.parquet", not_empty=False)
+ADDED_ITEM_ENTITIES = replace(SOURCE_ITEM_ENTITIES, path="added/{dataset}/item_entities.parquet", not_empty=False)
+ADDED = (ADDED_ITEMS, ADDED_KG, ADDED_ITEM_ENTITIES)
+
+# add_items: as the items of the data set have them, numbered after these
+MORE_ITEMS = Table(
+    "artifacts/{dataset}/added/items.parquet",
+    {"item": pl.Int32, "item_id": pl.String},
+    key=("item",),
+    more=True,
+    not_empty=False,
+    traced=True,
+)
+MORE_KG = replace(ADDED_KG, path="artifacts/{dataset}/added/kg.parquet")
+MORE_ITEM_ENTITIES = replace(ADDED_ITEM_ENTITIES, path="artifacts/{dataset}/added/item_entities.parquet")
+# Numbers of items from 0, of those added; of entities those of ENTITIES, and higher ones for others.
+MORE_RELATIONS = replace(RELATIONS, path="artifacts/{dataset}/added/relations.parquet", not_empty=False)
+# From an item of the data set to one of those added, which are numbered from 0.
+MORE_EDGES = Table(
+    "artifacts/{dataset}/added/edges.parquet",
+    {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
+    key=("source", "target"),
+    not_empty=False,
+)
+MORE_VECTORS = Tensors("artifacts/{dataset}/added/vectors.safetensors", {"text": 2, "initial": 2, "structure": 2})
+MORE = (MORE_ITEMS, MORE_KG, MORE_ITEM_ENTITIES, MORE_RELATIONS, MORE_EDGES, MORE_VECTORS)

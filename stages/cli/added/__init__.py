@@ -1,0 +1,1 @@
+"""What `crmman items` does."""

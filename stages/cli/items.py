@@ -1,0 +1,69 @@
+"""`crmman items`: items that came after training, brought into the trained models without training.
+
+This module imports nothing heavy: each verb loads what it needs when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli.help import examples
+from stages.guard import show
+
+items_app = typer.Typer(rich_markup_mode=None)
+
+DatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="A data set of params.yaml; by default the first.")
+]
+
+
+@items_app.callback(invoke_without_command=True)
+def items(context: typer.Context) -> None:
+    """Items that came after training: add them, and they are recommended and explained at once."""
+    if context.invoked_subcommand is None:
+        show(context.get_help())
+
+
+@items_app.command("add", epilog=examples("items add new-books", "items add new-books --dataset recipes"))
+def add(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder with the tables of the new items.", show_default=False)
+    ],
+    dataset: DatasetOption = None,
+) -> None:
+    """Add items that the models were not trained on. Nothing is trained, and all verbs know them from now on.
+
+    The folder has items (item_id and the columns of the data set's items), and, if there is something to say, kg (head, relation, tail) and
+    item_entities (item_id, entity_id), in any form that a data set's tables may have. Of a data set whose graph is made out of columns
+    (facts) the items are enough. An item that was added before is replaced; one that the data set has is an error.
+
+    The next `dvc repro` recommends them to everybody as well. Once they are in the data set's own tables and it has been trained on them,
+    they are no added ones any more.
+    """
+    from stages.cli.added.add import add_items
+
+    add_items(dataset, folder)
+
+
+@items_app.command("list", epilog=examples("items list"))
+def listed(dataset: DatasetOption = None) -> None:
+    """List the items that were added."""
+    from stages.cli.added.add import list_items
+
+    list_items(dataset)
+
+
+@items_app.command("remove", epilog=examples("items remove b17 b18"))
+def remove(
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids of items that were added.", show_default=False)
+    ],
+    dataset: DatasetOption = None,
+) -> None:
+    """Take back items that were added."""
+    from stages.cli.added.add import remove_items
+
+    remove_items(dataset, ids)
