@@ -234,7 +234,7 @@ def test_diversity_chooses_among_five_for_each_place(
     nobody = Person(ids(), ids())
     ((found, _),) = recommended_to(model, [nobody], top, rules=Rules({"where": mask}, diversity=share))
     best = sorted(np.flatnonzero(mask).tolist(), key=lambda item: (-scores[item], item))[: 5 * top]
-    diversity = Diversity.of(share, model.items.numpy()) if share else None
+    diversity = Diversity(share, model.items.numpy()) if share else None
     expected = reranked(np.array(best, dtype=np.int32), np.array(scores)[best], top, None, diversity)
     assert found.tolist() == expected
     assert set(found.tolist()) <= set(best)

@@ -164,8 +164,8 @@ def _reasons(
             names = ", ".join(titles.short(one) for one in same)
             found.append(Reason("at_most", f"The list has as many of its kind as the rule `at_most` lets in: {names}."))
     if rules.diversity and enough and not found:
-        units = Diversity.of(rules.diversity, trained.model.items.float().cpu().numpy()).units
-        near = units[listed] @ units[candidate]
+        diversity = Diversity(rules.diversity, trained.model.items.float().cpu().numpy())
+        near = diversity.units(listed) @ diversity.units([candidate])[0]
         most = int(near.argmax())
         found.append(
             Reason(
