@@ -143,7 +143,7 @@ def _named(entries: Sequence[str | int], ids: pl.Series, anywhere: bool) -> tupl
         known = [index[item_id] for item_id in listed if item_id in index]
         if listed and not known:
             raise InputError(
-                f"{path}: line 1: found {quoted(listed[0])}, expected the id of an item; found none in {len(listed):,} lines"
+                f"{path}: line 1: found {quoted(listed[0])}, expected the id of an item; of {len(listed):,} found none that is one"
             )
         if len(known) < len(listed):
             remarks.append(

@@ -98,7 +98,7 @@ def test_a_file_has_an_id_on_each_line(tmp_path: Path, monkeypatch: pytest.Monke
         ({"without": ["rules"]}, "--without: found 'rules', expected the id"),
         (
             {"only": ["rules/titles.txt"]},
-            "--only: rules/titles.txt: line 1: found 'Alien', expected the id of an item; found none in 2 lines",
+            "--only: rules/titles.txt: line 1: found 'Alien', expected the id of an item; of 2 found none that is one",
         ),
         ({"only": ["rules/latin.txt"]}, "--only: rules/latin.txt: not UTF-8 text; expected an id on each line"),
         ({"only": ["rules/empty.txt"]}, "found no item that the rules leave, expected some of 4: --only leaves 0"),

@@ -26,6 +26,9 @@ def lean(root: Path, *, texts: bool, graph: bool, dislikes: bool) -> Added:
     if not dislikes:
         likes = tables["interactions"].filter(pl.col("rating") >= 4)
         tables["interactions"] = likes.select("user_id", "item_id", like=pl.lit(1))
+    if not dislikes and not texts:
+        # The least that there can be: who, and what.
+        tables["interactions"] = tables["interactions"].drop("like")
     if not texts:
         del tables["items"]
     if not graph:

@@ -195,7 +195,9 @@ def _beside(parts: Sequence[Compared], item: str, last: str, length: int, digits
         by_words[words] = value + one.value, other + one.other
     scores = [sum(pair[side] for pair in by_words.values()) for side in (0, 1)]
     mine, theirs = (rounded([pair[side] for pair in by_words.values()], scores[side], digits) for side in (0, 1))
-    rows = sorted(zip(by_words, mine, theirs, strict=True), key=lambda row: row[1] - row[2])
+    # Of a part that adds nothing to either there is nothing to see.
+    rows = [row for row in zip(by_words, mine, theirs, strict=True) if row[1] or row[2]]
+    rows.sort(key=lambda row: row[1] - row[2])
     rows.append(("score", sum(mine), sum(theirs)))
     cells = [
         [words, signed(value, digits), signed(other, digits), signed(value - other, digits)]

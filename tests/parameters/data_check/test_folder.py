@@ -61,6 +61,8 @@ def test_names_of_entities_are_read_and_their_mistakes_named(tmp_path: Path) -> 
     (folder / "entities.csv").write_text(f"entity_id,title\n{tail},A name\n")
     (error,) = checked(folder).errors
     assert error.problem == "column name: not found; the file has: entity_id, title"
+    assert error.advice == "if that is it, --rename entities.title=name"
+    assert checked(folder, Wishes(rename={"entities.title": "name"})).usable
 
 
 def test_a_graph_as_rdf_under_another_name_is_to_be_named(tmp_path: Path) -> None:
