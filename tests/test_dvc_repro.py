@@ -226,6 +226,26 @@ def test_a_refit_runs_where_it_is_asked_for_and_only_what_recommends_follows(fir
     assert {path: first_run.hashes()[path] for path in before} == before
 
 
+def test_a_file_of_ids_runs_what_recommends_and_nothing_else(first_run: Project) -> None:
+    before, recommending = first_run.hashes(), {f"recommend-{variant}" for variant in VARIANTS}
+    listed = pl.read_parquet(first_run.folder / "artifacts/slice/recommendations/recommended.parquet")["item_id"]
+    sold_out = first_run.folder / "rules" / "sold-out.txt"
+    sold_out.write_text(f"{listed[0]}\n")
+    with first_run.params() as values:
+        values["datasets"]["slice"]["recommend"] = {"without": ["rules/sold-out.txt"]}
+    assert first_run.repro()[0] - {"validate"} == recommending
+    found = pl.read_parquet(first_run.folder / "artifacts/slice/recommendations/recommended.parquet")["item_id"]
+    assert listed[0] not in found
+    assert listed[1] in found
+    sold_out.write_text(f"{listed[1]}\n")
+    assert first_run.repro()[0] == recommending
+    with first_run.params() as values:
+        values["datasets"]["slice"]["recommend"] = None
+    sold_out.unlink()
+    first_run.repro()
+    assert first_run.hashes() == before
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "ran", "line"),
     [

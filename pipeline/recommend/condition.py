@@ -60,6 +60,10 @@ def holds_of(condition: str, items: pl.DataFrame) -> NDArray[np.bool_]:
     Raises:
         InputError: it is no condition, names a column that is not there, or compares what cannot be compared.
     """
+    try:
+        condition.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"found {quoted(condition)}, expected UTF-8 text") from None
     reader = _Reader(condition, items)
     sql = reader.sql()
     try:

@@ -173,8 +173,9 @@ class _Best:
         self._model = explainer.model
         allowed = rules.allowed
         self._refused = None if allowed is None else np.flatnonzero(~allowed)
-        vectors = self._model.items.float().cpu().numpy
-        self._diversity = Diversity.of(rules.diversity, vectors()) if rules.diversity else None
+        self._diversity = (
+            Diversity(rules.diversity, self._model.items.float().cpu().numpy()) if rules.diversity else None
+        )
         # Made once: large arrays that come and go between small ones that stay make the heap grow.
         self._scores = self._model.items.new_empty(0, len(self._model.items))
 

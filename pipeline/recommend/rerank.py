@@ -9,6 +9,7 @@ candidate to 1 at the first: scores of models have scales of their own.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,16 +55,18 @@ class Diversity:
     """
     Attributes:
         share: how much it counts beside the score, from 0 to 1.
-        units: item vectors of length one, or zero, (M, width).
+        vectors: of the items, (M, width); one of zeros is like none.
     """
 
     share: float
-    units: NDArray[np.float32]
+    vectors: NDArray[np.floating[Any]]
 
-    @classmethod
-    def of(cls, share: float, vectors: NDArray[np.float32]) -> Diversity:
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return cls(share, np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0))
+    def units(self, items: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.floating[Any]]:
+        """Vectors of some items at length one, whose inner products are cosines, (items, width)."""
+        mine = self.vectors[items]
+        lengths = np.linalg.norm(mine, axis=1, keepdims=True)
+        units: NDArray[np.floating[Any]] = np.divide(mine, lengths, out=np.zeros_like(mine), where=lengths > 0)
+        return units
 
 
 def reranked(
@@ -87,7 +90,7 @@ def reranked(
     nearest = np.zeros(len(candidates))
     if diversity is not None:
         value *= 1 - diversity.share
-        units = diversity.units[candidates]
+        units = diversity.units(candidates)
     listed: list[int] = []
     there: Counter[int] = Counter()
     while len(listed) < top:
@@ -101,7 +104,8 @@ def reranked(
             continue
         there.update(elements)
         if diversity is not None:
-            near = diversity.share * (units @ units[place]).astype(np.float64)
+            # Not by BLAS, whose digits depend on the number of threads.
+            near = diversity.share * np.einsum("cw,w->c", units, units[place]).astype(np.float64)
             nearest = near if not listed else np.maximum(nearest, near)
         listed.append(item)
     return listed

@@ -134,8 +134,7 @@ def _named(entries: Sequence[str | int], ids: pl.Series, anywhere: bool) -> tupl
             named[index[item_id]] = True
             continue
         path = Path(text)
-        inside = anywhere or path.resolve().is_relative_to(Path(RULES_FOLDER).resolve())
-        if not inside or not path.is_file():
+        if not _is_file(path, anywhere):
             where = "" if anywhere else f" in {RULES_FOLDER}/"
             raise InputError(
                 f"found {quoted(text)}, expected the id of an item, or a file{where} with an id on each line"
@@ -144,7 +143,7 @@ def _named(entries: Sequence[str | int], ids: pl.Series, anywhere: bool) -> tupl
         known = [index[item_id] for item_id in listed if item_id in index]
         if listed and not known:
             raise InputError(
-                f"{path}: line 1: found {quoted(listed[0])}, expected the id of an item; found none in {len(listed):,} lines"
+                f"{path}: line 1: found {quoted(listed[0])}, expected the id of an item; of {len(listed):,} found none that is one"
             )
         if len(known) < len(listed):
             remarks.append(
@@ -152,6 +151,15 @@ def _named(entries: Sequence[str | int], ids: pl.Series, anywhere: bool) -> tupl
             )
         named[known] = True
     return named, remarks
+
+
+def _is_file(path: Path, anywhere: bool) -> bool:
+    try:
+        inside = anywhere or path.resolve().is_relative_to(Path(RULES_FOLDER).resolve())
+        return inside and path.is_file()
+    # What no file can be called: too long, or with a zero in it; and links that go in a circle.
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _lines(path: Path) -> list[str]:

@@ -78,13 +78,14 @@ CELLS = (
     *("a\nb", "a\rb", "\\", "{title}", "{}", "<script>", "../../x", "1970-01-01", "2024-02-30", "5.0", "٣", "½", "𝟓"),
 )
 NO_NUMBERS = (b"nan", b"NaN", b"inf", b"-inf", b"1e400")
+# In names of files with ratings; and endings of those with a row in a line.
+RATED, TEXTS = ("rating", "inter"), (".csv", ".dat", ".inter", ".data", ".txt")
 LINES = (
     "repeat",
     "repeat",
     "delete",
     "cut",
     "cell",
-    *("number",) * 4,
     "swap",
     "blank",
     "bytes",
@@ -253,8 +254,12 @@ def spoil(draw: Draw, folder: Path) -> None:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     assume(files)
     path = draw(st.sampled_from(files))
-    kind = draw(st.sampled_from(["lines", "lines", "bytes", "file", "column", "column"]))
-    if kind == "file":
+    kind = draw(st.sampled_from(["lines", "lines", "bytes", "file", "column", "column", "number"]))
+    rated = [each for each in files if any(word in each.name.lower() for word in RATED) and each.suffix in TEXTS]
+    if kind == "number" and rated:
+        path = draw(st.sampled_from(rated))
+        path.write_bytes(_of_a_number(draw, path.read_bytes()))
+    elif kind == "file":
         _of_the_file(draw, path)
     elif kind == "bytes":
         path.write_bytes(damaged(draw, path.read_bytes()))
@@ -343,21 +348,15 @@ def _of_the_lines(draw: Draw, content: bytes) -> bytes:
     lines = content.split(b"\n")
     place = draw(st.integers(0, len(lines) - 1))
     line, kind = lines[place], draw(st.sampled_from(LINES))
-    separator = next((mark for mark in (b"::", b"\t", b"|", b";", b",") if mark in lines[0]), b",")
+    separator = _separator(lines[0])
     cell = draw(st.one_of(st.sampled_from(CELLS), st.text(max_size=8))).encode(errors="surrogatepass")
     cells = line.split(separator)
     cells[draw(st.integers(0, len(cells) - 1))] = cell
-    numbers = [index for index, each in enumerate(line.split(separator)) if _is_number(each)]
-    other = line.split(separator)
-    if numbers:
-        # Ratings and times stand behind ids, which may be numbers as well.
-        other[draw(st.sampled_from(numbers[-2:]))] = draw(st.sampled_from(NO_NUMBERS))
     at = draw(st.integers(0, len(line)))
     changed = {
         "repeat": [line, line],
         "delete": [],
         "cut": [line[:at]],
-        "number": [separator.join(other)],
         "cell": [separator.join(cells)],
         "swap": [lines[draw(st.integers(0, len(lines) - 1))]],
         "blank": [line, b""],
@@ -367,6 +366,22 @@ def _of_the_lines(draw: Draw, content: bytes) -> bytes:
         "join": [line + separator + line],
     }[kind]
     return b"\n".join([*lines[:place], *changed, *lines[place + 1 :]])
+
+
+def _of_a_number(draw: Draw, content: bytes) -> bytes:
+    """One of the last two numbers of a row is none: ratings and times stand behind ids, which may be numbers as well."""
+    lines = content.split(b"\n")
+    place = draw(st.integers(0, len(lines) - 1))
+    cells = lines[place].split(_separator(lines[0]))
+    numbers = [index for index, each in enumerate(cells) if _is_number(each)]
+    assume(numbers)
+    cells[draw(st.sampled_from(numbers[-2:]))] = draw(st.sampled_from(NO_NUMBERS))
+    lines[place] = _separator(lines[0]).join(cells)
+    return b"\n".join(lines)
+
+
+def _separator(header: bytes) -> bytes:
+    return next((mark for mark in (b"::", b"\t", b"|", b";", b",") if mark in header), b",")
 
 
 def _is_number(cell: bytes) -> bool:

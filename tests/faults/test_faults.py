@@ -39,7 +39,7 @@ def test_each_kind_of_file_is_refused_in_another_version(world: World, tmp_path:
     for found in of_kind.values():
         # One that is itself another version, and one that is made of another.
         for swap in {swap.part is None: swap for swap in found}.values():
-            files = [each for run, each in world.once(readers) if run == swap.run and is_read(each)]
+            files = [each for run, each in world.once(readers) if run == swap.run and is_read(run, each)]
             for each in files:
                 (tmp_path / each.file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(world.finished.root / each.file, tmp_path / each.file)

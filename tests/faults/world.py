@@ -19,6 +19,9 @@ from tests.in_process import Result, run_module
 from tests.stages.workspace import ALL_RUNS, KEY, Workspace, command_of, make_workspace
 
 NAME = re.compile(r"\\\{(\w+)\\\}")
+# What a name in a path may be. Of structures few: other folders have files called as those of a structure.
+ANY = r"[\w/-]+"
+NAMED = {"structure": r"structure|graph|structures/[\w-]+"}
 
 
 @dataclass
@@ -137,13 +140,18 @@ def files_of(artifacts: tuple[Artifact, ...] | list[Artifact], files: dict[str, 
     for artifact in artifacts:
         path = artifact.path.replace("{dataset}", KEY)
         inside = "/[^/]+" if isinstance(artifact, Vectors) else ""
-        pattern = re.compile(NAME.sub(r"(?P<\1>[\\w/-]+)", re.escape(path)) + inside)
+        pattern = re.compile(NAME.sub(_any_name, re.escape(path)) + inside)
         for file in files:
             match = pattern.fullmatch(file)
             if match is not None:
                 at = file.rpartition("/")[0] if inside else file
                 found.append(Found(replace(artifact, path=at, general=artifact.path), match.groupdict(), file))
     return found
+
+
+def _any_name(found: re.Match[str]) -> str:
+    name = found[1]
+    return f"(?P<{name}>{NAMED.get(name, ANY)})"
 
 
 def stage_of(run: str) -> Any:

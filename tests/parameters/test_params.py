@@ -376,12 +376,12 @@ def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:
         (
             {"type": "atomic", "path": "x", "version": "1"},
             "version",
-            "expected one of: graph, not_rated, path, rename, type$",
+            "expected one of: graph, not_rated, path, rename, rows_are_likes, type$",
         ),
         (
             {"type": "tables", "path": "x", "renam": {}},
             "renam",
-            r"expected one of: facts, graph, not_rated, path, rename, type \(did you mean",
+            r"expected one of: facts, graph, not_rated, path, rename, rows_are_likes, type \(did you mean",
         ),
         ({"type": "tables", "path": ""}, "path", "found '', expected"),
         ({"type": "tables", "path": "x", "rename": {"a": 1}}, "rename.a", "found 1, expected a valid string"),

@@ -111,6 +111,7 @@ def test_a_condition_holds_of_the_items_of_which_it_is_true(condition: str, expe
         ("year", ["expected what is true or false of each item"]),
         ("TRUE", ["expected what is true or false of each item"]),
         ("class = 'Drama", ["a quote is not closed"]),
+        ("class = '\udce9'", ["expected UTF-8 text"]),
         ("year > 1990) OR (year < 1990", ["such as year >= 1990"]),
         ("year > 1990; year", ["found ';'"]),
         ("year > 1990 AND " * 200 + "year > 1990", [f"more than {LONGEST}"]),

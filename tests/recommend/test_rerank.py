@@ -51,7 +51,7 @@ def drawn_lists(draw: st.DrawFn) -> Drawn:
 @settings(deadline=None, max_examples=200, derandomize=True)
 def test_every_item_is_the_best_of_those_that_may_come_next(drawn: Drawn, top: int, count: int, share: float) -> None:
     at_most = AtMost.of(count, pl.Series(drawn.elements, dtype=pl.List(pl.String))) if count else None
-    diversity = Diversity.of(share, drawn.vectors) if share else None
+    diversity = Diversity(share, drawn.vectors) if share else None
     found = reranked(np.array(drawn.candidates, dtype=np.int32), np.array(drawn.scores), top, at_most, diversity)
     for place in range(top):
         listed = found[:place]
@@ -77,10 +77,10 @@ def test_an_item_without_an_element_is_never_too_many_and_one_with_several_count
 def test_a_little_diversity_puts_another_kind_before_what_is_nearly_as_good_and_the_same() -> None:
     vectors = np.array([[1, 0], [1, 0.01], [0, 1]], dtype=np.float32)
     candidates, scores = np.arange(3, dtype=np.int32), np.array([10.0, 9.9, 9.0])
-    assert reranked(candidates, scores, 2, None, Diversity.of(0.1, vectors)) == [0, 1]
-    assert reranked(candidates, scores, 2, None, Diversity.of(0.6, vectors)) == [0, 2]
+    assert reranked(candidates, scores, 2, None, Diversity(0.1, vectors)) == [0, 1]
+    assert reranked(candidates, scores, 2, None, Diversity(0.6, vectors)) == [0, 2]
     # Scores of another scale are the same scores.
-    assert reranked(candidates, scores * 1e6 - 5, 2, None, Diversity.of(0.6, vectors)) == [0, 2]
+    assert reranked(candidates, scores * 1e6 - 5, 2, None, Diversity(0.6, vectors)) == [0, 2]
 
 
 def test_nobody_is_left_and_nothing_is_listed() -> None:

@@ -92,10 +92,13 @@ def test_a_file_has_an_id_on_each_line(tmp_path: Path, monkeypatch: pytest.Monke
             "--without: found 'elsewhere.txt', expected the id of an item, or a file in rules/",
         ),
         ({"without": ["rules/../elsewhere.txt"]}, "--without: found 'rules/../elsewhere.txt', expected the id"),
+        ({"without": ["rules/circle"]}, "--without: found 'rules/circle', expected the id"),
+        ({"without": ["x" * 3000]}, "--without: found 'xxx"),
+        ({"without": ["\0"]}, "--without: found '\\x00', expected the id"),
         ({"without": ["rules"]}, "--without: found 'rules', expected the id"),
         (
             {"only": ["rules/titles.txt"]},
-            "--only: rules/titles.txt: line 1: found 'Alien', expected the id of an item; found none in 2 lines",
+            "--only: rules/titles.txt: line 1: found 'Alien', expected the id of an item; of 2 found none that is one",
         ),
         ({"only": ["rules/latin.txt"]}, "--only: rules/latin.txt: not UTF-8 text; expected an id on each line"),
         ({"only": ["rules/empty.txt"]}, "found no item that the rules leave, expected some of 4: --only leaves 0"),
@@ -127,6 +130,7 @@ def test_a_mistake_is_one_line_with_the_name_of_the_setting(
     for name, content in {"titles": b"Alien\nAliens\n", "latin": b"\xe9\n", "empty": b""}.items():
         (tmp_path / "rules" / f"{name}.txt").write_bytes(content)
     (tmp_path / "elsewhere.txt").write_text("10\n")
+    (tmp_path / "rules" / "circle").symlink_to("circle")
     with pytest.raises(InputError) as error:
         shop_rules(anywhere=False, **changes)
     assert str(error.value).startswith(said)
@@ -230,7 +234,7 @@ def test_diversity_chooses_among_five_for_each_place(
     nobody = Person(ids(), ids())
     ((found, _),) = recommended_to(model, [nobody], top, rules=Rules({"where": mask}, diversity=share))
     best = sorted(np.flatnonzero(mask).tolist(), key=lambda item: (-scores[item], item))[: 5 * top]
-    diversity = Diversity.of(share, model.items.numpy()) if share else None
+    diversity = Diversity(share, model.items.numpy()) if share else None
     expected = reranked(np.array(best, dtype=np.int32), np.array(scores)[best], top, None, diversity)
     assert found.tolist() == expected
     assert set(found.tolist()) <= set(best)

@@ -31,8 +31,8 @@ from pipeline.data.sources.item_triples import item_triples
 from pipeline.data.sources.objects import frame_of, needed, objects_in
 from pipeline.data.sources.tidy import RawTable, TidyTables, items_of, tidy
 
-META = re.compile(r"meta_.+\.jsonl?(\.gz)?", re.IGNORECASE)
-REVIEWS = re.compile(r"(?!meta_).+\.jsonl?(\.gz)?", re.IGNORECASE)
+META = re.compile(r"(raw_)?meta_.+\.jsonl?(\.gz)?", re.IGNORECASE)
+REVIEWS = re.compile(r"(?!(raw_)?meta_).+\.jsonl?(\.gz)?", re.IGNORECASE)
 TABLE = re.compile(r".+\.csv(\.gz)?", re.IGNORECASE)
 PART = re.compile(r".+\.(train|valid|test)\.csv(\.gz)?", re.IGNORECASE)
 HEADER = ("user_id", "parent_asin", "rating", "timestamp")

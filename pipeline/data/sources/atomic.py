@@ -16,6 +16,7 @@ from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_delimited, renamed
 from pipeline.data.sources.files import content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
+from pipeline.data.sources.rows_are_likes import ROWS_ARE_LIKES_MEANING, with_each_row_a_like
 from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
 ENDINGS = {"interactions": ".inter", "items": ".item", "kg": ".kg", "item_entities": ".link"}
@@ -29,6 +30,7 @@ class AtomicSource(Config):
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
     graph: bool = Field(default=True, description=GRAPH_MEANING)
+    rows_are_likes: bool = Field(default=False, description=ROWS_ARE_LIKES_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder.
@@ -49,6 +51,9 @@ class AtomicSource(Config):
         )
         items = tables.get("items") or items_of(tables["interactions"])
         rated, remarks = only_rated(tables["interactions"], self.not_rated)
+        if self.rows_are_likes:
+            rated, of_likes = with_each_row_a_like(rated)
+            remarks += of_likes
         checked = tidy(rated, items, *map(tables.get, GRAPH), links_may_name_unknown_items=True)
         checked.remarks[:0] = remarks
         return checked

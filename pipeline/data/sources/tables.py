@@ -16,6 +16,7 @@ from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
 from pipeline.data.sources.files import PACKED, content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.rdf import FORMATS, read_rdf
+from pipeline.data.sources.rows_are_likes import ROWS_ARE_LIKES_MEANING, with_each_row_a_like
 from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
 NAMES = ("interactions", "items", *GRAPH)
@@ -33,6 +34,7 @@ class TablesSource(Config):
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
     facts: list[str] = Field(default_factory=list, description=FACTS_MEANING)
     graph: bool = Field(default=True, description=GRAPH_MEANING)
+    rows_are_likes: bool = Field(default=False, description=ROWS_ARE_LIKES_MEANING)
 
     def read(self) -> TidyTables:
         """Read and check the folder's four tables; with `facts` two, out of which the others are made; without `graph` two at most.
@@ -50,6 +52,9 @@ class TablesSource(Config):
         read = all_renamed({name: read_named(folder, name) for name in names}, self.rename)
         items = read.get("items") or items_of(read["interactions"])
         rated, remarks = only_rated(read["interactions"], self.not_rated)
+        if self.rows_are_likes:
+            rated, of_likes = with_each_row_a_like(rated)
+            remarks += of_likes
         kg, item_entities = graph_of_facts(items, self.facts) if self.facts else map(read.get, GRAPH)
         if kg and item_entities and ENTITY_NAMES in read:
             kg, of_names = with_names(kg, item_entities, read[ENTITY_NAMES])

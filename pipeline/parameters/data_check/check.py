@@ -182,6 +182,8 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
         source["facts"] = list(wishes.facts)
     if not found.graph:
         source["graph"] = False
+    if found.rows_are_likes:
+        source["rows_are_likes"] = True
     files = {name: TableFile(table.file, len(table.frame), table.frame.columns) for name, table in found.raw.items()}
     if found.tables is not None:
         examined = Examined([], [], found.tables)
@@ -199,7 +201,7 @@ def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
     if found.tables is None and "kg" in files:
         warnings += colliding_numbers(tables, files["kg"].file)
-    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run()
+    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run(linked=not of_entities[0])
     return replace(check, splits=[*found.remarks, *check.splits])
 
 
@@ -228,7 +230,11 @@ class _Check:
         self.scale = tables.interactions["rating"]
         self.known: dict[str, Any] = {"source": source, "files": files}
 
-    def run(self) -> DataCheck:
+    def run(self, *, linked: bool) -> DataCheck:
+        """
+        Args:
+            linked: whether the graph knows any item; where it knows none nothing is to be said of it beside that.
+        """
         tables, known = self.tables, self.known
         template = self.wishes.text_template or suggested_template(tables.items)
         texts = self._tried(lambda: item_texts(tables.items, template)) or [""] * len(tables.items)
@@ -246,7 +252,8 @@ class _Check:
         prepared = self._prepared(counts)
         if prepared is not None:
             self._splits(prepared)
-            self._graph(prepared)
+            if linked:
+                self._graph(prepared)
         return DataCheck(errors=self.errors, warnings=self.warnings, **known)
 
     def _prepared(self, counts: Counts) -> Prepared | None:
@@ -290,6 +297,10 @@ class _Check:
     def _graph(self, prepared: Prepared) -> None:
         tables, count = self.tables, len(prepared.items)
         if tables.kg.is_empty():
+            if self.wishes.s_m is not None:
+                self.errors.append(
+                    Finding(f"s_m: found {self.wishes.s_m}, but there is no knowledge graph", "leave it out")
+                )
             return
         incidence = self._tried(
             lambda: neighbour_incidence(

@@ -25,6 +25,16 @@ OTHER_NAMES = {
         "customer",
         "customerid",
         "person",
+        "player",
+        "listener",
+        "reader",
+        "viewer",
+        "buyer",
+        "client",
+        "member",
+        "visitor",
+        "account",
+        "reviewer",
         "personid",
         "memberid",
         "reviewerid",
@@ -76,7 +86,7 @@ OTHER_NAMES = {
     "head": ("headid", "subject", "source", "from", "entity"),
     "relation": ("relationid", "predicate", "property", "relationship", "type"),
     "tail": ("tailid", "object", "target", "to", "value"),
-    "entity_id": ("entity", "entityid", "eid", "node", "nodeid"),
+    "entity_id": ("entity", "entityid", "eid", "node", "nodeid", "qid", "uri", "iri"),
 }
 # So many different values can hardly be ratings or the like, and such a share of them must be ids of the items.
 FEWEST_IDS, SAME_IDS = 10, 0.9

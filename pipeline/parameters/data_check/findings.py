@@ -265,6 +265,8 @@ class _TableCheck:
         if not self.table.file.endswith((".csv", ".csv.gz")) or frame.width < 2:
             return
         last, commas = frame.columns[-1], frame.width - 1
+        if frame.schema[last] != pl.String:
+            return
         rest = pl.col(last).str.split("\n").list.slice(1)
         is_row = pl.element().str.count_matches(",") == commas
         if frame[frame.columns[0]].drop_nulls().str.contains(r"^\d+$").mean() == 1:
@@ -441,7 +443,7 @@ def of_links(tables: TidyTables, links_file: str, kg_file: str) -> tuple[list[Fi
     if unknown.all():
         found = Finding(
             f"found no entity that {kg_file} knows, the first is {quoted(first)}; expected heads or tails of its triples",
-            "use the same entity names in both tables",
+            f"use the same entity names in both tables; there are such as {quoted(entities.sort()[0])} in {kg_file}",
             links_file,
             "entity_id",
         )

@@ -26,6 +26,7 @@ from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.mind import is_mind
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
 from pipeline.data.sources.not_rated import only_rated
+from pipeline.data.sources.rows_are_likes import with_each_row_a_like
 from pipeline.data.sources.steam import is_steam
 from pipeline.data.sources.tables import (
     ENTITY_NAMES,
@@ -37,6 +38,7 @@ from pipeline.data.sources.tables import (
     table_file,
 )
 from pipeline.data.sources.tidy import GRAPH, RawTable, TidyTables, items_of
+from pipeline.parameters.data_check.column_names import near
 from pipeline.parameters.data_check.findings import Finding
 
 # What people call our tables.
@@ -122,6 +124,7 @@ class FolderTables:
         remarks: what reading left out.
         graph: whether there is a knowledge graph, or should be one.
         described: whether there is a table of items.
+        rows_are_likes: interactions have neither ratings nor likes.
         lacking: what is said of tables that are not there and need not be.
         tables: of a published data set, whose reader checks and mends them itself.
     """
@@ -133,6 +136,7 @@ class FolderTables:
     remarks: list[str] = field(default_factory=list)
     graph: bool = True
     described: bool = True
+    rows_are_likes: bool = False
     lacking: list[Finding] = field(default_factory=list)
     tables: TidyTables | None = None
 
@@ -196,13 +200,18 @@ def read_folder(
     remarks: list[str] = []
     if "interactions" in raw:
         raw["interactions"], remarks = only_rated(raw["interactions"], not_rated)
+    likes = _rows_are_likes(raw)
+    if likes:
+        raw["interactions"], of_likes = with_each_row_a_like(raw["interactions"])
+        remarks += of_likes
     entities = raw.pop(ENTITY_NAMES, None)
     if entities is not None and set(GRAPH) <= set(raw):
         try:
             raw["kg"], of_names = with_names(raw["kg"], raw["item_entities"], entities)
             remarks += of_names
         except InputError as error:
-            errors.append(Finding(str(error).removeprefix(f"{entities.file}: "), file=entities.file))
+            problem = str(error).removeprefix(f"{entities.file}: ")
+            errors.append(Finding(problem, _names_meant(entities), entities.file))
     if "items" in absent and "interactions" in raw and "item_id" in raw["interactions"].frame.columns:
         raw["items"] = items_of(raw["interactions"])
     # Items without an id are an error of their own, with what to do about it.
@@ -213,8 +222,20 @@ def read_folder(
     if asked:
         errors = [_or_facts(error, asked) for error in errors]
     lacking = [_without_items(folder)] if "items" in absent else []
+    if likes:
+        lacking.append(Finding("there is no column rating or like: each row is a like", "", raw["interactions"].file))
     lacking += [] if graph else [_without_graph(folder, kind, asked)]
-    return FolderTables(kind, raw, errors, names, remarks, graph, "items" not in absent, lacking)
+    return FolderTables(kind, raw, errors, names, remarks, graph, "items" not in absent, likes, lacking)
+
+
+def _rows_are_likes(raw: Mapping[str, RawTable]) -> bool:
+    """Whether interactions say who had to do with what, and nothing else that could be a rating under another name."""
+    if "interactions" not in raw:
+        return False
+    columns = raw["interactions"].frame.columns
+    return {"user_id", "item_id"} <= set(columns) and not any(
+        name in columns or near(name, "interactions", raw) for name in ("rating", "like")
+    )
 
 
 def _absent(folder: Path, kind: str) -> set[str]:
@@ -225,6 +246,18 @@ def _absent(folder: Path, kind: str) -> set[str]:
         near = {name: _near(name, _files_in(folder)) for name in ("items", "kg")}
         absent = {name for name in NAMES if not is_there(folder, name) and not near.get(name)}
     return absent - {"interactions"} - (set() if set(GRAPH) <= absent else set(GRAPH))
+
+
+def _names_meant(entities: RawTable) -> str:
+    """What to rename in a table of names of entities."""
+    columns = entities.frame.columns
+    called = next((name for name in columns if name.lower() in ("label", "title", "entity_name", "entity_label")), None)
+    probably = [(near("entity_id", ENTITY_NAMES, {ENTITY_NAMES: entities}), "entity_id"), (called, "name")]
+    probably = [(theirs, ours) for theirs, ours in probably if ours not in columns]
+    asked = " ".join(
+        f"--rename {shlex.quote(f'{ENTITY_NAMES}.{theirs}={ours}')}" for theirs, ours in probably if theirs
+    )
+    return f"if that is it, {asked}" if asked else ""
 
 
 def _without_items(folder: Path) -> Finding:

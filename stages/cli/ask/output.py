@@ -53,8 +53,10 @@ class Answer:
         """
         if form == "parquet" and output is None:
             raise InputError("--format parquet: found no --output, expected a file: Parquet cannot be printed")
+        # Not `Path.resolve`, which raises an error of its own for links that go in a circle.
+        parents = [] if output is None else Path(os.path.realpath(output)).parents
         for folder in OF_STAGES:
-            if output is not None and Path(folder).resolve() in output.resolve().parents:
+            if Path(folder).resolve() in parents:
                 raise InputError(
                     f"--output {output}: found a path in {folder}/, which is for stages alone; expected one elsewhere"
                 )

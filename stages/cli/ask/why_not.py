@@ -164,8 +164,8 @@ def _reasons(
             names = ", ".join(titles.short(one) for one in same)
             found.append(Reason("at_most", f"The list has as many of its kind as the rule `at_most` lets in: {names}."))
     if rules.diversity and enough and not found:
-        units = Diversity.of(rules.diversity, trained.model.items.float().cpu().numpy()).units
-        near = units[listed] @ units[candidate]
+        diversity = Diversity(rules.diversity, trained.model.items.float().cpu().numpy())
+        near = diversity.units(listed) @ diversity.units([candidate])[0]
         most = int(near.argmax())
         found.append(
             Reason(
@@ -195,7 +195,9 @@ def _beside(parts: Sequence[Compared], item: str, last: str, length: int, digits
         by_words[words] = value + one.value, other + one.other
     scores = [sum(pair[side] for pair in by_words.values()) for side in (0, 1)]
     mine, theirs = (rounded([pair[side] for pair in by_words.values()], scores[side], digits) for side in (0, 1))
-    rows = sorted(zip(by_words, mine, theirs, strict=True), key=lambda row: row[1] - row[2])
+    # Of a part that adds nothing to either there is nothing to see.
+    rows = [row for row in zip(by_words, mine, theirs, strict=True) if row[1] or row[2]]
+    rows.sort(key=lambda row: row[1] - row[2])
     rows.append(("score", sum(mine), sum(theirs)))
     cells = [
         [words, signed(value, digits), signed(other, digits), signed(value - other, digits)]

@@ -112,7 +112,7 @@ CASES: dict[str, tuple[str, Change, str, int]] = {
     "no tail": ("kg", lambda f: f.drop("tail"), "column tail: not found; the file has: head, relation", 0),
     "neither": (
         "interactions",
-        lambda f: f.drop("rating"),
+        lambda f: f.rename({"rating": "hours"}),
         "column rating, like: found neither, expected exactly one of them",
         0,
     ),

@@ -247,8 +247,28 @@ def test_likes_that_are_other_numbers_are_read_as_ratings_by_the_advice(tmp_path
     assert (check.likes, check.zeros) == (int((made["like"] == 1).sum()), int((made["like"] == -1).sum()))
 
 
-def test_rows_without_a_rating_may_be_likes(tmp_path: Path) -> None:
-    (found,) = checked(write(tmp_path, {"interactions": tables()["interactions"].drop("rating")})).errors
-    assert found.advice == "if each row is a like (bought, played, clicked), add a column like with 1 in every row"
-    made = tables()["interactions"].drop("rating").with_columns(like=pl.lit(1))
+def test_rows_without_a_rating_are_likes_and_a_pair_counts_once(tmp_path: Path) -> None:
+    made = tables()["interactions"].drop("rating")
+    folder = write(tmp_path, {"interactions": pl.concat([made, made.head(3)])})
+    check = checked(folder)
+    assert check.usable, check.errors
+    assert "there is no column rating or like: each row is a like" in [found.problem for found in check.warnings]
+    assert (check.likes, check.zeros) == (len(made), 0)
+    assert check.settings()["feedback"] == "liked"
+    source = check.settings()["source"]
+    assert source["rows_are_likes"] is True
+    read = TablesSource(**source).read()
+    assert read.interactions["like"].all()
+    assert len(read.interactions) == len(made)
+    assert (
+        f"3 of {len(made) + 3} rows are of a pair that a later row has again: each pair counts once" in read.remarks[0]
+    )
+    # What could be a rating under another name is asked for.
+    (found,) = checked(write(tmp_path, {"interactions": made.with_columns(hours=pl.lit(2.5))})).errors
+    assert found.advice == "if that is it, --rename hours=rating"
+    with pytest.raises(
+        InputError, match=r"^source\.rows_are_likes: found true, but .* has a column rating; expected false"
+    ):
+        TablesSource(**(source | {"rename": {"hours": "rating"}})).read()
+    made = made.with_columns(like=pl.lit(1))
     assert checked(write(tmp_path, {"interactions": made})).settings()["feedback"] == "liked"
