@@ -30,7 +30,7 @@ from pipeline.common.config import read_yaml
 from pipeline.common.random_streams import stream
 from pipeline.evaluation.metrics.ndcg import ndcg
 from pipeline.evaluation.metrics.recall import recall
-from pipeline.evaluation.protocols.ranks import standing
+from pipeline.evaluation.protocols.ranks import Standing, standing
 from pipeline.users.model import Model
 from pipeline.users.people import Person, preference_of
 from stages.guard import guarded, show
@@ -99,7 +99,7 @@ def inside(folder: Path) -> Iterator[None]:
 
 
 class Asked:
-    """Users who like something that was held out, in the test split, and what is known of them.
+    """Users who like something in the test split, and what is known of them.
 
     Args:
         held: ids of what is held out.
@@ -111,7 +111,7 @@ class Asked:
         rated = INTERACTIONS.read(DATASET)
         users, places = rated["user"].to_numpy(), rated["item"].to_numpy()
         like, split = rated["like"].to_numpy(), rated["split"].to_numpy()
-        target = like & (split == "test") & self.held[places]
+        target = like & (split == "test")
         self.users = np.unique(users[target])
         shape = (len(self.users), len(self.items))
         row = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
@@ -124,7 +124,7 @@ class Asked:
 
         trained = (split == "train") & ~self.held[places]
         self.likes, self.dislikes, self.targets = cells(trained & like), cells(trained & ~like), cells(target)
-        self.candidates = ~cells(np.isin(split, ["train", "valid"]) & ~self.held[places])
+        self.candidates = ~cells(np.isin(split, ["train", "valid"]))
         self.popularity = np.bincount(places[trained & like], minlength=len(self.items)).astype(np.float64)
 
     def people(self, order: list[str]) -> list[Person]:
@@ -142,16 +142,25 @@ class Asked:
         return preference_of(model, self.people(order))[:, [place[item] for item in self.items]]
 
     def figures(self, scores: NDArray[np.floating]) -> list[float]:
-        """NDCG@10 and Recall@20 among all items, and NDCG@10 among what was held out."""
-        found = []
-        for among, metrics in (
-            (self.candidates, ((ndcg, 10), (recall, 20))),
-            (self.candidates & self.held, ((ndcg, 10),)),
-        ):
-            user, item = among.nonzero()
-            ranks = standing(user, scores[user, item], self.targets[user, item])
-            found += [float(metric(ranks, k).mean()) for metric, k in metrics]
-        return found
+        """NDCG@10 and Recall@20 of what was added among all items, its NDCG@10 among itself, NDCG@10 of all likes, and its share of the
+        first ten.
+        """
+        mine = self.targets & self.held
+        some = mine.any(axis=1)
+        among_all = _standing(scores[some], self.candidates[some], mine[some])
+        among_added = _standing(scores[some], (self.candidates & self.held)[some], mine[some])
+        whole = _standing(scores, self.candidates, self.targets)
+        # Ties are broken at random, as in the other figures.
+        shuffled = np.random.default_rng(0).permutation(len(self.items))
+        best = np.where(self.candidates, scores, -np.inf)[:, shuffled]
+        first = shuffled[np.argsort(-best, axis=1, kind="stable")[:, :10]]
+        means = (ndcg(among_all, 10), recall(among_all, 20), ndcg(among_added, 10), ndcg(whole, 10), self.held[first])
+        return [float(one.mean()) for one in means]
+
+
+def _standing(scores: NDArray[np.floating], candidates: NDArray[np.bool_], targets: NDArray[np.bool_]) -> Standing:
+    user, item = candidates.nonzero()
+    return standing(user, scores[user, item], targets[user, item])
 
 
 def popularity_around(asked: Asked, order: list[str], added: list[str]) -> NDArray[np.float64]:
@@ -202,14 +211,16 @@ def measure(folder: Path, seed: int, variants: list[str]) -> None:
     for variant in variants:
         model = read_model(DATASET, variant, len(asked.items))
         rows[f"`{variant}`, trained with them"] = asked.figures(asked.scores(model, asked.items))
-    targets, linked = int(asked.targets.sum()), added.relations["item"].n_unique()
+    mine = asked.targets & asked.held
     show(
-        f"\nseed {seed}: {len(held)} of {len(asked.items)} items held out, {linked} of them in the graph; {len(asked.users)} users like "
-        f"{targets} of them in the test split\n"
+        f"\nseed {seed}: {len(held)} of {len(asked.items)} items held out, {added.relations['item'].n_unique()} of them in the graph; "
+        f"{int(mine.any(axis=1).sum())} of {len(asked.users)} users like {int(mine.sum())} of them in the test split\n"
     )
-    show("| ranked by | NDCG@10 | Recall@20 | NDCG@10 among those added |\n| --- | --: | --: | --: |")
+    show("| ranked by | NDCG@10 | Recall@20 | NDCG@10 among these | NDCG@10 of all likes | of the first 10, added |")
+    show("| --- | --: | --: | --: | --: | --: |")
     for ranked_by, figures in rows.items():
-        show(f"| {ranked_by} | {' | '.join(f'{figure:.4f}'.removeprefix('0') for figure in figures)} |")
+        *told, share = figures
+        show(f"| {ranked_by} | {' | '.join(f'{figure:.4f}'.removeprefix('0') for figure in told)} | {share:.1%} |")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ STAGE = Stage(
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
     run, config = settings.run(SeedConfig), settings.structure(DerivedGraphConfig)
     edges = EDGES.read(dataset)
-    match config.edges:
+    # Without a graph there is nothing to derive another one from.
+    match config.edges if len(edges) else "none":
         case "rewired":
             edges = rewired(edges, stream(run.seed, "rewiring"))
         case "by_rarity":

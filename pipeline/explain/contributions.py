@@ -110,8 +110,11 @@ class Explainer(HeadSum):
             found: dict[Part, torch.Tensor] = {"vectors": self.views[name].contributions(chunk, asked, shares)}
             if together is not None:
                 weights = weights_between(together, chunk.items.unsqueeze(1), asked.unsqueeze(2))
-                weights = weights * chunk.present.unsqueeze(1)
-                found["co_rating"] = weights * co_rating_share(self.model, name)
+                told = weights * chunk.present.unsqueeze(1) * co_rating_share(self.model, name)
+                # Nobody has rated an item that was added: what it has of those nearest to it is a matter of vectors.
+                is_added = (asked >= len(self.model.items) - self.model.added).unsqueeze(2)
+                found["co_rating"] = told.masked_fill(is_added, 0.0)
+                found["vectors"] = found["vectors"] + told.masked_fill(~is_added, 0.0)
             for part, term in self.model.scorer.terms_of(name).items():
                 found[part] = term.contributions(chunk, asked, self.shares)
             yield chunk, found

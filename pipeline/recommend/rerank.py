@@ -104,7 +104,8 @@ def reranked(
             continue
         there.update(elements)
         if diversity is not None:
-            near = diversity.share * (units @ units[place]).astype(np.float64)
+            # Not by BLAS, whose digits depend on the number of threads.
+            near = diversity.share * np.einsum("cw,w->c", units, units[place]).astype(np.float64)
             nearest = near if not listed else np.maximum(nearest, near)
         listed.append(item)
     return listed

@@ -38,6 +38,7 @@ class Model:
         co_rating_share: how much the scores that these make count beside the heads where all items are ranked.
         ranking_share: how much that score counts, without `judge`, beside `judge` where rated items are told apart.
         device: where all of these are.
+        added: how many of the items, the last, came after training: their item-to-item weights are those of the items nearest to them.
     """
 
     scorer: TwoViews
@@ -47,6 +48,7 @@ class Model:
     co_rating_share: float = 0.0
     ranking_share: float = 0.0
     device: torch.device | str = "cpu"
+    added: int = 0
 
     @classmethod
     def from_arrays(
@@ -55,12 +57,14 @@ class Model:
         config: VariantConfig,
         items: int,
         device: torch.device | str = "cpu",
+        added: int = 0,
     ) -> Model:
         """
         Args:
             arrays: MODEL's tensors.
             config: the variant that was trained.
-            items: of the data set, M.
+            items: of the data set, M, those that were added included.
+            added: how many these are.
 
         Raises:
             InputError: the tensors are not those of such a model with these items.
@@ -98,6 +102,7 @@ class Model:
             config.co_rating_share,
             config.ranking_share,
             device,
+            added,
         )
 
     def co_rated(self, likes: Histories, dislikes: Histories) -> torch.Tensor | None:

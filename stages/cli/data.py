@@ -18,6 +18,7 @@ from stages.cli.help import examples
 from stages.guard import USER_MISTAKE, show
 
 if TYPE_CHECKING:
+    from pipeline.data.changes import Changes
     from pipeline.parameters.data_check.check import DataCheck, Wishes
 
 # What params.yaml of the repository sets, for a check where there is no params.yaml.
@@ -122,18 +123,23 @@ def check(
     the last three also with .gz; kg also as RDF (.nt, .ttl, .rdf); columns of items can stand for the last two (--facts). Only
     interactions are needed: the models do without what is not there. Or it is in RecBole's format, or a published
     data set (MovieLens, Amazon, Goodreads, MIND, Steam, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
+
+    Of a folder that a data set of params.yaml was made of it also says how much has come since, and whether a rerun is due.
     """
     found = _checked(
         folder,
         _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts),
         _filters(min_user_interactions, linked_items_only),
     )
+    changes = _changes(folder) if found.usable else {}
     if output == "json":
-        show(as_json(found.as_json()))
+        show(as_json(found.as_json() | {"changes": {name: one.as_json() for name, one in changes.items()}}))
     else:
         from pipeline.parameters.data_check.text import shown_check
 
         show(shown_check(found))
+        for name, one in changes.items():
+            show(f"{name}: {one.in_words()}")
     if not found.usable:
         raise typer.Exit(USER_MISTAKE)
 
@@ -203,6 +209,25 @@ def add(
     if warnings:
         show(f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: run `crmman data check {folder}` to see them")
     show(f"\nnext: dvc repro compare@{name}   (or `dvc repro` for all data sets)")
+
+
+def _changes(folder: Path) -> dict[str, Changes]:
+    """Of the data sets that were made of the folder, by name, what has come since."""
+    from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEMS
+    from pipeline.data.changes import changes_between
+    from pipeline.parameters.params import read_parameters
+
+    found = {}
+    for name, entry in read_parameters(PARAMS).datasets.items() if PARAMS.is_file() else ():
+        if Path(entry.source.path).resolve() == folder.resolve() and SOURCE_INTERACTIONS.at(name).is_file():
+            try:
+                now = entry.source.read()
+            except InputError:
+                # It can be used by other settings than those that it has.
+                continue
+            then = SOURCE_INTERACTIONS.read(name), SOURCE_ITEMS.read(name)
+            found[name] = changes_between(now.interactions, now.items, *then)
+    return found
 
 
 def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> tuple[str, list[str]]:

@@ -54,7 +54,7 @@ def read_model_with(
     relations = RELATIONS.read(dataset)
     inputs = _inputs(dataset, config, trained_on, relations, added)
     arrays = with_added_items(stored.read(dataset), config, inputs, trained_on, relations, added.relations)
-    return Model.from_arrays(arrays, config, data.items + len(added), device)
+    return Model.from_arrays(arrays, config, data.items + len(added), device, len(added))
 
 
 def _inputs(

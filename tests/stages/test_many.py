@@ -88,7 +88,12 @@ def test_ratings_of_a_known_user_are_added_and_the_newer_ones_count(finished: Fi
     others = [f"i{item}" for item in range(60) if f"i{item}" not in {*likes, *dislikes}]
     # One that was liked is disliked now, and one more is liked.
     rows = pl.DataFrame({"user_id": [USER] * 2, "item_id": [likes[0], others[0]], "rating": [1, 5]})
-    found = told(many(rows, "--format", "json", "-k", "60"))[USER]
+    result = many(rows, "--format", "json", "-k", "60")
+    assert (
+        "0 new users (0.0%), 0 new items (0.0%), 2 new ratings (0.2%) since the models were trained; no rerun is due"
+        in result.err
+    )
+    found = told(result)[USER]
     assert (found["likes"], found["dislikes"]) == (len(likes), len(dislikes) + 1)
     assert others[0] not in {row["item_id"] for row in found["recommendations"]}
     assert len(found["recommendations"]) == 60 - len(likes) - len(dislikes) - 1
@@ -105,7 +110,7 @@ def test_rows_about_unknown_items_are_left_out_and_counted(many: Many) -> None:
     result = many(rows, "--format", "csv", "-k", "2")
     assert result.code == 0
     assert "found 1 of 4 rows about one item that the model does not know: 'x'; left out" in result.err
-    assert "1 of them has no item that the model knows, and get" in result.err
+    assert "1 of them has no item that the model knows: recommended is what holds for anybody" in result.err
     found = pl.read_csv(io.StringIO(result.out))
     assert found["user_id"].to_list() == ["a", "a", "b", "b", "c", "c"]
     of_nobody = found.filter(pl.col("user_id") == "b")
@@ -150,3 +155,37 @@ def test_of_repeated_ratings_the_latest_counts_where_they_have_times(many: Many)
 def test_one_way_to_say_who(ask: Ask) -> None:
     result = ask("recommend", "--histories", "more.csv", "--user", USER)
     assert_a_mistake_in_one_line(result, "--histories: found --user, --like or --dislike as well")
+
+
+def test_what_has_come_since_training_is_said_and_when_a_rerun_is_due(finished: Finished, many: Many) -> None:
+    ratings_of_a_new_one = pl.DataFrame(
+        {"user_id": ["new"] * 30, "item_id": [f"i{item}" for item in range(30)], "rating": [5] * 30}
+    )
+    count = len(table_of(finished.workspace.root))
+    due = f"1 new users (2.5%), 0 new items (0.0%), 30 new ratings ({30 / count:.1%}) since the models were trained; no rerun is due"
+    assert f"{KEY}: {due}" in many(ratings_of_a_new_one).err
+    several = pl.concat([ratings_of_a_new_one.with_columns(user_id=pl.lit(f"new{one}")) for one in range(4)])
+    assert f"a rerun is due (10% more users, {120 / count:.0%} more ratings): `dvc repro`" in many(several).err
+
+
+def test_data_check_says_what_has_come_to_the_folder_that_a_data_set_was_made_of(
+    finished: Finished, ask: Ask, tmp_path: Path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    check = ("data", "check", "tables", "--text-template", "{title}")
+    unchanged = ask(*check, workspace=copy)
+    assert (
+        f"{KEY}: 0 new users (0.0%), 0 new items (0.0%), 0 new ratings (0.0%) since the models were trained; no rerun is due"
+        in unchanged.out
+    )
+    copy.change_table(
+        "interactions", lambda frame: pl.concat([frame, frame.head(3).with_columns(user_id=pl.lit("new"))])
+    )
+    copy.change_table(
+        "items", lambda frame: pl.concat([frame, frame.head(3).with_columns(item_id="j" + pl.col("item_id"))])
+    )
+    found = json.loads(ask(*check, "--format", "json", workspace=copy).out)["changes"]
+    assert found[KEY] | {"ratings": 0} == {
+        "users": 40, "items": 60, "ratings": 0, "new_users": 1, "new_items": 3, "new_ratings": 3, "gone": 0, "rerun_due": ["5% more items"],
+    }  # fmt: skip
+    assert "changes" in json.loads(ask("data", "check", "tables", "--format", "json", workspace=copy).out)

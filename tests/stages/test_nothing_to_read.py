@@ -15,7 +15,7 @@ from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
 from tests.in_process import run_module
 from tests.stages.added import NAME, Added, added
-from tests.stages.workspace import RUNS, VARIANTS, planted_tables
+from tests.stages.workspace import ABLATION_RUNS, RUNS, VARIANTS, planted_tables
 
 DEFAULT = read_yaml(Path("params.yaml"))["variants"]
 
@@ -45,6 +45,7 @@ SAID = {
     "dislikes": ("no dislikes", "the view of dislikes"),
 }
 # Those that read texts or the graph, beside the simplest.
+OF_ABLATIONS = [name for name in ABLATION_RUNS if not name.startswith("compare")]
 BASELINES = ("popularity", "ease", "trees")
 LEAN_RUNS = [name for name in RUNS if not name.startswith("evaluate_baselines.") or name.endswith(BASELINES)]
 
@@ -59,7 +60,7 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     assert all(part in notes[0] for parts in missing for part in parts)
     assert ("graph: false" in said) == (not graph)
     workspace.change_params(lambda values: values.update(run_baselines=list(BASELINES)))
-    results = workspace.run_all(LEAN_RUNS, NAME)
+    results = workspace.run_all([*LEAN_RUNS, *OF_ABLATIONS], NAME)
     for name, result in results.items():
         assert result.code == 0, (name, result.err)
         assert "empty" not in result.err, (name, result.err)
@@ -85,5 +86,10 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     item = answer.out.splitlines()[3].split()[1] if not texts else "Film number 3"
     told = run_module("stages.cli", "explain", "--dataset", NAME, "--user", user, "--item", item, folder=root)
     assert told.code == 0, told.err
+    alike = run_module("stages.cli", "similar", "--dataset", NAME, "--item", item, "-k", "3", folder=root)
+    by = " and ".join(what for what, is_there in (("text", texts), ("structure", graph)) if is_there)
+    # By what there is; by nothing nothing is alike.
+    assert alike.code == (0 if by else 2), alike.err
+    assert f", by {by}\n" in alike.out if by else "has no text" in alike.err
     page = (root / "artifacts" / NAME / "report.html").read_text()
     assert ('id="graph"' in page) == graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from scipy.sparse import vstack
+from scipy.sparse import csr_matrix, vstack
 
 from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
-from pipeline.users.added_items import with_added_items
+from pipeline.explain.contributions import contributions_of
+from pipeline.users.added_items import NEAREST, nearest_of, with_added_items
+from pipeline.users.co_rating import read_co_rating
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.knowledge import Surroundings, count_features
 from pipeline.users.modalities.inputs import ItemInputs
@@ -210,24 +213,83 @@ def test_a_bias_by_counts_is_that_of_the_features(trained: Any, data: Dataset) -
         assert (arrays[f"scorer.item_bias.{head}"][:ITEMS] == one.arrays[f"scorer.item_bias.{head}"]).all()
 
 
-def test_a_free_bias_is_the_mean_around_the_item_or_of_all(trained: Any, data: Dataset) -> None:
-    one, arrays = extended("linear", trained, data)
-    rows = slow_surroundings(relations_of_inputs(data), ITEMS)
+def slow_nearest(vectors: np.ndarray[Any, Any], copy: int) -> dict[int, float]:
+    """w, by item."""
+
+    def cosine(one: int) -> float:
+        lengths = math.sqrt(sum(value**2 for value in vectors[one])) * math.sqrt(
+            sum(value**2 for value in vectors[copy])
+        )
+        return sum(a * b for a, b in zip(vectors[one], vectors[copy], strict=True)) / lengths if lengths else 0.0
+
+    cosines = sorted(((cosine(one), one) for one in range(ITEMS)), key=lambda pair: -pair[0])[:NEAREST]
+    kept = {one: value for value, one in cosines if value > 0}
+    return {one: value / sum(kept.values()) for one, value in kept.items()}
+
+
+@pytest.mark.parametrize("name", ["linear", "co-rating"])
+def test_a_free_bias_is_the_mean_of_the_nearest_or_of_all(name: str, trained: Any, data: Dataset) -> None:
+    one, arrays = extended(name, trained, data)
     for head in one.config.heads:
         known = one.arrays[f"scorer.item_bias.{head}"].tolist()
-        around = [slow_mean_around([*rows, rows[item]], [*known, 0.0]) for item in COPIED]
-        mean = sum(known) / ITEMS
-        expected = [one[0][-1] if one[1][-1] > 0 else mean for one in around]
-        np.testing.assert_allclose(arrays[f"scorer.item_bias.{head}"][ITEMS:], expected, atol=1e-5)
-    assert arrays[f"scorer.item_bias.{one.config.heads[0]}"][-1] == pytest.approx(
-        np.mean(one.arrays[f"scorer.item_bias.{one.config.heads[0]}"]), abs=1e-6
-    )
+        for place in range(len(COPIED)):
+            weights = slow_nearest(arrays["items"].tolist(), ITEMS + place)
+            expected = sum(weight * known[item] for item, weight in weights.items()) if weights else sum(known) / ITEMS
+            assert arrays[f"scorer.item_bias.{head}"][ITEMS + place] == pytest.approx(expected, abs=1e-5)
 
 
-def test_ease_gives_them_nothing(trained: Any, data: Dataset) -> None:
+def test_weights_of_ease_are_those_of_the_nearest_and_the_nearest_themselves(trained: Any, data: Dataset) -> None:
     _, arrays = extended("co-rating", trained, data)
+    known = arrays["co_rating"][:ITEMS, :ITEMS]
     assert not arrays["co_rating"][ITEMS:].any()
-    assert not arrays["co_rating"][:, ITEMS:].any()
+    for place in range(len(COPIED)):
+        expected = np.zeros(ITEMS)
+        for item, weight in slow_nearest(arrays["items"].tolist(), ITEMS + place).items():
+            expected += weight * known[:, item]
+            expected[item] += weight
+        np.testing.assert_allclose(arrays["co_rating"][:ITEMS, ITEMS + place], expected, atol=1e-5)
+
+
+def test_weights_of_ease_of_neighbours_alone_get_the_same_columns(trained: Any, data: Dataset) -> None:
+    one, inputs = trained("co-rating")
+    whole = one.arrays["co_rating"]
+    row, column = whole.nonzero()
+    sparse = {name: array for name, array in one.arrays.items() if name != "co_rating"}
+    sparse |= {
+        "co_rating.row": row.astype(np.float32),
+        "co_rating.column": column.astype(np.float32),
+        "co_rating.value": whole[row, column],
+    }
+    relations = relations_of_inputs(data)
+    found = with_added_items(sparse, one.config, with_copies(inputs), data, relations, copies_of(relations))
+    _, arrays = extended("co-rating", trained, data)
+    read = read_co_rating(found, ITEMS + len(COPIED))
+    assert isinstance(read, csr_matrix)
+    np.testing.assert_allclose(read.toarray(), arrays["co_rating"], atol=1e-6)
+
+
+def test_what_is_near_to_nothing_has_no_nearest() -> None:
+    vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [-1.0, -1.0], [2.0, 2.0]], dtype=np.float32)
+    assert nearest_of(vectors, 2).toarray().tolist() == [[0, 0], [0, 0], [0.5, 0.5]]
+
+
+def test_contributions_to_the_score_of_an_added_item_add_up_and_nobody_liked_it_together(
+    trained: Any, data: Dataset
+) -> None:
+    one, arrays = extended("co-rating", trained, data)
+    model = Model.from_arrays(arrays, one.config, ITEMS + len(COPIED), added=len(COPIED))
+    person = Person(np.array([0, 1, 5, 8]), np.array([2]))
+    candidates = np.array([ITEMS, ITEMS + 1, 4])
+    found = contributions_of(model, person, candidates)
+    np.testing.assert_allclose(found.score, preference_of(model, [person])[0, candidates], atol=1e-4)
+    assert not found.parts_of_likes["co_rating"][:2].any()
+    assert found.parts_of_likes["co_rating"][2].any()
+    before = contributions_of(Model.from_arrays(arrays, one.config, ITEMS + len(COPIED)), person, candidates)
+    np.testing.assert_allclose(
+        found.parts_of_likes["vectors"],
+        before.parts_of_likes["vectors"] + np.where([[1], [1], [0]], before.parts_of_likes["co_rating"], 0),
+        atol=1e-6,
+    )
 
 
 def test_a_model_that_was_stored_before_is_one_line(trained: Any, data: Dataset) -> None:

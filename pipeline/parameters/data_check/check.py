@@ -297,6 +297,10 @@ class _Check:
     def _graph(self, prepared: Prepared) -> None:
         tables, count = self.tables, len(prepared.items)
         if tables.kg.is_empty():
+            if self.wishes.s_m is not None:
+                self.errors.append(
+                    Finding(f"s_m: found {self.wishes.s_m}, but there is no knowledge graph", "leave it out")
+                )
             return
         incidence = self._tried(
             lambda: neighbour_incidence(

@@ -14,6 +14,7 @@ from pipeline.artifacts.graph import ENTITIES
 from pipeline.artifacts.kinds import together
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.common.row_keys import in_key_order
+from pipeline.data.changes import changes_by
 from pipeline.data.dataset import Pairs, blocks
 from pipeline.data.more_ratings import MoreRatings, added_to, in_words, of_known_items, read_more_ratings
 from pipeline.explain.causes import relation_names
@@ -100,6 +101,8 @@ def _people(trained: Trained, entry: DatasetEntry, path: Path, refuse_unknown: b
     people = people_in(likes, dislikes, len(more.users), len(trained.catalogue.items))
     new = len(more.users) - int(users["user_id"].is_in(more.users).sum())
     show(f"{more.file}: {_counted(more, new)}", error=True)
+    came = changes_by(rows, known, len(unknown.items), unknown.rows, len(users), len(trained.catalogue.items))
+    show(f"{trained.catalogue.dataset}: {came.in_words()}", error=True)
     return _with_something_to_go_by(trained, People(more.users, people, new))
 
 
@@ -114,7 +117,7 @@ def _with_something_to_go_by(trained: Trained, found: People) -> People:
         return found
     says = "1 of them has" if len(empty) == 1 else f"{len(empty):,} of them have"
     if len(trained.model.scorer.item_bias):
-        show(f"note: {says} no item that the model knows, and get what holds for anybody", error=True)
+        show(f"note: {says} no item that the model knows: recommended is what holds for anybody", error=True)
         return found
     show(
         f"note: {says} no item that the model knows, which leaves {trained.variant} nothing to go by: no list",

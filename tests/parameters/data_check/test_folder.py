@@ -37,6 +37,8 @@ def test_interactions_are_enough(tmp_path: Path) -> None:
     assert problems[2] == "items: found no column of text: items are known only by their ratings"
     assert check.settings()["source"] == {"type": "tables", "path": check.source["path"], "graph": False}
     assert "s_m" not in check.settings()
+    (error,) = checked(tmp_path / "alone", Wishes(s_m=2)).errors
+    assert error.problem == "s_m: found 2, but there is no knowledge graph"
     lacking = "no texts, no knowledge graph: the models do without text, structure, entities and overlap"
     assert check.left_out() == lacking
     assert checked(write(tmp_path / "whole")).left_out() == ""
