@@ -74,15 +74,13 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
         yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.zeros:,} {others}"
     if check.feedback is not None:
         yield "feedback", "", f"{check.feedback.value}: {check.feedback.why}"
-    yield (
-        "triples",
-        f"{counts.triples:,}",
-        f"{counts.relations:,} {'relation' if counts.relations == 1 else 'relations'}, {counts.entities:,} entities",
-    )
+    relations = f"{counts.relations:,} {'relation' if counts.relations == 1 else 'relations'}"
+    graph = f"{relations}, {counts.entities:,} entities" if counts.triples else "there is no knowledge graph"
+    yield "triples", f"{counts.triples:,}", graph
     if check.joining is not None:
         joining = check.joining
-        graph = joining.sentence()
-        yield "s_m", f"{joining.s_m}", f"{graph} ({joining.why})" if joining.fits else graph
+        made = joining.sentence()
+        yield "s_m", f"{joining.s_m}", f"{made} ({joining.why})" if joining.fits else made
     yield "text", "", _text(check)
 
 
