@@ -83,8 +83,7 @@ class Tables(NamedTuple):
 
 
 def main(dataset: str, settings: Settings) -> None:
-    known = ITEMS.read(dataset)
-    tables = _added(dataset, known)
+    tables, first = _added(dataset)
     count = len(tables.items)
     config = settings.dataset(AddedConfig)
     relations, edges = (pl.DataFrame(schema=kind.columns) for kind in (MORE_RELATIONS, MORE_EDGES))
@@ -100,9 +99,9 @@ def main(dataset: str, settings: Settings) -> None:
             config,
         )
         relations, edges = around
-        vectors = _structure(dataset, edges, len(known), count)
+        vectors = _structure(dataset, edges, first, count)
         vectors["text"] = _text(dataset, tables.items, config, settings)
-    numbered = tables.items.with_columns(item=pl.int_range(len(known), len(known) + count, dtype=pl.Int32))
+    numbered = tables.items.with_columns(item=pl.int_range(first, first + count, dtype=pl.Int32))
     MORE_ITEMS.write(numbered, dataset)
     MORE_KG.write(tables.kg, dataset)
     MORE_ITEM_ENTITIES.write(tables.links, dataset)
@@ -112,11 +111,15 @@ def main(dataset: str, settings: Settings) -> None:
     _tell(dataset, tables, relations, edges, vectors["text"])
 
 
-def _added(dataset: str, known: pl.DataFrame) -> Tables:
-    """What was added, without what the data set has by now."""
-    if not ADDED_ITEMS.at(dataset).is_file():
-        return Tables(known.drop("item").clear(), NO_TRIPLES, NO_LINKS)
-    items, kg, links = ADDED_ITEMS.read(dataset), ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset)
+def _added(dataset: str) -> tuple[Tables, int]:
+    """What was added, without what the data set has by now, and the number of the first of them.
+
+    Where nothing was added nothing else is read: what is made of nothing is not outdated by another version of the data set.
+    """
+    items = ADDED_ITEMS.read(dataset) if ADDED_ITEMS.at(dataset).is_file() else None
+    if items is None or items.is_empty():
+        return Tables(pl.DataFrame(schema={"item_id": pl.String}), NO_TRIPLES, NO_LINKS), 0
+    known, links = ITEMS.read(dataset), ADDED_ITEM_ENTITIES.read(dataset)
     by_now = items["item_id"].is_in(known["item_id"].implode())
     if by_now.any():
         say(
@@ -126,7 +129,7 @@ def _added(dataset: str, known: pl.DataFrame) -> Tables:
         )
         items = items.filter(~by_now)
         links = links.filter(pl.col("item_id").is_in(items["item_id"].implode()))
-    return Tables(items, kg, links)
+    return Tables(items, ADDED_KG.read(dataset), links), len(known)
 
 
 def _with_facts(dataset: str, tables: Tables, facts: list[str]) -> Tables:

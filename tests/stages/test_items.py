@@ -223,6 +223,14 @@ def test_what_was_made_of_another_graph_is_refused_and_made_anew(copy: Workspace
     assert ask("similar", "--item", "n1", workspace=copy).code == 0
 
 
+def test_where_nothing_was_added_nothing_is_outdated(copy: Workspace, ask: Ask) -> None:
+    """`dvc repro compare` does not run what adds items."""
+    copy.change_params(lambda values: values["datasets"][KEY].update(s_m=2))
+    for run in ("build_graph", "init_sdne", "train_gat"):
+        assert copy.run(run).code == 0
+    assert ask("similar", "--item", "i1", workspace=copy).code == 0
+
+
 def test_structural_vectors_of_an_ablation_know_none_of_them(copy: Workspace, ask: Ask, tmp_path: Path) -> None:
     assert ask("items", "add", write(tmp_path / "new", **like_the_first("n1")), workspace=copy).code == 0
     result = ask("recommend", "--user", USER, "-k", "100", "--variant", ABLATION, workspace=copy)
