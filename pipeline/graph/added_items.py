@@ -56,7 +56,11 @@ def around_added(
         entities.rename({"entity": "number"}), on="entity_id", how="left", maintain_order="left"
     )
     is_new = names["number"].is_null()
-    numbers = pl.when(pl.col("number").is_null()).then(len(entities) - 1 + is_new.cum_sum()).otherwise("number")
+    numbers = (
+        pl.when(pl.col("number").is_null())
+        .then(is_new.cum_sum().cast(pl.Int64) + (len(entities) - 1))
+        .otherwise("number")
+    )
     names = names.select("entity", number=numbers.cast(pl.Int32))
     relations = found.relations.join(names, on="entity", how="left").select(
         "item", "relation", "inverse", entity="number"

@@ -82,6 +82,16 @@ def test_more_than_a_block_at_once() -> None:
     assert {row[:2] for row in found.edges.rows()} == expected
 
 
+def test_beside_items_without_a_graph_nothing_is_joined() -> None:
+    nothing, links = frames([], [("x", "ex"), ("y", "ey")])
+    config = ItemGraphConfig(s_m=0, leave_out_relations=[])
+    before = relations_around(nothing, links.clear(), numbered(["a"]), config)
+    kg, _ = frames([("ex", "r", "1"), ("ey", "r", "1"), ("ey", "r", "2")], [])
+    found = around_added(kg, links, ["x", "y"], before.relations, before.entities, config)
+    assert found.edges.is_empty()
+    assert found.relations.rows() == [(0, "r", False, 0), (1, "r", False, 0), (1, "r", False, 1)]
+
+
 def test_matrices_of_what_was_added() -> None:
     edges = pl.DataFrame({"source": [0, 2], "target": [1, 0], "overlap": [5, 6]})
     assert adjacency_of_added(edges, 3, 2).toarray().tolist() == [[0, 0, 1], [1, 0, 0]]

@@ -99,3 +99,26 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     assert f", by {by}\n" in alike.out if by else "has no text" in alike.err
     page = (root / "artifacts" / NAME / "report.html").read_text()
     assert ('id="graph"' in page) == graph
+
+
+def test_an_item_can_be_added_where_there_is_no_graph(tmp_path: Path) -> None:
+    workspace, _, _ = lean(tmp_path, texts=True, graph=False, dislikes=True)
+    runs = ["check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "add_items"]
+    for name in (*runs, "train_users.recommended"):
+        result = workspace.run(name, NAME)
+        assert result.code == 0, (name, result.err)
+    folder = tmp_path / "new"
+    folder.mkdir()
+    known = planted_tables()["items"].filter(pl.col("item_id") == "i7")
+    known.with_columns(item_id=pl.lit("n7")).write_csv(folder / "items.csv")
+    result = run_module("stages.cli", "items", "add", "new", folder=tmp_path)
+    assert result.code == 0, result.err
+    result = run_module("stages.cli", "recommend", "--like", "id:n7", "-k", "60", "--format", "json", folder=tmp_path)
+    assert result.code == 0, result.err
+    result = run_module("stages.cli", "explain", "--user", "u7", "--item", "id:n7", folder=tmp_path)
+    assert result.code == 0, result.err
+    assert "for any user" in result.out
+    near = run_module(
+        "stages.cli", "similar", "--item", "id:n7", "--by", "text", "-k", "1", "--format", "json", folder=tmp_path
+    )
+    assert '"item_id": "i7"' in near.out

@@ -284,6 +284,12 @@ def test_bags_hold_shared_entities_in_rows_of_length_1() -> None:
     np.testing.assert_allclose(bags, expected, atol=1e-6)
 
 
+def test_of_an_entity_that_one_item_of_training_has_nothing_was_learned_for_one_that_was_added() -> None:
+    entities = csr_matrix(np.array([[1, 1], [1, 0], [1, 1]], dtype=np.float32))
+    assert shared_bags(entities, trained=2).toarray().tolist() == [[1], [1], [1]]
+    assert shared_bags(entities).shape == (3, 2)
+
+
 def test_entities_that_nobody_shares_leave_an_item_without_a_word() -> None:
     bags = shared_bags(csr_matrix(np.eye(ITEMS, dtype=np.float32)))
     assert bags.shape == (ITEMS, 0)
