@@ -89,7 +89,7 @@ def trials_plot(values: Sequence[float | None], pruned: Sequence[bool], figure_n
     axes.step(range(1, len(whole) + 1), np.maximum.accumulate(whole), where="post", linewidth=1, label="best so far")
     axes.axhline(whole[0], color="tab:red", linewidth=1, label="default")
     axes.set_xlabel("trial", fontsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set_title(f"validation: {figure_name}", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=7)
