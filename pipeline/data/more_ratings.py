@@ -16,6 +16,7 @@ from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources.delimited import names_for, read_table, renamed
 from pipeline.data.sources.not_rated import only_rated
+from pipeline.data.sources.rows_are_likes import with_each_row_a_like
 from pipeline.data.sources.tidy import distinct_interactions
 
 # Of the rows, as many may be about items that are not known: beyond it the ids are of something else, and lists would be for nobody.
@@ -52,14 +53,19 @@ class Unknown:
 
 
 def read_more_ratings(
-    path: Path, config: DatasetConfig, rename: Mapping[str, str], not_rated: Sequence[float]
+    path: Path,
+    config: DatasetConfig,
+    rename: Mapping[str, str],
+    not_rated: Sequence[float],
+    *,
+    rows_are_likes: bool = False,
 ) -> MoreRatings:
     """
     Args:
         path: a table in any form in which a data set's may be.
         config: of the data set.
         rename: of its source; what the file does not have is not renamed.
-        not_rated: likewise.
+        not_rated, rows_are_likes: likewise; a file that has ratings or likes is read by them.
 
     Raises:
         InputError: it cannot be read, lacks a column, has a row that cannot be, or rates an item twice without saying when.
@@ -70,6 +76,8 @@ def read_more_ratings(
     remarks: list[str] = []
     if "rating" in table.frame.columns:
         table, remarks = only_rated(table, not_rated)
+    elif rows_are_likes and "like" not in table.frame.columns:
+        table, remarks = with_each_row_a_like(table)
     interactions = distinct_interactions(table, remarks)
     rated = interactions["like"].null_count() > 0
     if rated and config.like_threshold is None:

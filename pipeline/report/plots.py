@@ -80,15 +80,16 @@ def trials_plot(values: Sequence[float | None], pruned: Sequence[bool], figure_n
     for given_up, label, colour in ((False, "whole", "tab:blue"), (True, "given up on the way", "lightgrey")):
         shown = [
             (number, value)
-            for number, (value, was) in enumerate(zip(values, pruned, strict=True))
+            for number, (value, was) in enumerate(zip(values, pruned, strict=True), start=1)
             if value is not None and was == given_up
         ]
         numbers, reached = [number for number, _ in shown], [value for _, value in shown]
         axes.scatter(numbers, reached, s=14, color=colour, label=label)
     whole = [-np.inf if value is None or was else value for value, was in zip(values, pruned, strict=True)]
-    axes.step(range(len(whole)), np.maximum.accumulate(whole), where="post", linewidth=1, label="best so far")
+    axes.step(range(1, len(whole) + 1), np.maximum.accumulate(whole), where="post", linewidth=1, label="best so far")
     axes.axhline(whole[0], color="tab:red", linewidth=1, label="default")
     axes.set_xlabel("trial", fontsize=8)
+    axes.locator_params(axis="x", integer=True)
     axes.set_title(f"validation: {figure_name}", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=7)

@@ -86,6 +86,12 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     item = answer.out.splitlines()[3].split()[1] if not texts else "Film number 3"
     told = run_module("stages.cli", "explain", "--dataset", NAME, "--user", user, "--item", item, folder=root)
     assert told.code == 0, told.err
+    if not dislikes and not texts:
+        (root / "new.csv").write_text("user_id,item_id\nsomebody,i3\nsomebody,i4\nsomebody,i3\n")
+        asked = ("recommend", "--dataset", NAME, "--histories", "new.csv", "--output", "lists.csv", "-k", "2")
+        many = run_module("stages.cli", *asked, folder=root)
+        assert many.code == 0, many.err
+        assert (root / "lists.csv").read_text().count("somebody") == 2
     alike = run_module("stages.cli", "similar", "--dataset", NAME, "--item", item, "-k", "3", folder=root)
     by = " and ".join(what for what, is_there in (("text", texts), ("structure", graph)) if is_there)
     # By what there is; by nothing nothing is alike.

@@ -53,8 +53,8 @@ def trust_the_graph(workspace: Workspace) -> None:
 def test_a_model_with_terms_is_stored_with_what_it_knows(knowing: Workspace) -> None:
     arrays = MODEL.of(variant=VARIANT).read(KEY, knowing.root)
     assert {"known.features", "known.likes.ratings", "known.around.relation"} <= arrays.keys()
-    # Starts and networks of the biases are of training alone.
-    assert not any(name.startswith("biases") for name in arrays)
+    # What biases are made of goes with it: for items that are added later.
+    assert any(name.startswith("biases.") for name in arrays)
     width = arrays["items"].shape[1]
     assert VECTORS.of(variant=VARIANT).read(KEY, knowing.root) == (
         f"no vectors: terms (overlap, popularity, together) give every pair of items a weight of its own, which vectors of {width} "

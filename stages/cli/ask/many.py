@@ -83,7 +83,13 @@ def recommend_to_many(
 
 def _people(trained: Trained, entry: DatasetEntry, path: Path, refuse_unknown: bool) -> People:
     source = entry.source
-    more = read_more_ratings(path, entry, getattr(source, "rename", {}), getattr(source, "not_rated", ()))
+    more = read_more_ratings(
+        path,
+        entry,
+        getattr(source, "rename", {}),
+        getattr(source, "not_rated", ()),
+        rows_are_likes=getattr(source, "rows_are_likes", False),
+    )
     rows, unknown = of_known_items(more, trained.catalogue.items, refuse=refuse_unknown)
     for remark in more.remarks:
         show(f"note: {remark}", error=True)
