@@ -80,12 +80,31 @@ def holds_of(condition: str, items: pl.DataFrame) -> NDArray[np.bool_]:
             f"found {quoted(condition)}, expected numbers compared with numbers, texts with 'texts' and dates with DATE '2024-01-31': "
             f"{_first_line(error)}; columns: {reader.known}"
         ) from None
+    if _compares_dates_with_numbers(expression, reader.frame):
+        raise InputError(
+            f"found {quoted(condition)}, which compares a date with a number, expected a date such as DATE '2024-01-31'; "
+            f"columns: {reader.known}"
+        )
     if found.dtype != pl.Boolean or len(found) != len(items):
         raise InputError(
             f"found {quoted(condition)}, expected what is true or false of each item, such as {EXAMPLE}; columns: {reader.known}"
         )
     holds: NDArray[np.bool_] = found.fill_null(False).to_numpy()
     return holds
+
+
+def _compares_dates_with_numbers(expression: pl.Expr, frame: pl.DataFrame) -> bool:
+    """Whether it does anywhere within: polars would take the date as the days, or the microseconds, since 1970."""
+    if not any(dtype.is_temporal() for dtype in frame.dtypes):
+        return False
+    rows, left = frame.lazy(), [expression]
+    while left:
+        operands = left.pop().meta.pop()
+        dtypes = [rows.select(operand).collect_schema().dtypes()[0] for operand in operands]
+        if any(dtype.is_temporal() for dtype in dtypes) and any(dtype.is_numeric() for dtype in dtypes):
+            return True
+        left += operands
+    return False
 
 
 class _Reader:
@@ -132,6 +151,14 @@ class _Reader:
                     place += 3 if inverse else 2
                     name = self._containing(name, self._at(place))
                     written += ["NOT"] if inverse else []
+                elif isinstance(self.frame[name].dtype, pl.List) and (
+                    following.is_word("IN") or (following.is_word("NOT") and self._at(place + 2).is_word("IN"))
+                ):
+                    # Polars would ask whether the whole list is that of the brackets.
+                    raise InputError(
+                        f"found {name} IN in {quoted(self._condition)}, expected {name} CONTAINS 'a' OR {name} CONTAINS 'b': "
+                        f"{name} has lists"
+                    )
                 elif self._is_beside_a_number(place):
                     name = self._as_number(name)
                 written.append(_as_name(name))

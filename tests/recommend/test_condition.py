@@ -68,6 +68,8 @@ QUICK = settings(deadline=None, max_examples=300, derandomize=True)
         ("LENGTH(class) = 5 OR LOWER(class) = 'comedy war' OR UPPER(class) = 'X'", ["1", "2"]),
         ("COALESCE(year, 0) < 1 OR ABS(0 - year) = 2001", ["3", "4"]),
         ("day >= DATE '2021-01-01'", ["2", "4"]),
+        ("day IN (DATE '2021-01-01') OR day < DATE '2020-06-01' AND year < 2000", ["1", "2"]),
+        ("year > 1990 AND day IS NOT NULL AND day NOT BETWEEN DATE '2021-06-01' AND DATE '2030-01-01'", ["2"]),
         ("in_stock", ["1", "4"]),
         ("NOT in_stock", ["2"]),
         ("in_stock IS NULL", ["3"]),
@@ -99,6 +101,19 @@ def test_a_condition_holds_of_the_items_of_which_it_is_true(condition: str, expe
         ("class > 1", ["expected numbers compared with numbers", "class (text)"]),
         ("item_id = 1", ["expected numbers compared with numbers", "item_id (text)"]),
         ("day > '2020-01-01'", ["dates with DATE '2024-01-31'"]),
+        *(
+            (condition, ["compares a date with a number", "DATE '2024-01-31'", "day (date)"])
+            for condition in (
+                "day > 2000",
+                "day BETWEEN 1990 AND 2000",
+                "NOT (1995 <= day) OR in_stock",
+                "(day) > 1990 + 10",
+                'day > "release year"',
+                "day - DATE '2020-01-01' > 3",
+            )
+        ),
+        ("genres IN ('Comedy')", ["genres CONTAINS 'a' OR genres CONTAINS 'b'"]),
+        ("genres NOT IN ('Comedy')", ["genres CONTAINS 'a' OR genres CONTAINS 'b'"]),
         ("genres LIKE '%Comedy%'", ["genres (list)"]),
         ("\"release year\" LIKE '19%'", ["release year (number)"]),
         ('"release year" CONTAINS 19', ["release year is a number"]),
