@@ -157,6 +157,19 @@ def test_one_way_to_say_who(ask: Ask) -> None:
     assert_a_mistake_in_one_line(result, "--histories: found --user, --like or --dislike as well")
 
 
+def test_the_lists_are_not_written_over_what_they_are_made_of(many: Many, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user_id": ["a"], "item_id": ["i1"], "rating": [5]})
+    ids, linked = tmp_path / "ids.csv", tmp_path / "linked.csv"
+    ids.write_text("i2\n")
+    linked.symlink_to(tmp_path / "more.csv")
+    for output in (tmp_path / "more.csv", tmp_path / "sub" / ".." / "more.csv", linked, ids):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        result = many(rows, "--without", str(ids), "--output", str(output))
+        assert_a_mistake_in_one_line(result, f"--output {output}: found a file that the answer is made of")
+        assert (tmp_path / "more.csv").read_text() == rows.write_csv()
+        assert ids.read_text() == "i2\n"
+
+
 def test_what_has_come_since_training_is_said_and_when_a_rerun_is_due(finished: Finished, many: Many) -> None:
     ratings_of_a_new_one = pl.DataFrame(
         {"user_id": ["new"] * 30, "item_id": [f"i{item}" for item in range(30)], "rating": [5] * 30}
