@@ -183,7 +183,7 @@ def _as_type(table: RawTable, column: pl.Series, kind: pl.DataType) -> pl.Series
     if lost.any():
         index = _first(lost)
         raise InputError(
-            f"{table.file}: column {column.name}, {table.row(index)}: found {shown(column[index])}, expected {kind} as in the items of the "
+            f"{table.file}: column {column.name}, {table.row(index)}: found {shown(column.to_list()[index])}, expected {kind} as in the items of the "
             "data set"
         )
     return found

@@ -48,3 +48,9 @@ def test_an_added_value_that_is_none_of_the_data_sets_type_is_a_mistake_in_its_r
     items = RawTable(pl.DataFrame({"item_id": ["a", "b"], "column": [None, "Comedy|Crime"]}), "items.csv", first_row=2)
     with pytest.raises(InputError, match=r"^items\.csv: column column, line 3: found 'Comedy\|Crime', expected "):
         tidy_added(items, None, None, {"item_id": pl.String(), "column": kind})
+
+
+def test_a_list_is_shown_in_one_line() -> None:
+    items = RawTable(pl.DataFrame({"item_id": ["a"], "genres": [["Comedy", "Crime"]]}), "items.jsonl", first_row=1)
+    with pytest.raises(InputError, match=r"genres, line 1: found \['Comedy', 'Crime'\], expected String"):
+        tidy_added(items, None, None, {"item_id": pl.String(), "genres": pl.String()})
