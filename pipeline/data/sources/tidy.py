@@ -182,9 +182,9 @@ def _as_type(table: RawTable, column: pl.Series, kind: pl.DataType) -> pl.Series
     lost = found.is_null() & column.is_not_null()
     if lost.any():
         index = _first(lost)
+        value = shown(column.to_list()[index])
         raise InputError(
-            f"{table.file}: column {column.name}, {table.row(index)}: found {shown(column.to_list()[index])}, expected {kind} as in the items of the "
-            "data set"
+            f"{table.file}: column {column.name}, {table.row(index)}: found {value}, expected {kind} as in the items of the data set"
         )
     return found
 
