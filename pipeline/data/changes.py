@@ -75,24 +75,21 @@ def changes_between(
     )
 
 
-def changes_by(
-    rows: pl.DataFrame, known: pl.DataFrame, unknown_items: int, unknown_rows: int, users: int, items: int
-) -> Changes:
+def changes_by(rows: pl.DataFrame, known: pl.DataFrame, items: pl.DataFrame) -> Changes:
     """Of ratings in a file of their own.
 
     Args:
-        rows: user_id, item, like.
-        known: the same, of the data set.
-        unknown_items: that the file has beside; unknown_rows likewise.
-        users: of the data set; items likewise.
+        rows: user_id, item_id, like.
+        known: the same, of the source's table: whom and what settings leave out of training came no later.
+        items: item_id, of the source.
     """
     return Changes(
-        users,
-        items,
+        known["user_id"].n_unique(),
+        len(items),
         len(known),
         len(_new(rows["user_id"], known["user_id"])),
-        unknown_items,
-        len(rows.join(known, on=rows.columns, how="anti")) + unknown_rows,
+        len(_new(rows["item_id"], items["item_id"])),
+        len(rows.join(known, on=["user_id", "item_id", "like"], how="anti")),
     )
 
 

@@ -77,8 +77,8 @@ def holds_of(condition: str, items: pl.DataFrame) -> NDArray[np.bool_]:
         found = reader.frame.select(expression.alias("holds"))["holds"]
     except pl.exceptions.PolarsError as error:
         raise InputError(
-            f"found {quoted(condition)}, expected numbers compared with numbers, texts with 'texts' and dates with DATE '2024-01-31': "
-            f"{_first_line(error)}; columns: {reader.known}"
+            f"found {quoted(condition)}, expected numbers compared with numbers, texts with 'texts' and dates with DATE '2024-01-31', "
+            f"or with '2024-01-31' where they are text: {_first_line(error)}; columns: {reader.known}"
         ) from None
     if _compares_dates_with_numbers(expression, reader.frame):
         raise InputError(

@@ -5,6 +5,7 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, get_args
 import typer
 
 from pipeline.common.errors import InputError
+from stages import PARAMS
 from stages.cli.data import data_app
 from stages.cli.help import examples
 from stages.cli.items import items_app
@@ -178,6 +180,7 @@ def recommend(
     """
     from stages.cli.ask.rules import RuleOptions
 
+    _not_over(output, histories, *(only or []), *(without or []))
     options = RuleOptions(only, without, where, at_most, per, diversity, seen, rules)
     if histories is not None:
         from stages.cli.ask.many import recommend_to_many
@@ -331,7 +334,15 @@ def _form(form: Form | None, output: str | None) -> Form:
     return form or of_name
 
 
+def _not_over(output: str | None, *read: str | None) -> None:
+    """Refuse to write over a file that the answer is made of."""
+    for file in (str(PARAMS), *read):
+        if output is not None and file is not None and os.path.realpath(output) == os.path.realpath(file):
+            raise InputError(f"--output {output}: found a file that the answer is made of, expected another one")
+
+
 def _give(answer: Answer, form: Form | None, output: str | None, quote_formulas: bool) -> None:
+    _not_over(output)
     answer.give(_form(form, output), None if output is None else Path(output), quote_formulas)
 
 

@@ -24,10 +24,12 @@ def test_what_came_what_is_another_and_what_is_gone_is_counted() -> None:
 
 
 def test_of_a_file_what_the_data_set_has_already_is_nothing_new() -> None:
-    schema = {"user_id": pl.String, "item": pl.Int32, "like": pl.Boolean}
-    known = pl.DataFrame([("a", 0, True), ("a", 1, False), ("b", 0, True)], schema=schema, orient="row")
-    rows = pl.DataFrame([("a", 0, True), ("a", 1, True), ("c", 1, True)], schema=schema, orient="row")
-    assert changes_by(rows, known, 2, 5, 2, 10) == Changes(2, 10, 3, 1, 2, 7)
+    schema = {"user_id": pl.String, "item_id": pl.String, "like": pl.Boolean}
+    known = pl.DataFrame([("a", "0", True), ("a", "1", False), ("b", "0", True)], schema=schema, orient="row")
+    rows = [("a", "0", True), ("a", "1", True), ("c", "1", True), ("c", "8", True), ("c", "9", True), ("b", "9", True)]
+    items = pl.DataFrame({"item_id": ["0", "1", "2"]})
+    found = changes_by(pl.DataFrame(rows, schema=schema, orient="row"), known, items)
+    assert found == Changes(2, 3, 3, 1, 2, 5)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_a_condition_holds_of_the_items_of_which_it_is_true(condition: str, expe
         ("class > 1", ["expected numbers compared with numbers", "class (text)"]),
         ("item_id = 1", ["expected numbers compared with numbers", "item_id (text)"]),
         ("day > '2020-01-01'", ["dates with DATE '2024-01-31'"]),
+        ("class > DATE '2020-01-01'", ["with '2024-01-31' where they are text", "class (text)"]),
         *(
             (condition, ["compares a date with a number", "DATE '2024-01-31'", "day (date)"])
             for condition in (

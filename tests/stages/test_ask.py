@@ -336,6 +336,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["recommend", "--user", "u1", "--output", "plots/../artifacts/small/mine.csv"],
         "--output plots/../artifacts/small/mine.csv: found a path in artifacts/, which is for stages alone",
     ),
+    "output over params.yaml": (
+        ["similar", "--item", "i1", "--output", "plots/../params.yaml"],
+        "--output plots/../params.yaml: found a file that the answer is made of",
+    ),
     "output": (["recommend", "--user", "u1", "--output", "no/such/folder.csv"], "cannot be written: No such file"),
     "verb": (["recomend"], "No such command 'recomend'"),
     "option": (["recommend", "--usr", "u1"], "No such option: --usr"),

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipeline.artifacts.data import SOURCE_INTERACTIONS
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from tests.stages.conftest import Ask, Finished
 from tests.stages.test_ask import USER, ratings
@@ -157,6 +158,19 @@ def test_one_way_to_say_who(ask: Ask) -> None:
     assert_a_mistake_in_one_line(result, "--histories: found --user, --like or --dislike as well")
 
 
+def test_the_lists_are_not_written_over_what_they_are_made_of(many: Many, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user_id": ["a"], "item_id": ["i1"], "rating": [5]})
+    ids, linked = tmp_path / "ids.csv", tmp_path / "linked.csv"
+    ids.write_text("i2\n")
+    linked.symlink_to(tmp_path / "more.csv")
+    for output in (tmp_path / "more.csv", tmp_path / "sub" / ".." / "more.csv", linked, ids):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        result = many(rows, "--without", str(ids), "--output", str(output))
+        assert_a_mistake_in_one_line(result, f"--output {output}: found a file that the answer is made of")
+        assert (tmp_path / "more.csv").read_text() == rows.write_csv()
+        assert ids.read_text() == "i2\n"
+
+
 def test_what_has_come_since_training_is_said_and_when_a_rerun_is_due(finished: Finished, many: Many) -> None:
     ratings_of_a_new_one = pl.DataFrame(
         {"user_id": ["new"] * 30, "item_id": [f"i{item}" for item in range(30)], "rating": [5] * 30}
@@ -166,6 +180,20 @@ def test_what_has_come_since_training_is_said_and_when_a_rerun_is_due(finished: 
     assert f"{KEY}: {due}" in many(ratings_of_a_new_one).err
     several = pl.concat([ratings_of_a_new_one.with_columns(user_id=pl.lit(f"new{one}")) for one in range(4)])
     assert f"a rerun is due (10% more users, {120 / count:.0%} more ratings): `dvc repro`" in many(several).err
+
+
+def test_whom_the_settings_leave_out_of_training_is_not_new(finished: Finished, ask: Ask, tmp_path: Path) -> None:
+    """Else a rerun would be due for ever."""
+    copy = finished.workspace.copy(tmp_path / "copy")
+    table = SOURCE_INTERACTIONS.read(KEY, copy.root)
+    rows = pl.DataFrame(
+        {"user_id": ["left out"] * 30, "item_id": [f"i{item}" for item in range(30)], "rating": [1] * 30}
+    )
+    rows.write_csv(copy.root / "more.csv")
+    SOURCE_INTERACTIONS.write(pl.concat([table, rows.cast({"rating": pl.Float32})], how="diagonal"), KEY, copy.root)
+    result = ask("recommend", "--histories", "more.csv", workspace=copy)
+    assert "1 of whom the data set does not know" in result.err
+    assert "0 new users (0.0%), 0 new items (0.0%), 0 new ratings (0.0%) since the models were trained" in result.err
 
 
 def test_data_check_says_what_has_come_to_the_folder_that_a_data_set_was_made_of(

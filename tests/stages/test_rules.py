@@ -146,6 +146,17 @@ def test_a_verb_goes_by_the_rules_of_params_and_by_what_is_asked_in_place_of_som
     assert not rated() & set(answer("--no-rules", "--unseen", "-k", "5")["ids"])
 
 
+def test_at_most_0_lifts_the_rule_of_params(shop: Workspace, ask: Ask) -> None:
+    by_rules(shop, at_most=1, per="genre")
+    asked = ("recommend", "--user", USER, "-k", "5", "--format", "json")
+    plain, lifted, limited = (
+        ask(*asked, *more, workspace=shop) for more in (["--no-rules"], ["--at-most", "0"], ["--at-most", "1"])
+    )
+    assert lifted.code == 0, lifted.err
+    assert json.loads(lifted.out)["recommendations"] == json.loads(plain.out)["recommendations"]
+    assert json.loads(limited.out)["recommendations"] != json.loads(plain.out)["recommendations"]
+
+
 def test_the_table_says_by_which_rules_and_a_note_where_they_leave_little(ask: Ask) -> None:
     unrated = [item for item in GENRE if item not in rated()][:2]
     result = ask("recommend", "--user", USER, "-k", "4", *(text for item in unrated for text in ("--only", item)))

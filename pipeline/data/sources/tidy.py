@@ -23,6 +23,7 @@ import polars as pl
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.row_keys import has_repeats
 from pipeline.data.feedback import Feedback
+from pipeline.data.sources.as_type import as_type
 from pipeline.data.splits import SPLITS
 
 NO_TRIPLES = pl.DataFrame(schema=dict.fromkeys(("head", "relation", "tail"), pl.String))
@@ -177,16 +178,13 @@ def _as_type(table: RawTable, column: pl.Series, kind: pl.DataType) -> pl.Series
     """
     if column.dtype == kind:
         return column
-    try:
-        found = column.cast(kind, strict=False)
-    except pl.exceptions.PolarsError:
-        found = column.clear().cast(pl.Null).new_from_index(0, len(column)).cast(kind)
+    found = as_type(column, kind)
     lost = found.is_null() & column.is_not_null()
     if lost.any():
         index = _first(lost)
+        value = shown(column.to_list()[index])
         raise InputError(
-            f"{table.file}: column {column.name}, {table.row(index)}: found {shown(column[index])}, expected {kind} as in the items of the "
-            "data set"
+            f"{table.file}: column {column.name}, {table.row(index)}: found {value}, expected {kind} as in the items of the data set"
         )
     return found
 

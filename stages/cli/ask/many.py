@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts.data import INTERACTIONS, USERS
+from pipeline.artifacts.data import INTERACTIONS, SOURCE_INTERACTIONS, SOURCE_ITEMS, USERS
 from pipeline.artifacts.graph import ENTITIES
 from pipeline.artifacts.kinds import together
 from pipeline.artifacts.recommend import RECOMMENDATIONS
@@ -17,6 +17,7 @@ from pipeline.common.row_keys import in_key_order
 from pipeline.data.changes import changes_by
 from pipeline.data.dataset import Pairs, blocks
 from pipeline.data.more_ratings import MoreRatings, added_to, in_words, of_known_items, read_more_ratings
+from pipeline.data.prepare import with_likes
 from pipeline.explain.causes import relation_names
 from pipeline.parameters.params import DatasetEntry, read_parameters
 from pipeline.recommend.recommend import Ids, recommendation_table, recommended, recommended_to
@@ -107,7 +108,8 @@ def _people(trained: Trained, entry: DatasetEntry, path: Path, refuse_unknown: b
     people = people_in(likes, dislikes, len(more.users), len(trained.catalogue.items))
     new = len(more.users) - int(users["user_id"].is_in(more.users).sum())
     show(f"{more.file}: {_counted(more, new)}", error=True)
-    came = changes_by(rows, known, len(unknown.items), unknown.rows, len(users), len(trained.catalogue.items))
+    then = with_likes(SOURCE_INTERACTIONS.read(trained.catalogue.dataset), entry.like_threshold)
+    came = changes_by(more.rows, then, SOURCE_ITEMS.read(trained.catalogue.dataset))
     show(f"{trained.catalogue.dataset}: {came.in_words()}", error=True)
     return _with_something_to_go_by(trained, People(more.users, people, new))
 

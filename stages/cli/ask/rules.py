@@ -65,6 +65,9 @@ def asked_rules(trained: Trained, options: RuleOptions) -> AskedRules:
     """
     base = trained.nightly if options.nightly else WITHOUT_RULES
     settings = {name: getattr(base, name) for name in RulesConfig.model_fields} | options.given
+    if options.given.get("at_most") == 0:
+        # Any number, whatever column `params.yaml` says.
+        settings["per"] = ""
     if bool(settings["at_most"]) != bool(settings["per"]):
         there, missing = ("--at-most", "--per") if settings["at_most"] else ("--per", "--at-most")
         raise InputError(f"{missing}: found nothing beside {there}, expected both, such as --at-most 2 --per author")

@@ -147,7 +147,7 @@ def _reasons(
     for setting, mask in rules.allow.items():
         if not mask[candidate]:
             others = int((~mask).sum()) - 1
-            more = f", and {others:,} other items" if others else ""
+            more = f", and {others:,} other item{'s' * (others > 1)}" if others else ""
             found.append(Reason("rule", f"The rule `{setting}` leaves it out{more}."))
     if found:
         return found
