@@ -166,7 +166,10 @@ def swaps(world: World) -> dict[str, list[Swap]]:
         for found in mine:
             beside = {part for each in mine if each.file != found.file for part in parts[each.file]}
             traced = {each.file for each in mine if each.artifact.traced} - {found.file}
-            told = [None] if found.file in beside else []
+            # Of a table of nothing, that of added items, there is no other version.
+            content = (world.finished.root / found.file).read_bytes()
+            other = found.file in beside and another_version(content, Swap(run, found, None)) != content
+            told = [None] if other else []
             told += sorted(parts[found.file].keys() & (beside | traced))
             kinds.setdefault(found.artifact.general, []).extend(Swap(run, found, part) for part in told)
     return kinds
