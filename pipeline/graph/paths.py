@@ -101,6 +101,11 @@ class KnowledgeGraph:
         )
         self._titles = titles
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a graph: not every data set has one."""
+        return not self._links.is_empty()
+
     def knows(self, item: int) -> bool:
         """Whether the graph has an entity for an item."""
         return bool(self._entities(item))

@@ -336,6 +336,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["recommend", "--user", "u1", "--output", "plots/../artifacts/small/mine.csv"],
         "--output plots/../artifacts/small/mine.csv: found a path in artifacts/, which is for stages alone",
     ),
+    "output among the tables": (
+        ["similar", "--item", "i1", "--output", "plots/../tables/lists.csv"],
+        "--output plots/../tables/lists.csv: found a path in tables, where the tables of small lie",
+    ),
     "output over params.yaml": (
         ["similar", "--item", "i1", "--output", "plots/../params.yaml"],
         "--output plots/../params.yaml: found a file that the answer is made of",

@@ -86,6 +86,7 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     item = answer.out.splitlines()[3].split()[1] if not texts else "Film number 3"
     told = run_module("stages.cli", "explain", "--dataset", NAME, "--user", user, "--item", item, folder=root)
     assert told.code == 0, told.err
+    assert ("knowledge graph" in told.out) == graph
     if not dislikes and not texts:
         (root / "new.csv").write_text("user_id,item_id\nsomebody,i3\nsomebody,i4\nsomebody,i3\n")
         asked = ("recommend", "--dataset", NAME, "--histories", "new.csv", "--output", "lists.csv", "-k", "2")
@@ -96,7 +97,7 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     by = " and ".join(what for what, is_there in (("text", texts), ("structure", graph)) if is_there)
     # By what there is; by nothing nothing is alike.
     assert alike.code == (0 if by else 2), alike.err
-    assert f", by {by}\n" in alike.out if by else "has no text" in alike.err
+    assert f", by {by}\n" in alike.out if by else f"{NAME} has no texts, so nothing can be similar by text" in alike.err
     page = (root / "artifacts" / NAME / "report.html").read_text()
     assert ('id="graph"' in page) == graph
 

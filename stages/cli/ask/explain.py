@@ -152,7 +152,7 @@ def _line(line: Line, titles: Titles) -> str:
 def _paths(
     graph: KnowledgeGraph, met: Sequence[Path], strongest: Sequence[Contribution], candidate: int, titles: Titles
 ) -> list[str]:
-    if not met:
+    if not met or not graph.is_there:
         return []
     if not graph.knows(candidate):
         return ["", f"The knowledge graph has no entity for {titles.shown(candidate)}."]

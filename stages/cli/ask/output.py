@@ -19,12 +19,14 @@ from rich.text import Text
 
 from pipeline.common.errors import InputError, as_json, printable
 from pipeline.common.files import write_users_file
+from pipeline.parameters.params import read_parameters
+from stages import PARAMS
 from stages.guard import show
 
 # A table that goes to a file or another program is not broken into lines.
 UNBROKEN = 10_000
-# Where DVC keeps what stages wrote, and would take anything else for a change of it.
-OF_STAGES = ("artifacts", "metrics", "plots")
+# Where DVC keeps what stages wrote, and would take anything else for a change of it; `added` has the tables of `crmman items`.
+OF_STAGES = ("artifacts", "metrics", "plots", "added")
 # How a text starts that a spreadsheet would compute; some know the wide forms as well.
 FORMULA = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 
@@ -49,17 +51,12 @@ class Answer:
             quote_formulas: of CSV, texts that a spreadsheet would compute have a quote before them.
 
         Raises:
-            InputError: Parquet without a file, a file that cannot be written, or one in a folder of the stages.
+            InputError: Parquet without a file, a file that cannot be written, or one in a folder that DVC watches.
         """
         if form == "parquet" and output is None:
             raise InputError("--format parquet: found no --output, expected a file: Parquet cannot be printed")
-        # Not `Path.resolve`, which raises an error of its own for links that go in a circle.
-        parents = [] if output is None else Path(os.path.realpath(output)).parents
-        for folder in OF_STAGES:
-            if Path(folder).resolve() in parents:
-                raise InputError(
-                    f"--output {output}: found a path in {folder}/, which is for stages alone; expected one elsewhere"
-                )
+        if output is not None:
+            _refuse_what_dvc_watches(output)
         content = self._as(form, quote_formulas)
         if output is None:
             text = content.decode()
@@ -81,6 +78,23 @@ class Answer:
         buffer = io.BytesIO()
         self.rows.write_parquet(buffer)
         return buffer.getvalue()
+
+
+def _refuse_what_dvc_watches(output: Path) -> None:
+    """Refuse folders of the stages, and the tables of a data set: their own would be written over, and any other be a change of them."""
+    # Not `Path.resolve`, which raises an error of its own for links that go in a circle.
+    written = Path(os.path.realpath(output))
+    for folder in OF_STAGES:
+        if Path(folder).resolve() in written.parents:
+            raise InputError(
+                f"--output {output}: found a path in {folder}/, which is for stages alone; expected one elsewhere"
+            )
+    for name, entry in read_parameters(PARAMS).datasets.items():
+        source = Path(os.path.realpath(entry.source.path))
+        if source == written or source in written.parents:
+            raise InputError(
+                f"--output {output}: found a path in {entry.source.path}, where the tables of {name} lie; expected one elsewhere"
+            )
 
 
 def with_quoted_formulas(rows: pl.DataFrame) -> pl.DataFrame:

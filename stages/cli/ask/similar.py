@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TEXT, STRUCTURE = "text", "structure"
 NOTHING = {TEXT: "no text", STRUCTURE: "no edge in the item graph"}
+NOT_THERE = {TEXT: "no texts", STRUCTURE: "no knowledge graph"}
 
 
 @together()
@@ -42,6 +43,8 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
     vectors = {kind: of_kind for kind, of_kind in vectors.items() if of_kind.any()} or vectors
     for kind, rows_of_kind in vectors.items():
+        if not rows_of_kind.any():
+            raise InputError(f"--by {by}: {dataset} has {NOT_THERE[kind]}, so nothing can be similar by {kind}")
         if not rows_of_kind[asked].any():
             raise InputError(
                 f"--by {by}: {titles.shown(asked)} has {NOTHING[kind]}, so nothing can be similar to it by {kind}"
