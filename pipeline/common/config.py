@@ -122,8 +122,8 @@ def look_up(values: Mapping[str, Any], keys: tuple[str, ...], where: str) -> Any
     found: Any = values
     for depth, key in enumerate(keys):
         if not isinstance(found, Mapping) or key not in found:
-            here = ".".join(keys[: depth + 1])
-            known = ", ".join(map(str, found)) if isinstance(found, Mapping) else "none"
+            here = ".".join(map(_key, keys[: depth + 1]))
+            known = ", ".join(map(_key, found)) if isinstance(found, Mapping) else "none"
             raise InputError(f"{where}: {here}: key not found; expected one of: {known}")
         found = found[key]
     return found
@@ -146,6 +146,11 @@ def _one_line(error: ValidationError, model: type[BaseModel], where: str) -> str
         text = f"{'.'.join(location)}: found {_shown(problem)}, expected {_expected(problem, models)}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{where}{text}{more}"
+
+
+def _key(key: object) -> str:
+    """A key as an error has it: one with line breaks and the like, which YAML allows, as it would be quoted."""
+    return str(key) if str(key).isprintable() else quoted(str(key))
 
 
 def _shown(problem: Any) -> str:
@@ -209,7 +214,7 @@ def _followed(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[list[s
         if tagged:
             models = tagged
             continue
-        keys.append(str(part))
+        keys.append(_key(part))
         around = models
         annotations = [
             candidate.model_fields[part].annotation for candidate in models if part in candidate.model_fields

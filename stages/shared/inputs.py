@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
 from pipeline.artifacts.structure import (
@@ -25,6 +26,10 @@ from pipeline.users.names import READ_BY
 from pipeline.users.settings import VariantConfig
 from stages.shared.data import DATA
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 # Of every variant; which of them one reads is a matter of its settings.
 INPUTS = (*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS)
 
@@ -41,8 +46,6 @@ def known_of_items(dataset: str, config: VariantConfig) -> dict[str, bool]:
 def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInputs:
     """What the variant's modalities need of items, with the GAT's own inputs if it goes on training."""
     needs = {need for name in config.modalities for need in MODALITIES[name].needs}
-    names = structure_names(config.structure_source or None)
-    structural = (STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS).of(**names)
     knowledge = Knowledge.of(data, RELATIONS.read(dataset), READ_BY[config.views]) if config.knows else None
     around = None
     if config.co_rating_l2 and config.co_rating_graph:
@@ -50,7 +53,7 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
     return ItemInputs(
         data.items,
         TEXT_VECTORS.read(dataset)["vectors"] if "text" in needs else None,
-        structural.read(dataset)["vectors"] if "structure" in needs else None,
+        _structure(dataset, config) if "structure" in needs else None,
         incidence_of(NEIGHBOURS.read(dataset), data.items) if "entities" in needs else None,
         gat_inputs(dataset, config) if config.finetune_gat else None,
         knowledge,
@@ -58,6 +61,17 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
         config.damping,
         around.weights if around else None,
     )
+
+
+def _structure(dataset: str, config: VariantConfig) -> NDArray[np.float32]:
+    names = structure_names(config.structure_source or None)
+    # What vectors are made of is read beside them, though nothing else here needs it: those of another item graph are refused.
+    edges_of(config.structure_source or None).read(dataset)
+    initial: NDArray[np.float32] = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
+    if config.structure == "initial":
+        return initial
+    vectors: NDArray[np.float32] = STRUCTURE_VECTORS.of(**names).read(dataset)["vectors"]
+    return vectors
 
 
 def gat_inputs(dataset: str, config: VariantConfig) -> GatInputs:

@@ -85,6 +85,12 @@ def test_a_key_unlike_any_other_comes_without_a_guess() -> None:
     assert mistake(zzz=3).endswith("expected one of: guests, heat, name, pet, rooms")
 
 
+def test_a_key_with_a_line_break_stays_in_its_line() -> None:
+    assert mistake(**{"\nzzz": 3}).startswith(r"'\nzzz': found an unknown key")
+    with pytest.raises(InputError, match=r"^f: a\.'b\\n': key not found; expected one of: '\\nc'$"):
+        look_up({"a": {"\nc": 1}}, ("a", "b\n"), "f")
+
+
 def test_an_unknown_key_of_a_tagged_section_lists_that_kind_only_and_is_named_as_in_the_file() -> None:
     assert mistake(pet={"type": "dog", "bones": [1], "live": 9}) == (
         "pet.live: found an unknown key, expected one of: bones, type"

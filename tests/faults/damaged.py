@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.graph import EDGES, RELATIONS
 from pipeline.artifacts.kinds import Lines, Table, Tensors, Vectors
 from pipeline.artifacts.kinds.seal import AGAIN, Seal, check_seal
 from pipeline.artifacts.structure import GAT_WEIGHTS
@@ -179,6 +179,8 @@ def is_read(run: str, found: Found) -> bool:
     """What some settings alone read (a GAT that trains with the users, `refit`, a graph by rarity) no run reads here."""
     if run.startswith("derive_graph") and found.artifact.path != EDGES.at(KEY).as_posix():
         return False
+    if run.startswith("train_users") and found.artifact.path == RELATIONS.at(KEY).as_posix():
+        return run == "train_users.recommended"
     return Path(found.file).name not in {Path(one.path).name for one in (GAT_WEIGHTS, REFIT)}
 
 

@@ -328,6 +328,17 @@ def test_what_was_made_of_other_items_is_refused_by_whoever_reads_both(finished:
     assert_a_mistake_in_one_line(run_module("stages.cli", "similar", "--item", "id:i9", folder=copy.root), old)
 
 
+def test_structural_vectors_of_another_item_graph_are_refused_by_who_trains_with_them(
+    finished: Finished, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values["datasets"][KEY].update(s_m=values["datasets"][KEY]["s_m"] + 1))
+    assert copy.run("build_graph").code == 0
+    for variant in ("crmman", "recommended"):
+        result = copy.run(f"train_users.{variant}")
+        assert_a_mistake_in_one_line(result, f"{INITIAL_VECTORS.at(KEY)}: made of another {EDGES.at(KEY)}")
+
+
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:
     copy = finished.workspace.copy(tmp_path / "copy")
     model = MODEL.of(variant="crmman")
