@@ -46,17 +46,18 @@ class Steps:
 
 
 class _Writer(io.BufferedWriter):
-    """Every write is a step; at that of the fault half of it is written."""
+    """Every write is a step; at that of the fault half of it is written, and the rest if it goes on after that."""
 
     steps: Steps
 
     def write(self, content: Any, /) -> int:
+        whole, written = memoryview(content).cast("B"), 0
         if self.steps.done + 1 == self.steps.number:
-            super().write(memoryview(content).cast("B")[: len(memoryview(content).cast("B")) // 2])
+            written = super().write(whole[: len(whole) // 2])
             super().flush()
         self.steps.writes.append(self.steps.done + 1)
         self.steps.step()
-        return super().write(content)
+        return written + super().write(whole[written:])
 
 
 _active: list[Steps] = []

@@ -13,7 +13,8 @@ from pipeline.common.errors import CONTROLS, LONGEST_LINE
 from stages.guard import FAILED, INTERRUPTED, USER_MISTAKE
 from tests.in_process import Result
 
-WARNING = re.compile(r"\[[\w-]+\] \w+: warning: .*")
+# Lines that may stand beside the error: a note says what was made of a title, say, before that turns out to be a mistake.
+WARNING = re.compile(r"(\[[\w-]+\] \w+: warning|note): .*")
 
 
 class FaultError(AssertionError):
@@ -26,7 +27,7 @@ def expect(holds: bool, fault: str) -> None:
 
 
 def expect_one_line(result: Result, *codes: int) -> None:
-    """An exit code that says that it failed, one of those given if any are, and one line on stderr beside warnings."""
+    """An exit code that says that it failed, one of those given if any are, and one line on stderr beside warnings and notes."""
     lines = [line for line in result.err.splitlines() if not WARNING.fullmatch(line)]
     expect(result.code in (codes or (USER_MISTAKE, FAILED, INTERRUPTED)), f"exit code {result.code}: {result.err}")
     expect(len(lines) == 1, f"{len(lines)} lines: {result.err[-3000:]}")

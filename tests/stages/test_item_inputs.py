@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts.graph import NEIGHBOURS
+from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.kinds import Tensors
 from pipeline.artifacts.structure import INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.errors import InputError
@@ -32,17 +33,20 @@ DATA = Dataset(
 ENTITIES = pl.DataFrame({"item": [0, 2], "entity": [0, 1]}, schema=dict(NEIGHBOURS.columns))
 
 
+def write_structure(*more: Tensors) -> None:
+    """Vectors, and beside them what tells of which item graph they are."""
+    EDGES.write(pl.DataFrame({"source": [0], "target": [1], "overlap": [2]}, schema=dict(EDGES.columns)), "d")
+    for kind in (INITIAL_VECTORS, *more):
+        kind.write(VECTORS, "d")
+
+
 @pytest.mark.parametrize(
     ("settings", "needed", "write"),
     [
         ({"modalities": ["id"]}, set(), lambda: None),
         ({"modalities": ["text"]}, {"text"}, lambda: TEXT_VECTORS.write(VECTORS, "d")),
-        ({"modalities": ["structure"]}, {"structure"}, lambda: STRUCTURE_VECTORS.write(VECTORS, "d")),
-        (
-            {"modalities": ["structure"], "structure": "initial"},
-            {"structure"},
-            lambda: INITIAL_VECTORS.write(VECTORS, "d"),
-        ),
+        ({"modalities": ["structure"]}, {"structure"}, lambda: write_structure(STRUCTURE_VECTORS)),
+        ({"modalities": ["structure"], "structure": "initial"}, {"structure"}, lambda: write_structure()),
         ({"modalities": ["entities", "id"]}, {"entities"}, lambda: NEIGHBOURS.write(ENTITIES, "d")),
     ],
 )
