@@ -70,25 +70,24 @@ def why_not(
     found = contributions_of(trained.model, asked.person.without(candidate), np.array([candidate]))
     score = float(found.score[0])
     reasons = _reasons(trained, by.rules, place, chosen, candidate, score, count)
+    listed = reasons[0].code == "listed"
     against = [
         one for one in by_size(found, asked.person.without(candidate), 0) if one.item is not None and one.value < 0
     ]
     against = sorted(against, key=lambda one: one.value)[:shown]
     last = len(chosen.items) - 1
-    beside = compared(found, 0, chosen.contributions, last) if last >= 0 and reasons[0].code != "listed" else []
+    beside = compared(found, 0, chosen.contributions, last) if last >= 0 and not listed else []
     digits = digits_for([score, *(one.value for one in against)])
     text = [*heading(trained, asked, candidate, place), *_by(trained, asked, candidate, by), ""]
     text += [one.words for one in reasons]
-    if reasons[0].code == "listed":
-        pass
-    elif against:
+    if against and not listed:
         names = ", ".join(
             f"{titles.short(one.item)} ({signed(one.value, digits)}, {one.kind}d)"
             for one in against
             if one.item is not None
         )
         text += ["", f"What speaks against it most: {names}."]
-    else:
+    elif not listed:
         text += ["", "Nothing that they have rated speaks against it."]
     if beside:
         text += ["", _beside(beside, titles.short(candidate), titles.short(int(chosen.items[last])), last + 1, digits)]
