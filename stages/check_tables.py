@@ -25,7 +25,7 @@ STAGE = Stage(
 
 def main(dataset: str, settings: Settings) -> None:
     config, seed = settings.dataset(TablesConfig), settings.run(SeedConfig).seed
-    tables = config.source.read()
+    tables = config.read()
     item_texts(tables.items, config.text_template)
     prepare(tables.interactions, tables.items, tables.item_entities, config, seed)
     TABLES_CHECKED.write("the tables can be used\n", dataset)

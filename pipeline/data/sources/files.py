@@ -21,10 +21,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError, without_secrets
 from pipeline.common.files import replacing
 from pipeline.common.memory import refuse_beyond_memory
+from pipeline.data.sources.beside_tables import BesideTables
 
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
@@ -53,7 +53,7 @@ LONGEST_HEADER = 10_000
 LONGEST_LINE = 10_000_000
 
 
-class FilesSource(Config):
+class FilesSource(BesideTables):
     """Where a data set's files are; base of the settings of the readers of published data sets."""
 
     type: str

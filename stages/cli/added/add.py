@@ -8,11 +8,20 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.artifacts.added import ADDED, ADDED_ITEM_ENTITIES, ADDED_ITEMS, ADDED_KG, MORE_EDGES, MORE_ITEMS
+from pipeline.artifacts.added import (
+    ADDED,
+    ADDED_ITEM_ENTITIES,
+    ADDED_ITEMS,
+    ADDED_KG,
+    ADDED_VECTORS,
+    MORE_EDGES,
+    MORE_ITEMS,
+)
 from pipeline.artifacts.data import ITEMS
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.files import write_bytes
 from pipeline.data.sources.delimited import names_for, read_table, renamed
+from pipeline.data.sources.item_vectors import NO_VECTORS, lying_in, vectors_in
 from pipeline.data.sources.tables import NAMES, optional_table
 from pipeline.data.sources.tidy import NO_LINKS, NO_TRIPLES, RawTable, tidy_added
 from pipeline.parameters.params import read_parameters
@@ -35,6 +44,7 @@ def add_items(dataset: str | None, folder: Path) -> None:
     raw = _read(folder, getattr(source, "rename", {}), getattr(source, "facts", []))
     known = ITEMS.read(name).drop("item")
     items, kg, links = tidy_added(raw["items"], raw.get("kg"), raw.get("item_entities"), dict(known.schema))
+    beside, remarks = vectors_in(folder, lying_in(folder, getattr(source, "vectors", [])), items["item_id"])
     _refuse_known(raw["items"], items["item_id"], known["item_id"], name)
     before = _tables(name, known)
     kept = pl.col("item_id").is_in(items["item_id"].implode()).not_()
@@ -43,8 +53,11 @@ def add_items(dataset: str | None, folder: Path) -> None:
         pl.concat([before[0].filter(kept), items]),
         pl.concat([before[1], kg]).unique(maintain_order=True),
         pl.concat([before[2].filter(kept), links]),
+        _with_more_vectors(before[3].filter(kept), beside, folder),
     )
     _write(name, tables)
+    for remark in remarks:
+        show(f"  {remark}")
     added = MORE_ITEMS.read(name)
     titles = Titles.of(added)
     edges = MORE_EDGES.read(name).group_by("target").len()
@@ -58,7 +71,7 @@ def add_items(dataset: str | None, folder: Path) -> None:
 def list_items(dataset: str | None) -> None:
     name = dataset_of(read_parameters(PARAMS), dataset)
     known = ITEMS.read(name)
-    items, _, _ = _tables(name, known.drop("item"))
+    items, *_ = _tables(name, known.drop("item"))
     if items.is_empty():
         show(f"{name}: nothing is added")
         return
@@ -74,7 +87,7 @@ def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
         InputError: one was not added; nothing has changed then.
     """
     name = dataset_of(read_parameters(PARAMS), dataset)
-    items, kg, links = _tables(name, ITEMS.read(name).drop("item"))
+    items, kg, links, vectors = _tables(name, ITEMS.read(name).drop("item"))
     there = items["item_id"].to_list()
     for one in ids:
         if one not in there:
@@ -82,7 +95,7 @@ def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
                 f"{quoted(one)}: found no such item among those added to {name}, expected one of: {shortened(', '.join(there)) or 'none'}"
             )
     kept = ~pl.col("item_id").is_in(list(ids))
-    _write(name, (items.filter(kept), kg, links.filter(kept)))
+    _write(name, (items.filter(kept), kg, links.filter(kept), vectors.filter(kept)))
     show(f"removed {len(set(ids))} of {len(items)} added items")
 
 
@@ -120,17 +133,33 @@ def _refuse_known(table: RawTable, ids: pl.Series, known: pl.Series, dataset: st
         )
 
 
-def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """What was added so far."""
     if not ADDED_ITEMS.at(dataset).is_file():
-        return known.clear(), NO_TRIPLES, NO_LINKS
+        return known.clear(), NO_TRIPLES, NO_LINKS, NO_VECTORS
     items = ADDED_ITEMS.read(dataset)
     if dict(items.schema) != dict(known.schema):
         raise InputError(
             f"{ADDED_ITEMS.at(dataset)}: found other columns than the items of {dataset} have by now; "
             f"remove {ADDED_ITEMS.at(dataset).parent} and add the items again"
         )
-    return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset)
+    vectors = ADDED_VECTORS.read(dataset) if ADDED_VECTORS.at(dataset).is_file() else NO_VECTORS
+    return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset), vectors
+
+
+def _with_more_vectors(before: pl.DataFrame, more: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """
+    Raises:
+        InputError: a kind is of another width than before.
+    """
+    if before.is_empty():
+        return more
+    for name, kind in more.schema.items():
+        if name in before.schema and before.schema[name] != kind:
+            raise InputError(
+                f"{folder}: vectors {name}: found {kind}, expected {before.schema[name]} as of the items that were added before"
+            )
+    return pl.concat([before, more], how="diagonal")
 
 
 def _write(dataset: str, tables: Sequence[pl.DataFrame]) -> None:
