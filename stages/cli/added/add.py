@@ -16,6 +16,7 @@ from pipeline.artifacts.added import (
     ADDED_VECTORS,
     MORE_EDGES,
     MORE_ITEMS,
+    read_added_items,
 )
 from pipeline.artifacts.data import ITEMS
 from pipeline.common.errors import InputError, quoted, shortened
@@ -135,14 +136,9 @@ def _refuse_known(table: RawTable, ids: pl.Series, known: pl.Series, dataset: st
 
 def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """What was added so far."""
+    items = read_added_items(dataset, known)
     if not ADDED_ITEMS.at(dataset).is_file():
-        return known.clear(), NO_TRIPLES, NO_LINKS, NO_VECTORS
-    items = ADDED_ITEMS.read(dataset)
-    if dict(items.schema) != dict(known.schema):
-        raise InputError(
-            f"{ADDED_ITEMS.at(dataset)}: found other columns than the items of {dataset} have by now; "
-            f"remove {ADDED_ITEMS.at(dataset).parent} and add the items again"
-        )
+        return items, NO_TRIPLES, NO_LINKS, NO_VECTORS
     vectors = ADDED_VECTORS.read(dataset) if ADDED_VECTORS.at(dataset).is_file() else NO_VECTORS
     return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset), vectors
 
