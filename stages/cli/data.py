@@ -223,21 +223,16 @@ def add(
 
 def _changes(folder: str) -> dict[str, Changes]:
     """Of the data sets that were made of the folder, by name, what has come since."""
-    from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEMS
-    from pipeline.data.changes import changes_between
     from pipeline.parameters.params import read_parameters
+    from stages.cli.changes import changes_of
 
-    found = {}
-    for name, entry in read_parameters(PARAMS).datasets.items() if PARAMS.is_file() else ():
-        if Path(entry.source.path).resolve() == Path(folder).resolve() and SOURCE_INTERACTIONS.at(name).is_file():
-            try:
-                now = entry.source.read()
-            except InputError:
-                # It can be used by other settings than those that it has.
-                continue
-            then = SOURCE_INTERACTIONS.read(name), SOURCE_ITEMS.read(name)
-            found[name] = changes_between(now.interactions, now.items, *then)
-    return found
+    made_of_it = {
+        name: entry
+        for name, entry in (read_parameters(PARAMS).datasets.items() if PARAMS.is_file() else ())
+        if Path(entry.source.path).resolve() == Path(folder).resolve()
+    }
+    found = {name: changes_of(name, entry) for name, entry in made_of_it.items()}
+    return {name: came for name, came in found.items() if came is not None}
 
 
 def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
