@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import operator
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
@@ -17,6 +16,7 @@ from pydantic import Field
 from pipeline.common.config import Config
 from pipeline.data.sources import registry
 from pipeline.data.sources.item_vectors import with_vectors
+from pipeline.data.sources.remote import here
 from pipeline.data.sources.tidy import TidyTables
 
 __all__ = ["SOURCES", "SourceConfig", "TidyTables"]
@@ -48,4 +48,4 @@ class SourceConfig(Config):
         Raises:
             InputError: something cannot be read.
         """
-        return with_vectors(self.source.read(), Path(self.source.path), getattr(self.source, "vectors", []))
+        return with_vectors(self.source.read(), here(self.source.path), getattr(self.source, "vectors", []))
