@@ -1,9 +1,13 @@
-"""DVC's lock of a workspace whose stages were run without it."""
+"""Locks: DVC's, of a workspace whose stages were run without it, and those of a folder whose files are being changed."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -28,3 +32,25 @@ def note_all(root: Path, stage: str = "all@small") -> Path:
     with lock.open("w") as file:
         yaml.dump({"schema": "2.0", "stages": {stage: {"cmd": "./stage all", "deps": deps, "outs": outs}}}, file)
     return lock
+
+
+def is_held(folder: Path) -> bool:
+    """Whether somebody holds the lock of `one_at_a_time`."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def looking_first(call: Callable[..., Any], look: Callable[[], object]) -> Callable[..., Any]:
+    """The same call, after a look."""
+
+    def looking(*arguments: Any) -> Any:
+        look()
+        return call(*arguments)
+
+    return looking
