@@ -85,7 +85,7 @@ FactsOption = Annotated[
 ]
 
 
-@data_app.callback(invoke_without_command=True)
+@data_app.callback(invoke_without_command=True, epilog=examples("data check recipes", "data add recipes data/recipes"))
 def data(context: typer.Context) -> None:
     """Your own data: check a folder, and add it to params.yaml."""
     if context.invoked_subcommand is None:
