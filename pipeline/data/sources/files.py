@@ -26,6 +26,7 @@ from pipeline.common.config import Config
 from pipeline.common.errors import InputError, shortened, without_secrets
 from pipeline.common.files import replacing
 from pipeline.common.memory import refuse_beyond_memory
+from pipeline.data.sources.remote import here
 
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
@@ -60,7 +61,8 @@ class FilesSource(Config):
     type: str
     path: str = Field(
         min_length=1,
-        description="A folder or zip with the files; DVC watches it. With `url`: `downloads`, or a folder with files of your own",
+        description="A folder or zip with the files, or its address in a store (`s3://`); DVC watches it. With `url`: "
+        "`downloads`, or a folder with files of your own",
     )
     url: str | None = Field(
         default=None, pattern=r"^(https?|file)://\S+$", description="A zip, downloaded once into `downloads/`"
@@ -87,7 +89,7 @@ class FilesSource(Config):
             InputError: the path is no folder and no zip, or the download fails or has another checksum.
         """
         if self.url is None or self.sha256 is None:
-            return Files([*self._listed(Path(self.path))], self.path)
+            return Files([*self._listed(here(self.path))], self.path)
         archive = downloaded(self.url, self.sha256)
         return Files([*self._listed(archive)], str(archive))
 
@@ -97,7 +99,7 @@ class FilesSource(Config):
         Raises:
             InputError: there is no such file.
         """
-        for file in self._listed(Path(self.path)):
+        for file in self._listed(here(self.path)):
             if file.inside == name:
                 return file
         raise InputError(f"source.{key}: found {name!r}, which {self.path} does not have; expected a file there")
