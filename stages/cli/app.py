@@ -135,7 +135,10 @@ QuoteOption = Annotated[
 ]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples("data add recipes path/to/folder", "recommend --user 42", "explain --user 42 --item 313"),
+)
 def crmman(context: typer.Context) -> None:
     """A recommender that knows why people like things and why they dislike them.
 

@@ -207,7 +207,7 @@ def run_stage(stage: Stage, body: Callable[[str, Settings], None]) -> None:
     def command(dataset: DatasetOption) -> None:
         _do(stage, dataset, "", lambda: body(dataset, Settings(stage, dataset)))
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k")
 
 
 def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) -> None:
@@ -221,7 +221,7 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
 
         _do(stage, dataset, variant, run)
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k --variant recommended")
 
 
 def known_group(name: str) -> str:
@@ -245,7 +245,7 @@ def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None])
 
         _do(stage, dataset, baseline, run)
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k --baseline ease")
 
 
 def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings], None]) -> None:
@@ -259,7 +259,7 @@ def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings]
             lambda: body(dataset, structure, Settings(stage, dataset, structure=structure)),
         )
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k")
 
 
 def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> None:
@@ -293,9 +293,16 @@ def run_tool(body: Callable[[], None]) -> None:
     _run(command, body)
 
 
-def _run(command: Callable[..., None], body: Callable[..., None]) -> None:
+def _run(command: Callable[..., None], body: Callable[..., None], example: str = "") -> None:
+    """
+    Args:
+        example: of the options.
+    """
+    module = sys.modules[body.__module__]
+    # The name by which it was run is `__main__`.
+    name = module.__spec__.name if module.__spec__ else module.__name__
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(help=sys.modules[body.__module__].__doc__)(command)
+    app.command(help=module.__doc__, epilog=f"For example: python -m {name} {example}".rstrip())(command)
     run_app(app)
 
 

@@ -9,11 +9,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import typer
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts.graph import EDGES
@@ -23,6 +26,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
+from stages.cli.app import app
 from tests.artifacts.forged import forget_versions
 from tests.stages.conftest import Ask, Finished
 from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Workspace, assert_a_mistake_in_one_line
@@ -397,11 +401,22 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(ask: Ask, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
 
+def commands_of(command: Any, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands_of(each, (*names, name))
+
+
 def test_help_has_an_example_of_each_verb_that_works(ask: Ask, fresh: Workspace) -> None:
     for arguments in ([], ["--help"]):
         overview = ask(*arguments, workspace=fresh)
         assert overview.code == 0
         assert all(verb in overview.out for verb in ("recommend", "explain", "similar"))
+    # Of all commands there are, groups of them included.
+    for names in commands_of(typer.main.get_command(app), ()):
+        result = ask(*names, "--help", workspace=fresh)
+        assert result.code == 0
+        assert f"For example:\n    crmman {' '.join(names)}" in result.out
     for verb in ("recommend", "explain", "similar"):
         result = ask(verb, "--help", workspace=fresh)
         assert result.code == 0

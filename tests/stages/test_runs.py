@@ -458,7 +458,9 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
     for stage, purpose in purposes.items():
         code, out, err = fresh.call(stage, "--help")
         assert code == 0, err
-        assert purpose in " ".join(out.split())
+        words = " ".join(out.split())
+        assert purpose in words
+        assert f"For example: python -m stages.{stage}{' --dataset ml-100k' if '--dataset' in words else ''}" in words
         assert ("--dataset" in out) == (stage not in ("validate", "cli.summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
         assert ("--structure" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))

@@ -16,6 +16,7 @@ from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
 from pipeline.data.sources.files import PACKED, content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.rdf import FORMATS, read_rdf
+from pipeline.data.sources.remote import here
 from pipeline.data.sources.rows_are_likes import ROWS_ARE_LIKES_MEANING, with_each_row_a_like
 from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
@@ -29,7 +30,7 @@ ENDINGS_OF = {"kg": (*ENDINGS, *OF_RDF)}
 
 class TablesSource(Config):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
-    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    path: str = Field(min_length=1, description="The folder, or its address in a store (`s3://`); DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
     facts: list[str] = Field(default_factory=list, description=FACTS_MEANING)
@@ -44,7 +45,7 @@ class TablesSource(Config):
         Raises:
             InputError: a table is missing, there twice under two endings, one of two for the same, or does not pass the checks.
         """
-        folder = Path(self.path)
+        folder = here(self.path)
         if not folder.is_dir():
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")

@@ -14,6 +14,7 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.data.prepare import Prepared, prepare, with_likes
 from pipeline.data.settings import DatasetConfig
+from pipeline.data.sources.remote import here, written
 from pipeline.data.sources.tidy import TidyTables
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.link_check import link_warnings
@@ -162,18 +163,19 @@ class DataCheck:
         return {"usable": self.usable, **asdict(self)}
 
 
-def check_folder(folder: Path, wishes: Wishes, defaults: Mapping[str, Any], seed: int) -> DataCheck:
+def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any], seed: int) -> DataCheck:
     """Read a folder's tables and say all that there is to say before they run.
 
     Args:
+        folder: or the address of one in a store.
         defaults: values of `DatasetConfig` but for `like_threshold`, and `leave_out_relations`.
         seed: of the splits.
 
     Raises:
         InputError: no such folder, or a name to rename that no table has.
     """
-    found = read_folder(folder, wishes.rename, wishes.not_rated, wishes.facts)
-    source: dict[str, Any] = {"type": found.type, "path": folder.as_posix()}
+    found = read_folder(here(str(folder)), wishes.rename, wishes.not_rated, wishes.facts)
+    source: dict[str, Any] = {"type": found.type, "path": written(str(folder))}
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
     if wishes.not_rated:

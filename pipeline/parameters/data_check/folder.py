@@ -22,6 +22,7 @@ from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import facts_in, graph_of_facts
 from pipeline.data.sources.files import PACKED, DataFile, Files, FilesSource, content_of
 from pipeline.data.sources.goodreads import OF_BOOKS, OF_RATINGS
+from pipeline.data.sources.goodreads_ucsd import is_goodreads_ucsd
 from pipeline.data.sources.kgcn import KG_FILES, LINK_FILES
 from pipeline.data.sources.mind import is_mind
 from pipeline.data.sources.movielens import CSV_MOVIES, CSV_RATINGS
@@ -104,6 +105,7 @@ KNOWN_BY_CONTENT: tuple[tuple[str, Callable[[Files], bool]], ...] = (
     ("mind", is_mind),
     ("amazon", is_amazon),
     ("steam", is_steam),
+    ("goodreads-ucsd", is_goodreads_ucsd),
 )
 
 

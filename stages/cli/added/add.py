@@ -8,7 +8,15 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.artifacts.added import ADDED, ADDED_ITEM_ENTITIES, ADDED_ITEMS, ADDED_KG, MORE_EDGES, MORE_ITEMS
+from pipeline.artifacts.added import (
+    ADDED,
+    ADDED_ITEM_ENTITIES,
+    ADDED_ITEMS,
+    ADDED_KG,
+    MORE_EDGES,
+    MORE_ITEMS,
+    read_added_items,
+)
 from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.kinds import HERE
 from pipeline.common.errors import InputError, quoted, shortened
@@ -126,14 +134,9 @@ def _refuse_known(table: RawTable, ids: pl.Series, known: pl.Series, dataset: st
 
 def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """What was added so far."""
+    items = read_added_items(dataset, known)
     if not ADDED_ITEMS.at(dataset).is_file():
-        return known.clear(), NO_TRIPLES, NO_LINKS
-    items = ADDED_ITEMS.read(dataset)
-    if dict(items.schema) != dict(known.schema):
-        raise InputError(
-            f"{ADDED_ITEMS.at(dataset)}: found other columns than the items of {dataset} have by now; "
-            f"remove {ADDED_ITEMS.at(dataset).parent} and add the items again"
-        )
+        return items, NO_TRIPLES, NO_LINKS
     return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset)
 
 
