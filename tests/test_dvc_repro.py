@@ -19,7 +19,6 @@ from ruamel.yaml import YAML
 
 from pipeline.artifacts.evaluation import ABLATION_METRICS, METRICS
 from pipeline.artifacts.graph import EDGES
-from pipeline.artifacts.kinds.noted import notes_in
 from pipeline.data.sources.atomic import atomic_table
 from tests.clone import Clone
 from tests.docs.console import at, shape
@@ -288,29 +287,6 @@ def test_a_mistake_is_said_before_any_output_is_lost(
     assert made == {path: (first_run.folder / path).stat().st_mtime_ns for path in made}
 
 
-def test_a_file_that_was_put_in_place_of_what_a_stage_wrote_is_refused_by_stages_without_dvc_and_made_anew_by_it(
-    first_run: Project,
-) -> None:
-    before, params = first_run.hashes(), (first_run.folder / "params.yaml").read_text()
-    with first_run.params() as values:
-        values["datasets"]["slice"]["text_template"] = "{movie_title}"
-    command, train = "./stage embed_text --dataset slice", "./stage train_users --dataset slice --variant crmman"
-    first_run.run_here(command)
-    (first_run.folder / "params.yaml").write_text(params)
-    vectors = "artifacts/slice/text/vectors.safetensors"
-    refused = first_run.run("bash", "-c", f"{train}", code=2)
-    assert f"error: {vectors}: found another version than dvc.lock has of it; run `dvc repro`" in refused
-    assert "embed_text@slice" in refused
-    assert first_run.repro()[0] == set()
-    # From DVC's cache.
-    assert first_run.hashes() == before
-    first_run.run_here(train)
-    # DVC's word for it.
-    random = "artifacts/slice/structures/random-graph/edges.parquet"
-    lock = first_run.folder / "ablations" / "dvc.lock"
-    assert notes_in(first_run.folder)[random].lock == lock.relative_to(first_run.folder)
-
-
 def test_a_setting_of_one_variant_runs_this_variant_the_comparison_and_the_report_alone(first_run: Project) -> None:
     before = first_run.hashes()
     with first_run.params() as values:
@@ -356,19 +332,3 @@ def test_the_old_s_m_comes_back_from_the_cache_without_running(first_run: Projec
     ran, output = first_run.repro()
     assert not ran & DOWNSTREAM_OF_S_M
     assert "is cached" in output
-
-
-def test_another_relation_with_the_same_edges_trains_no_structural_vectors_again(
-    first_run: Project, tables: Path
-) -> None:
-    before, kg = first_run.hashes(), (tables / "kg.tsv").read_text()
-    (tables / "kg.tsv").write_text(kg.replace("film.film.genre", "film.film.kind"))
-    assert (tables / "kg.tsv").read_text() != kg
-    ran, _ = first_run.repro()
-    (tables / "kg.tsv").write_text(kg)
-    assert {"fetch", "build_graph", "train_users-recommended"} <= ran
-    assert not ran & {"prepare", "embed_text", "init_sdne", "train_gat"}
-    after = first_run.hashes()
-    same = {path for path in before if after.get(path) == before[path]}
-    assert "artifacts/slice/graph/edges.parquet" in same
-    assert "artifacts/slice/graph/relations.parquet" not in same
