@@ -19,8 +19,9 @@ from pipeline.artifacts.added import (
     read_added_items,
 )
 from pipeline.artifacts.data import ITEMS
+from pipeline.artifacts.kinds import HERE
 from pipeline.common.errors import InputError, quoted, shortened
-from pipeline.common.files import write_bytes
+from pipeline.common.files import one_at_a_time, write_bytes
 from pipeline.data.sources.delimited import names_for, read_table, renamed
 from pipeline.data.sources.item_vectors import NO_VECTORS, lying_in, vectors_in
 from pipeline.data.sources.tables import NAMES, optional_table
@@ -47,19 +48,20 @@ def add_items(dataset: str | None, folder: Path) -> None:
     items, kg, links = tidy_added(raw["items"], raw.get("kg"), raw.get("item_entities"), dict(known.schema))
     beside, remarks = vectors_in(folder, lying_in(folder, getattr(source, "vectors", [])), items["item_id"])
     _refuse_known(raw["items"], items["item_id"], known["item_id"], name)
-    before = _tables(name, known)
-    kept = pl.col("item_id").is_in(items["item_id"].implode()).not_()
-    replaced = len(before[0]) - len(before[0].filter(kept))
-    tables = (
-        pl.concat([before[0].filter(kept), items]),
-        pl.concat([before[1], kg]).unique(maintain_order=True),
-        pl.concat([before[2].filter(kept), links]),
-        _with_more_vectors(before[3].filter(kept), beside, folder),
-    )
-    _write(name, tables)
+    with one_at_a_time(HERE):
+        before = _tables(name, known)
+        kept = pl.col("item_id").is_in(items["item_id"].implode()).not_()
+        replaced = len(before[0]) - len(before[0].filter(kept))
+        tables = (
+            pl.concat([before[0].filter(kept), items]),
+            pl.concat([before[1], kg]).unique(maintain_order=True),
+            pl.concat([before[2].filter(kept), links]),
+            _with_more_vectors(before[3].filter(kept), beside, folder),
+        )
+        _write(name, tables)
+        added = MORE_ITEMS.read(name)
     for remark in remarks:
         show(f"  {remark}")
-    added = MORE_ITEMS.read(name)
     titles = Titles.of(added)
     edges = MORE_EDGES.read(name).group_by("target").len()
     neighbours = dict(edges.iter_rows())
@@ -88,15 +90,17 @@ def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
         InputError: one was not added; nothing has changed then.
     """
     name = dataset_of(read_parameters(PARAMS), dataset)
-    items, kg, links, vectors = _tables(name, ITEMS.read(name).drop("item"))
-    there = items["item_id"].to_list()
-    for one in ids:
-        if one not in there:
-            raise InputError(
-                f"{quoted(one)}: found no such item among those added to {name}, expected one of: {shortened(', '.join(there)) or 'none'}"
-            )
-    kept = ~pl.col("item_id").is_in(list(ids))
-    _write(name, (items.filter(kept), kg, links.filter(kept), vectors.filter(kept)))
+    with one_at_a_time(HERE):
+        items, kg, links, vectors = _tables(name, ITEMS.read(name).drop("item"))
+        there = items["item_id"].to_list()
+        for one in ids:
+            if one not in there:
+                raise InputError(
+                    f"{quoted(one)}: found no such item among those added to {name}, "
+                    f"expected one of: {shortened(', '.join(there)) or 'none'}"
+                )
+        kept = ~pl.col("item_id").is_in(list(ids))
+        _write(name, (items.filter(kept), kg, links.filter(kept), vectors.filter(kept)))
     show(f"removed {len(set(ids))} of {len(items)} added items")
 
 
