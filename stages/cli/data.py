@@ -184,7 +184,7 @@ def add(
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
-    from pipeline.common.files import write_users_file
+    from pipeline.common.files import one_at_a_time, write_users_file
     from pipeline.data.sources.remote import written
     from pipeline.parameters.params import read_parameters
     from pipeline.users.settings import LARGE_CATALOGUE
@@ -209,8 +209,9 @@ def add(
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
         show(f"{items:,} items: with the profile large")
-    text, added = _edited(name, found.settings() | filters | run, found.reasons())
-    write_users_file(PARAMS, text.encode())
+    with one_at_a_time(PARAMS.parent):
+        text, added = _edited(name, found.settings() | filters | run, found.reasons())
+        write_users_file(PARAMS, text.encode())
     show(f"added to {PARAMS}:\n")
     show("\n".join(added))
     if lacking := found.left_out():

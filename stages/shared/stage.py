@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pipeline.artifacts.kinds import Artifact, only, together
+from pipeline.artifacts.kinds import Artifact, as_noted, only, together
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError, quoted
@@ -65,8 +65,8 @@ class Stage:
 
     @contextmanager
     def touching(self) -> Iterator[None]:
-        """Within it no other artifact can be touched, and those that are fit together."""
-        with only(self.name, self.reads, self.writes), together():
+        """Within it no other artifact can be touched, and those that are fit together and are as DVC knows them."""
+        with only(self.name, self.reads, self.writes), together(), as_noted():
             yield
 
 
@@ -270,12 +270,12 @@ def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> No
     name = f"{stage.name}.{part}" if part else stage.name
 
     def run() -> None:
-        end_with_dvc(f"[{dataset}] {name}")
-        clear_left_over_of(dataset)
-        timed(name, dataset, action)
+        with stage.touching():
+            end_with_dvc(f"[{dataset}] {name}")
+            clear_left_over_of(dataset)
+            timed(name, dataset, action)
 
-    with stage.touching():
-        guarded(run)
+    guarded(run)
 
 
 def clear_left_over_of(dataset: str) -> None:

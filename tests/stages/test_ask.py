@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -348,6 +350,13 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["similar", "--item", "i1", "--output", "plots/../params.yaml"],
         "--output plots/../params.yaml: found a file that the answer is made of",
     ),
+    **{
+        f"output over {file}": (
+            ["similar", "--item", "i1", "--output", f"plots/../{file}"],
+            f"--output plots/../{file}: found a file that the answer is made of",
+        )
+        for file in ("ablations/params.yaml", "dvc.yaml", "dvc.lock", "ablations/dvc.yaml", "ablations/dvc.lock")
+    },
     "output": (["recommend", "--user", "u1", "--output", "no/such/folder.csv"], "cannot be written: No such file"),
     "verb": (["recomend"], "No such command 'recomend'"),
     "option": (["recommend", "--usr", "u1"], "No such option: --usr"),
@@ -476,3 +485,16 @@ def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finishe
     narrow = ask("recommend", "--user", USER, "-k", "3").out
     assert narrow.split() == wide.split()
     assert max(map(len, narrow.splitlines()[2:])) <= 60 < max(map(len, wide.splitlines()))
+
+
+def test_a_full_disk_is_no_mistake_of_who_named_a_file_on_it(ask: Ask, monkeypatch, tmp_path) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("stages.cli.ask.output.write_users_file", full)
+    result = ask("similar", "--item", "i1", "--output", str(tmp_path / "similar.csv"))
+    assert result.code == 1
+    assert result.err.startswith(
+        f"error: {tmp_path}/similar.csv: cannot be written: No space left on device (the disk at "
+    )
+    assert result.err.count("\n") == 1
