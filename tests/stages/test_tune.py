@@ -124,7 +124,9 @@ def test_the_best_setting_is_written_for_this_system_alone_with_what_it_reached(
 def test_where_the_default_is_the_best_nothing_is_written(
     workspace: Workspace, tune: Tune, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def value(self: object, number: int, setting: Any, report: Callable[[int, float], None], folder: Path) -> float:
+    def value(
+        self: object, number: int, setting: Any, ready: Any, report: Callable[[int, float], None], folder: Path
+    ) -> float:
         # From the seventh on below the median of those before, in an epoch that all of them get.
         for epoch in (4, 8, 12):
             report(epoch, 1.0 if number < 7 else 0.5)
