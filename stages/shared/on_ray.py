@@ -71,7 +71,8 @@ def cluster(address: str, name: str, gpu: bool = False, workers: int | None = No
     """
     os.environ.update(QUIET)
     if address == STARTED:
-        os.environ.update(ALONE)
+        # With less priority than this process workers would wait for all other work on this machine.
+        os.environ.update(ALONE, RAY_worker_niceness=str(os.nice(0)))
         # Ray reads it once in a process.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
