@@ -96,6 +96,20 @@ def test_a_search_that_was_killed_goes_on_as_one_that_was_not(
     assert (workspace.root / plot).read_bytes() == (other.root / plot).read_bytes()
 
 
+def test_trials_at_once_are_the_same_whoever_makes_them(workspace: Workspace, tune: Tune, tmp_path: Path) -> None:
+    other = workspace.copy(tmp_path / "other")
+    other.change_params(lambda values: values.update(engine="ray"))
+    one_by_one, by_workers = (
+        tune(one, "--dataset", KEY, "--trials", "4", "--at-once", "2") for one in (workspace, other)
+    )
+    assert (one_by_one.code, by_workers.code) == (0, 0), by_workers
+    assert "on Ray, " in by_workers.out
+    assert values_of(by_workers.out) == values_of(one_by_one.out)
+    assert len(values_of(by_workers.out)) == 4
+    # The third and the fourth were drawn without knowing what either reaches.
+    assert len({value.partition(":")[2] for value in values_of(by_workers.out)}) == 4
+
+
 def test_the_best_setting_is_written_for_this_system_alone_with_what_it_reached(
     workspace: Workspace, tune: Tune
 ) -> None:
