@@ -95,7 +95,7 @@ def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
     (sample,) = drawn
     assert len(sample.items) < ITEMS
     log_weights = torch.full((ITEMS,), losses.NEVER)
-    log_weights[sample.items] = sample.log_weights
+    log_weights[sample.items] = torch.from_numpy(sample.log_weights)
     likes, dislikes = (histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes))
     with torch.no_grad():
         scores = trainer.scorer(trainer.items(), likes, dislikes, leave_one_out=True)

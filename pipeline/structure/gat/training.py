@@ -83,7 +83,7 @@ def train_gat(
         )
     model = GAE(TwoLayerGat(vectors.shape[1], config)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    links = Links(train.edge_index.cpu().numpy(), len(vectors))
+    links = Links(train.edge_index.cpu().numpy(), len(vectors), device)
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
     for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=None if progress else True):

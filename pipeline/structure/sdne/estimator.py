@@ -125,6 +125,8 @@ class SDNE:
         for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=None if self.progress else True):
             order = stream(self.seed, "sdne", epoch).permutation(count)
             sums = np.zeros(3)
+            # Looked at when the pass is done: a GPU would be waited for at every step.
+            steps: list[tuple[int, torch.Tensor]] = []
             for start in range(0, count, self.batch_size):
                 batch = order[start : start + self.batch_size]
                 losses = scheme.losses(adjacency, batch)
@@ -132,7 +134,9 @@ class SDNE:
                 whole, pairs = count / len(batch), count * (count - 1) / max(len(batch) * (len(batch) - 1), 1)
                 second, first, l2 = losses.second_order * whole, losses.first_order * pairs, losses.l2
                 scheme.step((second + self.alpha * first + self.nu * l2) / count)
-                sums += np.array([float(term.detach()) for term in (second, first, l2)]) * len(batch) / count
+                steps.append((len(batch), torch.stack([second, first, l2]).detach()))
+            for (size, _), terms in zip(steps, torch.stack([terms for _, terms in steps]).tolist(), strict=True):
+                sums += np.array(terms) * size / count
             second_order, first_order, l2_term = (float(value) / count for value in sums)
             total = second_order + self.alpha * first_order + self.nu * l2_term
             self.history.append(

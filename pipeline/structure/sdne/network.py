@@ -16,6 +16,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from pipeline.common.devices import placed
 from pipeline.structure.sdne.activations import ACTIVATIONS, Activation
 
 if TYPE_CHECKING:
@@ -205,4 +206,4 @@ def reconstructed(
 
 
 def as_indices(values: NDArray[np.integer[Any]], device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.int64)).to(device)
+    return placed(values.astype(np.int64), device)

@@ -19,13 +19,14 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from pipeline.common.devices import cells_at_once
 from pipeline.structure.sdne.activations import Activation
 from pipeline.structure.sdne.network import as_indices
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-# Entries of y that are held at once: 2 MiB in float32.
+# Entries of y that are held at once on a CPU: 2 MiB in float32.
 BLOCK_CELLS = 2**19
 
 
@@ -57,7 +58,7 @@ def block_error(
     with torch.no_grad():
         total, of_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
         of_weight, of_bias = torch.empty_like(weight), torch.empty_like(bias)
-        size = max(BLOCK_CELLS // len(hidden), 1)
+        size = max(cells_at_once(BLOCK_CELLS, hidden.device) // len(hidden), 1)
         for start in range(0, len(weight), size):
             block = slice(start, start + size)
             output = activation.in_place(torch.addmm(bias[block], hidden, weight[block].T))

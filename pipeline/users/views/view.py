@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.users.widths import check_heads
 
 if TYPE_CHECKING:
@@ -113,4 +114,4 @@ class AttentionView(View):
 
 def sizes(history: Histories) -> torch.Tensor:
     """Length of each user's set as floats, (users,)."""
-    return torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())
+    return placed(history.lengths, history.items.device).to(torch.get_default_dtype())
