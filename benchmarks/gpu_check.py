@@ -8,6 +8,7 @@ where a test fails, or where figures are further apart than `TOLERANCES`.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -125,7 +126,16 @@ def ran_on(device: str, folder: Path) -> dict[str, Taken]:
         start = time.monotonic()
         took = folder / "took.json"
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.gpu_stage", str(took), stage, "--dataset", DATASET, *arguments],
+            [
+                os.path.abspath(sys.executable),
+                "-m",
+                "benchmarks.gpu_stage",
+                str(took),
+                stage,
+                "--dataset",
+                DATASET,
+                *arguments,
+            ],
             cwd=folder,
             env=environment() | {"PYTHONPATH": str(ROOT)},
             capture_output=True,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.common.devices import placed
+from pipeline.common.precision import in_full
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,6 +143,7 @@ def read_by(view: str, likes: Histories, dislikes: Histories) -> Histories:
     return {"likes": likes, "dislikes": dislikes}[view] if view != "rated" else merged(likes, dislikes)
 
 
+@in_full
 def add_up(history: Histories, rows: torch.Tensor) -> torch.Tensor:
     """Sum over each user's set of the items' rows, (users, columns), by a sparse product.
 

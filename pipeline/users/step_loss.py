@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from pipeline.common.devices import placed
+from pipeline.common.precision import products, widened
+from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.histories import Histories, Sampling, histories, merged
@@ -31,6 +33,7 @@ class StepLoss:
         data: only its training split is touched.
         items: encoder of the items.
         biases: by counts, where the variant has them.
+        precision: of products; losses are in float32.
     """
 
     def __init__(
@@ -41,8 +44,9 @@ class StepLoss:
         scorer: TwoViews,
         biases: CountBiases | None,
         device: torch.device | str,
+        precision: Precision = "float32",
     ) -> None:
-        self.data, self.config, self.device = data, config, device
+        self.data, self.config, self.device, self.precision = data, config, device, precision
         self.items, self.scorer, self.biases = items, scorer, biases
         if config.catalogue_sample:
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
@@ -83,16 +87,18 @@ class StepLoss:
         sampled, targeted = ([history.to(self.device) for history in pair] for pair in (sampled, targeted))
         liked_targets, disliked_targets = targeted
         rated = Rated(*(histories(matrix, np.arange(len(users)), self.device) for matrix in of_users))
-        parts = self.items.parts(catalogue)
-        scores = self.scorer(
-            self.items.fuse(parts),
-            *sampled,
-            leave_one_out=config.leave_one_out,
-            drop=config.dropout,
-            catalogue=catalogue,
-            rated=rated if config.knows else None,
-            biases=self.biases() if self.biases else None,
-        )
+        biases = self.biases() if self.biases else None
+        with products(self.precision, self.device):
+            parts = {name: widened(part) for name, part in self.items.parts(catalogue).items()}
+            scores = self.scorer(
+                widened(self.items.fuse(parts)),
+                *sampled,
+                leave_one_out=config.leave_one_out,
+                drop=config.dropout,
+                catalogue=catalogue,
+                rated=rated if config.knows else None,
+                biases=biases,
+            )
         liked, disliked = (one.among(of_users[0].shape[1]) for one in rated)
         losses = []
         if "click" in config.heads and len(liked_targets.items):

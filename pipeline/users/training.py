@@ -12,6 +12,7 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream, torch_seed
+from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
@@ -68,13 +69,20 @@ class UserTrainer:
     Args:
         inputs: what items are known by.
         data: the data set; only its training and validation splits are touched.
+        precision: of products in training.
 
     Raises:
         InputError: settings that do not fit the data or each other.
     """
 
     def __init__(
-        self, inputs: ItemInputs, data: Dataset, config: VariantConfig, seed: int, device: torch.device | str = "cpu"
+        self,
+        inputs: ItemInputs,
+        data: Dataset,
+        config: VariantConfig,
+        seed: int,
+        device: torch.device | str = "cpu",
+        precision: Precision = "float32",
     ) -> None:
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
@@ -112,7 +120,7 @@ class UserTrainer:
             fused=True if large or torch.device(device).type != "cpu" else None,
         )
         self.around = inputs.around
-        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, device)
+        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, device, precision)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.losses: list[float] = []

@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from pipeline.common.devices import placed
+from pipeline.common.precision import in_full
 from pipeline.structure.sdne.activations import ACTIVATIONS, Activation
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def by_items(network: Autoencoder) -> SparseAutoencoder:
     )
 
 
+@in_full
 def neighbour_sums(table: torch.Tensor, rows: csr_matrix) -> torch.Tensor:
     """What 0/1 rows make of a table: the sums of its rows at their entries.
 
@@ -155,6 +157,7 @@ class _NeighbourSums(torch.autograd.Function):
         return embedding_bag(entries, outer, starts, mode="sum"), None, None, None, None
 
 
+@in_full
 def first_order(codes: torch.Tensor, among: csr_matrix) -> torch.Tensor:
     """Sum over edges of ||y_i - y_j||^2.
 

@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from pipeline.common.devices import cells_at_once
+from pipeline.common.precision import in_full, widened
 from pipeline.structure.sdne.activations import Activation
 from pipeline.structure.sdne.network import as_indices
 
@@ -51,6 +52,7 @@ def block_error(
     Returns:
         A scalar.
     """
+    hidden, narrow = widened(hidden), torch.is_autocast_enabled(hidden.device.type)
     by_column = rows.tocsc()
     starts = by_column.indptr
     source = as_indices(by_column.indices, hidden.device)
@@ -61,7 +63,7 @@ def block_error(
         size = max(cells_at_once(BLOCK_CELLS, hidden.device) // len(hidden), 1)
         for start in range(0, len(weight), size):
             block = slice(start, start + size)
-            output = activation.in_place(torch.addmm(bias[block], hidden, weight[block].T))
+            output = activation.in_place(widened(torch.addmm(bias[block], hidden, weight[block].T)))
             falls = activation.slope(output)
             edges = slice(starts[start], starts[min(start + size, len(weight))])
             flat, place = output.view(-1), source[edges] * output.shape[1] + (target[edges] - start)
@@ -70,12 +72,18 @@ def block_error(
             # From here on half of dE/dy, and then half of dE/dz.
             flat[place] = edge_weight * (at_edges - 1)
             falls *= output
-            torch.mm(falls.T, hidden, out=of_weight[block])
             torch.sum(falls, 0, out=of_bias[block])
-            of_hidden.addmm_(falls, weight[block])
+            if narrow:
+                # What is given its place takes no part in autocast.
+                of_weight[block] = falls.T @ hidden
+                of_hidden += falls @ weight[block]
+            else:
+                torch.mm(falls.T, hidden, out=of_weight[block])
+                of_hidden.addmm_(falls, weight[block])
     return _with_gradient(total, (hidden, of_hidden), (weight, of_weight), (bias, of_bias))
 
 
+@in_full
 def edge_error(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, rows: csr_matrix, activation: Activation
 ) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_matrix, diags
 from torch import nn
 
+from pipeline.common.precision import in_full
 from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors
 
@@ -33,6 +34,7 @@ class EntityVectors(ModalityVectors):
         self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
         self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
 
+    @in_full
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         bag = self.get_buffer("bag") if items is None else _as_tensor(self._bags[items])
         vectors: torch.Tensor = torch.sparse.mm(bag.to(self.entity), self.entity)

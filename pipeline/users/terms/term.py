@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from torch import nn
 
 from pipeline.common.devices import placed
+from pipeline.common.precision import in_full
 from pipeline.users.histories import Histories
 from pipeline.users.views.view import sizes
 
@@ -74,6 +75,7 @@ class PairTerm(nn.Module, ABC):
     ) -> NDArray[np.float64]:
         """Sum over heads of share · w_head(j, c), of items j beside candidates c: (pairs,), zero where they are the same."""
 
+    @in_full
     def scores(
         self,
         history: Histories,

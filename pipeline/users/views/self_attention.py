@@ -16,6 +16,7 @@ import torch
 from torch.nn.functional import embedding
 
 from pipeline.common.devices import cells_at_once
+from pipeline.common.precision import widened
 from pipeline.common.side_by_side import side_by_side
 from pipeline.users.histories import Chunk, Histories
 from pipeline.users.views.folded import SharedOut
@@ -56,7 +57,7 @@ class SelfAttention(AttentionView):
         found = {}
         for head in self.output:
             seen = self.towards(candidates, head)
-            scores = pooled.whole @ seen.T
+            scores = widened(pooled.whole @ seen.T)
             if pooled.without is not None:
                 # In the place of each entry's score by the whole set, that by the set without it.
                 without = (pooled.without * embedding(history.items, seen)).sum(dim=1)
@@ -70,7 +71,7 @@ class SelfAttention(AttentionView):
             items: R of all items, (M, width).
         """
         shape = (items.shape[0], self.heads, -1)
-        return Projected(*((items @ matrix).view(shape) for matrix in (self.query, self.key, self.value)))
+        return Projected(*(widened(items @ matrix).view(shape) for matrix in (self.query, self.key, self.value)))
 
     def pool(self, projected: Projected, history: Histories, *, leave_one_out: bool = False) -> Pooled:
         """
