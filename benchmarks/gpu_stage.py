@@ -19,7 +19,7 @@ import torch
 def run(file: Path, stage: str, arguments: list[str]) -> None:
     there = torch.cuda.is_available()
     if there:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     sys.argv = [f"stages.{stage}", *arguments]
     start = time.perf_counter()
     try:

@@ -134,7 +134,7 @@ def test_a_sampled_catalogue_changes_no_score_by_what_is_known(
     loss = trainer.loss(users, np.random.default_rng(4), torch.Generator().manual_seed(0))
     assert loss is not None
     (((_, *sampled), options, found),) = seen
-    catalogue = options["catalogue"]
+    catalogue = torch.from_numpy(options["catalogue"])
     assert len(catalogue) < ITEMS
     whole = [dataclasses.replace(history, items=catalogue[history.items]) for history in sampled]
     rated = Rated(*(histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes)))
