@@ -172,7 +172,8 @@ def told_by_a_note_alone(world: World) -> list[tuple[str, Found]]:
 def in_a_folder(found: Found) -> bool:
     """Whether the file lies in a folder that is an output as a whole, of which DVC notes no files."""
     return any(
-        part in found.file for part in ("/evaluation/variants/", "/baselines/", "/showcase/", "/vectors/", "/added/")
+        part in found.file
+        for part in ("/variants/", "/baselines/", "/evaluation/ablations/", "/showcase/", "/vectors/", "/added/")
     )
 
 
