@@ -16,7 +16,8 @@ from torch.utils._pytree import tree_map
 
 from pipeline.common.settings import Precision
 
-P, Result = ParamSpec("P"), TypeVar("Result")
+P = ParamSpec("P")
+Result = TypeVar("Result")
 KINDS = ("cpu", "cuda")
 
 
