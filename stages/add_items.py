@@ -33,7 +33,6 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.config import validated
-from pipeline.common.devices import torch_device
 from pipeline.common.settings import DeviceConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.facts import facts_of_added
@@ -143,7 +142,8 @@ def _text(dataset: str, items: pl.DataFrame, config: AddedConfig, settings: Sett
     texts = item_texts(items, config.text_template)
     if not any(texts):
         return np.zeros((len(items), TEXT_VECTORS.read(dataset)["vectors"].shape[1]), dtype=np.float32)
-    # It takes seconds to load, and mostly nothing was added.
+    # They take seconds to load, and mostly nothing was added.
+    from pipeline.common.devices import torch_device
     from pipeline.text.encoder import TextEncoder
 
     return TextEncoder(settings.stage(TextConfig), torch_device(settings.run(DeviceConfig).device)).encode(texts)
