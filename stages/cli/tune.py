@@ -100,7 +100,7 @@ class Variant:
         data = self._data
         ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
         known = known_of_items(self._dataset, config)
-        return config.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known)
+        return config.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known._asdict())
 
     def _searched(self, config: VariantConfig) -> dict[str, Any]:
         return {name: getattr(config, name) for name in self.space}
