@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.growth import DATASET, Limits, params, run
+from benchmarks.growth import Limits, params, run
 from benchmarks.synthetic import generate, write
 from tests.repository import ROOT
 
