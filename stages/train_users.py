@@ -29,12 +29,13 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     data = read_data(dataset)
     ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
     known = known_of_items(dataset, asked)
-    config = asked.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known)
-    if config != asked:
+    config = asked.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known._asdict())
+    taken = asked.with_given(known.given)
+    if config != taken:
         found = f"{data.items} items, {ratings / data.users:.1f} ratings a user and {dislikes} dislikes in training"
-        lacking = " and ".join(f"no {what}" for what, there in known.items() if not there)
+        lacking = " and ".join(known.lacking(asked))
         found += f", {lacking}" if lacking else ""
-        say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(asked, config)}")
+        say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(taken, config)}")
     inputs = read_inputs(dataset, config, data)
     trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"

@@ -10,8 +10,7 @@ from torch import nn
 from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
-from pipeline.users.modalities.names import Modality
-from pipeline.users.modalities.registry import MODALITIES
+from pipeline.users.modalities.registry import modalities_of
 from pipeline.users.names import ADDING, Fusion
 from pipeline.users.widths import check_average
 
@@ -30,10 +29,10 @@ class ItemEncoder(nn.Module):
         InputError: `average` fusion of different widths.
     """
 
-    def __init__(self, inputs: ItemInputs, modalities: Sequence[Modality], fusion: Fusion, width: int) -> None:
+    def __init__(self, inputs: ItemInputs, modalities: Sequence[str], fusion: Fusion, width: int) -> None:
         super().__init__()
         self.fusion = fusion
-        made = {name: kind(inputs, width, fusion in ADDING) for name, kind in MODALITIES.items() if name in modalities}
+        made = modalities_of(modalities, inputs, width, added=fusion in ADDING)
         self.modalities = nn.ModuleDict({name: made[name] for name in modalities})
         widths = {name: made[name].width for name in modalities}
         if fusion == "average":

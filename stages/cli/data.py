@@ -90,7 +90,7 @@ FactsOption = Annotated[
 ]
 
 
-@data_app.callback(invoke_without_command=True)
+@data_app.callback(invoke_without_command=True, epilog=examples("data check recipes", "data add recipes data/recipes"))
 def data(context: typer.Context) -> None:
     """Your own data: check a folder, and add it to params.yaml."""
     if context.invoked_subcommand is None:
@@ -126,7 +126,8 @@ def check(
     The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
     the last three also with .gz; kg also as RDF (.nt, .ttl, .rdf); columns of items can stand for the last two (--facts). Only
-    interactions are needed: the models do without what is not there. Or it is in RecBole's format, or a published
+    interactions are needed: the models do without what is not there. Vectors of the items may lie beside them (NAME.parquet with item_id
+    and lists of numbers, NAME.npy). Or it is in RecBole's format, or a published
     data set (MovieLens, Amazon, Goodreads, MIND, Steam, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
 
     Of a folder that a data set of params.yaml was made of it also says how much has come since, and whether a rerun is due.
@@ -184,7 +185,7 @@ def add(
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
-    from pipeline.common.files import write_users_file
+    from pipeline.common.files import one_at_a_time, write_users_file
     from pipeline.data.sources.remote import written
     from pipeline.parameters.params import read_parameters
     from pipeline.users.settings import LARGE_CATALOGUE
@@ -209,8 +210,9 @@ def add(
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
         show(f"{items:,} items: with the profile large")
-    text, added = _edited(name, found.settings() | filters | run, found.reasons())
-    write_users_file(PARAMS, text.encode())
+    with one_at_a_time(PARAMS.parent):
+        text, added = _edited(name, found.settings() | filters | run, found.reasons())
+        write_users_file(PARAMS, text.encode())
     show(f"added to {PARAMS}:\n")
     show("\n".join(added))
     if lacking := found.left_out():

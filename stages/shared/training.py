@@ -11,7 +11,7 @@ from typing import Any, Self
 from tqdm import tqdm
 
 import pipeline
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, SOURCE_VECTORS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
 from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import (
@@ -41,6 +41,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig, *also: A
         INTERACTIONS,
         UNRATED_CANDIDATES,
         SAMPLED_ZEROS,
+        SOURCE_VECTORS,
         TEXT_VECTORS,
         NEIGHBOURS,
         RELATIONS,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError
+from pipeline.data.sources.beside_tables import BesideTables
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
 from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
@@ -28,7 +29,7 @@ OF_RDF = (*FORMATS, *(f"{ending}{PACKED}" for ending in FORMATS))
 ENDINGS_OF = {"kg": (*ENDINGS, *OF_RDF)}
 
 
-class TablesSource(Config):
+class TablesSource(BesideTables):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder, or its address in a store (`s3://`); DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
@@ -149,5 +150,17 @@ def table_file(folder: Path, name: str) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    """A file or a folder: what else there may be, such as a pipe, might never come to an end."""
-    return path.is_file() or path.is_dir()
+    """A file or a folder.
+
+    Raises:
+        InputError: it is anything else: a pipe might never come to an end, and a link to a disk that is not there is no missing table.
+    """
+    there = path.is_file() or path.is_dir()
+    if not there and os.path.lexists(path):
+        what = (
+            "a link that leads nowhere"
+            if path.is_symlink() and not path.exists()
+            else "what is no file, such as a device"
+        )
+        raise InputError(f"{path}: found {what}, expected a table or nothing")
+    return there

@@ -14,8 +14,9 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.data.prepare import Prepared, prepare, with_likes
 from pipeline.data.settings import DatasetConfig
+from pipeline.data.sources.facts import graph_of_facts
 from pipeline.data.sources.remote import here, written
-from pipeline.data.sources.tidy import TidyTables
+from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.overlap_join import overlap_join
@@ -31,7 +32,7 @@ from pipeline.parameters.data_check.cautions import (
 from pipeline.parameters.data_check.collisions import colliding_numbers
 from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
-from pipeline.parameters.data_check.folder import read_folder
+from pipeline.parameters.data_check.folder import MAKE_IT, read_folder
 from pipeline.parameters.data_check.meaning import are_counts, codes_for_no_rating, like_of_counts
 from pipeline.parameters.data_check.suggestions import (
     ASKED,
@@ -44,6 +45,7 @@ from pipeline.parameters.data_check.suggestions import (
     suggested_threshold,
     told_feedback,
 )
+from pipeline.parameters.data_check.vectors import FoundVectors, found_vectors
 from pipeline.text.template import item_texts
 
 T = TypeVar("T")
@@ -99,6 +101,7 @@ class DataCheck:
         feedback: what the zeros are.
         example: the text of the first item that has one.
         split: other than the defaults have it, since it was asked for or is given by a column.
+        vectors: that lie beside the tables and can be used, by name.
         splits: what reading and preparing the data would say.
     """
 
@@ -116,6 +119,7 @@ class DataCheck:
     template: str | None = None
     example: str = ""
     split: str | None = None
+    vectors: dict[str, FoundVectors] = field(default_factory=dict)
     splits: list[str] = field(default_factory=list)
 
     @property
@@ -174,7 +178,8 @@ def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any]
     Raises:
         InputError: no such folder, or a name to rename that no table has.
     """
-    found = read_folder(here(str(folder)), wishes.rename, wishes.not_rated, wishes.facts)
+    place = here(str(folder))
+    found = read_folder(place, wishes.rename, wishes.not_rated, wishes.facts)
     source: dict[str, Any] = {"type": found.type, "path": written(str(folder))}
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
@@ -203,8 +208,15 @@ def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any]
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
     if found.tables is None and "kg" in files:
         warnings += colliding_numbers(tables, files["kg"].file)
-    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run(linked=not of_entities[0])
-    return replace(check, splits=[*found.remarks, *check.splits])
+    vectors, of_vectors = found_vectors(place, tables.items["item_id"])
+    warnings += of_vectors
+    if vectors:
+        source["vectors"] = list(vectors)
+    proposed = graph_of_facts(found.raw["items"], found.proposed) if found.proposed else None
+    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed, proposed).run(
+        linked=not of_entities[0]
+    )
+    return replace(check, vectors=vectors, splits=[*found.remarks, *check.splits])
 
 
 def _whole(number: float) -> float | int:
@@ -224,7 +236,9 @@ class _Check:
         wishes: Wishes,
         defaults: Mapping[str, Any],
         seed: int,
+        proposed: tuple[RawTable, RawTable] | None = None,
     ) -> None:
+        self.proposed = proposed
         self.tables, self.wishes, self.defaults, self.seed = tables, wishes, defaults, seed
         self.errors, self.warnings = errors, warnings
         self.codes: list[float] = []
@@ -296,6 +310,18 @@ class _Check:
         data = Dataset(*tables, len(prepared.users), len(prepared.items), prepared.sampled_zeros)
         self.warnings += cautions_of_splits(data)
 
+    def _say_what_it_would_be(self, kg: RawTable, links: RawTable, items: pl.DataFrame) -> None:
+        """Which S_m follows of a graph that is proposed, beside the proposal."""
+        incidence = neighbour_incidence(kg.frame, links.frame, items, self.defaults["leave_out_relations"])
+        thresholds = overlap_join(incidence, NO_EDGES)[1] if incidence.nnz else pl.DataFrame({"edges": [0]})
+        if thresholds["edges"][0]:
+            joining = suggested_s_m(thresholds, len(items))
+            said = f"; s_m is then {joining.s_m}: {joining.sentence()}"
+            self.warnings = [
+                replace(each, advice=each.advice + said) if each.advice.startswith(MAKE_IT) else each
+                for each in self.warnings
+            ]
+
     def _graph(self, prepared: Prepared) -> None:
         tables, count = self.tables, len(prepared.items)
         if tables.kg.is_empty():
@@ -303,6 +329,8 @@ class _Check:
                 self.errors.append(
                     Finding(f"s_m: found {self.wishes.s_m}, but there is no knowledge graph", "leave it out")
                 )
+            if self.proposed is not None:
+                self._say_what_it_would_be(*self.proposed, prepared.items)
             return
         incidence = self._tried(
             lambda: neighbour_incidence(
