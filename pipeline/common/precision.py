@@ -38,7 +38,7 @@ def in_full(work: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(work)
     def whole(*given: P.args, **named: P.kwargs) -> Result:
-        kind = next((one for one in KINDS if torch.is_autocast_enabled(one)), None)
+        kind = narrow_on()
         if kind is None:
             return work(*given, **named)
         with torch.autocast(kind, enabled=False):
@@ -46,6 +46,11 @@ def in_full(work: Callable[P, Result]) -> Callable[P, Result]:
             return work(*wide_given, **wide_named)
 
     return whole
+
+
+def narrow_on() -> str | None:
+    """The kind of device whose products are narrow here; None outside of `products`."""
+    return next((one for one in KINDS if torch.is_autocast_enabled(one)), None)
 
 
 def _wide(one: object) -> object:

@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from pipeline.common.devices import cells_at_once
-from pipeline.common.precision import in_full, widened
+from pipeline.common.precision import in_full, narrow_on, widened
 from pipeline.structure.sdne.activations import Activation
 from pipeline.structure.sdne.network import as_indices
 
@@ -52,7 +52,7 @@ def block_error(
     Returns:
         A scalar.
     """
-    hidden, narrow = widened(hidden), torch.is_autocast_enabled(hidden.device.type)
+    hidden, narrow = widened(hidden), narrow_on() is not None
     by_column = rows.tocsc()
     starts = by_column.indptr
     source = as_indices(by_column.indices, hidden.device)
