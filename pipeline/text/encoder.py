@@ -21,6 +21,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.common.blocks import MapBlocks, Shown
+from pipeline.common.devices import placed
 from pipeline.common.errors import InputError
 from pipeline.common.side_by_side import here
 from pipeline.text.settings import PACKAGED, TextConfig
@@ -81,7 +82,7 @@ class TextEncoder:
             return vectors
         tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
         self._refuse_unknown_tokens(tokens)
-        encoded = np.empty((len(distinct), self.width), dtype=np.float32)
+        encoded = torch.empty(len(distinct), self.width, device=self.device)
         batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
         # A batch is a block: how texts are put together is part of what comes of them.
         blocks = [[tokens[index] for index in batch] for batch in batches]
@@ -89,10 +90,10 @@ class TextEncoder:
             _encoded, blocks, self, shown=Shown("texts", "items") if progress else None
         )
         for batch, of_batch in zip(batches, found, strict=True):
-            encoded[batch] = of_batch
+            encoded[placed(np.array(batch), self.device)] = of_batch
         row = {text: index for index, text in enumerate(distinct)}
         present = [index for index, text in enumerate(texts) if text]
-        vectors[present] = encoded[[row[texts[index]] for index in present]]
+        vectors[present] = encoded.cpu().numpy()[[row[texts[index]] for index in present]]
         return vectors
 
     def _refuse_unknown_tokens(self, tokens: list[list[int]]) -> None:
@@ -104,14 +105,15 @@ class TextEncoder:
                 "expected a tokenizer and weights that were saved together"
             )
 
-    def _encode_batch(self, tokens: list[list[int]]) -> NDArray[np.float32]:
-        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
+    def _encode_batch(self, tokens: list[list[int]]) -> torch.Tensor:
+        padded = self.tokenizer.pad({"input_ids": tokens}, return_tensors="np")
+        batch = {name: placed(values.astype(np.int64), self.device) for name, values in padded.items()}
         # In float32 from here on: a mean over tokens in bfloat16 would lose more than the layers do.
         states = self.model(**batch).last_hidden_state.float()
-        return pool(states, batch["attention_mask"], self.config.pooling).cpu().numpy()
+        return pool(states, batch["attention_mask"], self.config.pooling)
 
 
-def _encoded(tokens: list[list[int]], encoder: TextEncoder) -> NDArray[np.float32]:
+def _encoded(tokens: list[list[int]], encoder: TextEncoder) -> torch.Tensor:
     with torch.inference_mode():
         return encoder._encode_batch(tokens)
 

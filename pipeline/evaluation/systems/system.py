@@ -41,11 +41,6 @@ class SystemTables:
     facts: pl.DataFrame
     lists: pl.DataFrame
 
-    @classmethod
-    def joined(cls, parts: list[SystemTables]) -> SystemTables:
-        """Tables of several systems as one."""
-        return cls(*(pl.concat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
 
 def evaluate_system(
     name: str,
