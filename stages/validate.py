@@ -9,6 +9,7 @@ from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.ablation import FILE
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
+from pipeline.data.sources.remote import is_remote
 from pipeline.parameters.params import Parameters, read_parameters
 from stages import PARAMS
 from stages.guard import show
@@ -45,7 +46,7 @@ def absent_paths(parameters: Parameters) -> list[str]:
     return [
         f"{PARAMS}: {key}: found {path!r}, which does not exist; {who} will stop"
         for key, (path, who) in named.items()
-        if not Path(path).exists()
+        if not is_remote(path) and not Path(path).exists()
     ]
 
 

@@ -9,12 +9,34 @@ import polars as pl
 from pipeline.artifacts.data import SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
 from pipeline.artifacts.graph import RELATIONS
 from pipeline.artifacts.kinds import Table, Tensors
+from pipeline.common.errors import InputError
 
 # crmman items add: their tables, a source beside that of the data set
 ADDED_ITEMS = replace(SOURCE_ITEMS, path="added/{dataset}/items.parquet", not_empty=False)
 ADDED_KG = replace(SOURCE_KG, path="added/{dataset}/kg.parquet", not_empty=False)
 ADDED_ITEM_ENTITIES = replace(SOURCE_ITEM_ENTITIES, path="added/{dataset}/item_entities.parquet", not_empty=False)
 ADDED = (ADDED_ITEMS, ADDED_KG, ADDED_ITEM_ENTITIES)
+
+
+def read_added_items(dataset: str, known: pl.DataFrame) -> pl.DataFrame:
+    """ADDED_ITEMS, or none of them where nothing was ever added.
+
+    Args:
+        known: item_id and columns, of the data set.
+
+    Raises:
+        InputError: it has other columns by now.
+    """
+    path = ADDED_ITEMS.at(dataset)
+    if not path.is_file():
+        return known.clear()
+    items = ADDED_ITEMS.read(dataset)
+    if dict(items.schema) != dict(known.schema):
+        raise InputError(
+            f"{path}: found other columns than the items of {dataset} have by now; remove {path.parent} and add the items again"
+        )
+    return items
+
 
 # add_items: as the items of the data set have them, numbered after these
 MORE_ITEMS = Table(

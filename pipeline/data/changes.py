@@ -29,6 +29,10 @@ class Changes:
     gone: int = 0
 
     @property
+    def any(self) -> bool:
+        return bool(self.new_users or self.new_items or self.new_ratings or self.gone)
+
+    @property
     def due(self) -> list[str]:
         """What there is so much of that a rerun is due."""
         found = [

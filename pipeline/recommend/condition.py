@@ -8,6 +8,9 @@ and the words below is let through: polars' SQL opens any file that a subquery n
     lists, text   CONTAINS Comedy: an element of the list, a part of the text
     together      AND, OR, NOT and brackets
     values        1990, 'text', TRUE, FALSE, DATE '2024-01-31'; + - * / % and `FUNCTIONS`
+
+A date is '2024-01-31' or '2024-01-31 10:30' beside a column of dates, as a text is beside one of texts, so that the same condition holds
+whatever file the items came in; and DATE '2024-01-31' beside a column of texts takes these as dates.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.data.dates import seconds_of
 from pipeline.data.elements import elements_of, numbers_of
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ _TOKEN = re.compile(
     r"""|(?P<word>[^\W\d]\w*)|(?P<sign><=|>=|<>|!=|==|[=<>(),+\-*/%])|(?P<other>\S)"""
 )
 _VALUES = ("text", "number")
+_COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
 
 
 class _Token(NamedTuple):
@@ -77,12 +82,12 @@ def holds_of(condition: str, items: pl.DataFrame) -> NDArray[np.bool_]:
         found = reader.frame.select(expression.alias("holds"))["holds"]
     except pl.exceptions.PolarsError as error:
         raise InputError(
-            f"found {quoted(condition)}, expected numbers compared with numbers, texts with 'texts' and dates with DATE '2024-01-31', "
-            f"or with '2024-01-31' where they are text: {_first_line(error)}; columns: {reader.known}"
+            f"found {quoted(condition)}, expected numbers compared with numbers, texts with 'texts' and dates with '2024-01-31': "
+            f"{_first_line(error)}; columns: {reader.known}"
         ) from None
     if _compares_dates_with_numbers(expression, reader.frame):
         raise InputError(
-            f"found {quoted(condition)}, which compares a date with a number, expected a date such as DATE '2024-01-31'; "
+            f"found {quoted(condition)}, which compares a date with a number, expected a date such as '2024-01-31'; "
             f"columns: {reader.known}"
         )
     if found.dtype != pl.Boolean or len(found) != len(items):
@@ -119,6 +124,9 @@ class _Reader:
         self._tokens = [_Token(found[0], str(found.lastgroup)) for found in _TOKEN.finditer(condition)]
         self.frame = pl.DataFrame([column for name in items.columns if (column := _read(items[name])) is not None])
         self._columns = list(self.frame.columns)
+        # By its place: what a text is written as that is a date; columns of texts that are to be read as dates.
+        self._dates: dict[int, str] = {}
+        self._of_dates: set[int] = set()
 
     @property
     def known(self) -> str:
@@ -134,14 +142,15 @@ class _Reader:
             raise InputError(
                 f"found more than {LONGEST} words and signs, expected fewer; IN (a, b, ...) takes any number of values"
             )
+        self._read_dates()
         written: list[str] = []
         place = 0
         while place < len(self._tokens):
             token, following = self._tokens[place], self._at(place + 1)
             if token.kind in ("sign", *_VALUES) or token.is_word(*WORDS):
-                written.append(token.text)
+                written.append(self._dates.get(place, token.text))
             elif token.is_word("DATE") and following.kind == "text":
-                written.append("DATE")
+                written.append("" if place + 1 in self._dates else "DATE")
             elif token.kind == "word" and following.text == "(":
                 written.append(self._function(token.text))
             elif token.kind in ("word", "name"):
@@ -161,6 +170,8 @@ class _Reader:
                     )
                 elif self._is_beside_a_number(place):
                     name = self._as_number(name)
+                elif place in self._of_dates:
+                    name = self._as_dates(name)
                 written.append(_as_name(name))
             elif token.text in "'\"":
                 raise InputError(f"found {quoted(self._condition)}, in which a quote is not closed")
@@ -171,6 +182,58 @@ class _Reader:
                 )
             place += 1
         return " ".join(written)
+
+    def _read_dates(self) -> None:
+        """Find what texts are dates, and what columns of texts are to be read as such.
+
+        Raises:
+            InputError: a text beside a column of dates is none.
+        """
+        for place, token in enumerate(self._tokens):
+            is_column = token.kind == "name" or (token.kind == "word" and not token.is_word(*WORDS))
+            name = self._find(token) if is_column and self._at(place + 1).text != "(" else None
+            if name is None:
+                continue
+            texts = self._compared_with(place)
+            of_dates = self.frame[name].dtype in (pl.Date, pl.Datetime)
+            if self.frame[name].dtype == pl.String and any(self._at(one - 1).is_word("DATE") for one in texts):
+                self._of_dates.add(place)
+                of_dates = True
+            for one in texts if of_dates else ():
+                text = self._at(one).text[1:-1]
+                time = _times(pl.Series([text]))[0]
+                if time is None:
+                    raise InputError(
+                        f"found {quoted(text)} beside {name} in {quoted(self._condition)}, expected a date such as '2024-01-31'"
+                    )
+                self._dates[one] = f"TIMESTAMP '{time:%Y-%m-%d %H:%M:%S.%f}'"
+
+    def _compared_with(self, place: int) -> list[int]:
+        """Where the texts are that a column is compared with, those of dates (DATE '...') included."""
+        after = place + 1 + self._at(place + 1).is_word("NOT")
+        found = [place - 2] if self._at(place - 1).text in _COMPARISONS else []
+        if self._at(after).text in _COMPARISONS:
+            found.append(self._text_from(after + 1))
+        elif self._at(after).is_word("BETWEEN"):
+            first = self._text_from(after + 1)
+            found += [first, self._text_from(first + 2)]
+        elif self._at(after).is_word("IN") and self._at(after + 1).text == "(":
+            found.append(self._text_from(after + 2))
+            while self._at(found[-1] + 1).text == ",":
+                found.append(self._text_from(found[-1] + 2))
+        return [one for one in found if self._at(one).kind == "text"]
+
+    def _text_from(self, place: int) -> int:
+        return place + self._at(place).is_word("DATE")
+
+    def _as_dates(self, name: str) -> str:
+        """The name of a further column, which has the times that the texts of a column are."""
+        times = _times(self.frame[name])
+        if times.null_count() == len(times):
+            raise InputError(
+                f"found {name} beside a date in {quoted(self._condition)}, expected a column with dates such as 2024-01-31 in it"
+            )
+        return self._further(f"{name} as dates", times)
 
     def _at(self, place: int) -> _Token:
         return self._tokens[place] if 0 <= place < len(self._tokens) else _Token("", "")
@@ -278,7 +341,16 @@ def _read(column: pl.Series) -> pl.Series | None:
         return column.arr.to_list()
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
+    if isinstance(dtype, pl.Datetime):
+        return (column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else column).cast(
+            pl.Datetime("us")
+        )
     return None if isinstance(dtype, pl.Struct) or dtype in (pl.Binary, pl.Object, pl.Duration) else column
+
+
+def _times(texts: pl.Series) -> pl.Series:
+    """As dates and times, in UTC where they say no other; null where one is none."""
+    return (seconds_of(texts) * 1e6).cast(pl.Int64).cast(pl.Datetime("us"))
 
 
 def _kind(column: pl.Series) -> str:

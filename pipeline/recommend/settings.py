@@ -16,23 +16,34 @@ ItemId = Annotated[str, Field(min_length=1)] | int
 
 
 class RulesConfig(Config):
+    # With defaults: a params.yaml that is older than rules has none of them, and goes by none.
     only: list[ItemId] = Field(
-        description="Nothing but these items: ids, or files in `rules/` with an id on each line; `[]`: all items"
+        default=[],
+        description="Nothing but these items: ids, or files in `rules/` with an id on each line; `[]`: all items",
     )
-    without: list[ItemId] = Field(description="Without these items: ids, or files in `rules/` with an id on each line")
+    without: list[ItemId] = Field(
+        default=[], description="Without these items: ids, or files in `rules/` with an id on each line"
+    )
     where: str = Field(
-        description="Items of which a condition on their columns holds, such as `year >= 1990 AND genres CONTAINS Comedy`; empty: all"
+        default="",
+        description="Items of which a condition on their columns holds, such as `year >= 1990 AND genres CONTAINS Comedy`; empty: all",
     )
     at_most: int = Field(
-        ge=0, description="At most so many items of a list with the same value of the column `per`; 0: any number"
+        default=0,
+        ge=0,
+        description="At most so many items of a list with the same value of the column `per`; 0: any number",
     )
-    per: str = Field(description="That column; of lists each element counts. An item without a value is never too many")
+    per: str = Field(
+        default="",
+        description="That column; of lists each element counts. An item without a value is never too many",
+    )
     diversity: float = Field(
+        default=0.0,
         ge=0,
         le=1,
         description="How much it counts beside the score that items of a list are unlike one another (MMR over the item vectors)",
     )
-    seen: bool = Field(description="Recommend what somebody has rated, too")
+    seen: bool = Field(default=False, description="Recommend what somebody has rated, too")
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> RulesConfig:
@@ -45,7 +56,7 @@ class RulesConfig(Config):
         return self
 
 
-WITHOUT_RULES = RulesConfig(only=[], without=[], where="", at_most=0, per="", diversity=0.0, seen=False)
+WITHOUT_RULES = RulesConfig()
 
 
 class RecommendConfig(RulesConfig):

@@ -37,7 +37,12 @@ data_app = typer.Typer(rich_markup_mode=None)
 
 
 FolderArgument = Annotated[
-    Path, typer.Argument(metavar="FOLDER", help="The folder with the tables.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="FOLDER",
+        help="The folder with the tables, or its address in a store (s3://, gs://, hdfs://).",
+        show_default=False,
+    ),
 ]
 ThresholdOption = Annotated[
     float | None, typer.Option(help="The lowest rating that is a like. Suggested if not given.")
@@ -85,7 +90,7 @@ FactsOption = Annotated[
 ]
 
 
-@data_app.callback(invoke_without_command=True)
+@data_app.callback(invoke_without_command=True, epilog=examples("data check recipes", "data add recipes data/recipes"))
 def data(context: typer.Context) -> None:
     """Your own data: check a folder, and add it to params.yaml."""
     if context.invoked_subcommand is None:
@@ -126,6 +131,9 @@ def check(
 
     Of a folder that a data set of params.yaml was made of it also says how much has come since, and whether a rerun is due.
     """
+    from pipeline.data.sources.remote import written
+
+    folder = written(folder)
     found = _checked(
         folder,
         _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts),
@@ -176,16 +184,18 @@ def add(
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
-    from pipeline.common.files import write_users_file
+    from pipeline.common.files import one_at_a_time, write_users_file
+    from pipeline.data.sources.remote import written
     from pipeline.parameters.params import read_parameters
     from pipeline.users.settings import LARGE_CATALOGUE
 
+    folder = written(folder)
     profiles = read_parameters(PARAMS).profiles
     if profile is not None and profile not in profiles:
         raise InputError(f"--profile: found {quoted(profile)}, expected one of: {', '.join(profiles)}")
     run = profiles[profile] if profile else {}
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
-    _edited(name, {"source": {"type": "tables", "path": folder.as_posix()}} | run)
+    _edited(name, {"source": {"type": "tables", "path": folder}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
     found = _checked(
         folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts), filters
@@ -199,8 +209,9 @@ def add(
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
         show(f"{items:,} items: with the profile large")
-    text, added = _edited(name, found.settings() | filters | run, found.reasons())
-    write_users_file(PARAMS, text.encode())
+    with one_at_a_time(PARAMS.parent):
+        text, added = _edited(name, found.settings() | filters | run, found.reasons())
+        write_users_file(PARAMS, text.encode())
     show(f"added to {PARAMS}:\n")
     show("\n".join(added))
     if lacking := found.left_out():
@@ -211,23 +222,18 @@ def add(
     show(f"\nnext: dvc repro compare@{name}   (or `dvc repro` for all data sets)")
 
 
-def _changes(folder: Path) -> dict[str, Changes]:
+def _changes(folder: str) -> dict[str, Changes]:
     """Of the data sets that were made of the folder, by name, what has come since."""
-    from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEMS
-    from pipeline.data.changes import changes_between
     from pipeline.parameters.params import read_parameters
+    from stages.cli.changes import changes_of
 
-    found = {}
-    for name, entry in read_parameters(PARAMS).datasets.items() if PARAMS.is_file() else ():
-        if Path(entry.source.path).resolve() == folder.resolve() and SOURCE_INTERACTIONS.at(name).is_file():
-            try:
-                now = entry.source.read()
-            except InputError:
-                # It can be used by other settings than those that it has.
-                continue
-            then = SOURCE_INTERACTIONS.read(name), SOURCE_ITEMS.read(name)
-            found[name] = changes_between(now.interactions, now.items, *then)
-    return found
+    made_of_it = {
+        name: entry
+        for name, entry in (read_parameters(PARAMS).datasets.items() if PARAMS.is_file() else ())
+        if Path(entry.source.path).resolve() == Path(folder).resolve()
+    }
+    found = {name: changes_of(name, entry) for name, entry in made_of_it.items()}
+    return {name: came for name, came in found.items() if came is not None}
 
 
 def _edited(name: str, values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
@@ -278,7 +284,7 @@ def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _checked(folder: Path, wishes: Wishes, filters: dict[str, Any]) -> DataCheck:
+def _checked(folder: str, wishes: Wishes, filters: dict[str, Any]) -> DataCheck:
     from pipeline.parameters.data_check.check import check_folder
     from pipeline.parameters.params import read_parameters
 

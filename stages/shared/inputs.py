@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
+from pipeline.artifacts.graph import GRAPH_CAUTIONS, NEIGHBOURS, RELATIONS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_WEIGHTS,
@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Of every variant; which of them one reads is a matter of its settings.
-INPUTS = (*DATA, TEXT_VECTORS, NEIGHBOURS, RELATIONS, DERIVED_EDGES, INITIAL_VECTORS, STRUCTURE_VECTORS, GAT_WEIGHTS)
+INPUTS = (
+    *DATA,
+    TEXT_VECTORS,
+    NEIGHBOURS,
+    RELATIONS,
+    GRAPH_CAUTIONS,
+    DERIVED_EDGES,
+    INITIAL_VECTORS,
+    STRUCTURE_VECTORS,
+    GAT_WEIGHTS,
+)
 
 
 def known_of_items(dataset: str, config: VariantConfig) -> dict[str, bool]:
@@ -65,8 +75,10 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
 
 def _structure(dataset: str, config: VariantConfig) -> NDArray[np.float32]:
     names = structure_names(config.structure_source or None)
-    # What vectors are made of is read beside them, though nothing else here needs it: those of another item graph are refused.
+    # What vectors are made of is read beside them, though nothing else here needs it: those of another item graph, or
+    # of one of other tables than are read here, are refused.
     edges_of(config.structure_source or None).read(dataset)
+    GRAPH_CAUTIONS.read(dataset)
     initial: NDArray[np.float32] = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     if config.structure == "initial":
         return initial

@@ -25,6 +25,7 @@ from tests.data.sources import (
     test_atomic,
     test_book_crossing,
     test_goodreads,
+    test_goodreads_ucsd,
     test_hetrec_lastfm,
     test_kgcn,
     test_mind,
@@ -149,10 +150,13 @@ def folders(world: World) -> dict[str, Path]:
         meta_All_Beauty__jsonl=test_amazon.as_json(test_amazon.META_2023),
     )
     test_goodreads.folder_of(made / "goodreads")
+    test_goodreads_ucsd.published(made / "goodreads-ucsd")
     test_mind.folder_of(made / "mind")
     test_mind.both(made / "mind in parts")
     (made / "steam" / "australian_users_items.json").write_text(test_steam.USERS)
     (made / "steam" / "steam_games.json").write_text(test_steam.GAMES)
+    (made / "steam reviews").mkdir()
+    (made / "steam reviews" / "steam_reviews.json").write_text(test_steam.REVIEWS)
     layouts = {"dat": test_movielens.DAT, "csv": test_movielens.CSV, "old": test_movielens.OLD}
     for layout, files in layouts.items():
         test_movielens.folder_of(made / f"movielens as {layout}", files)

@@ -12,6 +12,7 @@ from pipeline.common.ablation import FILE, read_all
 from pipeline.common.config import look_up, validated
 from pipeline.common.errors import InputError
 from pipeline.parameters.params import Parameters, StageSettings, read_parameters
+from pipeline.recommend.settings import WITHOUT_RULES, RulesConfig
 from tests.parameter_files import copy_to
 
 ROOT = Path(__file__).parents[2]
@@ -56,11 +57,13 @@ def test_the_committed_parameters_are_valid() -> None:
     assert set(parameters.structures) == {change.get("structure_source", "") for change in changes} - {""}
 
 
-def test_no_setting_has_a_default_so_that_the_file_shows_all() -> None:
+def test_no_setting_has_a_default_so_that_the_file_shows_all_but_rules_which_older_files_lack() -> None:
     stages = {"embed_text", "init_sdne", "train_gat", "baselines", "compare", "recommend"}
     assert stages == set(StageSettings.model_fields)
-    for keys in [(stage, key) for stage in stages for key in VALUES[stage]]:
+    for keys in [(stage, key) for stage in stages for key in VALUES[stage] if key not in RulesConfig.model_fields]:
         assert mistake(keys, ...) == "nothing, expected this key"
+    for key in RulesConfig.model_fields:
+        assert VALUES["recommend"][key] == getattr(WITHOUT_RULES, key)
     sections = [DATASET, ("variants", "crmman"), ("structures", "deepwalk")]
     assert mistake((*NO_ID, "of"), ...) == "nothing, expected this key"
     for keys in [(*section, key) for section in sections for key in look_up(VALUES, section, "")]:

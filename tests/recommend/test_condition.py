@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import example, given, settings
@@ -100,10 +101,12 @@ def test_a_condition_holds_of_the_items_of_which_it_is_true(condition: str, expe
         ("\"release year\" = '1990'", ["expected numbers compared with numbers", "release year (number)"]),
         ("class > 1", ["expected numbers compared with numbers", "class (text)"]),
         ("item_id = 1", ["expected numbers compared with numbers", "item_id (text)"]),
-        ("day > '2020-01-01'", ["dates with DATE '2024-01-31'"]),
-        ("class > DATE '2020-01-01'", ["with '2024-01-31' where they are text", "class (text)"]),
+        ("day > 'yesterday'", ["'yesterday' beside day", "expected a date such as '2024-01-31'"]),
+        ("day IN ('2020-01-01', '2020-13-01')", ["'2020-13-01' beside day"]),
+        ("class > DATE '2020-01-01'", ["found class beside a date", "dates such as 2024-01-31"]),
+        ("day LIKE '2020%'", ["dates with '2024-01-31'", "day (date)"]),
         *(
-            (condition, ["compares a date with a number", "DATE '2024-01-31'", "day (date)"])
+            (condition, ["compares a date with a number", "such as '2024-01-31'", "day (date)"])
             for condition in (
                 "day > 2000",
                 "day BETWEEN 1990 AND 2000",
@@ -182,6 +185,57 @@ def test_nothing_but_columns_and_values_is_let_through(
     for sql in given:
         outside = "".join(sql.split("'")[::2]).upper()
         assert not any(word in outside for word in ("SELECT", "READ_CSV", "UNION", "TABLE"))
+
+
+DAYS = [date(2019, 12, 31), date(2020, 1, 1), None, date(2021, 2, 28)]
+NOON = timedelta(hours=12)
+AS_TIMES = [None if one is None else datetime(one.year, one.month, one.day) + NOON for one in DAYS]
+OF_DATES = {
+    "dates": pl.Series(DAYS),
+    "texts of dates": pl.Series([None if one is None else str(one) for one in DAYS]),
+}
+OF_TIMES = {
+    "times": pl.Series(AS_TIMES),
+    "of a zone": pl.Series(AS_TIMES).dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin"),
+    "in milliseconds": pl.Series(AS_TIMES).cast(pl.Datetime("ms")),
+    "texts of times": pl.Series([None if one is None else one.isoformat(" ") for one in AS_TIMES]),
+}
+
+
+@pytest.mark.parametrize("date_word", ["", "DATE "])
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("released >= {}'2020-01-01'", [1, 3]),
+        ("{}'2020-01-01' > released", [0]),
+        ("released IS NOT NULL AND released < {}'2020-06-01' AND year > 0", [0, 1]),
+        ("released NOT BETWEEN {}'2020-01-01' AND {}'2020-12-31'", [0, 3]),
+        ("released BETWEEN {}'2020-01-01' AND '2020-12-31'", [1]),
+        ("NOT released < {}'2020-01-01'", [1, 3]),
+    ],
+)
+@pytest.mark.parametrize("kind", [*OF_DATES, *OF_TIMES])
+def test_a_date_is_written_in_one_way_whatever_file_the_items_came_in(
+    kind: str, condition: str, expected: list[int], date_word: str
+) -> None:
+    items = pl.DataFrame({"released": (OF_DATES | OF_TIMES)[kind], "year": [1] * 4})
+    assert np.flatnonzero(holds_of(condition.format(*[date_word] * 2), items)).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", OF_DATES)
+def test_a_date_is_one_of_some(kind: str) -> None:
+    items = pl.DataFrame({"released": OF_DATES[kind]})
+    for condition in ("released IN ('2020-01-01', '2021-02-28')", "released IN ('2020-01-01', DATE '2021-02-28')"):
+        assert holds_of(condition, items).tolist() == [False, True, False, True]
+    assert holds_of("released NOT IN ('2020-01-01')", items).tolist() == [True, False, False, True]
+    assert holds_of("released = '2020-01-01'", items).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("kind", OF_TIMES)
+def test_a_time_is_compared_by_the_second(kind: str) -> None:
+    items = pl.DataFrame({"released": OF_TIMES[kind]})
+    assert holds_of("released > DATE '2020-01-01 11:59'", items).tolist() == [False, True, False, True]
+    assert holds_of("released > DATE '2020-01-01 12:00:00'", items).tolist() == [False, False, False, True]
 
 
 SIGNS = [

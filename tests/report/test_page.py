@@ -157,7 +157,10 @@ def test_the_first_variant_recommends_and_the_first_that_can_runs_in_the_page() 
 def test_where_no_model_can_run_the_page_says_so_in_its_place() -> None:
     alone = Page(page("attentive"))
     assert report("attentive").playable is None
-    assert "No model of this run can run in a page: attentive: its views use attention." in alone.text
+    assert (
+        "No model of this run can run in a page: attentive: its views use attention. In a terminal any of them answers: "
+        'crmman recommend --like "a title".'
+    ) in alone.text
     assert not [attributes for attributes in alone.of("input") if attributes.get("id") == "search"]
     assert json.loads(alone.scripts[0])["model"] == {}
 

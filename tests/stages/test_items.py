@@ -17,9 +17,11 @@ from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE_MODEL
 from pipeline.artifacts.structure import INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL
+from stages.cli.added import add
 from tests.artifacts.forged import forget_versions
 from tests.in_process import run_module
 from tests.stages.conftest import Ask, Finished
+from tests.stages.locks import is_held, looking_first
 from tests.stages.test_ask import USER, ratings
 from tests.stages.workspace import (
     ABLATION,
@@ -163,6 +165,17 @@ def test_one_after_the_other_is_the_same_as_all_at_once_and_what_is_taken_back_i
     assert_a_mistake_in_one_line(
         ask("items", "remove", "n1", workspace=copy), "'n1': found no such item among those added", "none"
     )
+
+
+def test_two_at_once_are_one_after_the_other(copy: Workspace, ask: Ask, tmp_path: Path, monkeypatch) -> None:
+    """Else one would write over what the other has added, and both say that they did."""
+    held: list[bool] = []
+    for name in ("_tables", "_write"):
+        monkeypatch.setattr(add, name, looking_first(getattr(add, name), lambda: held.append(is_held(copy.root))))
+    assert ask("items", "add", write(tmp_path / "new", **like_the_first("n1")), workspace=copy).code == 0
+    assert ask("items", "remove", "n1", workspace=copy).code == 0
+    assert held == [True] * 4
+    assert not is_held(copy.root)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

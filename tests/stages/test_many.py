@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipeline.artifacts.data import SOURCE_INTERACTIONS
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from tests.stages.conftest import Ask, Finished
 from tests.stages.test_ask import USER, ratings
-from tests.stages.workspace import KEY, VARIANTS, Result, assert_a_mistake_in_one_line
+from tests.stages.workspace import KEY, VARIANTS, Result, Workspace, assert_a_mistake_in_one_line
 
 Many = Callable[..., Result]
 
@@ -177,7 +178,9 @@ def test_what_has_come_since_training_is_said_and_when_a_rerun_is_due(finished: 
     )
     count = len(table_of(finished.workspace.root))
     due = f"1 new users (2.5%), 0 new items (0.0%), 30 new ratings ({30 / count:.1%}) since the models were trained; no rerun is due"
-    assert f"{KEY}: {due}" in many(ratings_of_a_new_one).err
+    err = many(ratings_of_a_new_one).err
+    assert f"{KEY}: {due}" in err
+    assert "30 ratings of 1 people, 1 of whom the models were not trained on\n" in err
     several = pl.concat([ratings_of_a_new_one.with_columns(user_id=pl.lit(f"new{one}")) for one in range(4)])
     assert f"a rerun is due (10% more users, {120 / count:.0%} more ratings): `dvc repro`" in many(several).err
 
@@ -192,7 +195,10 @@ def test_whom_the_settings_leave_out_of_training_is_not_new(finished: Finished, 
     rows.write_csv(copy.root / "more.csv")
     SOURCE_INTERACTIONS.write(pl.concat([table, rows.cast({"rating": pl.Float32})], how="diagonal"), KEY, copy.root)
     result = ask("recommend", "--histories", "more.csv", workspace=copy)
-    assert "1 of whom the data set does not know" in result.err
+    assert (
+        "30 ratings of 1 people, 1 of whom the models were not trained on, 1 of these left out of it by settings of the data set\n"
+        in result.err
+    )
     assert "0 new users (0.0%), 0 new items (0.0%), 0 new ratings (0.0%) since the models were trained" in result.err
 
 
@@ -217,3 +223,43 @@ def test_data_check_says_what_has_come_to_the_folder_that_a_data_set_was_made_of
         "users": 40, "items": 60, "ratings": 0, "new_users": 1, "new_items": 3, "new_ratings": 3, "gone": 0, "rerun_due": ["5% more items"],
     }  # fmt: skip
     assert "changes" in json.loads(ask("data", "check", "tables", "--format", "json", workspace=copy).out)
+
+
+def touched(workspace: Workspace, seconds: float) -> None:
+    """As if the tables had been written so long after they were read."""
+    read = SOURCE_INTERACTIONS.at(KEY, workspace.root).stat().st_mtime
+    for path in (workspace.root / "tables", *(workspace.root / "tables").iterdir()):
+        os.utime(path, (read + seconds, read + seconds))
+
+
+def test_for_one_person_too_what_has_come_is_said(
+    finished: Finished, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    asked = ("recommend", "--user", USER, "-k", "3")
+
+    def said() -> str:
+        result = ask(*asked, workspace=copy)
+        assert (result.code, result.out) == (0, ask(*asked).out)
+        return result.err
+
+    touched(copy, 1)
+    assert said() == ""
+    copy.change_table(
+        "interactions", lambda frame: pl.concat([frame, frame.head(3).with_columns(user_id=pl.lit("new"))])
+    )
+    touched(copy, -1)
+    assert said() == ""
+    touched(copy, 1)
+    ratings = len(table_of(copy.root)) - 3
+    line = f"note: {KEY}: 1 new users (2.5%), 0 new items (0.0%), 3 new ratings ({3 / ratings:.1%}) since the models were trained; "
+    assert said() == f"{line}no rerun is due\n"
+    monkeypatch.setattr("stages.cli.changes.QUICKLY_READ", 10)
+    assert (
+        said() == f"note: {KEY}: tables is newer than the models; `crmman data check tables` says how much has come\n"
+    )
+    monkeypatch.undo()
+    # What cannot be read is for `data check` and for the next run.
+    copy.change_table("interactions", lambda frame: frame.drop("rating"))
+    touched(copy, 1)
+    assert said() == ""

@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.data import INTERACTIONS, SOURCE_KG
+from tests.data.sources.test_goodreads_ucsd import book, interaction
+from tests.data.sources.test_goodreads_ucsd import write as write_ucsd
 from tests.in_process import run_module
 from tests.stages.added import NAME, added
 from tests.stages.workspace import GENRES, RUNS, planted_tables
@@ -150,6 +152,37 @@ def steam(folder: Path) -> None:
     (folder / "steam_games.json").write_text(python)
 
 
+def steam_reviews(folder: Path) -> None:
+    steam(folder)
+    (folder / "australian_users_items.json.gz").unlink()
+    hours = {1: None, 2: "0.0", 3: "0.5"}
+    rows = [
+        {"username": f"user {user}", "hours": hours.get(rating, f"{1000 * rating:,}.1"), "products": "7", "product_id": str(item),
+         "date": "2017-12-17", "text": "…", "early_access": False}
+        for user, item, rating, _ in planted()
+    ]  # fmt: skip
+    (folder / "steam_reviews.json.gz").write_bytes(gzip.compress("".join(f"{row!r}\n" for row in rows).encode()))
+
+
+def goodreads_ucsd(folder: Path) -> None:
+    """With books on shelves that were not rated."""
+    rated = [interaction(f"{user:032x}", str(item + 100), rating) for user, item, rating, _ in planted()]
+    shelved = [interaction(f"{user:032x}", "9999", 0) for user in range(40)]
+    books = [
+        book(str(item + 100), title=f"Book {item} ({genre.title()} Saga, #{item})", authors=[{"author_id": str(item % 6), "role": ""}],
+             series=[str(7 + item % 3)], popular_shelves=[{"count": "900", "name": "to-read"}, {"count": "70", "name": genre}],
+             publication_year=str(1990 + item % 20), similar_books=[str(100 + (item + 3) % 60)], language_code="eng")
+        for item, genre in items()
+    ]  # fmt: skip
+    authors = [{"author_id": str(one), "name": f"Author {one}"} for one in range(6)]
+    write_ucsd(
+        folder,
+        goodreads_interactions_poetry=[*rated, *shelved],
+        goodreads_books_poetry=books,
+        goodreads_book_authors=authors,
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "write", "feedback"),
     [
@@ -158,6 +191,8 @@ def steam(folder: Path) -> None:
         ("mind", mind, "rated"),
         ("goodreads", goodbooks, "rated"),
         ("steam", steam, "liked"),
+        ("steam", steam_reviews, "liked"),
+        ("goodreads-ucsd", goodreads_ucsd, "rated"),
     ],
 )
 def test_from_the_published_files_to_recommendations(
@@ -189,4 +224,4 @@ def test_from_the_published_files_to_recommendations(
 
 def _title(kind: str, write: Callable[[Path], None]) -> str:
     titles = {amazon_2014: "Horror's film & 1", amazon_2023: "Horror film 1", mind: 'A "horror" headline, 1'}
-    return titles.get(write, "Book 1 (Horror Saga, #1)" if kind == "goodreads" else "horror's game 1")
+    return titles.get(write, "Book 1 (Horror Saga, #1)" if kind.startswith("goodreads") else "horror's game 1")

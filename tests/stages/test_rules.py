@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.recommend import RECOMMENDATIONS
+from pipeline.recommend.settings import RulesConfig
 from tests.stages.conftest import Ask, Finished
 from tests.stages.workspace import GENRES, ITEMS, KEY, USERS, Workspace, assert_a_mistake_in_one_line, planted_tables
 
@@ -105,12 +106,58 @@ def test_where_rules_leave_too_little_it_is_said(shop: Workspace) -> None:
         ({"only": "i1"}, "params.yaml: recommend.only: found 'i1', expected a valid list"),
     ],
 )
-def test_a_rule_that_cannot_be_followed_leaves_the_lists_as_they_were(
+def test_a_rule_that_cannot_be_followed_is_refused_before_anything_runs_and_leaves_the_lists_as_they_were(
     finished: Finished, shop: Workspace, rules: dict[str, Any], said: str
 ) -> None:
     by_rules(shop, **rules)
-    assert_a_mistake_in_one_line(shop.run(STAGE), said)
+    for stage in ("check_tables", STAGE):
+        assert_a_mistake_in_one_line(shop.run(stage), said)
     assert shop.files() == finished.files
+
+
+def test_rules_may_name_items_that_were_added_and_not_those_that_settings_leave_out(
+    shop: Workspace, ask: Ask, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "items.csv").write_text("item_id,title,genre\nn1,New,comedy\n")
+    by_rules(shop, without=["n1"], where="title <> 'New'")
+    assert_a_mistake_in_one_line(shop.run("check_tables"), "recommend.without, data set small: found 'n1'")
+    by_rules(shop, without=[])
+    assert ask("items", "add", str(tmp_path / "new"), workspace=shop).code == 0
+    by_rules(shop, without=["n1"])
+    assert shop.run("check_tables").code == 0
+    by_rules(shop, without=[f"i{ITEMS - 1}"])
+    shop.change_params(lambda values: values["datasets"][KEY].update(linked_items_only=True))
+    assert_a_mistake_in_one_line(shop.run("check_tables"), f"recommend.without, data set small: found 'i{ITEMS - 1}'")
+
+
+def test_what_was_added_before_the_items_had_another_column_is_one_line_before_anything_runs(
+    shop: Workspace, ask: Ask, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "items.csv").write_text("item_id,title,genre\nn1,New,comedy\n")
+    assert ask("items", "add", str(tmp_path / "new"), workspace=shop).code == 0
+    shop.change_table("items", lambda frame: frame.with_columns(year=pl.lit("1990")))
+    assert_a_mistake_in_one_line(
+        shop.run("check_tables"), "added/small/items.parquet: found other columns than the items of small have by now"
+    )
+
+
+def test_a_params_file_that_is_older_than_rules_goes_by_none(finished: Finished, shop: Workspace, ask: Ask) -> None:
+    def older(values: dict[str, Any]) -> None:
+        for key in RulesConfig.model_fields:
+            del values["recommend"][key]
+
+    shop.change_params(older)
+    for stage in ("validate", "check_tables", STAGE):
+        result = shop.run(stage)
+        assert (result.code, result.err) == (0, "")
+    assert shop.files() == finished.files
+    result = ask("recommend", "--user", USER, "--at-most", "1", "--per", "genre", workspace=shop)
+    assert (result.code, result.err) == (
+        0,
+        "note: found 3 of 10 items: the rules, and what they have rated, leave no more\n",
+    )
 
 
 def test_a_verb_goes_by_the_rules_of_params_and_by_what_is_asked_in_place_of_some(shop: Workspace, ask: Ask) -> None:
@@ -183,6 +230,7 @@ def test_everybody_in_a_file_gets_lists_by_the_same_rules(shop: Workspace, ask: 
     ("options", "said"),
     [
         (["--where", "SELECT 1"], "--where: found 'SELECT'"),
+        (["--where", " "], "--where: found nothing, expected a condition such as"),
         (["--only", "i99"], "--only: found 'i99', expected the id of an item, or a file with an id on each line"),
         (["--at-most", "2"], "--per: found nothing beside --at-most, expected both, such as --at-most 2 --per author"),
         (["--per", "genre"], "--at-most: found nothing beside --per, expected both"),

@@ -68,7 +68,7 @@ class AmazonSource(FilesSource):
             InputError: files are missing, a line cannot be read, or a table does not pass the checks.
         """
         files = self.files()
-        meta = _only(files, META, self.path)
+        meta = files.only(META, "category")
         ratings = self._ratings(files, meta)
         remarks: list[str] = []
         if meta is None:
@@ -94,7 +94,7 @@ class AmazonSource(FilesSource):
             raise InputError(f"{self.path}: found {_names(tables)}, expected one of them; let path name its folder")
         if tables:
             return RawTable(read_table(tables[0], None if meta is None else _asins(meta)), str(tables[0]))
-        reviews = _only(files, REVIEWS, self.path)
+        reviews = files.only(REVIEWS, "category")
         if reviews is None:
             there = _names(list(files)) or "nothing"
             raise InputError(
@@ -105,17 +105,6 @@ class AmazonSource(FilesSource):
 
 def _names(files: list[DataFile]) -> str:
     return shortened(" and ".join(sorted(file.name for file in files)), 200)
-
-
-def _only(files: Files, pattern: re.Pattern[str], where: str) -> DataFile | None:
-    """
-    Raises:
-        InputError: there are several.
-    """
-    found = [file for file in files if pattern.fullmatch(file.name)]
-    if len(found) > 1:
-        raise InputError(f"{where}: found {_names(found)}, expected one category; let path name its folder")
-    return found[0] if found else None
 
 
 def _reviews(file: DataFile) -> Iterator[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from pipeline.common.errors import InputError, quoted
 from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_delimited, renamed
 from pipeline.data.sources.files import content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
+from pipeline.data.sources.remote import here
 from pipeline.data.sources.rows_are_likes import ROWS_ARE_LIKES_MEANING, with_each_row_a_like
 from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
@@ -26,7 +27,7 @@ OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 
 class AtomicSource(Config):
     type: Literal["atomic"] = Field(description="A folder in RecBole's atomic file format")
-    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    path: str = Field(min_length=1, description="The folder, or its address in a store (`s3://`); DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
     graph: bool = Field(default=True, description=GRAPH_MEANING)
@@ -38,7 +39,7 @@ class AtomicSource(Config):
         Raises:
             InputError: a file is missing, its header is not ``name:type``, or a table does not pass the checks.
         """
-        folder = Path(self.path)
+        folder = here(self.path)
         if not folder.is_dir():
             raise InputError(
                 f"{folder}: folder not found; expected RecBole's .inter, .kg, .link and, optionally, .item files there"

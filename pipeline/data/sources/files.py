@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.client
 import lzma
+import re
 import struct
 import urllib.error
 import urllib.request
@@ -22,9 +23,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
-from pipeline.common.errors import InputError, without_secrets
+from pipeline.common.errors import InputError, shortened, without_secrets
 from pipeline.common.files import replacing
 from pipeline.common.memory import refuse_beyond_memory
+from pipeline.data.sources.remote import here
 
 DOWNLOADS = Path("downloads")
 CHUNK = 1 << 20
@@ -59,7 +61,8 @@ class FilesSource(Config):
     type: str
     path: str = Field(
         min_length=1,
-        description="A folder or zip with the files; DVC watches it. With `url`: `downloads`, or a folder with files of your own",
+        description="A folder or zip with the files, or its address in a store (`s3://`); DVC watches it. With `url`: "
+        "`downloads`, or a folder with files of your own",
     )
     url: str | None = Field(
         default=None, pattern=r"^(https?|file)://\S+$", description="A zip, downloaded once into `downloads/`"
@@ -86,7 +89,7 @@ class FilesSource(Config):
             InputError: the path is no folder and no zip, or the download fails or has another checksum.
         """
         if self.url is None or self.sha256 is None:
-            return Files([*self._listed(Path(self.path))], self.path)
+            return Files([*self._listed(here(self.path))], self.path)
         archive = downloaded(self.url, self.sha256)
         return Files([*self._listed(archive)], str(archive))
 
@@ -96,7 +99,7 @@ class FilesSource(Config):
         Raises:
             InputError: there is no such file.
         """
-        for file in self._listed(Path(self.path)):
+        for file in self._listed(here(self.path)):
             if file.inside == name:
                 return file
         raise InputError(f"source.{key}: found {name!r}, which {self.path} does not have; expected a file there")
@@ -238,9 +241,27 @@ class Files:
         """
         file = self.find(*names)
         if file is None:
-            there = ", ".join(sorted({each.name for each in self._files})[:12]) or "nothing"
-            raise InputError(f"{self._where}: found {there}; expected {' or '.join(names)} there")
+            raise InputError(f"{self._where}: found {self.named()}; expected {' or '.join(names)} there")
         return file
+
+    def only(self, pattern: re.Pattern[str], kind: str) -> DataFile | None:
+        """The file whose name is of a pattern, if there is one.
+
+        Args:
+            kind: what there is one of: a category, a genre.
+
+        Raises:
+            InputError: there are several.
+        """
+        found = [file for file in self._files if pattern.fullmatch(file.name)]
+        if len(found) > 1:
+            what = shortened(" and ".join(sorted(file.name for file in found)), 200)
+            raise InputError(f"{self._where}: found {what}, expected one {kind}; let path name its folder")
+        return found[0] if found else None
+
+    def named(self) -> str:
+        """Some of the names, for errors."""
+        return ", ".join(sorted({each.name for each in self._files})[:12]) or "nothing"
 
 
 def _listed(path: Path) -> list[DataFile]:

@@ -96,7 +96,7 @@ class GoodreadsSource(FilesSource):
             return pl.Series([[]] * len(own), dtype=pl.List(pl.String))
         given = _columns(file, ("goodreads_book_id", "tag_id", "count"))
         called = _columns(names, ("tag_id", "tag_name")).unique("tag_id", keep="first", maintain_order=True)
-        called = called.filter(~pl.col("tag_name").map_elements(_is_shelf, return_dtype=pl.Boolean))
+        called = called.filter(~pl.col("tag_name").map_elements(is_shelf, return_dtype=pl.Boolean))
         count = pl.col("count").cast(pl.Int64, strict=False)
         tags = (
             given.with_columns(count)
@@ -110,7 +110,8 @@ class GoodreadsSource(FilesSource):
         return joined["tag_name"].fill_null(pl.Series([[]], dtype=pl.List(pl.String)))
 
 
-def _is_shelf(tag: str) -> bool:
+def is_shelf(tag: str) -> bool:
+    """Whether it says what somebody did with a book, or nothing in words."""
     return SHELVES.fullmatch(tag) is not None or not re.search(r"[^\W\d]", tag)
 
 

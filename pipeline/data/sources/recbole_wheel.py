@@ -21,6 +21,7 @@ from pipeline.common.files import temporary_folder
 from pipeline.data.sources.atomic import atomic_table
 from pipeline.data.sources.delimited import read_table
 from pipeline.data.sources.files import DOWNLOADS, digest_of
+from pipeline.data.sources.remote import here
 from pipeline.data.sources.tidy import TidyTables, tidy
 
 INSIDE = "recbole/dataset_example/ml-100k/ml-100k"
@@ -44,7 +45,7 @@ class RecboleWheelSource(Config):
                 ending: atomic_table(_member(archive, ending), f"{wheel.name}:ml-100k{ending}")
                 for ending in (".inter", ".item", ".kg")
             }
-        links = Path(self.path)
+        links = here(self.path)
         if not links.is_file():
             raise InputError(f"{links}: file not found; expected the item-to-entity table of MovieLens-100K")
         return tidy(tables[".inter"], tables[".item"], tables[".kg"], read_table(links), feedback="rated")

@@ -4,6 +4,7 @@ from pipeline.data.sources.amazon import AmazonSource as AmazonSource
 from pipeline.data.sources.atomic import AtomicSource as AtomicSource
 from pipeline.data.sources.book_crossing import BookCrossingSource as BookCrossingSource
 from pipeline.data.sources.goodreads import GoodreadsSource as GoodreadsSource
+from pipeline.data.sources.goodreads_ucsd import GoodreadsUcsdSource as GoodreadsUcsdSource
 from pipeline.data.sources.hetrec_lastfm import HetrecLastfmSource as HetrecLastfmSource
 from pipeline.data.sources.kgcn import KgcnSource as KgcnSource
 from pipeline.data.sources.mind import MindSource as MindSource

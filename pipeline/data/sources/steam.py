@@ -4,6 +4,7 @@
 |---|---|---|
 | Kaggle's | steam-200k.csv | no header: user, game, `purchase` or `play`, hours (1.0 for a purchase), 0; games go by their titles |
 | UCSD's | ..._users_items.json, steam_games.json, also .gz | Python dicts; minutes; some users are there twice, some games have no id |
+| UCSD's | steam_reviews.json, steam_games.json, also .gz | Python dicts; hours as text, which some reviews lack; users go by `username` |
 
 Whoever played a game for long enough likes it. The graph is genres, tags, features, developers and publishers of steam_games.json, where it
 is there.
@@ -27,9 +28,11 @@ from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
 CSV = re.compile(r"steam-?\w*\.csv(\.gz)?", re.IGNORECASE)
 OWNED, GAMES = re.compile(r".*users_items\.json(\.gz)?"), re.compile(r"(output_)?steam_games\.json(\.gz)?")
+REVIEWS = re.compile(r"(output_)?steam_reviews\.json(\.gz)?")
 OF_CSV = ("user_id", "item_id", "what", "hours", "nothing")
 PLAYED = {"user_id": pl.String, "item_id": pl.String, "title": pl.String, "hours": pl.Float64}
 LISTS, TEXTS = ("genres", "tags", "specs"), ("developer", "publisher")
+HOURS = re.compile(r"\d+(\.\d*)?")
 TAGS_IN_TEXT = 5
 MINUTES = 60
 
@@ -37,7 +40,9 @@ Treated = Literal["drop", "like", "dislike"]
 
 
 class SteamSource(FilesSource):
-    type: Literal["steam"] = Field(description="Hours of play on Steam: steam-200k.csv, or UCSD's users_items.json")
+    type: Literal["steam"] = Field(
+        description="Hours of play on Steam: steam-200k.csv, or UCSD's users_items.json or steam_reviews.json"
+    )
     min_hours: float = Field(default=1.0, gt=0, description="Hours of play from which on a game is liked")
     fewer_hours: Literal["drop", "dislike"] = Field(
         default="drop", description="What fewer hours are: nothing, or a dislike"
@@ -53,12 +58,14 @@ class SteamSource(FilesSource):
             InputError: files are missing, a line cannot be read, or a table does not pass the checks.
         """
         files = self.files()
-        file = _first(files, OWNED) or _first(files, CSV)
+        # Who owns what is more than who reviewed it.
+        file = _first(files, OWNED) or _first(files, REVIEWS) or _first(files, CSV)
         if file is None:
-            there = ", ".join(sorted({each.name for each in files})[:12]) or "nothing"
-            raise InputError(f"{self.path}: found {there}; expected steam-200k.csv or ..._users_items.json(.gz) there")
-        owned = _of_csv(file) if CSV.fullmatch(file.name) else _of_users(file)
+            raise InputError(
+                f"{self.path}: found {files.named()}; expected steam-200k.csv, ..._users_items.json(.gz) or steam_reviews.json(.gz) there"
+            )
         remarks: list[str] = []
+        owned = _played(file, remarks)
         likes = self._likes(owned, str(file), remarks)
         titles = owned.unique("item_id", keep="first", maintain_order=True)
         games = _first(files, GAMES)
@@ -96,6 +103,13 @@ class SteamSource(FilesSource):
 
 def _first(files: Files, pattern: re.Pattern[str]) -> DataFile | None:
     return next((file for file in files if pattern.fullmatch(file.name)), None)
+
+
+def _played(file: DataFile, remarks: list[str]) -> pl.DataFrame:
+    """PLAYED, in any of the layouts."""
+    if OWNED.fullmatch(file.name):
+        return _of_users(file)
+    return _of_reviews(file, remarks) if REVIEWS.fullmatch(file.name) else _of_csv(file)
 
 
 def _of_csv(file: DataFile) -> pl.DataFrame:
@@ -142,6 +156,28 @@ def _of_users(file: DataFile) -> pl.DataFrame:
     return frame_of(rows(), PLAYED)
 
 
+def _of_reviews(file: DataFile, remarks: list[str]) -> pl.DataFrame:
+    unknown = 0
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        nonlocal unknown
+        for number, review in objects_in(file):
+            where = f"{file}: line {number}"
+            if review.get("hours") in (None, ""):
+                unknown += 1
+                continue
+            text = str(needed(review, "hours", (str, int, float), where)).replace(",", "")
+            if not HOURS.fullmatch(text):
+                raise InputError(f"{where}: key hours: found {quoted(text)}, expected a number")
+            who = str(needed(review, "username", (str, int), where))
+            yield who, str(needed(review, "product_id", (str, int), where)), None, float(text)
+
+    found = frame_of(rows(), PLAYED)
+    if unknown:
+        remarks.append(f"{file}: {unknown} reviews do not say how long the game was played, and are left out")
+    return found
+
+
 def read_games(file: DataFile, owned: pl.DataFrame) -> tuple[RawTable, dict[str, pl.Series]]:
     """Games that somebody owns as item_id, title, developer, genres, tags; and beside them what the graph is made of.
 
@@ -177,8 +213,8 @@ def read_games(file: DataFile, owned: pl.DataFrame) -> tuple[RawTable, dict[str,
 
 
 def is_steam(files: Files) -> bool:
-    """Whether a folder holds Steam's hours in one of the two layouts."""
-    if _first(files, OWNED) is not None:
+    """Whether a folder holds Steam's hours in one of the three layouts."""
+    if _first(files, OWNED) is not None or _first(files, REVIEWS) is not None:
         return True
     file = _first(files, CSV)
     line = file.first_line().decode("utf-8", errors="replace") if file else ""

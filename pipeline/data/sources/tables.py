@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
 from pipeline.data.sources.files import PACKED, content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.rdf import FORMATS, read_rdf
+from pipeline.data.sources.remote import here
 from pipeline.data.sources.rows_are_likes import ROWS_ARE_LIKES_MEANING, with_each_row_a_like
 from pipeline.data.sources.tidy import GRAPH, GRAPH_MEANING, RawTable, TidyTables, items_of, tidy
 
@@ -29,7 +31,7 @@ ENDINGS_OF = {"kg": (*ENDINGS, *OF_RDF)}
 
 class TablesSource(Config):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
-    path: str = Field(min_length=1, description="The folder; DVC watches it")
+    path: str = Field(min_length=1, description="The folder, or its address in a store (`s3://`); DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)
     not_rated: list[float] = Field(default_factory=list, description=NOT_RATED_MEANING)
     facts: list[str] = Field(default_factory=list, description=FACTS_MEANING)
@@ -44,7 +46,7 @@ class TablesSource(Config):
         Raises:
             InputError: a table is missing, there twice under two endings, one of two for the same, or does not pass the checks.
         """
-        folder = Path(self.path)
+        folder = here(self.path)
         if not folder.is_dir():
             found = "found a file" if folder.exists() else "folder not found"
             raise InputError(f"{folder}: {found}; expected {', '.join(NAMES)} there as {', '.join(ENDINGS)}")
@@ -148,5 +150,17 @@ def table_file(folder: Path, name: str) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    """A file or a folder: what else there may be, such as a pipe, might never come to an end."""
-    return path.is_file() or path.is_dir()
+    """A file or a folder.
+
+    Raises:
+        InputError: it is anything else: a pipe might never come to an end, and a link to a disk that is not there is no missing table.
+    """
+    there = path.is_file() or path.is_dir()
+    if not there and os.path.lexists(path):
+        what = (
+            "a link that leads nowhere"
+            if path.is_symlink() and not path.exists()
+            else "what is no file, such as a device"
+        )
+        raise InputError(f"{path}: found {what}, expected a table or nothing")
+    return there

@@ -22,6 +22,7 @@ import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.row_keys import has_repeats
+from pipeline.data.dates import seconds_of
 from pipeline.data.feedback import Feedback
 from pipeline.data.sources.as_type import as_type
 from pipeline.data.splits import SPLITS
@@ -32,10 +33,6 @@ NO_LINKS = pl.DataFrame(schema=dict.fromkeys(("item_id", "entity_id"), pl.String
 TEXT_TYPES = (pl.String, pl.Null)
 GRAPH = ("kg", "item_entities")
 GRAPH_MEANING = "false: there is no knowledge graph, and no tables of one are read"
-ISO_TIME = (
-    r"^\s*(?P<day>\d{4}-\d{2}-\d{2})(?:[T ](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?"
-    r"\s*(?:Z|UTC|(?P<sign>[+-])(?P<oh>\d{2}):?(?P<om>\d{2})?)?)?\s*$"
-)
 KG, LINKS = ("head", "relation", "tail"), ("item_id", "entity_id")
 
 
@@ -256,7 +253,8 @@ def _mended(
     key = ("user_id", "item_id")
     if _repeated(kept, table, key):
         latest = kept.sort("timestamp", maintain_order=True).unique(key, keep="last", maintain_order=True)
-        remarks.append(f"{table.file}: {len(kept) - len(latest)} repeated interactions: the latest of each counts")
+        which = "the last of each in the file" if kept["timestamp"].has_nulls() else "the latest of each"
+        remarks.append(f"{table.file}: {len(kept) - len(latest)} repeated interactions: {which} counts")
         return latest
     return kept
 
@@ -325,18 +323,6 @@ def read_numbers(table: RawTable, name: str) -> ReadColumn:
         )
     numbers = numbers.cast(pl.Float64 if name == "timestamp" else pl.Float32)
     return ReadColumn(numbers, numbers.is_null() | numbers.is_nan() | numbers.is_infinite(), expected)
-
-
-def seconds_of(texts: pl.Series) -> pl.Series:
-    """Seconds since 1970 of dates and times as ISO 8601 has them, in UTC where they say no other; null where one is none."""
-    part = texts.str.extract_groups(ISO_TIME).struct.unnest()
-    number = {name: part[name].cast(pl.Float64, strict=False) for name in ("hour", "minute", "second", "oh", "om")}
-    day = part["day"].str.to_date("%Y-%m-%d", strict=False)
-    known = {name: values.fill_null(0.0) for name, values in number.items()}
-    offset = (known["oh"] * 60 + known["om"]) * 60 * part["sign"].replace_strict({"-": -1.0}, default=1.0)
-    seconds = (known["hour"] * 60 + known["minute"]) * 60 + known["second"] - offset
-    possible = (known["hour"] < 24) & (known["minute"] < 60) & (known["second"] < 61)
-    return (day.dt.epoch("d") * 86400.0 + seconds).set(~possible, None)
 
 
 def read_likes(table: RawTable) -> ReadColumn:
@@ -451,9 +437,9 @@ def _no_unknown_items(frame: pl.DataFrame, known: set[str], table: RawTable, ite
     if unknown.any():
         index = _first(unknown)
         item = frame["item_id"][index]
-        raise InputError(
-            f"{table.file}: column item_id, {table.row(index)}: found item {quoted(item)}, expected one of the items in {items.file}"
-        )
+        without = " (without the spaces around it, it is one)" if item.strip() in known else ""
+        where = f"{table.file}: column item_id, {table.row(index)}"
+        raise InputError(f"{where}: found item {quoted(item)}, expected one of the items in {items.file}{without}")
 
 
 def _first(mask: pl.Series) -> int:

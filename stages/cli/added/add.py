@@ -8,10 +8,19 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.artifacts.added import ADDED, ADDED_ITEM_ENTITIES, ADDED_ITEMS, ADDED_KG, MORE_EDGES, MORE_ITEMS
+from pipeline.artifacts.added import (
+    ADDED,
+    ADDED_ITEM_ENTITIES,
+    ADDED_ITEMS,
+    ADDED_KG,
+    MORE_EDGES,
+    MORE_ITEMS,
+    read_added_items,
+)
 from pipeline.artifacts.data import ITEMS
+from pipeline.artifacts.kinds import HERE
 from pipeline.common.errors import InputError, quoted, shortened
-from pipeline.common.files import write_bytes
+from pipeline.common.files import one_at_a_time, write_bytes
 from pipeline.data.sources.delimited import names_for, read_table, renamed
 from pipeline.data.sources.tables import NAMES, optional_table
 from pipeline.data.sources.tidy import NO_LINKS, NO_TRIPLES, RawTable, tidy_added
@@ -36,16 +45,17 @@ def add_items(dataset: str | None, folder: Path) -> None:
     known = ITEMS.read(name).drop("item")
     items, kg, links = tidy_added(raw["items"], raw.get("kg"), raw.get("item_entities"), dict(known.schema))
     _refuse_known(raw["items"], items["item_id"], known["item_id"], name)
-    before = _tables(name, known)
-    kept = pl.col("item_id").is_in(items["item_id"].implode()).not_()
-    replaced = len(before[0]) - len(before[0].filter(kept))
-    tables = (
-        pl.concat([before[0].filter(kept), items]),
-        pl.concat([before[1], kg]).unique(maintain_order=True),
-        pl.concat([before[2].filter(kept), links]),
-    )
-    _write(name, tables)
-    added = MORE_ITEMS.read(name)
+    with one_at_a_time(HERE):
+        before = _tables(name, known)
+        kept = pl.col("item_id").is_in(items["item_id"].implode()).not_()
+        replaced = len(before[0]) - len(before[0].filter(kept))
+        tables = (
+            pl.concat([before[0].filter(kept), items]),
+            pl.concat([before[1], kg]).unique(maintain_order=True),
+            pl.concat([before[2].filter(kept), links]),
+        )
+        _write(name, tables)
+        added = MORE_ITEMS.read(name)
     titles = Titles.of(added)
     edges = MORE_EDGES.read(name).group_by("target").len()
     neighbours = dict(edges.iter_rows())
@@ -74,15 +84,17 @@ def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
         InputError: one was not added; nothing has changed then.
     """
     name = dataset_of(read_parameters(PARAMS), dataset)
-    items, kg, links = _tables(name, ITEMS.read(name).drop("item"))
-    there = items["item_id"].to_list()
-    for one in ids:
-        if one not in there:
-            raise InputError(
-                f"{quoted(one)}: found no such item among those added to {name}, expected one of: {shortened(', '.join(there)) or 'none'}"
-            )
-    kept = ~pl.col("item_id").is_in(list(ids))
-    _write(name, (items.filter(kept), kg, links.filter(kept)))
+    with one_at_a_time(HERE):
+        items, kg, links = _tables(name, ITEMS.read(name).drop("item"))
+        there = items["item_id"].to_list()
+        for one in ids:
+            if one not in there:
+                raise InputError(
+                    f"{quoted(one)}: found no such item among those added to {name}, "
+                    f"expected one of: {shortened(', '.join(there)) or 'none'}"
+                )
+        kept = ~pl.col("item_id").is_in(list(ids))
+        _write(name, (items.filter(kept), kg, links.filter(kept)))
     show(f"removed {len(set(ids))} of {len(items)} added items")
 
 
@@ -122,14 +134,9 @@ def _refuse_known(table: RawTable, ids: pl.Series, known: pl.Series, dataset: st
 
 def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """What was added so far."""
+    items = read_added_items(dataset, known)
     if not ADDED_ITEMS.at(dataset).is_file():
-        return known.clear(), NO_TRIPLES, NO_LINKS
-    items = ADDED_ITEMS.read(dataset)
-    if dict(items.schema) != dict(known.schema):
-        raise InputError(
-            f"{ADDED_ITEMS.at(dataset)}: found other columns than the items of {dataset} have by now; "
-            f"remove {ADDED_ITEMS.at(dataset).parent} and add the items again"
-        )
+        return items, NO_TRIPLES, NO_LINKS
     return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset)
 
 

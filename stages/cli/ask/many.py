@@ -19,11 +19,9 @@ from pipeline.data.dataset import Pairs, blocks
 from pipeline.data.more_ratings import MoreRatings, added_to, in_words, of_known_items, read_more_ratings
 from pipeline.data.prepare import with_likes
 from pipeline.explain.causes import relation_names
-from pipeline.parameters.params import DatasetEntry, read_parameters
 from pipeline.recommend.recommend import Ids, recommendation_table, recommended, recommended_to
 from pipeline.recommend.rules import Rules
 from pipeline.users.people import Person, people_in
-from stages import PARAMS
 from stages.cli.ask.output import Answer, table
 from stages.cli.ask.recommend import COLUMNS, rows_for
 from stages.cli.ask.rules import AskedRules, RuleOptions, asked_rules
@@ -39,12 +37,10 @@ class People(NamedTuple):
     Attributes:
         ids: of the users, as the file has them.
         people: by all that is known of them.
-        new: how many of them the data set does not know.
     """
 
     ids: list[str]
     people: list[Person]
-    new: int
 
 
 @together()
@@ -70,9 +66,8 @@ def recommend_to_many(
         InputError: as `read_more_ratings` and `of_known_items`.
     """
     trained = read_trained(dataset, variant, many=True)
-    entry = read_parameters(PARAMS).datasets[trained.catalogue.dataset]
     by = asked_rules(trained, options)
-    found = _people(trained, entry, path, refuse_unknown)
+    found = _people(trained, path, refuse_unknown)
     answer = (
         Answer("", {}, _as_stage(trained, found, count, by.rules))
         if nested
@@ -82,8 +77,8 @@ def recommend_to_many(
     return answer
 
 
-def _people(trained: Trained, entry: DatasetEntry, path: Path, refuse_unknown: bool) -> People:
-    source = entry.source
+def _people(trained: Trained, path: Path, refuse_unknown: bool) -> People:
+    entry, source = trained.entry, trained.entry.source
     more = read_more_ratings(
         path,
         entry,
@@ -106,16 +101,24 @@ def _people(trained: Trained, entry: DatasetEntry, path: Path, refuse_unknown: b
         for side in (whole.filter("like"), whole.filter(~pl.col("like")))
     )
     people = people_in(likes, dislikes, len(more.users), len(trained.catalogue.items))
-    new = len(more.users) - int(users["user_id"].is_in(more.users).sum())
-    show(f"{more.file}: {_counted(more, new)}", error=True)
     then = with_likes(SOURCE_INTERACTIONS.read(trained.catalogue.dataset), entry.like_threshold)
+    show(f"{more.file}: {_counted(more, users['user_id'], then['user_id'])}", error=True)
     came = changes_by(more.rows, then, SOURCE_ITEMS.read(trained.catalogue.dataset))
     show(f"{trained.catalogue.dataset}: {came.in_words()}", error=True)
-    return _with_something_to_go_by(trained, People(more.users, people, new))
+    return _with_something_to_go_by(trained, People(more.users, people))
 
 
-def _counted(more: MoreRatings, new: int) -> str:
-    return f"{len(more.rows):,} ratings of {len(more.users):,} people, {new:,} of whom the data set does not know"
+def _counted(more: MoreRatings, trained_on: pl.Series, known: pl.Series) -> str:
+    """
+    Args:
+        trained_on: users of training.
+        known: the same, and those whom settings leave out of it, in any number.
+    """
+    people = pl.Series(more.users)
+    others = people.filter(~people.is_in(trained_on.implode()))
+    left_out = int(others.is_in(known.unique().implode()).sum())
+    why = f", {left_out:,} of these left out of it by settings of the data set" if left_out else ""
+    return f"{len(more.rows):,} ratings of {len(more.users):,} people, {len(others):,} of whom the models were not trained on{why}"
 
 
 def _with_something_to_go_by(trained: Trained, found: People) -> People:

@@ -18,6 +18,7 @@ from stages.cli.ask.output import Answer, table
 from stages.cli.ask.people import asked_for
 from stages.cli.ask.rules import RuleOptions, asked_rules
 from stages.cli.ask.trained import Trained, read_trained
+from stages.cli.changes import note_changes
 
 COLUMNS: dict[str, type[pl.DataType]] = {
     "rank": pl.Int32,
@@ -46,6 +47,7 @@ def recommend(
     (found,) = recommended_to(trained.model, [asked.person], count, rules=by.rules)
     rows, digits = rows_for(trained, asked.person, found)
     by.note_shortfall(pl.repeat("", len(rows), eager=True), 1, count)
+    note_changes(trained.catalogue.dataset, trained.entry)
     cells = [[str(row["rank"]), row["title"], f"{row['score']:.{digits}f}", row["reason"]] for row in rows]
     heading = f"{trained.name}: for {asked.who}\n{by.heading}\n"
     text = heading + table(["rank", "title", "score", "why"], cells, right=["rank", "score"])

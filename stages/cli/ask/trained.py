@@ -17,7 +17,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.explain.breakdown import Contribution
 from pipeline.explain.parts import Cause
 from pipeline.explain.words import in_words
-from pipeline.parameters.params import Parameters, read_parameters
+from pipeline.parameters.params import DatasetEntry, Parameters, read_parameters
 from pipeline.recommend.settings import RecommendConfig
 from pipeline.users.model import Model
 from pipeline.users.people import Person, people_of
@@ -51,6 +51,7 @@ class Trained:
         refit: whether that was on all ratings, and not on the training split alone.
         data: all ratings.
         nightly: how the stage `recommend` recommends.
+        entry: of the data set in params.yaml.
     """
 
     catalogue: Catalogue
@@ -59,6 +60,7 @@ class Trained:
     refit: bool
     data: Dataset
     nightly: RecommendConfig
+    entry: DatasetEntry
 
     @property
     def name(self) -> str:
@@ -132,7 +134,8 @@ def read_trained(dataset: str | None, variant: str | None, *, many: bool = False
     # One person is scored in no time on a CPU.
     device = torch_device(parameters.device) if many else "cpu"
     model = read_model_with(added, dataset, variant, data, device, stored)
-    return Trained(catalogue, variant, model, refit, data, parameters.recommend_of(dataset))
+    nightly, entry = parameters.recommend_of(dataset), parameters.datasets[dataset]
+    return Trained(catalogue, variant, model, refit, data, nightly, entry)
 
 
 def _variant(parameters: Parameters, dataset: str, variant: str | None) -> str:

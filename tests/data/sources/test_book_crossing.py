@@ -190,7 +190,7 @@ def test_repeated_ratings_and_books_count_once_and_unknown_books_not_at_all(tmp_
         "BX-Book-Ratings.csv: 1 ratings of 0 (implicit) are left out",
         "BX-Books.csv: 1 repeated items: the first of each counts",
         f"BX-Book-Ratings.csv: 1 of 5 interactions with items that {tmp_path}/BX-Books.csv lacks are left out",
-        "BX-Book-Ratings.csv: 1 repeated interactions: the latest of each counts",
+        "BX-Book-Ratings.csv: 1 repeated interactions: the last of each in the file counts",
     ]
 
 

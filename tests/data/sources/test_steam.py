@@ -36,6 +36,16 @@ GAMES = (
     "{u'app_name': u'no id', u'price': u'Free'}\n"
     "{u'app_name': u'Not owned', u'id': u'99', u'genres': [u'Indie']}\n"
 )
+# Hours are texts, and not in all; `user_id` is in some.
+REVIEWS = (
+    "{u'username': u'Chaos Syren', u'hours': u'0.1', u'products': u'41', u'product_id': u'725280', u'page_order': 0, "
+    "u'date': u'2017-12-17', u'text': u'This would not be acceptable as an \"entry\"', u'early_access': False, u'page': 1}\n"
+    "{u'username': u'Ariman1', u'hours': u'1,213.5', u'products': u'1386', u'product_id': u'10', u'page_order': 1, "
+    "u'date': u'2017-08-02', u'text': u'Addictive', u'early_access': False, u'page': 1, u'user_id': u'76561197970982479'}\n"
+    "{u'username': u'Ariman1', u'hours': u'20', u'product_id': u'10', u'date': u'2017-08-03', u'text': u'Still'}\n"
+    "{u'username': u'Ariman1', u'product_id': u'20', u'date': u'2017-08-03', u'text': u'no hours'}\n"
+    "{u'username': u'\\u2122', u'hours': u'7.5', u'product_id': u'20', u'date': u'2016-02-29', u'text': u''}\n"
+)
 
 
 def read(path: Path, **settings: object) -> TidyTables:
@@ -127,4 +137,27 @@ def test_a_line_that_is_no_object_is_named(tmp_path: Path) -> None:
         read(tmp_path)
     (tmp_path / "a_users_items.json").write_text(USERS.replace("'playtime_forever': 600", "'playtime_forever': None"))
     with pytest.raises(InputError, match=r"line 1: key playtime_forever: found None, expected a number"):
+        read(tmp_path)
+
+
+def test_reviews_are_read_by_their_hours(tmp_path: Path) -> None:
+    (tmp_path / "steam_reviews.json.gz").write_bytes(gzip.compress(REVIEWS.encode()))
+    (tmp_path / "steam_games.json").write_text(GAMES)
+    tables = read(tmp_path)
+    assert pairs(tables) == {("Ariman1", "10", True), ("™", "20", True)}
+    # Of what steam_games.json lacks nothing is known but its number.
+    assert dict(tables.items.select("item_id", "title").rows()) == {"725280": None, "10": "Counter-Strike", "20": None}
+    assert [remark.split(": ", 1)[1] for remark in tables.remarks] == [
+        "1 reviews do not say how long the game was played, and are left out",
+        "1 games played for less than 1 hours are left out",
+    ]
+    assert read(tmp_path, fewer_hours="dislike").feedback == "rated"
+    # Who owns what is more than who reviewed it.
+    (tmp_path / "australian_users_items.json").write_text(USERS)
+    assert ("js41637", "20", True) in pairs(read(tmp_path))
+
+
+def test_hours_of_a_review_that_are_no_number_are_named(tmp_path: Path) -> None:
+    (tmp_path / "steam_reviews.json").write_text(REVIEWS.replace("u'7.5'", "u'some'"))
+    with pytest.raises(InputError, match=r"steam_reviews\.json: line 5: key hours: found 'some', expected a number"):
         read(tmp_path)

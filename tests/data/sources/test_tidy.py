@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.tidy import RawTable, TidyTables, seconds_of, tidy
+from pipeline.data.dates import seconds_of
+from pipeline.data.sources.tidy import RawTable, TidyTables, tidy
 
 PAIRS = {"user_id": ["u", "v"], "item_id": ["a", "b"]}
 RATED = pl.DataFrame({**PAIRS, "rating": [4, 5]})
@@ -264,6 +265,10 @@ def test_an_unknown_item_is_named_where_it_stands() -> None:
         tables(RATED.with_columns(item_id=pl.Series(["a", "z"])))
     with pytest.raises(InputError, match=r"^links\.csv: column item_id, line 3: found item 'z', expected one of"):
         tables(links=LINKS.with_columns(item_id=pl.Series(["a", "z"])))
+    with pytest.raises(
+        InputError, match=r"found item ' b  ', .* items\.csv \(without the spaces around it, it is one\)$"
+    ):
+        tables(RATED.with_columns(item_id=pl.Series(["a", " b  "])))
 
 
 def test_links_of_unknown_items_are_left_out_with_a_remark_where_that_is_allowed() -> None:
