@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.added import ADDED, ADDED_ITEMS, MORE, MORE_EDGES, MORE_ITEMS, MORE_VECTORS
+from pipeline.artifacts.data import INTERACTIONS
 from pipeline.artifacts.data import ITEMS as ITEMS_TABLE
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE_MODEL
@@ -355,3 +356,22 @@ def test_every_verb_says_how_it_is_used(copy: Workspace) -> None:
         assert result.code == 0
         assert f"crmman items {verb}" in result.out
     assert "add" in run_module("stages.cli", "items", folder=copy.root).out
+
+
+def test_where_every_item_has_many_ratings_it_is_said_that_none_is_like_no_other(
+    copy: Workspace, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated = INTERACTIONS.read(KEY, copy.root).filter(split="train").group_by("item").len()["len"]
+    assert len(rated) == ITEMS
+    tables = write(tmp_path / "new", **like_the_first("n1"))
+    # These models do not read counts.
+    monkeypatch.setattr(add, "MANY_RATINGS", rated.min())
+    assert ask("items", "add", tables, workspace=copy).err == ""
+    config, epoch = add.trained_as(KEY, MODEL.of(variant="recommended"))
+    monkeypatch.setattr(add, "trained_as", lambda *_: (config.model_copy(update={"count_biases": True}), epoch))
+    said = ask("items", "add", tables, workspace=copy).err
+    assert said.startswith(
+        f"note: every item of training has at least {rated.min()} ratings, and the models never saw one without"
+    )
+    monkeypatch.setattr(add, "MANY_RATINGS", rated.min() + 1)
+    assert ask("items", "add", tables, workspace=copy).err == ""
