@@ -13,6 +13,7 @@ from pipeline.artifacts.added import (
     ADDED_ITEM_ENTITIES,
     ADDED_ITEMS,
     ADDED_KG,
+    ADDED_VECTORS,
     MORE,
     MORE_EDGES,
     MORE_ITEM_ENTITIES,
@@ -21,7 +22,7 @@ from pipeline.artifacts.added import (
     MORE_RELATIONS,
     MORE_VECTORS,
 )
-from pipeline.artifacts.data import ITEMS, SOURCE_ITEMS, SOURCE_KG
+from pipeline.artifacts.data import ITEMS, SOURCE_ITEMS, SOURCE_KG, SOURCE_VECTORS
 from pipeline.artifacts.graph import ENTITIES, GRAPH_CAUTIONS, RELATIONS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
@@ -33,8 +34,9 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.config import validated
-from pipeline.common.devices import torch_device
+from pipeline.common.errors import InputError
 from pipeline.common.settings import DeviceConfig
+from pipeline.data.item_vectors import rows_of_items
 from pipeline.data.sources import SourceConfig
 from pipeline.data.sources.facts import facts_of_added
 from pipeline.data.sources.tidy import NO_LINKS, NO_TRIPLES
@@ -62,6 +64,7 @@ STAGE = Stage(
         ITEMS,
         SOURCE_ITEMS,
         SOURCE_KG,
+        SOURCE_VECTORS,
         TEXT_VECTORS,
         RELATIONS,
         ENTITIES,
@@ -104,6 +107,7 @@ def main(dataset: str, settings: Settings) -> None:
         GRAPH_CAUTIONS.read(dataset)
         vectors = _structure(dataset, edges, first, count)
         vectors["text"] = _text(dataset, tables.items, config, settings)
+        vectors |= _given(dataset, tables.items["item_id"])
     numbered = tables.items.with_columns(item=pl.int_range(first, first + count, dtype=pl.Int32))
     MORE_ITEMS.write(numbered, dataset)
     MORE_KG.write(tables.kg, dataset)
@@ -146,10 +150,30 @@ def _text(dataset: str, items: pl.DataFrame, config: AddedConfig, settings: Sett
     texts = item_texts(items, config.text_template)
     if not any(texts):
         return np.zeros((len(items), TEXT_VECTORS.read(dataset)["vectors"].shape[1]), dtype=np.float32)
-    # It takes seconds to load, and mostly nothing was added.
+    # They take seconds to load, and mostly nothing was added.
+    from pipeline.common.devices import torch_device
     from pipeline.text.encoder import TextEncoder
 
     return TextEncoder(settings.stage(TextConfig), torch_device(settings.run(DeviceConfig).device)).encode(texts)
+
+
+def _given(dataset: str, ids: pl.Series) -> dict[str, NDArray[np.float32]]:
+    """Vectors that lay beside their tables, a row for each item, of zeros where it has none.
+
+    Raises:
+        InputError: vectors of the data set's own items have another width.
+    """
+    table = ADDED_VECTORS.read(dataset) if ADDED_VECTORS.at(dataset).is_file() else None
+    if table is None or table.is_empty():
+        return {}
+    known = SOURCE_VECTORS.read(dataset).schema
+    for name, kind in table.drop("item_id").schema.items():
+        if name in known and kind != known[name]:
+            raise InputError(
+                f"{ADDED_VECTORS.at(dataset)}: column {name}: found {kind}, expected {known[name]} as the items of {dataset} have by now; "
+                "add these items again"
+            )
+    return {f"given.{name}": rows for name, rows in rows_of_items(ids, table).items() if name in known}
 
 
 def _structure(dataset: str, edges: pl.DataFrame, items: int, count: int) -> dict[str, NDArray[np.float32]]:

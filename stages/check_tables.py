@@ -34,7 +34,7 @@ STAGE = Stage(
 
 def main(dataset: str, settings: Settings) -> None:
     config, seed = settings.dataset(TablesConfig), settings.run(SeedConfig).seed
-    tables = config.source.read()
+    tables = config.read()
     item_texts(tables.items, config.text_template)
     prepared = prepare(tables.interactions, tables.items, tables.item_entities, config, seed)
     known = prepared.items.drop("item")

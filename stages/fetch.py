@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
+from pipeline.artifacts.data import (
+    SOURCE_INTERACTIONS,
+    SOURCE_ITEM_ENTITIES,
+    SOURCE_ITEMS,
+    SOURCE_KG,
+    SOURCE_VECTORS,
+)
 from pipeline.data.sources import SourceConfig
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
 STAGE = Stage(
     "fetch",
     settings=Reads(dataset=SourceConfig),
-    writes=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_KG, SOURCE_ITEM_ENTITIES),
+    writes=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_KG, SOURCE_ITEM_ENTITIES, SOURCE_VECTORS),
 )
 
 
 def main(dataset: str, settings: Settings) -> None:
-    tables = settings.dataset(SourceConfig).source.read()
+    tables = settings.dataset(SourceConfig).read()
     SOURCE_INTERACTIONS.write(tables.interactions, dataset)
     SOURCE_ITEMS.write(tables.items, dataset)
     SOURCE_ITEM_ENTITIES.write(tables.item_entities, dataset)
-    # Last: what is written after it would say that it is made of it, and change with it.
+    # Late: what is written after it says that it is made of it, and changes with it. Who reads vectors reads what is made of the graph.
     SOURCE_KG.write(tables.kg, dataset)
+    SOURCE_VECTORS.write(tables.vectors, dataset)
     for remark in tables.remarks:
         say(dataset, "fetch", remark)
     counts = f"{len(tables.interactions)} interactions, {len(tables.items)} items, {len(tables.kg)} triples"

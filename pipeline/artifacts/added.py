@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from pipeline.artifacts.data import SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
+from pipeline.artifacts.data import SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG, SOURCE_VECTORS
 from pipeline.artifacts.graph import RELATIONS
 from pipeline.artifacts.kinds import Table, Tensors
 from pipeline.common.errors import InputError
@@ -15,7 +15,9 @@ from pipeline.common.errors import InputError
 ADDED_ITEMS = replace(SOURCE_ITEMS, path="added/{dataset}/items.parquet", not_empty=False)
 ADDED_KG = replace(SOURCE_KG, path="added/{dataset}/kg.parquet", not_empty=False)
 ADDED_ITEM_ENTITIES = replace(SOURCE_ITEM_ENTITIES, path="added/{dataset}/item_entities.parquet", not_empty=False)
-ADDED = (ADDED_ITEMS, ADDED_KG, ADDED_ITEM_ENTITIES)
+# There is no such file where items were added before there were vectors.
+ADDED_VECTORS = replace(SOURCE_VECTORS, path="added/{dataset}/vectors.parquet")
+ADDED = (ADDED_ITEMS, ADDED_KG, ADDED_ITEM_ENTITIES, ADDED_VECTORS)
 
 
 def read_added_items(dataset: str, known: pl.DataFrame) -> pl.DataFrame:
@@ -58,5 +60,6 @@ MORE_EDGES = Table(
     key=("source", "target"),
     not_empty=False,
 )
+# And of kinds of vectors that lay beside the tables some items were added by, under `given.` and their names.
 MORE_VECTORS = Tensors("artifacts/{dataset}/added/vectors.safetensors", {"text": 2, "initial": 2, "structure": 2})
 MORE = (MORE_ITEMS, MORE_KG, MORE_ITEM_ENTITIES, MORE_RELATIONS, MORE_EDGES, MORE_VECTORS)

@@ -40,6 +40,15 @@ SOURCE_ITEM_ENTITIES = Table(
     not_empty=False,
     traced=True,
 )
+# Of items that have any: a column of float32 vectors for each of `source.vectors`, null where an item has none.
+SOURCE_VECTORS = Table(
+    "artifacts/{dataset}/source/vectors.parquet",
+    {"item_id": pl.String},
+    key=("item_id",),
+    more=True,
+    not_empty=False,
+    traced=True,
+)
 
 # prepare: dense indices (item, user: 0-based), splits, sampled candidates
 ITEMS = Table(

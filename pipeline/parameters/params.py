@@ -6,7 +6,7 @@ does not make the others run again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, ConfigT, changed, look_up, validated
 from pipeline.common.errors import InputError, quoted, shortened
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines.registry import BaselineSettings
@@ -27,6 +27,7 @@ from pipeline.recommend.settings import RecommendConfig, RefitConfig
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.settings import StructureConfig, StructureEntry
 from pipeline.text.settings import TextConfig, TextTemplateConfig
+from pipeline.users.modalities.names import FIXED
 from pipeline.users.settings import VariantConfig
 
 # In bytes. Two of them are in names of files, with some words, and no disk takes names of more than 255.
@@ -72,7 +73,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
         return {stage: found for stage in get_args(Changeable) if (found := getattr(self, stage))}
 
 
-class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig):
+class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, TrainingRun):
     """All of ``params.yaml`` and ``ablations/params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(
@@ -126,6 +127,7 @@ class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig
                 raise ValueError(f"ablations.{name}: found the name of a variant, expected another: both name folders")
         for (kind, name), variant in self._models().items():
             self._check_structure(variant.structure_source, f"{kind}.{name}")
+            self._check_modalities(variant.modalities, f"{kind}.{name}")
         return self
 
     def _models(self) -> dict[tuple[str, str], VariantConfig]:
@@ -184,12 +186,23 @@ class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, RunConfig
             )
             variant = _changed_section(model, of_variants, f"{where}.train_users", "a variant", name)
             self._check_structure(variant.structure_source, f"{where}.train_users")
+            self._check_modalities(variant.modalities, f"{where}.train_users")
             if variant.structure_source and name in self.run_variants:
                 raise ValueError(
                     f"run_variants: found {name!r}, whose structure_source {variant.structure_source!r} is made for "
                     "ablations alone; expected variants with structure_source ''"
                 )
             _check_widths(variant, stages, initial[variant.structure_source], f"{kind}.{name}", who)
+
+    def _check_modalities(self, names: Sequence[str], where: str) -> None:
+        own = [name for entry in self.datasets.values() for name in getattr(entry.source, "vectors", [])]
+        known = list(dict.fromkeys([*FIXED, *own]))
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"{where}.modalities: found {name!r}, expected some of: {', '.join(known)}"
+                    + ("" if own else "; or vectors that a data set's source names")
+                )
 
     def _check_structure(self, name: str, where: str) -> None:
         if name and name not in self.structures:

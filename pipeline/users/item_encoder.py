@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -10,10 +11,13 @@ from torch import nn
 from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
-from pipeline.users.modalities.names import Modality
-from pipeline.users.modalities.registry import MODALITIES
+from pipeline.users.modalities.registry import modalities_of
 from pipeline.users.names import ADDING, Fusion
 from pipeline.users.widths import check_average
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class ItemEncoder(nn.Module):
@@ -30,10 +34,10 @@ class ItemEncoder(nn.Module):
         InputError: `average` fusion of different widths.
     """
 
-    def __init__(self, inputs: ItemInputs, modalities: Sequence[Modality], fusion: Fusion, width: int) -> None:
+    def __init__(self, inputs: ItemInputs, modalities: Sequence[str], fusion: Fusion, width: int) -> None:
         super().__init__()
         self.fusion = fusion
-        made = {name: kind(inputs, width, fusion in ADDING) for name, kind in MODALITIES.items() if name in modalities}
+        made = modalities_of(modalities, inputs, width, added=fusion in ADDING)
         self.modalities = nn.ModuleDict({name: made[name] for name in modalities})
         widths = {name: made[name].width for name in modalities}
         if fusion == "average":
@@ -49,7 +53,7 @@ class ItemEncoder(nn.Module):
         """R out of what `parts` gives, (M, width)."""
         return fuse(list(parts.values()), self.fusion, getattr(self, "gates", None))
 
-    def parts(self, items: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    def parts(self, items: NDArray[np.int64] | None = None) -> dict[str, torch.Tensor]:
         """What each modality says about items, before fusion, each (items, its width).
 
         Args:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.common.config import Config
 from pipeline.evaluation.metrics.validation import FIGURES
-from pipeline.users.modalities.names import Modality
+from pipeline.users.modalities.names import ALL_GIVEN, IMAGE, Modality
 from pipeline.users.names import Fusion, Head, Views
 from pipeline.users.terms.names import Term
 from pipeline.users.views.names import Attention
@@ -31,7 +32,8 @@ class VariantConfig(Config):
 
     modalities: Annotated[list[Modality], Field(min_length=1)] = Field(
         default=["text", "structure"],
-        description="What items are known by; entities: learned vectors of the graph's entities around an item",
+        description="What items are known by: `text`, `structure`, `id`, `entities` (learned vectors of the graph's entities around an "
+        "item), `image`, or a name in `source.vectors`; `vectors` stands for all of these. What a data set lacks is left out",
     )
     structure: Literal["gat", "initial"] = Field(
         default="gat", description="The structural vector: p'' of the GAT, or P before it"
@@ -196,6 +198,17 @@ class VariantConfig(Config):
         """Whether the model reads counts and the graph's relations (`Knowledge`)."""
         return bool(self.terms) or self.count_biases
 
+    def with_given(self, given: Collection[str]) -> VariantConfig:
+        """The model with the names of a data set's own vectors in place of `vectors`, and without `image` where there are no images.
+
+        Args:
+            given: modalities whose vectors were there before, of the data set: its own vectors, and `image` if it has any.
+        """
+        own = [name for name in given if name != IMAGE]
+        named = [each for name in self.modalities for each in (own if name == ALL_GIVEN else [name])]
+        found = [name for name in dict.fromkeys(named) if name != IMAGE or IMAGE in given]
+        return self if found == self.modalities else self.model_copy(update={"modalities": found})
+
     def for_data(
         self,
         items: int,
@@ -205,6 +218,7 @@ class VariantConfig(Config):
         *,
         texts: bool = True,
         graph: bool = True,
+        given: Collection[str] = (),
     ) -> VariantConfig:
         """The model for a data set, which may be too large for a setting, or have nothing that one reads.
 
@@ -220,12 +234,14 @@ class VariantConfig(Config):
             ratings_per_user: mean, likewise.
             judged: users with a like in validation and what it is told from; 0: no `impression` figure can be made.
             texts, graph: whether any item has a text, and any an entity around it.
+            given: as of `with_given`.
         """
         changes: dict[str, object] = {} if graph else {"co_rating_graph": 0.0}
-        nothing_to_read = [*([] if texts else ["text"]), *([] if graph else ["structure", "entities"])]
-        modalities = [name for name in self.modalities if name not in nothing_to_read] or ["id"]
+        there = {"id", *given, *(["text"] if texts else []), *(["structure", "entities"] if graph else [])}
+        modalities = [name for name in self.with_given(given).modalities if name in there] or ["id"]
         if modalities != self.modalities:
-            changes |= {"modalities": modalities, "finetune_gat": self.finetune_gat and graph, "alignment_weight": 0.0}
+            changes |= {"modalities": modalities, "finetune_gat": self.finetune_gat and graph}
+            changes |= {} if {"text", "structure"} <= set(modalities) else {"alignment_weight": 0.0}
             changes |= {} if "structure" in modalities else {"structure_source": ""}
         if ratings_per_user > self.sparse_up_to:
             changes |= {"terms": [], "count_biases": False, "targets": "all"}

@@ -126,7 +126,8 @@ def check(
     The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
     relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
     the last three also with .gz; kg also as RDF (.nt, .ttl, .rdf); columns of items can stand for the last two (--facts). Only
-    interactions are needed: the models do without what is not there. Or it is in RecBole's format, or a published
+    interactions are needed: the models do without what is not there. Vectors of the items may lie beside them (NAME.parquet with item_id
+    and lists of numbers, NAME.npy). Or it is in RecBole's format, or a published
     data set (MovieLens, Amazon, Goodreads, MIND, Steam, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
 
     Of a folder that a data set of params.yaml was made of it also says how much has come since, and whether a rerun is due.

@@ -40,7 +40,8 @@ def add(
 
     The folder has items (item_id and the columns of the data set's items), and, if there is something to say, kg (head, relation, tail) and
     item_entities (item_id, entity_id), in any form that a data set's tables may have. Of a data set whose graph is made out of columns
-    (facts) the items are enough. An item that was added before is replaced; one that the data set has is an error.
+    (facts) the items are enough. Vectors that the data set has (source.vectors) may lie beside them under the same names. An item that
+    was added before is replaced; one that the data set has is an error.
 
     The next `dvc repro` recommends them to everybody as well. Once they are in the data set's own tables and it has been trained on them,
     they are no added ones any more.

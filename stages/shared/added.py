@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.artifacts.added import MORE_EDGES, MORE_ITEMS, MORE_RELATIONS, MORE_VECTORS
+from pipeline.artifacts.data import SOURCE_VECTORS
 from pipeline.artifacts.graph import ENTITIES, RELATIONS
 from pipeline.artifacts.structure import DERIVED_EDGES, GAT_WEIGHTS, INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
@@ -25,6 +26,7 @@ ADDED_READS = (
     MORE_VECTORS,
     RELATIONS,
     ENTITIES,
+    SOURCE_VECTORS,
     TEXT_VECTORS,
     DERIVED_EDGES,
     INITIAL_VECTORS,
@@ -40,7 +42,7 @@ class AddedItems:
         items: item, item_id and columns, numbered after those of the data set; at least one.
         relations: as RELATIONS, of these, numbered from 0.
         edges: source (of the data set), target (from 0), overlap.
-        vectors: text, initial and structure, a row for each.
+        vectors: text, initial and structure, a row for each; and `given.NAME`, of kinds that lay beside their tables.
     """
 
     items: pl.DataFrame

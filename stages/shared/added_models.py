@@ -18,11 +18,11 @@ from pipeline.data.dataset import Dataset
 from pipeline.graph.matrices import attending_to, incidence_around
 from pipeline.users.added_items import with_added_items
 from pipeline.users.modalities.inputs import ItemInputs
-from pipeline.users.modalities.registry import MODALITIES
+from pipeline.users.modalities.registry import given_among, needs_of
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from stages.shared.added import AddedItems
-from stages.shared.inputs import gat_inputs
+from stages.shared.inputs import gat_inputs, given_vectors
 from stages.shared.models import read_model, trained_as
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _inputs(
     dataset: str, config: VariantConfig, data: Dataset, relations: pl.DataFrame, added: AddedItems
 ) -> ItemInputs:
     """As `read_inputs` gives them for training, with rows for the items that were added."""
-    needs = {need for name in config.modalities for need in MODALITIES[name].needs}
+    needs = needs_of(config.modalities)
     kind = "structure" if config.structure == "gat" else "initial"
     structural = STRUCTURE_VECTORS if config.structure == "gat" else INITIAL_VECTORS
     entities = None
@@ -87,4 +87,10 @@ def _inputs(
         ratings=np.pad(data.train_counts, (0, len(added))) if config.damping else None,
         damping=config.damping,
         trained=data.items,
+        given={
+            name: np.concatenate(
+                [known, added.vectors.get(f"given.{name}", np.zeros((len(added), known.shape[1]), dtype=np.float32))]
+            )
+            for name, known in given_vectors(dataset, given_among(config.modalities)).items()
+        },
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.artifacts.data import ITEMS, SOURCE_VECTORS
 from pipeline.artifacts.graph import GRAPH_CAUTIONS, NEIGHBOURS, RELATIONS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
@@ -17,11 +19,13 @@ from pipeline.artifacts.structure import (
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.config import validated
 from pipeline.data.dataset import Dataset
+from pipeline.data.item_vectors import rows_of_items
 from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.knowledge import Knowledge, Surroundings
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
-from pipeline.users.modalities.registry import MODALITIES
+from pipeline.users.modalities.names import FIXED
+from pipeline.users.modalities.registry import given_among, needs_of
 from pipeline.users.names import READ_BY
 from pipeline.users.settings import VariantConfig
 from stages.shared.data import DATA
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 # Of every variant; which of them one reads is a matter of its settings.
 INPUTS = (
     *DATA,
+    SOURCE_VECTORS,
     TEXT_VECTORS,
     NEIGHBOURS,
     RELATIONS,
@@ -44,18 +49,35 @@ INPUTS = (
 )
 
 
-def known_of_items(dataset: str, config: VariantConfig) -> dict[str, bool]:
-    """Whether there are texts and a graph of the items, for `for_data`; texts that the variant does not ask for are not looked at."""
-    asked = "text" in config.modalities
-    return {
-        "texts": bool(TEXT_VECTORS.read(dataset)["vectors"].any()) if asked else True,
-        "graph": not NEIGHBOURS.read(dataset).is_empty(),
-    }
+class KnownOfItems(NamedTuple):
+    """What there is of a data set's items, for `for_data`.
+
+    Attributes:
+        texts, graph: whether there are any.
+        given: modalities whose vectors were there before.
+    """
+
+    texts: bool
+    graph: bool
+    given: tuple[str, ...]
+
+    def lacking(self, asked: VariantConfig) -> list[str]:
+        """What a variant names and there is none of, in words."""
+        named = [name for name in given_among(asked.modalities) if name not in (*FIXED, *self.given)]
+        of_kinds = {"no texts": self.texts, "no graph": self.graph, **{f"no vectors {name}": False for name in named}}
+        return [words for words, there in of_kinds.items() if not there]
+
+
+def known_of_items(dataset: str, config: VariantConfig) -> KnownOfItems:
+    """What the variant does not ask for is not looked at."""
+    texts = "text" not in config.modalities or bool(TEXT_VECTORS.read(dataset)["vectors"].any())
+    given = SOURCE_VECTORS.read(dataset).drop("item_id").columns if given_among(config.modalities) else []
+    return KnownOfItems(texts, not NEIGHBOURS.read(dataset).is_empty(), tuple(given))
 
 
 def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInputs:
     """What the variant's modalities need of items, with the GAT's own inputs if it goes on training."""
-    needs = {need for name in config.modalities for need in MODALITIES[name].needs}
+    needs = needs_of(config.modalities)
     knowledge = Knowledge.of(data, RELATIONS.read(dataset), READ_BY[config.views]) if config.knows else None
     around = None
     if config.co_rating_l2 and config.co_rating_graph:
@@ -70,7 +92,15 @@ def read_inputs(dataset: str, config: VariantConfig, data: Dataset) -> ItemInput
         data.train_counts if config.damping else None,
         config.damping,
         around.weights if around else None,
+        given=given_vectors(dataset, given_among(config.modalities)),
     )
+
+
+def given_vectors(dataset: str, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Vectors that were there before, a row for each item, of zeros where it has none."""
+    if not names:
+        return {}
+    return rows_of_items(ITEMS.read(dataset)["item_id"], SOURCE_VECTORS.read(dataset).select("item_id", *names))
 
 
 def _structure(dataset: str, config: VariantConfig) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from tqdm import tqdm
 
 import pipeline
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
+from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, SOURCE_VECTORS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
 from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import (
@@ -23,12 +23,12 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.files import TEMPORARY
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 
 
-def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig, *also: Artifact) -> str:
+def checkpoint_key(dataset: str, run: TrainingRun, config: VariantConfig, *also: Artifact) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it.
 
     Args:
@@ -41,6 +41,7 @@ def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig, *also: A
         INTERACTIONS,
         UNRATED_CANDIDATES,
         SAMPLED_ZEROS,
+        SOURCE_VECTORS,
         TEXT_VECTORS,
         NEIGHBOURS,
         RELATIONS,

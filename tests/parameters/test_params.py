@@ -111,7 +111,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             (*DATASET, "source", "type"),
             "wheel",
-            "'wheel', expected one of: 'amazon', 'atomic', 'book-crossing', 'goodreads', 'hetrec-lastfm', 'kgcn'",
+            "'wheel', expected one of: 'amazon', 'atomic', 'book-crossing', 'goodreads', 'goodreads-ucsd', 'hetrec-lastfm', 'kgcn'",
         ),
         ((*DATASET, "source", "sha256"), "abc", "'abc', expected a string that matches"),
         ((*DATASET, "source", "version"), "1.2 --pre", "'1.2 --pre', expected a string that matches"),
@@ -146,6 +146,11 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*RECOMMENDED, "max_history"), 1, "1, expected greater than or equal to 2"),
         ((*RECOMMENDED, "modalities"), [], r"\[\], expected at least 1 entry"),
         ((*RECOMMENDED, "modalities"), ["text", "text"], r"\['text', 'text'\], expected each at most once"),
+        (
+            (*RECOMMENDED, "modalities"),
+            ["text", "structure", "id", "entities", "audio"],
+            "'audio', expected some of: text, structure, id, entities, image, vectors; or vectors that a data set's source names",
+        ),
         ((*RECOMMENDED, "heads"), [], r"\[\], expected at least 1 entry"),
         ((*RECOMMENDED, "heads"), ["meet", "judge", "meet"], "expected each at most once"),
         (
@@ -206,7 +211,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             (*OVERRIDES, "modalities"),
             ["text", "genre"],
-            r"\['text', 'genre'\], expected 'text', 'structure', 'id' or 'entities'",
+            "'genre', expected some of: text, structure, id, entities, image, vectors; or vectors that",
         ),
         ((*OVERRIDES, "heads"), ["judge"], r"judge alone, expected like or meet beside it: .* \(variant crmman\)"),
         (
@@ -379,12 +384,12 @@ def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:
         (
             {"type": "atomic", "path": "x", "version": "1"},
             "version",
-            "expected one of: graph, not_rated, path, rename, rows_are_likes, type$",
+            "expected one of: graph, not_rated, path, rename, rows_are_likes, type, vectors$",
         ),
         (
             {"type": "tables", "path": "x", "renam": {}},
             "renam",
-            r"expected one of: facts, graph, not_rated, path, rename, rows_are_likes, type \(did you mean",
+            r"expected one of: facts, graph, not_rated, path, rename, rows_are_likes, type, vectors \(did you mean",
         ),
         ({"type": "tables", "path": ""}, "path", "found '', expected"),
         ({"type": "tables", "path": "x", "rename": {"a": 1}}, "rename.a", "found 1, expected a valid string"),

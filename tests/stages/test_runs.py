@@ -34,6 +34,7 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL, REFIT, USERS_CURVE
 from pipeline.common.config import read_yaml
 from pipeline.users.found_shares import CO_RATING_SHARES, SHARES
+from pipeline.users.modalities.names import MADE
 from tests.artifacts.every import EVERY
 from tests.artifacts.forged import rename
 from tests.stages.conftest import Finished
@@ -306,7 +307,9 @@ def test_a_model_keeps_its_variants_settings_with_what_the_data_set_changes(fini
     settings = values["variants"].get(variant) or values["variants"]["recommended"] | {"structure_source": STRUCTURE}
     # The shares of the heads, and of item-to-item weights, are those that validation prefers.
     shares = {name: about["variant"][name] for name in ("judge_share", "ranking_share", "co_rating_share")}
-    assert about["variant"] == settings | changes | shares
+    # It has no vectors of its own.
+    modalities = {"modalities": [name for name in settings["modalities"] if name in MADE]}
+    assert about["variant"] == settings | changes | shares | modalities
     tried = {name: [settings[name]] for name in shares}
     if settings["find_shares"]:
         tried["judge_share"] += [one for one, _ in SHARES]

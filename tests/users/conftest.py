@@ -45,6 +45,7 @@ def inputs() -> ItemInputs:
         data.train_counts,
         10.0,
         knowledge.around.weights,
+        given={"audio": random.normal(2, 1, (ITEMS, 7)).astype(np.float32)},
     )
 
 

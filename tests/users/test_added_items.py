@@ -35,6 +35,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "linear": PLUS
     | {"modalities": ["text", "structure", "id", "entities"], "fusion": "linear", "damping": 3.0, "epochs": 2},
     "gated": PLUS | {"modalities": ["text", "id", "entities"], "fusion": "gated", "epochs": 2},
+    "given": PLUS | {"modalities": ["text", "audio"], "fusion": "linear", "epochs": 2},
     "finetuned": {"finetune_gat": True, "epochs": 2},
     "co-rating": CO_RATING | {"epochs": 2},
     "knowing": KNOWING | {"epochs": 2},
@@ -73,6 +74,7 @@ def with_copies(inputs: ItemInputs) -> ItemInputs:
         ratings=None if inputs.ratings is None else np.r_[inputs.ratings, np.zeros(len(COPIED))],
         gat=gat,
         trained=ITEMS,
+        given={name: np.concatenate([vectors, vectors[COPIED]]) for name, vectors in inputs.given.items()},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,20 +13,22 @@ import torch
 from scipy.sparse import csr_matrix
 
 from pipeline.common.errors import InputError
+from pipeline.data.sources.beside_tables import TAKEN
 from pipeline.users.fusion import fuse
 from pipeline.users.item_encoder import ItemEncoder
 from pipeline.users.modalities.entities import shared_bags
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
-from pipeline.users.modalities.names import Modality
+from pipeline.users.modalities.names import FIXED, MADE
 from pipeline.users.modalities.registry import MODALITIES as BY_NAME
-from pipeline.users.modalities.registry import MODALITIES as MODALITIES_BY_NAME
+from pipeline.users.modalities.registry import needs_of
 from pipeline.users.names import ADDING
 from pipeline.users.settings import VariantConfig
 from tests.users.views.slow import dot, softmax
 
-ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH = 5, 4, 3
-MODALITIES = ("text", "structure", "id", "entities")
-SUBSETS = [list(chosen) for size in (1, 2, 3, 4) for chosen in combinations(MODALITIES, size)]
+ITEMS, TEXT_WIDTH, STRUCTURE_WIDTH, AUDIO_WIDTH = 5, 4, 3, 6
+# The last is of vectors that were there before.
+MODALITIES = ("text", "structure", "id", "entities", "audio")
+SUBSETS = [list(chosen) for size in (1, 2, 3, 4, 5) for chosen in combinations(MODALITIES, size)]
 # Entity 2 is around one item only; the last item has no entity at all.
 ENTITIES = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 1], [0, 0, 0, 0]], dtype=np.float32)
 
@@ -36,7 +38,10 @@ def inputs(entities: np.ndarray[Any, Any] | None = ENTITIES) -> ItemInputs:
     text = random.normal(2, 3, (ITEMS, TEXT_WIDTH)).astype(np.float32)
     text[3] = 0  # an item without a text
     structure = random.normal(-1, 2, (ITEMS, STRUCTURE_WIDTH)).astype(np.float32)
-    return ItemInputs(ITEMS, text, structure, None if entities is None else csr_matrix(entities))
+    audio = random.normal(1, 4, (ITEMS, AUDIO_WIDTH)).astype(np.float32)
+    audio[1] = 0  # an item that nobody has heard
+    bags = None if entities is None else csr_matrix(entities)
+    return ItemInputs(ITEMS, text, structure, bags, given={"audio": audio, "unread": audio})
 
 
 def encoder_of(modalities: list[Any], fusion: Any, width: int) -> ItemEncoder:
@@ -79,6 +84,11 @@ def slow_part(encoder: ItemEncoder, modality: str, item: int) -> list[float]:
     if modality == "structure":
         structure = slow_standardised(given.structure)[item]
         return times(structure, weights["structure_projection"].tolist()) if encoder.fusion in ADDING else structure
+    if modality == "audio":
+        part = times(slow_standardised(given.given["audio"])[item], weights["audio_projection"].tolist())
+        return [
+            value + b for value, b in zip(part, weights.get("audio_bias", torch.zeros(len(part))).tolist(), strict=True)
+        ]
     mine = [place for place, entity in enumerate((0, 1, 3)) if ENTITIES[item, entity]]
     rows = weights["entity"].tolist()
     return [sum(rows[place][k] for place in mine) / math.sqrt(max(len(mine), 1)) for k in range(len(rows[0]))]
@@ -130,13 +140,15 @@ def test_learned_vectors_count_by_how_many_ratings_tell_about_them(damping: floa
         ]
         assert found[item].tolist() == pytest.approx([*by_id, *by_entities], abs=1e-6)
     # A step that sees some of the items sees them as they are.
-    some = torch.tensor([4, 0, 3])
+    some = np.array([4, 0, 3])
     parts = encoder.parts(some)
     np.testing.assert_allclose(encoder.fuse(parts).detach(), found[some].detach(), atol=1e-6)
 
 
 def test_every_modality_that_settings_name_is_there_and_no_other() -> None:
-    assert tuple(BY_NAME) == get_args(Modality) == MODALITIES
+    assert tuple(BY_NAME) == MADE == MODALITIES[:-1]
+    # No file of vectors is called as what is something else.
+    assert set(FIXED) | {"item_id"} == set(TAKEN)
 
 
 def test_weights_are_drawn_in_one_order_and_stored_without_the_modalities_names() -> None:
@@ -144,7 +156,7 @@ def test_weights_are_drawn_in_one_order_and_stored_without_the_modalities_names(
     for modalities in (MODALITIES, MODALITIES[::-1]):
         torch.manual_seed(3)
         drawn.append(ItemEncoder(inputs(), modalities, "gated", 4).weights())
-    names = {"gates", "projection.weight", "structure_projection", "own", "entity"}
+    names = {"gates", "projection.weight", "structure_projection", "own", "entity", "audio_projection"}
     assert set(drawn[0]) == set(drawn[1]) == names
     assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in names)
 
@@ -168,7 +180,7 @@ def test_parts_are_what_is_fused() -> None:
 @pytest.mark.parametrize("fusion", ["linear", "concat"])
 def test_parts_of_some_items_are_rows_of_all_items_parts(fusion: str) -> None:
     encoder = encoder_of([*MODALITIES], fusion, 4)
-    some = torch.tensor([0, 3, 4])
+    some = np.array([0, 3, 4])
     whole, part = encoder.parts(), encoder.parts(some)
     assert list(part) == list(whole)
     for name, vectors in part.items():
@@ -221,14 +233,20 @@ def test_vectors_of_different_numbers_of_items_are_refused() -> None:
 @pytest.mark.parametrize("modalities", SUBSETS)
 def test_what_no_modality_needs_need_not_be_there(modalities: list[Any]) -> None:
     given, encoders = inputs(), []
-    needs = {need for name in modalities for need in MODALITIES_BY_NAME[name].needs}
-    for one in (given, ItemInputs(ITEMS, **{need: getattr(given, need) for need in needs})):
+    needs = needs_of(modalities)
+    read = {name: given.given[name] for name in modalities if name == "audio"}
+    for one in (given, ItemInputs(ITEMS, **{need: getattr(given, need) for need in needs}, given=read)):
         torch.manual_seed(0)
         encoders.append(ItemEncoder(one, modalities, "linear", 2))
     assert torch.equal(encoders[0](), encoders[1]())
     for need in needs:
         with pytest.raises(ValueError, match=f"needs the items' {need}"):
             ItemEncoder(replace(given, **{need: None}), modalities, "linear", 2)
+    if read:
+        with pytest.raises(ValueError, match="needs the items' audio, found none"):
+            ItemEncoder(replace(given, given={}), modalities, "linear", 2)
+        with pytest.raises(InputError, match="found 4 by audio, expected 5"):
+            replace(given, given={"audio": read["audio"][1:]})
 
 
 def test_the_modality_entities_without_entities_is_refused() -> None:
@@ -243,6 +261,8 @@ def test_the_modality_entities_without_entities_is_refused() -> None:
         (["text", "structure"], "linear", {"projection.weight", "structure_projection"}),
         (["text", "structure"], "gated", {"projection.weight", "structure_projection", "gates"}),
         (["id", "entities"], "linear", {"own", "entity"}),
+        (["id", "audio"], "linear", {"own", "audio_projection"}),
+        (["id", "audio"], "concat", {"own", "audio_projection", "audio_bias"}),
     ],
 )
 def test_fixed_inputs_are_not_trained_and_what_a_modality_needs_is(
@@ -269,10 +289,10 @@ def test_vectors_that_are_added_up_start_small() -> None:
     torch.manual_seed(0)
     random = np.random.default_rng(1)
     text, structure = (random.normal(5, 2, (400, width)).astype(np.float32) for width in (64, 32))
-    given = ItemInputs(400, text, structure, csr_matrix(np.ones((400, 30))))
+    given = ItemInputs(400, text, structure, csr_matrix(np.ones((400, 30))), given={"audio": text[:, :40] - 3})
     parts = ItemEncoder(given, MODALITIES, "linear", 50).parts()
-    spreads = [parts[name].std().item() for name in ("text", "structure", "id")]
-    assert spreads == pytest.approx([0.1, 0.1, 0.03], rel=0.1)
+    spreads = [parts[name].std().item() for name in ("text", "structure", "audio", "id")]
+    assert spreads == pytest.approx([0.1, 0.1, 0.1, 0.03], rel=0.1)
     assert parts["entities"].std().item() == pytest.approx(0.03, rel=0.3)
 
 

@@ -13,6 +13,7 @@ from pipeline.common.ablation import read_all, written_out
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
 from pipeline.evaluation.metrics.validation import FIGURES
+from pipeline.users.modalities.names import MADE
 from pipeline.users.settings import LARGE_CATALOGUE, SAMPLED_OF_LARGE, VariantConfig
 from tests.parameter_files import VECTORS_ALONE
 
@@ -22,6 +23,8 @@ VARIANTS: dict[str, dict[str, Any]] = VALUES["variants"] | {
     name: written_out(VALUES, name, "") for name in VALUES["ablations"]
 }
 METHOD, EXTENDED = VARIANTS["crmman"], VARIANTS["recommended"] | VECTORS_ALONE
+# Of a data set without vectors of its own.
+EXTENDED = EXTENDED | {"modalities": list(MADE)}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -44,7 +47,8 @@ def test_without_dislikes_a_model_has_one_view_and_asks_what_is_liked(name: str)
     found = asked.for_data(100, 0, 1.0, 1).model_dump()
     heads = ["click"] if asked.heads == ["click"] else ["like", "judge"] if "judge" in asked.heads else ["like"]
     narrow = {"width": 64} if asked.terms and asked.attention == "none" else {}
-    assert found == VARIANTS[name] | {"views": "likes", "heads": heads} | narrow
+    modalities = [one for one in asked.modalities if one in MADE]
+    assert found == VARIANTS[name] | {"views": "likes", "heads": heads, "modalities": modalities} | narrow
     # What is stored with a model is read back.
     assert validated(VariantConfig, found, "").for_data(100, 0, 1.0, 1).model_dump() == found
 
@@ -55,12 +59,43 @@ def test_a_model_asks_for_nothing_that_is_not_there(name: str, *, texts: bool, g
     asked = validated(VariantConfig, VARIANTS[name], "")
     found = asked.for_data(100, 5, 1.0, 1, texts=texts, graph=graph)
     there = {"text": texts, "structure": graph, "entities": graph, "id": True}
-    assert found.modalities == ([one for one in asked.modalities if there[one]] or ["id"])
+    assert found.modalities == ([one for one in asked.modalities if there.get(one)] or ["id"])
     assert found.terms == [one for one in asked.terms if graph or one != "overlap"]
     assert found.co_rating_graph == (asked.co_rating_graph if graph else 0)
     # What is stored with a model is read back, and asks for no more of the same data.
     stored = validated(VariantConfig, found.model_dump(), "")
     assert stored.for_data(100, 5, 1.0, 1, texts=texts, graph=graph) == stored == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "named", "expected"),
+    [
+        (["text", "vectors"], [], ["text"], ["text"]),
+        (["text", "vectors"], ["image", "audio", "mine"], ["text", "audio", "mine"], ["text", "audio", "mine"]),
+        (["vectors", "text", "audio"], ["audio"], ["audio", "text"], ["audio", "text"]),
+        (["image", "id"], [], ["id"], ["id"]),
+        (["image", "id"], ["image"], ["image", "id"], ["image", "id"]),
+        # What is named and not there is told of, and not read.
+        (["audio", "id"], ["mine"], ["audio", "id"], ["id"]),
+        (["audio"], [], ["audio"], ["id"]),
+        (["image"], [], [], ["id"]),
+    ],
+)
+def test_vectors_that_were_there_before_are_taken_in_where_they_are_there(
+    asked: list[str], given: list[str], named: list[str], expected: list[str]
+) -> None:
+    config = validated(VariantConfig, METHOD | {"modalities": asked, "fusion": "linear"}, "")
+    assert config.with_given(given).modalities == named
+    found = config.for_data(100, 5, 40.0, 1, given=given)
+    assert found.modalities == expected
+    assert found.for_data(100, 5, 40.0, 1, given=given) == found
+
+
+def test_an_alignment_stays_where_what_it_aligns_is_there() -> None:
+    both = {"modalities": ["text", "structure", "vectors"], "fusion": "linear", "alignment_weight": 0.5}
+    config = validated(VariantConfig, METHOD | both, "")
+    assert config.for_data(100, 5, 40.0, 1).alignment_weight == 0.5
+    assert config.for_data(100, 5, 40.0, 1, texts=False).alignment_weight == 0
 
 
 def test_without_dislikes_what_asks_for_no_judgement_asks_for_none() -> None:
@@ -251,7 +286,7 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"heads": []},
         {"early_stopping_by": []},
         {"early_stopping_by": ["ranking.recall@10"]},
-        {"modalities": ["image"]},
+        {"modalities": ["../elsewhere"]},
         {"structure_source": "../elsewhere"},
         {"width": 0},
         {"alignment_temperature": 0.0},

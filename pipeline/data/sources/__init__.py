@@ -1,7 +1,8 @@
 """Data sources: each reads one form of data set and gives the same four tidy tables.
 
 Takes a file or folder and settings, gives `TidyTables`: interactions, items, kg, item_entities, checked by `tidy`. A name in
-`params.yaml` picks one. To add one: a module with its class, and a line in `registry`.
+`params.yaml` picks one. To add one: a module with its class, and a line in `registry`. What may lie beside the tables is read after it,
+whatever the reader.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.data.sources import registry
+from pipeline.data.sources.item_vectors import with_vectors
+from pipeline.data.sources.remote import here
 from pipeline.data.sources.tidy import TidyTables
 
 __all__ = ["SOURCES", "SourceConfig", "TidyTables"]
@@ -38,3 +41,11 @@ else:
 
 class SourceConfig(Config):
     source: Source = Field(description="Where the four tables come from; `type` picks the reader")
+
+    def read(self) -> TidyTables:
+        """The four tables, and what lies beside them.
+
+        Raises:
+            InputError: something cannot be read.
+        """
+        return with_vectors(self.source.read(), here(self.source.path), getattr(self.source, "vectors", []))

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError, quoted
+from pipeline.data.sources.beside_tables import BesideTables
 from pipeline.data.sources.delimited import RENAME_MEANING, all_renamed, read_delimited, renamed
 from pipeline.data.sources.files import content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
@@ -25,7 +25,7 @@ TYPES = ("token", "token_seq", "float", "float_seq")
 OUR_NAMES = {"head_id": "head", "relation_id": "relation", "tail_id": "tail"}
 
 
-class AtomicSource(Config):
+class AtomicSource(BesideTables):
     type: Literal["atomic"] = Field(description="A folder in RecBole's atomic file format")
     path: str = Field(min_length=1, description="The folder, or its address in a store (`s3://`); DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)

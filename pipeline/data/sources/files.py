@@ -22,10 +22,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError, shortened, without_secrets
 from pipeline.common.files import replacing
 from pipeline.common.memory import refuse_beyond_memory
+from pipeline.data.sources.beside_tables import BesideTables
 from pipeline.data.sources.remote import here
 
 DOWNLOADS = Path("downloads")
@@ -55,7 +55,7 @@ LONGEST_HEADER = 10_000
 LONGEST_LINE = 10_000_000
 
 
-class FilesSource(Config):
+class FilesSource(BesideTables):
     """Where a data set's files are; base of the settings of the readers of published data sets."""
 
     type: str

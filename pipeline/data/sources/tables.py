@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.common.config import Config
 from pipeline.common.errors import InputError
+from pipeline.data.sources.beside_tables import BesideTables
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
 from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
@@ -29,7 +29,7 @@ OF_RDF = (*FORMATS, *(f"{ending}{PACKED}" for ending in FORMATS))
 ENDINGS_OF = {"kg": (*ENDINGS, *OF_RDF)}
 
 
-class TablesSource(Config):
+class TablesSource(BesideTables):
     type: Literal["tables"] = Field(description="A folder with the four tidy tables")
     path: str = Field(min_length=1, description="The folder, or its address in a store (`s3://`); DVC watches it")
     rename: dict[str, str] = Field(default_factory=dict, description=RENAME_MEANING)

@@ -65,6 +65,7 @@ class TidyTables:
 
     Attributes:
         feedback: what the zeros are, where the reader knows its data set; None where it reads anybody's tables.
+        vectors: that lie beside the tables: item_id, and a column of float32 vectors for each kind, null where an item has none.
     """
 
     interactions: pl.DataFrame
@@ -73,6 +74,10 @@ class TidyTables:
     item_entities: pl.DataFrame
     remarks: list[str] = field(default_factory=list)
     feedback: Feedback | None = None
+    vectors: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"item_id": pl.String}))
+
+    def with_vectors(self, vectors: pl.DataFrame) -> TidyTables:
+        return replace(self, vectors=vectors)
 
 
 def tidy(

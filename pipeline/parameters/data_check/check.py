@@ -45,6 +45,7 @@ from pipeline.parameters.data_check.suggestions import (
     suggested_threshold,
     told_feedback,
 )
+from pipeline.parameters.data_check.vectors import FoundVectors, found_vectors
 from pipeline.text.template import item_texts
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class DataCheck:
         feedback: what the zeros are.
         example: the text of the first item that has one.
         split: other than the defaults have it, since it was asked for or is given by a column.
+        vectors: that lie beside the tables and can be used, by name.
         splits: what reading and preparing the data would say.
     """
 
@@ -117,6 +119,7 @@ class DataCheck:
     template: str | None = None
     example: str = ""
     split: str | None = None
+    vectors: dict[str, FoundVectors] = field(default_factory=dict)
     splits: list[str] = field(default_factory=list)
 
     @property
@@ -175,7 +178,8 @@ def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any]
     Raises:
         InputError: no such folder, or a name to rename that no table has.
     """
-    found = read_folder(here(str(folder)), wishes.rename, wishes.not_rated, wishes.facts)
+    place = here(str(folder))
+    found = read_folder(place, wishes.rename, wishes.not_rated, wishes.facts)
     source: dict[str, Any] = {"type": found.type, "path": written(str(folder))}
     if wishes.rename:
         source["rename"] = dict(wishes.rename)
@@ -204,11 +208,15 @@ def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any]
     errors, warnings = errors + of_entities[0], [*warnings, *map(of_remark, tables.remarks), *of_entities[1]]
     if found.tables is None and "kg" in files:
         warnings += colliding_numbers(tables, files["kg"].file)
+    vectors, of_vectors = found_vectors(place, tables.items["item_id"])
+    warnings += of_vectors
+    if vectors:
+        source["vectors"] = list(vectors)
     proposed = graph_of_facts(found.raw["items"], found.proposed) if found.proposed else None
     check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed, proposed).run(
         linked=not of_entities[0]
     )
-    return replace(check, splits=[*found.remarks, *check.splits])
+    return replace(check, vectors=vectors, splits=[*found.remarks, *check.splits])
 
 
 def _whole(number: float) -> float | int:

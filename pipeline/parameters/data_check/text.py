@@ -82,6 +82,12 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
         made = joining.sentence()
         yield "s_m", f"{joining.s_m}", f"{made} ({joining.why})" if joining.fits else made
     yield "text", "", _text(check)
+    if check.vectors:
+        yield (
+            "vectors",
+            "",
+            "; ".join(f"{name}, {one.width} wide, of {one.items:,} items" for name, one in check.vectors.items()),
+        )
 
 
 def _values(scale: Scale) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ class ItemInputs:
         around: F, of `Surroundings`, (M, features), for item-to-item weights that read the graph.
         trained: how many of the items, the first, a model was trained on; None: all. The others came later: they are put through the
             same steps by what is known of these (means and spreads, which entities are shared).
+        given: vectors that were there before, (M, width), by the modality that reads them: of images, and the data set's own.
 
     Raises:
         InputError: vectors of another number of items.
@@ -49,9 +50,10 @@ class ItemInputs:
     damping: float = 0.0
     around: csr_matrix | None = None
     trained: int | None = None
+    given: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, vectors in (("text", self.text), ("structure", self.structure)):
+        for name, vectors in {"text": self.text, "structure": self.structure, **self.given}.items():
             if vectors is not None and len(vectors) != self.items:
                 raise InputError(
                     f"item vectors: found {len(vectors)} by {name}, expected {self.items}, one for each item; run `dvc repro`"

@@ -14,6 +14,7 @@ from pipeline.artifacts.added import (
     ADDED_ITEM_ENTITIES,
     ADDED_ITEMS,
     ADDED_KG,
+    ADDED_VECTORS,
     MORE_EDGES,
     MORE_ITEMS,
     read_added_items,
@@ -24,6 +25,7 @@ from pipeline.artifacts.users import MODEL
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.files import one_at_a_time, write_bytes
 from pipeline.data.sources.delimited import names_for, read_table, renamed
+from pipeline.data.sources.item_vectors import NO_VECTORS, lying_in, vectors_in
 from pipeline.data.sources.tables import NAMES, optional_table
 from pipeline.data.sources.tidy import NO_LINKS, NO_TRIPLES, RawTable, tidy_added
 from pipeline.parameters.params import read_parameters
@@ -51,6 +53,7 @@ def add_items(dataset: str | None, folder: Path) -> None:
     raw = _read(folder, getattr(source, "rename", {}), getattr(source, "facts", []))
     known = ITEMS.read(name).drop("item")
     items, kg, links = tidy_added(raw["items"], raw.get("kg"), raw.get("item_entities"), dict(known.schema))
+    beside, remarks = vectors_in(folder, lying_in(folder, getattr(source, "vectors", [])), items["item_id"])
     _refuse_known(raw["items"], items["item_id"], known["item_id"], name)
     with one_at_a_time(HERE):
         before = _tables(name, known)
@@ -60,9 +63,12 @@ def add_items(dataset: str | None, folder: Path) -> None:
             pl.concat([before[0].filter(kept), items]),
             pl.concat([before[1], kg]).unique(maintain_order=True),
             pl.concat([before[2].filter(kept), links]),
+            _with_more_vectors(before[3].filter(kept), beside, folder),
         )
         _write(name, tables)
         added = MORE_ITEMS.read(name)
+    for remark in remarks:
+        show(f"  {remark}")
     titles = Titles.of(added)
     edges = MORE_EDGES.read(name).group_by("target").len()
     neighbours = dict(edges.iter_rows())
@@ -100,7 +106,7 @@ def _reads_counts(dataset: str, variant: str) -> bool:
 def list_items(dataset: str | None) -> None:
     name = dataset_of(read_parameters(PARAMS), dataset)
     known = ITEMS.read(name)
-    items, _, _ = _tables(name, known.drop("item"))
+    items, *_ = _tables(name, known.drop("item"))
     if items.is_empty():
         show(f"{name}: nothing is added")
         return
@@ -117,7 +123,7 @@ def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
     """
     name = dataset_of(read_parameters(PARAMS), dataset)
     with one_at_a_time(HERE):
-        items, kg, links = _tables(name, ITEMS.read(name).drop("item"))
+        items, kg, links, vectors = _tables(name, ITEMS.read(name).drop("item"))
         there = items["item_id"].to_list()
         for one in ids:
             if one not in there:
@@ -126,7 +132,7 @@ def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
                     f"expected one of: {shortened(', '.join(there)) or 'none'}"
                 )
         kept = ~pl.col("item_id").is_in(list(ids))
-        _write(name, (items.filter(kept), kg, links.filter(kept)))
+        _write(name, (items.filter(kept), kg, links.filter(kept), vectors.filter(kept)))
     show(f"removed {len(set(ids))} of {len(items)} added items")
 
 
@@ -164,12 +170,28 @@ def _refuse_known(table: RawTable, ids: pl.Series, known: pl.Series, dataset: st
         )
 
 
-def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _tables(dataset: str, known: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """What was added so far."""
     items = read_added_items(dataset, known)
     if not ADDED_ITEMS.at(dataset).is_file():
-        return items, NO_TRIPLES, NO_LINKS
-    return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset)
+        return items, NO_TRIPLES, NO_LINKS, NO_VECTORS
+    vectors = ADDED_VECTORS.read(dataset) if ADDED_VECTORS.at(dataset).is_file() else NO_VECTORS
+    return items, ADDED_KG.read(dataset), ADDED_ITEM_ENTITIES.read(dataset), vectors
+
+
+def _with_more_vectors(before: pl.DataFrame, more: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """
+    Raises:
+        InputError: a kind is of another width than before.
+    """
+    if before.is_empty():
+        return more
+    for name, kind in more.schema.items():
+        if name in before.schema and before.schema[name] != kind:
+            raise InputError(
+                f"{folder}: vectors {name}: found {kind}, expected {before.schema[name]} as of the items that were added before"
+            )
+    return pl.concat([before, more], how="diagonal")
 
 
 def _write(dataset: str, tables: Sequence[pl.DataFrame]) -> None:
