@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix
 
-from pipeline.common.blocks import MapBlocks
+from pipeline.common.blocks import MapBlocks, Shown
 from pipeline.common.errors import InputError
 from pipeline.common.side_by_side import local
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
@@ -89,7 +89,7 @@ def build_item_graph(
         raise InputError(
             "kg: found no triple about any linked item; do item_entities and kg use the same entity names?"
         )
-    edges, thresholds = overlap_join(incidence, config.s_m, map_blocks=map_blocks)
+    edges, thresholds = overlap_join(incidence, config.s_m, map_blocks=map_blocks, shown=Shown("item graph", "items"))
     rows, columns = incidence.nonzero()
     neighbours = pl.DataFrame({"item": rows.astype(np.int32), "entity": columns.astype(np.int32)})
     return ItemGraph(edges, thresholds, neighbours, len(items))

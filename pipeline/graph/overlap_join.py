@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 from numba.extending import register_jitable
 
-from pipeline.common.blocks import MapBlocks
+from pipeline.common.blocks import MapBlocks, Shown
 from pipeline.common.cached_njit import cached_njit
 from pipeline.common.side_by_side import local
 
@@ -58,6 +58,7 @@ def overlap_join(
     hubs: int | None = None,
     blocks: int | None = None,
     map_blocks: MapBlocks = local,
+    shown: Shown | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All pairs with an overlap above ``s_m``, and what every other threshold would give.
 
@@ -66,6 +67,7 @@ def overlap_join(
         hubs: how many entities are hubs; by cost if not given. The result does not depend on it.
         blocks: how many blocks of rows there are, about; by cost if not given. The result does not depend on it.
         map_blocks: who walks them. The result does not depend on it.
+        shown: in a bar, if at all.
 
     Returns:
         edges (source, target, overlap; source < target, in that order), and (s_m, edges, density, isolated_items) from 0 to the
@@ -80,7 +82,7 @@ def overlap_join(
     rest, prefixes = _rest(incidence, degrees, chosen), _prefixes(signatures, len(chosen), s_m)
     kept = []
     for pairs, met, most in map_blocks(
-        _walked, _blocks(rest, blocks), rest, prefixes, signatures, len(chosen), longest, s_m
+        _walked, _blocks(rest, blocks), rest, prefixes, signatures, len(chosen), longest, s_m, shown=shown
     ):
         kept.append(pl.DataFrame(dict(zip(("source", "target", "overlap"), pairs, strict=True))))
         # These pairs were counted by their hubs alone.
