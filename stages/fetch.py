@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.data import (
+    SOURCE_IMAGES,
     SOURCE_INTERACTIONS,
     SOURCE_ITEM_ENTITIES,
     SOURCE_ITEMS,
@@ -15,12 +16,14 @@ from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 STAGE = Stage(
     "fetch",
     settings=Reads(dataset=SourceConfig),
-    writes=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_KG, SOURCE_ITEM_ENTITIES, SOURCE_VECTORS),
+    writes=(SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_KG, SOURCE_ITEM_ENTITIES, SOURCE_IMAGES, SOURCE_VECTORS),
 )
 
 
 def main(dataset: str, settings: Settings) -> None:
     tables = settings.dataset(SourceConfig).read()
+    # First: it is not to say that it is made of what is written before it.
+    SOURCE_IMAGES.write(tables.images, dataset)
     SOURCE_INTERACTIONS.write(tables.interactions, dataset)
     SOURCE_ITEMS.write(tables.items, dataset)
     SOURCE_ITEM_ENTITIES.write(tables.item_entities, dataset)
