@@ -23,7 +23,7 @@ from pipeline.artifacts.added import (
     MORE_VECTORS,
 )
 from pipeline.artifacts.data import ITEMS, SOURCE_ITEMS, SOURCE_KG, SOURCE_VECTORS
-from pipeline.artifacts.graph import ENTITIES, RELATIONS
+from pipeline.artifacts.graph import ENTITIES, GRAPH_CAUTIONS, RELATIONS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_WEIGHTS,
@@ -69,6 +69,7 @@ STAGE = Stage(
         TEXT_VECTORS,
         RELATIONS,
         ENTITIES,
+        GRAPH_CAUTIONS,
         DERIVED_EDGES,
         INITIAL_VECTORS,
         SDNE_ENCODER,
@@ -103,6 +104,8 @@ def main(dataset: str, settings: Settings) -> None:
             config,
         )
         relations, edges = around
+        # They tell whether the edges are of these tables.
+        GRAPH_CAUTIONS.read(dataset)
         vectors = _structure(dataset, edges, first, count)
         vectors["text"] = _text(dataset, tables.items, config, settings)
         vectors |= _given(dataset, tables.items["item_id"])

@@ -13,6 +13,7 @@ from pipeline.artifacts.graph import (
     THRESHOLDS,
     THRESHOLDS_CURVE,
 )
+from pipeline.artifacts.kinds import together
 from pipeline.common.settings import SeedConfig
 from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
@@ -42,9 +43,13 @@ def main(dataset: str, settings: Settings) -> None:
     RELATIONS.write(around.relations, dataset)
     ENTITIES.write(around.entities, dataset)
     cautions = link_warnings(kg, links, items, run.seed)
+    with together():
+        # It says of items alone: what is trained on the same edges is not to run again where other tables of the graph changed.
+        ITEMS.read(dataset)
+        EDGES.write(graph.edges, dataset)
+    # These say of both, for whoever reads edges beside other tables. Last: what is written after them would change with s_m.
+    EDGES.read(dataset)
     GRAPH_CAUTIONS.write(cautions, dataset)
-    # Last: what is written after it would say that it is made of it, and change with s_m.
-    EDGES.write(graph.edges, dataset)
     figures = {"edges": len(graph.edges), "density": graph.density, "isolated_items": graph.isolated_items}
     GRAPH_FIGURES.write(figures, dataset)
     if kg.is_empty():

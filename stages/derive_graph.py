@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.artifacts.data import ITEMS
-from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, NEIGHBOURS
 from pipeline.artifacts.structure import DERIVED_EDGES, edges_of
 from pipeline.common.random_streams import stream
 from pipeline.common.settings import SeedConfig
@@ -16,7 +16,7 @@ from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say
 STAGE = Stage(
     "derive_graph",
     settings=Reads(run=SeedConfig, structure=DerivedGraphConfig),
-    reads=(ITEMS, EDGES, NEIGHBOURS),
+    reads=(ITEMS, EDGES, NEIGHBOURS, GRAPH_CAUTIONS),
     writes=(DERIVED_EDGES,),
 )
 
@@ -30,6 +30,8 @@ def main(dataset: str, structure: str | None, settings: Settings) -> None:
             edges = rewired(edges, stream(run.seed, "rewiring"))
         case "by_rarity":
             neighbours = NEIGHBOURS.read(dataset)
+            # They tell whether these are of the same graph.
+            GRAPH_CAUTIONS.read(dataset)
             edges = nearest_by_rarity(incidence_of(neighbours, len(ITEMS.read(dataset))), len(edges))
     edges_of(structure).write(edges, dataset)
     say(dataset, "derive_graph", f"{structure}: {len(edges)} edges, {config.edges}")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Exit codes: of what the user can mend in parameters, tables or options; of the machine, or of a bug.
 USER_MISTAKE, FAILED = 2, 1
+# The last of the three handles that every process starts with.
+STDERR = 2
 # Of every command that it starts DVC says in the environment which stage it is.
 STARTED_BY_DVC = "DVC_STAGE"
 SHELLS = {"sh", "ash", "dash", "bash", "zsh", "ksh", "fish", "busybox"}
@@ -69,6 +71,7 @@ def guarded(action: Callable[[], Any]) -> None:
 
     In Python's development mode (`PYTHONDEVMODE=1`) a bug shows its traceback; otherwise that is in a file, which the line names.
     """
+    _open_what_is_closed()
     _speak_utf8()
     if signal.getsignal(signal.SIGINT) is stop_at_once:
         # From here on Ctrl-C is an exception, and what has been begun is cleared away.
@@ -220,6 +223,16 @@ def _speak_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _open_what_is_closed() -> None:
+    """Output that nobody wants (`>&-`, some cron) goes nowhere. Else the next file that is opened would get it, whoever writes it."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _give_up_stdout() -> None:

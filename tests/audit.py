@@ -33,9 +33,11 @@ def found_by_pip_audit(service: str) -> str | None:
     return asked.stdout if asked.stdout.startswith("{") else None
 
 
-def _asked_of(text: str | None) -> list[Any]:
-    """Packages of which there is an answer: an index of one's own may know of none."""
-    return [each for each in json.loads(text)["dependencies"] if "skip_reason" not in each] if text else []
+def _answers(text: str | None) -> tuple[list[Any], list[str]]:
+    """Packages of which there is an answer, and the names of those of which there is none: an index of one's own may know of none."""
+    packages = json.loads(text)["dependencies"] if text else []
+    answered = [each for each in packages if "skip_reason" not in each]
+    return answered, sorted(each["name"] for each in packages if "skip_reason" in each)
 
 
 def audit(report: Callable[[str], str | None], excepted: Mapping[str, str] = EXCEPTED) -> tuple[int, list[str]]:
@@ -44,7 +46,9 @@ def audit(report: Callable[[str], str | None], excepted: Mapping[str, str] = EXC
     Args:
         report: gives the report by a service of vulnerabilities, or None.
     """
-    packages = _asked_of(report("pypi")) or _asked_of(report("osv"))
+    packages, unknown = _answers(report("pypi"))
+    if not packages:
+        packages, unknown = _answers(report("osv"))
     if not packages:
         return 0, [f"{CONSTRAINTS}: not checked for known vulnerabilities: pip-audit cannot reach its data"]
     found: dict[str, str] = {}
@@ -53,7 +57,8 @@ def audit(report: Callable[[str], str | None], excepted: Mapping[str, str] = EXC
             names = {one["id"], *one.get("aliases", [])}
             if not names & excepted.keys():
                 found[one["id"]] = _line(package, one)
-    return (1 if found else 0), list(found.values())
+    lines = [f"{CONSTRAINTS}: no answer about known vulnerabilities of {', '.join(unknown)}"] if unknown else []
+    return (1 if found else 0), [*found.values(), *lines]
 
 
 def _line(package: Mapping[str, Any], one: Mapping[str, Any]) -> str:

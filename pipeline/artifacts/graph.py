@@ -6,7 +6,7 @@ import polars as pl
 
 from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table
 
-# build_graph: each edge once, source < target, with the number of shared entities
+# build_graph: each edge once, source < target, with the number of shared entities. Made of the items, and of no other table of the graph.
 EDGES = Table(
     "artifacts/{dataset}/graph/edges.parquet",
     {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32},
@@ -52,5 +52,6 @@ THRESHOLDS = Table(
     key=("s_m",),
 )
 THRESHOLDS_CURVE = Curve("plots/{dataset}/thresholds.tsv", tuple(THRESHOLDS.columns))
+# Made of all of these, which edges alone are not: who reads edges beside another table of the graph reads it, to compare them.
 GRAPH_CAUTIONS = Lines("artifacts/{dataset}/graph/cautions.txt")
 GRAPH_FIGURES = Numbers("metrics/diagnostics/{dataset}/build_graph.json")

@@ -90,6 +90,17 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
             os.close(handle)
 
 
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Who reads files in a folder to write them anew: another one waits, or what one of the two has written would be lost."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
 def clear_left_over(folder: Path) -> list[Path]:
     """Remove what writers that were killed have left in a folder and below it; who still writes holds a lock. What was removed."""
     return _cleared(folder.rglob(TEMPORARY))

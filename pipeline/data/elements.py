@@ -106,16 +106,33 @@ def json_or_python(text: str) -> Any:
     """What a text says in JSON, or in Python: lists, objects, texts, numbers.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or has a half of a character.
     """
     try:
-        return json.loads(text)
+        found = json.loads(text)
     # Or lists in lists without end.
     except (ValueError, RecursionError):
         try:
-            return literal_eval(text.strip())
+            found = literal_eval(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
             raise ValueError(str(error)) from None
+    if "\\" in text:
+        refuse_halves(found)
+    return found
+
+
+def refuse_halves(found: Any) -> None:
+    """
+    Raises:
+        ValueError: a text in it has a half of a character (a lone surrogate), which cannot be written anywhere.
+    """
+    if isinstance(found, str):
+        found.encode()
+    elif isinstance(found, dict):
+        refuse_halves([*found, *found.values()])
+    elif isinstance(found, list | tuple | set):
+        for each in found:
+            refuse_halves(each)
 
 
 def _names(values: Sequence[Any] | None) -> list[str | None]:

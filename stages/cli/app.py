@@ -26,6 +26,10 @@ app = typer.Typer(name="crmman", add_completion=False, pretty_exceptions_enable=
 app.add_typer(data_app, name="data")
 app.add_typer(items_app, name="items")
 
+# What an answer is made of, and what DVC goes by.
+OF_THE_PIPELINE = tuple(
+    str(PARAMS.parent / folder / name) for folder in ("", "ablations") for name in (PARAMS.name, "dvc.yaml", "dvc.lock")
+)
 Form = Literal["table", "json", "csv", "parquet"]
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="A data set of params.yaml; by default the first.")
@@ -131,7 +135,10 @@ QuoteOption = Annotated[
 ]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples("data add recipes path/to/folder", "recommend --user 42", "explain --user 42 --item 313"),
+)
 def crmman(context: typer.Context) -> None:
     """A recommender that knows why people like things and why they dislike them.
 
@@ -335,8 +342,8 @@ def _form(form: Form | None, output: str | None) -> Form:
 
 
 def _not_over(output: str | None, *read: str | None) -> None:
-    """Refuse to write over a file that the answer is made of."""
-    for file in (str(PARAMS), *read):
+    """Refuse to write over a file that the answer is made of, or that DVC goes by."""
+    for file in (*OF_THE_PIPELINE, *read):
         if output is not None and file is not None and os.path.realpath(output) == os.path.realpath(file):
             raise InputError(f"--output {output}: found a file that the answer is made of, expected another one")
 

@@ -90,7 +90,7 @@ FactsOption = Annotated[
 ]
 
 
-@data_app.callback(invoke_without_command=True)
+@data_app.callback(invoke_without_command=True, epilog=examples("data check recipes", "data add recipes data/recipes"))
 def data(context: typer.Context) -> None:
     """Your own data: check a folder, and add it to params.yaml."""
     if context.invoked_subcommand is None:
@@ -185,7 +185,7 @@ def add(
     ] = None,
 ) -> None:
     """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
-    from pipeline.common.files import write_users_file
+    from pipeline.common.files import one_at_a_time, write_users_file
     from pipeline.data.sources.remote import written
     from pipeline.parameters.params import read_parameters
     from pipeline.users.settings import LARGE_CATALOGUE
@@ -210,8 +210,9 @@ def add(
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
         show(f"{items:,} items: with the profile large")
-    text, added = _edited(name, found.settings() | filters | run, found.reasons())
-    write_users_file(PARAMS, text.encode())
+    with one_at_a_time(PARAMS.parent):
+        text, added = _edited(name, found.settings() | filters | run, found.reasons())
+        write_users_file(PARAMS, text.encode())
     show(f"added to {PARAMS}:\n")
     show("\n".join(added))
     if lacking := found.left_out():

@@ -20,7 +20,9 @@ DatasetOption = Annotated[
 ]
 
 
-@items_app.callback(invoke_without_command=True)
+@items_app.callback(
+    invoke_without_command=True, epilog=examples("items add new-books", "items list", "items remove b17")
+)
 def items(context: typer.Context) -> None:
     """Items that came after training: add them, and they are recommended and explained at once."""
     if context.invoked_subcommand is None:

@@ -15,7 +15,7 @@ from pipeline.common.ablation import changes_in, read_all, validated_in_files, w
 from pipeline.common.config import changed, look_up, validated
 from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError, quoted
-from pipeline.common.files import write_users_file
+from pipeline.common.files import one_at_a_time, write_users_file
 from pipeline.common.random_streams import torch_seed
 from pipeline.common.settings import RunConfig, SeedConfig
 from pipeline.evaluation.baselines.choice import choose
@@ -328,11 +328,12 @@ def _conclude(study: Study, subject: Subject, dataset: str, name: str) -> None:
         show(f"{PARAMS} has it already: nothing is written")
         return
     comment = f"crmman tune, {len(done)} trials: {best.value:.4f} on validation, {default.value:.4f} by default"
-    text, added = with_system(
-        PARAMS.read_bytes().decode(), dataset, subject.section, name, subject.changes(setting), comment, str(PARAMS)
-    )
-    validated_in_files(Parameters, with_ablations(YAML(typ="safe").load(text), PARAMS), PARAMS)
-    write_users_file(PARAMS, text.encode())
+    with one_at_a_time(PARAMS.parent):
+        text, added = with_system(
+            PARAMS.read_bytes().decode(), dataset, subject.section, name, subject.changes(setting), comment, str(PARAMS)
+        )
+        validated_in_files(Parameters, with_ablations(YAML(typ="safe").load(text), PARAMS), PARAMS)
+        write_users_file(PARAMS, text.encode())
     show(f"written to {PARAMS}:\n")
     show("\n".join(added))
     show("\nOn the test split expect less of a gain: the best of many trials on validation is in part the luckiest.")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.artifacts.data import ITEMS, SOURCE_VECTORS
-from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
+from pipeline.artifacts.graph import GRAPH_CAUTIONS, NEIGHBOURS, RELATIONS
 from pipeline.artifacts.image import IMAGE_VECTORS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
@@ -43,6 +43,7 @@ INPUTS = (
     TEXT_VECTORS,
     NEIGHBOURS,
     RELATIONS,
+    GRAPH_CAUTIONS,
     DERIVED_EDGES,
     INITIAL_VECTORS,
     STRUCTURE_VECTORS,
@@ -113,8 +114,10 @@ def given_vectors(dataset: str, names: Sequence[str]) -> dict[str, NDArray[np.fl
 
 def _structure(dataset: str, config: VariantConfig) -> NDArray[np.float32]:
     names = structure_names(config.structure_source or None)
-    # What vectors are made of is read beside them, though nothing else here needs it: those of another item graph are refused.
+    # What vectors are made of is read beside them, though nothing else here needs it: those of another item graph, or
+    # of one of other tables than are read here, are refused.
     edges_of(config.structure_source or None).read(dataset)
+    GRAPH_CAUTIONS.read(dataset)
     initial: NDArray[np.float32] = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     if config.structure == "initial":
         return initial

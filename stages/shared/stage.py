@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from pipeline.artifacts.kinds import Artifact, only, together
+from pipeline.artifacts.kinds import Artifact, as_noted, only, together
 from pipeline.common.ablation import changes_in, file_of, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError, quoted
@@ -65,8 +65,8 @@ class Stage:
 
     @contextmanager
     def touching(self) -> Iterator[None]:
-        """Within it no other artifact can be touched, and those that are fit together."""
-        with only(self.name, self.reads, self.writes), together():
+        """Within it no other artifact can be touched, and those that are fit together and are as DVC knows them."""
+        with only(self.name, self.reads, self.writes), together(), as_noted():
             yield
 
 
@@ -207,7 +207,7 @@ def run_stage(stage: Stage, body: Callable[[str, Settings], None]) -> None:
     def command(dataset: DatasetOption) -> None:
         _do(stage, dataset, "", lambda: body(dataset, Settings(stage, dataset)))
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k")
 
 
 def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) -> None:
@@ -221,7 +221,7 @@ def run_variant_stage(stage: Stage, body: Callable[[str, str, Settings], None]) 
 
         _do(stage, dataset, variant, run)
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k --variant recommended")
 
 
 def known_group(name: str) -> str:
@@ -245,7 +245,7 @@ def run_baseline_stage(stage: Stage, body: Callable[[str, str, Settings], None])
 
         _do(stage, dataset, baseline, run)
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k --baseline ease")
 
 
 def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings], None]) -> None:
@@ -259,7 +259,7 @@ def run_structure_stage(stage: Stage, body: Callable[[str, str | None, Settings]
             lambda: body(dataset, structure, Settings(stage, dataset, structure=structure)),
         )
 
-    _run(command, body)
+    _run(command, body, "--dataset ml-100k")
 
 
 def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> None:
@@ -270,12 +270,12 @@ def _do(stage: Stage, dataset: str, part: str, action: Callable[[], None]) -> No
     name = f"{stage.name}.{part}" if part else stage.name
 
     def run() -> None:
-        end_with_dvc(f"[{dataset}] {name}")
-        clear_left_over_of(dataset)
-        timed(name, dataset, action)
+        with stage.touching():
+            end_with_dvc(f"[{dataset}] {name}")
+            clear_left_over_of(dataset)
+            timed(name, dataset, action)
 
-    with stage.touching():
-        guarded(run)
+    guarded(run)
 
 
 def clear_left_over_of(dataset: str) -> None:
@@ -293,9 +293,16 @@ def run_tool(body: Callable[[], None]) -> None:
     _run(command, body)
 
 
-def _run(command: Callable[..., None], body: Callable[..., None]) -> None:
+def _run(command: Callable[..., None], body: Callable[..., None], example: str = "") -> None:
+    """
+    Args:
+        example: of the options.
+    """
+    module = sys.modules[body.__module__]
+    # The name by which it was run is `__main__`.
+    name = module.__spec__.name if module.__spec__ else module.__name__
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(help=sys.modules[body.__module__].__doc__)(command)
+    app.command(help=module.__doc__, epilog=f"For example: python -m {name} {example}".rstrip())(command)
     run_app(app)
 
 

@@ -13,6 +13,7 @@ AREAS = (
     Area("damaged artifacts, by their readers", damaged.read_damaged, 150),
     Area("artifacts of another data set, variant or structure", damaged.read_foreign, 40),
     Area("artifacts of another version, by the stages", damaged.of_another_version, 5),
+    Area("artifacts that are not those of dvc.lock", damaged.not_as_noted, 8),
     Area("damaged artifacts, by the stages", damaged.stage_meets_damage, 8),
     Area("damaged artifacts, by `crmman`", damaged.verb_meets_damage, 8),
     Area("damaged objects of DVC's cache", cached.damaged_object, 1),

@@ -21,6 +21,7 @@ from tests.artifacts.forged import renamed
 from tests.faults.campaign import Draw
 from tests.faults.outcome import expect, expect_printable, expect_well_or_one_line
 from tests.faults.world import Found, World, files_of, fits, stage_of
+from tests.stages.locks import note_all
 from tests.stages.workspace import ALL_RUNS, KEY
 
 DAMAGE = ("flip", "cut", "zeros", "junk", "more", "twice", "empty", "shifted")
@@ -141,6 +142,39 @@ def of_another_version(world: World, draw: Draw) -> None:
         if not expect_well_or_one_line(result := sandbox.run(swap.run), 2):
             expect("made of another" in result.err, result.err)
         sandbox.expect_files(before)
+
+
+def not_as_noted(world: World, draw: Draw) -> None:
+    """The same of files of which nothing else tells that they are of another version, where DVC has noted what their stages wrote."""
+    run, found = draw(st.sampled_from(world.once(told_by_a_note_alone)))
+    sandbox = world.sandbox("noted")
+    note_all(sandbox.root)
+    with sandbox.trial():
+        path = sandbox.root / found.file
+        path.write_bytes(another_version(path.read_bytes(), Swap(run, found, None)))
+        before = sandbox.workspace.files()
+        if not expect_well_or_one_line(result := sandbox.run(run), 2):
+            expect("found another version than dvc.lock has of it" in result.err, result.err)
+        sandbox.expect_files(before)
+
+
+def told_by_a_note_alone(world: World) -> list[tuple[str, Found]]:
+    others = {
+        (swap.run, swap.found.file) for found in world.once(swaps).values() for swap in found if swap.part is None
+    }
+    return [
+        (run, found)
+        for run, found in world.once(readers)
+        if (run, found.file) not in others and is_read(run, found) and not in_a_folder(found)
+    ]
+
+
+def in_a_folder(found: Found) -> bool:
+    """Whether the file lies in a folder that is an output as a whole, of which DVC notes no files."""
+    return any(
+        part in found.file
+        for part in ("/variants/", "/baselines/", "/evaluation/ablations/", "/showcase/", "/vectors/", "/added/")
+    )
 
 
 def another_version(content: bytes, swap: Swap) -> bytes:

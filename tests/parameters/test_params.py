@@ -111,7 +111,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             (*DATASET, "source", "type"),
             "wheel",
-            "'wheel', expected one of: 'amazon', 'atomic', 'book-crossing', 'goodreads', 'hetrec-lastfm', 'kgcn'",
+            "'wheel', expected one of: 'amazon', 'atomic', 'book-crossing', 'goodreads', 'goodreads-ucsd', 'hetrec-lastfm', 'kgcn'",
         ),
         ((*DATASET, "source", "sha256"), "abc", "'abc', expected a string that matches"),
         ((*DATASET, "source", "version"), "1.2 --pre", "'1.2 --pre', expected a string that matches"),

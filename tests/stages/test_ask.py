@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import typer
 
 from pipeline.artifacts import data as data_artifacts
 from pipeline.artifacts.graph import EDGES
@@ -21,6 +26,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.settings import VariantConfig
 from pipeline.users.trained import TrainedModel
+from stages.cli.app import app
 from tests.artifacts.forged import forget_versions
 from tests.stages.conftest import Ask, Finished
 from tests.stages.workspace import ITEMS, KEY, ROOT, VARIANTS, Workspace, assert_a_mistake_in_one_line
@@ -344,6 +350,13 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["similar", "--item", "i1", "--output", "plots/../params.yaml"],
         "--output plots/../params.yaml: found a file that the answer is made of",
     ),
+    **{
+        f"output over {file}": (
+            ["similar", "--item", "i1", "--output", f"plots/../{file}"],
+            f"--output plots/../{file}: found a file that the answer is made of",
+        )
+        for file in ("ablations/params.yaml", "dvc.yaml", "dvc.lock", "ablations/dvc.yaml", "ablations/dvc.lock")
+    },
     "output": (["recommend", "--user", "u1", "--output", "no/such/folder.csv"], "cannot be written: No such file"),
     "verb": (["recomend"], "No such command 'recomend'"),
     "option": (["recommend", "--usr", "u1"], "No such option: --usr"),
@@ -388,11 +401,22 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(ask: Ask, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
 
+def commands_of(command: Any, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield names
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands_of(each, (*names, name))
+
+
 def test_help_has_an_example_of_each_verb_that_works(ask: Ask, fresh: Workspace) -> None:
     for arguments in ([], ["--help"]):
         overview = ask(*arguments, workspace=fresh)
         assert overview.code == 0
         assert all(verb in overview.out for verb in ("recommend", "explain", "similar"))
+    # Of all commands there are, groups of them included.
+    for names in commands_of(typer.main.get_command(app), ()):
+        result = ask(*names, "--help", workspace=fresh)
+        assert result.code == 0
+        assert f"For example:\n    crmman {' '.join(names)}" in result.out
     for verb in ("recommend", "explain", "similar"):
         result = ask(verb, "--help", workspace=fresh)
         assert result.code == 0
@@ -461,3 +485,16 @@ def test_a_narrow_terminal_breaks_the_reasons_and_nothing_else(finished: Finishe
     narrow = ask("recommend", "--user", USER, "-k", "3").out
     assert narrow.split() == wide.split()
     assert max(map(len, narrow.splitlines()[2:])) <= 60 < max(map(len, wide.splitlines()))
+
+
+def test_a_full_disk_is_no_mistake_of_who_named_a_file_on_it(ask: Ask, monkeypatch, tmp_path) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("stages.cli.ask.output.write_users_file", full)
+    result = ask("similar", "--item", "i1", "--output", str(tmp_path / "similar.csv"))
+    assert result.code == 1
+    assert result.err.startswith(
+        f"error: {tmp_path}/similar.csv: cannot be written: No space left on device (the disk at "
+    )
+    assert result.err.count("\n") == 1

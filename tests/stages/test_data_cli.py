@@ -10,10 +10,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipeline.common import files
 from pipeline.common.config import read_yaml
+from pipeline.parameters import edit
 from stages.cli.data import DEFAULTS, SEED
 from tests.in_process import Result, run_module
 from tests.recipes import recipe_tables, write_recipes
+from tests.stages.locks import is_held, looking_first
 from tests.stages.workspace import ROOT, assert_a_mistake_in_one_line
 
 
@@ -43,6 +46,16 @@ def test_a_folder_is_checked_where_there_are_no_parameters(tmp_path: Path) -> No
     as_json = run(tmp_path, "data", "check", "recipes", "--format", "json", "--like-threshold", "3")
     content = json.loads(as_json.out)
     assert content["likes"] == int((recipe_tables()["interactions"]["rating"] >= 3).sum())
+
+
+def test_two_that_add_at_once_are_both_in_params_yaml(project: Path, monkeypatch) -> None:
+    held: list[bool] = []
+    for module, name in ((edit, "with_dataset"), (files, "write_users_file")):
+        monkeypatch.setattr(module, name, looking_first(getattr(module, name), lambda: held.append(is_held(project))))
+    assert run(project, "data", "add", "recipes", "my recipes", "--profile", "fast").code == 0
+    # The first look at the parameters writes nothing.
+    assert held == [False, True, True]
+    assert not is_held(project)
 
 
 def test_what_cannot_be_used_is_exit_code_2_and_all_of_it_printed(project: Path) -> None:

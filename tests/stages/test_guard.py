@@ -168,6 +168,35 @@ def test_output_is_utf_8_whatever_the_locale() -> None:
     assert (found.returncode, found.stdout.decode(), found.stderr.decode()) == (0, "Amélie 日 \\udcff\n", "ü\n")
 
 
+@pytest.mark.parametrize("closed", ["1", "2", "0 1 2"])
+def test_output_that_is_closed_goes_nowhere_and_into_no_file(tmp_path: Path, closed: str) -> None:
+    file = tmp_path / "file"
+    action = (
+        f"def action():\n    with open({str(file)!r}, 'w') as file:\n        file.write('whole')\n        file.flush()\n"
+        "        os.write(1, b'out'); os.write(2, b'err'); print('printed'); print('said', file=sys.stderr)\n"
+        "        sys.stdout.isatty()\n"
+        f"    open({str(tmp_path / 'done')!r}, 'w').close()"
+    )
+    found = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f'"$0" -c "$1" {" ".join(f"{each}>&-" for each in closed.split())}',
+            sys.executable,
+            APART.format(action=f"import os\n{action}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert file.read_text() == "whole"
+    assert (tmp_path / "done").exists()
+    assert found.stdout == ("" if "1" in closed else "outprinted\n")
+    assert found.stderr == ("" if "2" in closed else "errsaid\n")
+
+
 def test_output_to_a_full_disk_is_one_line(tmp_path: Path) -> None:
     """Python's own attempt to write the rest when it exits would be a second one."""
     action = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\ndef action(): print('x' * 100)"

@@ -11,15 +11,18 @@ import polars as pl
 import pytest
 
 from pipeline.artifacts.added import ADDED, ADDED_ITEMS, MORE, MORE_EDGES, MORE_ITEMS, MORE_VECTORS
+from pipeline.artifacts.data import INTERACTIONS
 from pipeline.artifacts.data import ITEMS as ITEMS_TABLE
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE_MODEL
 from pipeline.artifacts.structure import INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.artifacts.users import MODEL
+from stages.cli.added import add
 from tests.artifacts.forged import forget_versions
 from tests.in_process import run_module
 from tests.stages.conftest import Ask, Finished
+from tests.stages.locks import is_held, looking_first
 from tests.stages.test_ask import USER, ratings
 from tests.stages.workspace import (
     ABLATION,
@@ -163,6 +166,17 @@ def test_one_after_the_other_is_the_same_as_all_at_once_and_what_is_taken_back_i
     assert_a_mistake_in_one_line(
         ask("items", "remove", "n1", workspace=copy), "'n1': found no such item among those added", "none"
     )
+
+
+def test_two_at_once_are_one_after_the_other(copy: Workspace, ask: Ask, tmp_path: Path, monkeypatch) -> None:
+    """Else one would write over what the other has added, and both say that they did."""
+    held: list[bool] = []
+    for name in ("_tables", "_write"):
+        monkeypatch.setattr(add, name, looking_first(getattr(add, name), lambda: held.append(is_held(copy.root))))
+    assert ask("items", "add", write(tmp_path / "new", **like_the_first("n1")), workspace=copy).code == 0
+    assert ask("items", "remove", "n1", workspace=copy).code == 0
+    assert held == [True] * 4
+    assert not is_held(copy.root)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -342,3 +356,22 @@ def test_every_verb_says_how_it_is_used(copy: Workspace) -> None:
         assert result.code == 0
         assert f"crmman items {verb}" in result.out
     assert "add" in run_module("stages.cli", "items", folder=copy.root).out
+
+
+def test_where_every_item_has_many_ratings_it_is_said_that_none_is_like_no_other(
+    copy: Workspace, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated = INTERACTIONS.read(KEY, copy.root).filter(split="train").group_by("item").len()["len"]
+    assert len(rated) == ITEMS
+    tables = write(tmp_path / "new", **like_the_first("n1"))
+    # These models do not read counts.
+    monkeypatch.setattr(add, "MANY_RATINGS", rated.min())
+    assert ask("items", "add", tables, workspace=copy).err == ""
+    config, epoch = add.trained_as(KEY, MODEL.of(variant="recommended"))
+    monkeypatch.setattr(add, "trained_as", lambda *_: (config.model_copy(update={"count_biases": True}), epoch))
+    said = ask("items", "add", tables, workspace=copy).err
+    assert said.startswith(
+        f"note: every item of training has at least {rated.min()} ratings, and the models never saw one without"
+    )
+    monkeypatch.setattr(add, "MANY_RATINGS", rated.min() + 1)
+    assert ask("items", "add", tables, workspace=copy).err == ""

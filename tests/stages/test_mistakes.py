@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 
-from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_KG
+from pipeline.artifacts.data import ITEMS, SOURCE_INTERACTIONS, SOURCE_ITEM_ENTITIES, SOURCE_ITEMS, SOURCE_KG
 from pipeline.artifacts.evaluation import PAIRS, PER_USER
 from pipeline.artifacts.graph import EDGES, NEIGHBOURS, THRESHOLDS
 from pipeline.artifacts.structure import INITIAL_VECTORS, edges_of
@@ -18,6 +18,7 @@ from pipeline.artifacts.users import MODEL
 from pipeline.common.ablation import FILE, SECTIONS
 from tests.in_process import run_module
 from tests.stages.conftest import Finished
+from tests.stages.locks import note_all
 from tests.stages.workspace import (
     ABLATION,
     KEY,
@@ -337,6 +338,39 @@ def test_structural_vectors_of_another_item_graph_are_refused_by_who_trains_with
     for variant in ("crmman", "recommended"):
         result = copy.run(f"train_users.{variant}")
         assert_a_mistake_in_one_line(result, f"{INITIAL_VECTORS.at(KEY)}: made of another {EDGES.at(KEY)}")
+
+
+def test_a_file_that_goes_with_the_others_but_is_not_what_its_stage_wrote_last_is_refused(
+    finished: Finished, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    note_all(copy.root, f"of@{KEY}")
+    copy.change_params(lambda values: values["datasets"][KEY].update(text_template="{genre}"))
+    copy.change_table("interactions", lambda ratings: ratings.head(-40))
+    copy.change_table("items", lambda items: items.with_columns(genre=pl.lit("drama")))
+    other = finished.workspace.copy(tmp_path / "other")
+    for stage, reader, of in (
+        ("embed_text", "train_users.recommended", TEXT_VECTORS),
+        ("fetch", "prepare", SOURCE_INTERACTIONS),
+        ("fetch", "prepare", SOURCE_ITEMS),
+    ):
+        path, content = of.at(KEY, copy.root), of.at(KEY, other.root).read_bytes()
+        # By the tables or the template that there are now.
+        assert copy.run(stage).code == 0
+        changed = path.read_bytes()
+        assert changed != content
+        for other_file in other.files():
+            (copy.root / other_file).write_bytes((other.root / other_file).read_bytes())
+        path.write_bytes(changed)
+        before = copy.files()
+        assert_a_mistake_in_one_line(
+            copy.run(reader),
+            f"error: {of.at(KEY)}: found another version than dvc.lock has of it; "
+            f"run `dvc repro`, which makes it anew, or `dvc commit of@{KEY}` to keep this one",
+        )
+        assert copy.files() == before
+        path.write_bytes(content)
+        assert copy.run(reader).code == 0
 
 
 def test_a_damaged_artifact_is_named(finished: Finished, tmp_path) -> None:

@@ -230,6 +230,7 @@ def test_everybody_in_a_file_gets_lists_by_the_same_rules(shop: Workspace, ask: 
     ("options", "said"),
     [
         (["--where", "SELECT 1"], "--where: found 'SELECT'"),
+        (["--where", " "], "--where: found nothing, expected a condition such as"),
         (["--only", "i99"], "--only: found 'i99', expected the id of an item, or a file with an id on each line"),
         (["--at-most", "2"], "--per: found nothing beside --at-most, expected both, such as --at-most 2 --per author"),
         (["--per", "genre"], "--at-most: found nothing beside --per, expected both"),

@@ -49,6 +49,7 @@ from tests.stages.workspace import (
     STRUCTURE,
     USERS,
     VARIANTS,
+    assert_a_mistake_in_one_line,
     planted_tables,
 )
 
@@ -146,7 +147,7 @@ def test_prepare_gives_each_rating_a_split_and_each_like_its_meaning(finished: F
 
 
 def test_items_and_surroundings_say_of_nothing_that_may_change_without_them(finished: Finished) -> None:
-    """Else other ratings or links would run `embed_text` again, and another s_m the baselines."""
+    """Else other ratings or links would run `embed_text` again, another s_m the baselines, and another relation SDNE and the GAT."""
 
     def made_of(artifact: Artifact) -> set[str]:
         path = artifact.at(KEY, finished.workspace.root)
@@ -159,7 +160,32 @@ def test_items_and_surroundings_say_of_nothing_that_may_change_without_them(fini
         each.name(KEY) for each in (data_artifacts.SOURCE_KG, data_artifacts.SOURCE_ITEM_ENTITIES, data_artifacts.ITEMS)
     }
     assert made_of(NEIGHBOURS) == graph
-    assert made_of(EDGES) == graph | {each.name(KEY) for each in (NEIGHBOURS, RELATIONS, ENTITIES)}
+    assert made_of(EDGES) == {data_artifacts.ITEMS.name(KEY)}
+    assert made_of(GRAPH_CAUTIONS) == graph | {each.name(KEY) for each in (NEIGHBOURS, RELATIONS, ENTITIES, EDGES)}
+
+
+def test_other_tables_of_the_graph_with_the_same_edges_leave_what_is_trained_on_edges_as_it_is(
+    finished: Finished, tmp_path
+) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_table("kg", lambda kg: kg.with_columns(relation=pl.col("relation") + " (sic)"))
+    assert all(copy.run(stage).code == 0 for stage in ("fetch", "build_graph"))
+    before, after = finished.workspace.files(), copy.files()
+    changed = {Path(name).name for name in after if after[name] != before[name]}
+    assert changed == {"kg.parquet", "relations.parquet", "neighbours.parquet", "entities.parquet"} | {
+        "thresholds.parquet",
+        "cautions.txt",
+    }
+    # What `init_sdne` and `train_gat` read is the same, so that DVC does not run them; and what they made is not refused.
+    for stage in ("init_sdne", "train_gat", "train_users.crmman"):
+        assert copy.run(stage).code == 0
+    assert all(digest == before[name] for name, digest in copy.files().items() if "/structure/" in name)
+    # Edges of other tables than those beside them are.
+    assert all(copy.run(stage).code == 0 for stage in (f"derive_graph.{STRUCTURE}", "train_users.recommended"))
+    cautions = GRAPH_CAUTIONS.at(KEY, copy.root)
+    cautions.write_bytes(GRAPH_CAUTIONS.at(KEY, finished.workspace.root).read_bytes())
+    for stage in ("train_users.crmman", "refit.recommended", "compare"):
+        assert_a_mistake_in_one_line(copy.run(stage), "made of another ", "; run `dvc repro`")
 
 
 def test_embed_text_gives_a_vector_to_each_item(finished: Finished) -> None:
@@ -435,7 +461,9 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
     for stage, purpose in purposes.items():
         code, out, err = fresh.call(stage, "--help")
         assert code == 0, err
-        assert purpose in " ".join(out.split())
+        words = " ".join(out.split())
+        assert purpose in words
+        assert f"For example: python -m stages.{stage}{' --dataset ml-100k' if '--dataset' in words else ''}" in words
         assert ("--dataset" in out) == (stage not in ("validate", "cli.summary"))
         assert ("--variant" in out) == (stage in ("train_users", "evaluate", "recommend"))
         assert ("--structure" in out) == (stage in ("derive_graph", "init_sdne", "train_gat"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from pipeline.artifacts.kinds import versions
+from pipeline.artifacts.kinds import noted, versions
 from pipeline.artifacts.kinds.seal import check_seal, sealed
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_bytes
@@ -88,16 +88,19 @@ class Artifact:
         """What a sealed file holds, and where it is.
 
         Raises:
-            InputError: it is missing, damaged, of another artifact, or made of other artifacts than what was read before.
+            InputError: it is missing, damaged, of another artifact, made of other artifacts than what was read before, or
+                another version than was noted.
         """
         path = self._existing(dataset, root)
         content = path.read_bytes()
         versions.check(self.name(dataset), check_seal(content, self.name(dataset), path), path, self.traced)
+        noted.check(self.name(dataset), content, path)
         return content, path
 
     def _write_sealed(self, content: bytes, blank: str, dataset: str, root: Path) -> None:
         whole, name = sealed(content, blank), self.name(dataset)
         write_bytes(self._to_write(dataset, root), whole)
+        noted.forget(name)
         if self.traced:
             versions.note(name, check_seal(whole, name, self.at(dataset, root)))
 

@@ -6,7 +6,8 @@ in its workspace, and so says the data set, the variant, and the way structural 
 that it was made of, with the first of their digits: a stage that reads it beside another version of one of them finds out.
 
 What is traced is all that some stage reads beside what was made of it. Settings are not: they would make every stage after it run again
-where something changed and the output did not; which settings, inputs and code a file was made from is DVC's knowledge (`dvc status`).
+where something changed and the output did not; which settings, inputs and code a file was made from is DVC's knowledge, and a stage asks
+it whether a file is the one that its stage wrote last (`noted`).
 """
 
 from __future__ import annotations

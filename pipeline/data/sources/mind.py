@@ -23,6 +23,7 @@ import polars as pl
 from pydantic import Field
 
 from pipeline.common.errors import InputError, quoted
+from pipeline.data.elements import refuse_halves
 from pipeline.data.feedback import Feedback
 from pipeline.data.sources.files import DataFile, Files, FilesSource, refuse_endless_line
 from pipeline.data.sources.item_triples import item_triples
@@ -240,6 +241,7 @@ def _entities(text: str, where: str) -> list[tuple[str, str]]:
         return []
     try:
         found: Any = json.loads(text)
+        refuse_halves(found)
         return [(str(entity["WikidataId"]), str(entity.get("Label") or "")) for entity in found if entity["WikidataId"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -149,5 +150,17 @@ def table_file(folder: Path, name: str) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    """A file or a folder: what else there may be, such as a pipe, might never come to an end."""
-    return path.is_file() or path.is_dir()
+    """A file or a folder.
+
+    Raises:
+        InputError: it is anything else: a pipe might never come to an end, and a link to a disk that is not there is no missing table.
+    """
+    there = path.is_file() or path.is_dir()
+    if not there and os.path.lexists(path):
+        what = (
+            "a link that leads nowhere"
+            if path.is_symlink() and not path.exists()
+            else "what is no file, such as a device"
+        )
+        raise InputError(f"{path}: found {what}, expected a table or nothing")
+    return there

@@ -14,8 +14,9 @@ from pipeline.common.errors import InputError
 from pipeline.data.dataset import Dataset
 from pipeline.data.prepare import Prepared, prepare, with_likes
 from pipeline.data.settings import DatasetConfig
+from pipeline.data.sources.facts import graph_of_facts
 from pipeline.data.sources.remote import here, written
-from pipeline.data.sources.tidy import TidyTables
+from pipeline.data.sources.tidy import RawTable, TidyTables
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.overlap_join import overlap_join
@@ -31,7 +32,7 @@ from pipeline.parameters.data_check.cautions import (
 from pipeline.parameters.data_check.collisions import colliding_numbers
 from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
-from pipeline.parameters.data_check.folder import read_folder
+from pipeline.parameters.data_check.folder import MAKE_IT, read_folder
 from pipeline.parameters.data_check.images import FoundImages, found_images
 from pipeline.parameters.data_check.meaning import are_counts, codes_for_no_rating, like_of_counts
 from pipeline.parameters.data_check.suggestions import (
@@ -217,7 +218,10 @@ def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any]
     warnings += of_images
     if images is not None:
         source |= ({"images": images.place} if images.place else {}) | {"image": images.template}
-    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed).run(linked=not of_entities[0])
+    proposed = graph_of_facts(found.raw["items"], found.proposed) if found.proposed else None
+    check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed, proposed).run(
+        linked=not of_entities[0]
+    )
     return replace(check, vectors=vectors, images=images, splits=[*found.remarks, *check.splits])
 
 
@@ -238,7 +242,9 @@ class _Check:
         wishes: Wishes,
         defaults: Mapping[str, Any],
         seed: int,
+        proposed: tuple[RawTable, RawTable] | None = None,
     ) -> None:
+        self.proposed = proposed
         self.tables, self.wishes, self.defaults, self.seed = tables, wishes, defaults, seed
         self.errors, self.warnings = errors, warnings
         self.codes: list[float] = []
@@ -310,6 +316,18 @@ class _Check:
         data = Dataset(*tables, len(prepared.users), len(prepared.items), prepared.sampled_zeros)
         self.warnings += cautions_of_splits(data)
 
+    def _say_what_it_would_be(self, kg: RawTable, links: RawTable, items: pl.DataFrame) -> None:
+        """Which S_m follows of a graph that is proposed, beside the proposal."""
+        incidence = neighbour_incidence(kg.frame, links.frame, items, self.defaults["leave_out_relations"])
+        thresholds = overlap_join(incidence, NO_EDGES)[1] if incidence.nnz else pl.DataFrame({"edges": [0]})
+        if thresholds["edges"][0]:
+            joining = suggested_s_m(thresholds, len(items))
+            said = f"; s_m is then {joining.s_m}: {joining.sentence()}"
+            self.warnings = [
+                replace(each, advice=each.advice + said) if each.advice.startswith(MAKE_IT) else each
+                for each in self.warnings
+            ]
+
     def _graph(self, prepared: Prepared) -> None:
         tables, count = self.tables, len(prepared.items)
         if tables.kg.is_empty():
@@ -317,6 +335,8 @@ class _Check:
                 self.errors.append(
                     Finding(f"s_m: found {self.wishes.s_m}, but there is no knowledge graph", "leave it out")
                 )
+            if self.proposed is not None:
+                self._say_what_it_would_be(*self.proposed, prepared.items)
             return
         incidence = self._tried(
             lambda: neighbour_incidence(

@@ -61,6 +61,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".r
 # JSON lines under other endings, which may as well be other JSON.
 OTHER_ENDINGS = {".ndjson": ".jsonl", ".json": ".jsonl", ".ndjson.gz": ".jsonl.gz", ".json.gz": ".jsonl.gz"}
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
+MAKE_IT = "make it out of columns of the items"
 # So many file names in a line.
 SHOWN = 6
 
@@ -128,6 +129,7 @@ class FolderTables:
         described: whether there is a table of items.
         rows_are_likes: interactions have neither ratings nor likes.
         lacking: what is said of tables that are not there and need not be.
+        proposed: columns of the items that could make the graph that is not there.
         tables: of a published data set, whose reader checks and mends them itself.
     """
 
@@ -140,6 +142,7 @@ class FolderTables:
     described: bool = True
     rows_are_likes: bool = False
     lacking: list[Finding] = field(default_factory=list)
+    proposed: list[str] = field(default_factory=list)
     tables: TidyTables | None = None
 
 
@@ -227,7 +230,8 @@ def read_folder(
     if likes:
         lacking.append(Finding("there is no column rating or like: each row is a like", "", raw["interactions"].file))
     lacking += [] if graph else [_without_graph(folder, kind, asked)]
-    return FolderTables(kind, raw, errors, names, remarks, graph, "items" not in absent, likes, lacking)
+    proposed = [] if graph else columns
+    return FolderTables(kind, raw, errors, names, remarks, graph, "items" not in absent, likes, lacking, proposed)
 
 
 def _rows_are_likes(raw: Mapping[str, RawTable]) -> bool:
@@ -272,7 +276,7 @@ def _without_graph(folder: Path, kind: str, asked: str) -> Finding:
     what = " and ".join(f"*{ATOMIC_ENDINGS[name]}" if kind == "atomic" else name for name in GRAPH)
     return Finding(
         f"there is no knowledge graph ({what})",
-        f"make it out of columns of the items: {asked}" if asked else "",
+        f"{MAKE_IT}: {asked}" if asked else "",
         str(folder),
     )
 

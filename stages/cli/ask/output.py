@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.common.errors import InputError, as_json, printable
-from pipeline.common.files import write_users_file
+from pipeline.common.files import FULL, write_users_file
 from pipeline.parameters.params import read_parameters
 from stages import PARAMS
 from stages.guard import show
@@ -52,6 +52,7 @@ class Answer:
 
         Raises:
             InputError: Parquet without a file, a file that cannot be written, or one in a folder that DVC watches.
+            OSError: its disk is full.
         """
         if form == "parquet" and output is None:
             raise InputError("--format parquet: found no --output, expected a file: Parquet cannot be printed")
@@ -66,6 +67,9 @@ class Answer:
         try:
             write_users_file(output, content)
         except OSError as error:
+            if error.errno in FULL:
+                # The machine's, and not the user's mistake.
+                raise OSError(error.errno, error.strerror, str(output)) from None
             raise InputError(f"--output {output}: cannot be written: {error.strerror}") from None
 
     def _as(self, form: str, quote_formulas: bool) -> bytes:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.common.errors import InputError
+from pipeline.recommend.condition import EXAMPLE
 from pipeline.recommend.rules import Rules, rules_of, shortfall
 from pipeline.recommend.settings import WITHOUT_RULES, RulesConfig
 from stages import PARAMS
@@ -63,6 +64,9 @@ def asked_rules(trained: Trained, options: RuleOptions) -> AskedRules:
     Raises:
         InputError: as `rules_of`; or one of --at-most and --per without the other.
     """
+    if options.where is not None and not options.where.strip():
+        # As of a shell's variable that is not set: no rule is not what was asked for.
+        raise InputError(f"--where: found nothing, expected a condition such as {EXAMPLE}")
     base = trained.nightly if options.nightly else WITHOUT_RULES
     settings = {name: getattr(base, name) for name in RulesConfig.model_fields} | options.given
     if options.given.get("at_most") == 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from pipeline.artifacts.graph import EDGES, RELATIONS
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, RELATIONS
 from pipeline.artifacts.kinds import together
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
@@ -98,6 +98,8 @@ def _vectors(catalogue: Catalogue, kind: str) -> NDArray[np.float32]:
 def _shared(catalogue: Catalogue, item: int) -> NDArray[np.int64]:
     """How many entities each item shares with one, (M,)."""
     relations = RELATIONS.read(catalogue.dataset)
+    # They tell whether the edges are of these.
+    GRAPH_CAUTIONS.read(catalogue.dataset)
     if catalogue.added is not None:
         first = len(catalogue.titles) - len(catalogue.added)
         more = catalogue.added.relations.with_columns(pl.col("item") + first)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import polars as pl
@@ -170,3 +171,16 @@ def test_facts_stand_for_the_tables_of_the_graph(tmp_path: Path) -> None:
     assert found.item_entities.rows() == [("10", "10"), ("20", "20")]
     with pytest.raises(InputError, match=r"source\.facts: found 'year', expected columns of .*items\.csv: title, made"):
         facts.model_copy(update={"facts": ["year"]}).read()
+
+
+@pytest.mark.parametrize(("kind", "what"), [("link", "a link that leads nowhere"), ("pipe", "what is no file")])
+@pytest.mark.parametrize("name", ["kg.csv", "items.jsonl.gz", "interactions.csv"])
+def test_a_table_that_is_no_file_is_no_missing_table(tmp_path: Path, name: str, kind: str, what: str) -> None:
+    """Else the graph of a disk that is not there would be none."""
+    folder_of(tmp_path, ".csv")
+    for path in tmp_path.glob(f"{name.partition('.')[0]}.*"):
+        path.unlink()
+    (tmp_path / name).symlink_to("nowhere") if kind == "link" else os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError) as error:
+        source(tmp_path).read()
+    assert str(error.value).startswith(f"{tmp_path / name}: found {what}")

@@ -426,7 +426,10 @@ def test_columns_that_could_make_a_graph_are_proposed_where_there_is_none(tmp_pa
     assert check.usable, check.errors
     advice = {warning.problem: warning.advice for warning in check.warnings}
     made = "make it out of columns of the items: --facts tags"
-    assert advice["there is no knowledge graph (kg and item_entities)"] == made
+    joining = checked(folder, Wishes(facts=["tags"])).joining
+    assert joining is not None
+    said = f"{made}; s_m is then {joining.s_m}: {joining.sentence()}"
+    assert advice["there is no knowledge graph (kg and item_entities)"] == said
     # What looks like one is to be named so.
     (folder / "triples.csv").touch()
     assert checked(folder).errors[0].advice.endswith("; or make the graph out of columns of the items: --facts tags")
