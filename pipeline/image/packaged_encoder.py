@@ -45,7 +45,7 @@ class PackagedEncoder(ImageEncoder):
                 f"{weights}: not the weights of EfficientNet-Lite0: {' '.join(str(error).split())[:160]}"
             ) from None
         # A place's maps side by side: a CPU is faster so.
-        self.network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self.network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(np.stack([pixels_of(image) for image in images]))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.image.reading import UnreadableImageError, decoded, thumbnail
@@ -134,3 +137,15 @@ def test_a_thumbnail_is_no_higher_than_asked_and_the_same_bytes_each_time(
     assert decoded(content, MOST).size == expected
     assert thumbnail(image, 60) == content
     assert image.size == size
+
+
+@given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"]), st.data())
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_a_damaged_file_is_an_image_or_a_line(form: str, data: st.DataObject) -> None:
+    content = bytearray(file_of(picture(), form))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(1, len(content)))]
+    # Anything else would be an error here.
+    with suppress(UnreadableImageError):
+        assert decoded(bytes(content), MOST).mode == "RGB"

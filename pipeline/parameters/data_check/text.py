@@ -84,8 +84,8 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
     yield "text", "", _text(check)
     if check.images is not None:
         place = f"{check.images.place}/" if check.images.place else ""
-        share = f"of {check.images.items / counts.items:.0%} of the items"
-        yield "images", f"{check.images.items:,}", f"{place}{check.images.template}, {share}"
+        covered = f"of {check.images.items / counts.items:.0%} of the items"
+        yield "images", f"{check.images.items:,}", f"{place}{check.images.template}, {covered}"
     if check.vectors:
         yield (
             "vectors",
