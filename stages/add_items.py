@@ -34,7 +34,6 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.config import validated
-from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError
 from pipeline.common.settings import DeviceConfig
 from pipeline.data.item_vectors import rows_of_items
@@ -151,7 +150,8 @@ def _text(dataset: str, items: pl.DataFrame, config: AddedConfig, settings: Sett
     texts = item_texts(items, config.text_template)
     if not any(texts):
         return np.zeros((len(items), TEXT_VECTORS.read(dataset)["vectors"].shape[1]), dtype=np.float32)
-    # It takes seconds to load, and mostly nothing was added.
+    # They take seconds to load, and mostly nothing was added.
+    from pipeline.common.devices import torch_device
     from pipeline.text.encoder import TextEncoder
 
     return TextEncoder(settings.stage(TextConfig), torch_device(settings.run(DeviceConfig).device)).encode(texts)

@@ -9,7 +9,7 @@ from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems, table
 from pipeline.evaluation.comparison.warnings import beaten_warnings
 from pipeline.evaluation.systems.cautions import collapse_warnings
-from pipeline.evaluation.systems.system import SystemTables
+from pipeline.evaluation.systems.several import Systems
 from pipeline.parameters.runs import RunSystems
 from stages.guard import show
 from stages.shared.data import DATA, read_data
@@ -46,12 +46,12 @@ def main(dataset: str, settings: Settings) -> None:
             say(dataset, "compare", f"{name} is left out: {why[0]}")
         else:
             baselines.append(name)
-    tables = SystemTables.joined(
-        [read_tables(dataset, {"group": "variants", "variant": name}) for name in variants]
-        + [read_tables(dataset, {"group": "baselines", "variant": name}) for name in baselines]
+    of_groups = {"variants": variants, "baselines": baselines}
+    systems = Systems.joined(
+        read_tables(dataset, {"group": group, "variant": name}) for group, names in of_groups.items() for name in names
     )
-    tables = read_diversity(tables, dataset, data.items)
-    found = compare_systems(tables, data, [(alone(variants), alone(baselines))], config, run.seed)
+    systems = read_diversity(systems, dataset, data.items)
+    found = compare_systems(systems, data, [(alone(variants), alone(baselines))], config, run.seed)
     METRICS.write(found.as_nested(), dataset)
     INTERVALS.write(found.intervals(), dataset)
     DIFFERENCES.write(found.differences.drop("runs"), dataset)

@@ -13,7 +13,7 @@ from pipeline.evaluation.comparison.suite import (
     table,
     unchanged,
 )
-from pipeline.evaluation.systems.system import SystemTables
+from pipeline.evaluation.systems.several import Systems
 from pipeline.parameters.runs import RunAblations, runs_of
 from stages.guard import show
 from stages.shared.data import DATA, read_data
@@ -32,17 +32,17 @@ STAGE = Stage(
 def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(RunAblations), settings.stage(ComparisonConfig)
     data = read_data(dataset)
-    tables = SystemTables.joined(
-        [read_tables(dataset, {"group": "variants", "variant": name}) for name in run.run_variants]
-        + [read_tables(dataset, {"group": "ablations", "variant": name}) for name in run.ablations]
+    of_groups = {"variants": run.run_variants, "ablations": run.ablations}
+    together = Systems.joined(
+        read_tables(dataset, {"group": group, "variant": name}) for group, names in of_groups.items() for name in names
     )
     comparisons = []
     for variant in run.run_variants:
         systems = runs_of(run.ablations, variant)
         own = {variant: systems.pop(variant)}
         comparisons.append((systems, own))
-    tables = read_diversity(tables, dataset, data.items)
-    found = compare_systems(tables, data, comparisons, config, run.seed)
+    together = read_diversity(together, dataset, data.items)
+    found = compare_systems(together, data, comparisons, config, run.seed)
     ABLATION_METRICS.write(found.as_nested(), dataset)
     ABLATION_DIFFERENCES.write(found.differences, dataset)
     ABLATION_SLICES.write(found.slices, dataset)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from benchmarks.case import Figures
 from benchmarks.data import DATASET, of_users, settings_of
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
 from pipeline.common.config import read_yaml, validated
+from pipeline.common.optimisers import AdamW
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages.shared.inputs import read_inputs
@@ -57,9 +57,7 @@ def with_views(trainer: UserTrainer, make: Callable[[View], nn.Module]) -> UserT
         if parameter.requires_grad
     ]
     (group,) = trainer.optimiser.param_groups
-    trainer.optimiser = torch.optim.AdamW(
-        parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"]
-    )
+    trainer.optimiser = AdamW(parameters, group["lr"], betas=group["betas"], weight_decay=group["weight_decay"])
     return trainer
 
 

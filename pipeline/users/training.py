@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
+from pipeline.common.optimisers import AdamW
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
@@ -104,7 +105,7 @@ class UserTrainer:
             groups.append({"params": slow, "pace": SLOW})
         if quick:
             groups.append({"params": quick, "pace": QUICK, "weight_decay": 0.0})
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = AdamW(
             groups,
             config.learning_rate,
             betas=(0.9, 0.99),

@@ -14,6 +14,7 @@ WITHOUT_PYTORCH = (
     "prepare",
     "build_graph",
     "derive_graph",
+    "add_items",
     "evaluate_baselines",
     "compare",
     "compare_ablations",

@@ -147,10 +147,12 @@ def _scatter(history: Any, starts: Any, others: Any, values: Any, out: Any) -> N
             other = others[place]
             sums[other] += values[place]
             most[other] = max(most[other], values[place])
-    if len(history):
-        out[:, 0], out[:, 1] = most, sums / len(history)
-    else:
-        out[:] = np.nan
+    # Number by number: for whole columns numba compiles, in several seconds, the words of an error about their lengths.
+    for other in range(len(out)):
+        if len(history):
+            out[other, 0], out[other, 1] = most[other], sums[other] / len(history)
+        else:
+            out[other, 0] = out[other, 1] = np.nan
 
 
 def _gather(

@@ -38,6 +38,8 @@ SCHEMA = {
 }
 # From how many runs of each side on a difference may be called more than chance where both are trained.
 ENOUGH_RUNS = 3
+# How often a sample draws a user: once on average, and nobody's count comes near what this holds.
+DRAWN = np.uint16
 
 # Name to the systems that are its runs.
 Runs = Mapping[str, Sequence[str]]
@@ -190,13 +192,14 @@ def _resampled_pooled(
                 )
         if not first.labels.any() or first.labels.all():
             continue
-        figures = [metric.function(each, None) for each in scored]
-        users = figures[0].users
-        blocks = [np.ones((1, users)), *times_drawn(users, samples, stream(seed, "paired bootstrap"))]
-        of = {
-            name: np.concatenate([figure.of(times) for times in blocks])
-            for name, figure in zip(systems, figures, strict=True)
-        }
+        users = metric.function(first, None).users
+        drawn = [times.astype(DRAWN) for times in times_drawn(users, samples, stream(seed, "paired bootstrap"))]
+        of = {}
+        # One system's sorted pairs at a time, and of all the same draws.
+        for name, each in zip(systems, scored, strict=True):
+            figure = metric.function(each, None)
+            found_of = [figure.of(times.astype(np.float64)) for times in drawn]
+            of[name] = np.concatenate([figure.of(np.ones((1, users))), *found_of])
         for variant in variants:
             for baseline in baselines:
                 if variant in of and baseline in of:

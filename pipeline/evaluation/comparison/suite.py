@@ -25,8 +25,9 @@ from pipeline.evaluation.metrics.registry import (
     names_of,
 )
 from pipeline.evaluation.protocols.split import PerUser, ScoredPairs
-from pipeline.evaluation.systems.slices import POPULARITY, Slices, by_user
-from pipeline.evaluation.systems.system import THRESHOLD, SystemTables, pairs_of, per_user_of, values_of
+from pipeline.evaluation.systems.several import Systems
+from pipeline.evaluation.systems.slices import Slices, by_user
+from pipeline.evaluation.systems.system import THRESHOLD
 
 
 def alone(systems: Iterable[str]) -> Runs:
@@ -68,7 +69,7 @@ class Comparison:
 
 
 def compare_systems(
-    tables: SystemTables,
+    systems: Systems,
     data: Dataset,
     comparisons: Sequence[tuple[Runs, Runs]],
     config: ComparisonConfig,
@@ -77,33 +78,24 @@ def compare_systems(
     """Figures of all systems, and how far each variant is from each system it is compared with.
 
     Args:
-        tables: of all systems, the ones shown first coming first.
+        systems: all of them, the ones shown first coming first.
         data: for the slices of users.
         comparisons: systems, and those that each of them is compared with; name to the systems that are its runs.
     """
-    per_user, pairs = per_user_of(tables.per_user), pairs_of(tables.pairs)
-    facts = {
-        (system, fact): value for system, fact, value in tables.facts.select("system", "fact", "value").iter_rows()
-    }
     figures: dict[tuple[str, str, str], Figure] = {}
     slices = []
-    item_slices = tables.item_slices.partition_by("system", "slice", "protocol", "metric", as_dict=True)
-    for system, values in per_user.items():
-        own = {fact: value for (name, fact), value in facts.items() if name == system}
-        found = _figures(values, pairs[system], own, config.bootstrap_samples, seed)
+    for system, values in systems.per_user.items():
+        found = _figures(values, systems.pairs[system], systems.facts[system], config.bootstrap_samples, seed)
         figures |= {(system, protocol, metric): figure for (protocol, metric), figure in found.items()}
-        parts = {
-            (POPULARITY, str(key[1]), str(key[2]), str(key[3])): values_of(part)
-            for key, part in item_slices.items()
-            if key[0] == system
-        }
-        frame = slice_figures(parts | by_user(values, data), config.bootstrap_samples, seed)
+        frame = slice_figures(
+            systems.item_slices.get(system, {}) | by_user(values, data), config.bootstrap_samples, seed
+        )
         slices.append(
             frame.select("slice_by", "slice", pl.lit(system).alias("system"), pl.exclude("slice_by", "slice"))
         )
     differences = pl.concat(
         [
-            compare(per_user, variants, against, config.bootstrap_samples, seed, pairs)
+            compare(systems.per_user, variants, against, config.bootstrap_samples, seed, systems.pairs)
             for variants, against in comparisons
         ]
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from pipeline.data.dataset import blocks
-from pipeline.evaluation.systems.system import SystemTables
+from pipeline.evaluation.systems.several import Systems
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,24 +19,22 @@ if TYPE_CHECKING:
 BLOCK_USERS = 1000
 
 
-def with_diversity(
-    tables: SystemTables, vectors: Mapping[str, NDArray[np.float32] | csr_matrix], items: int
-) -> SystemTables:
-    """The tables with a further fact for each system and kind of vectors: the mean over users of their list's `diversity`.
+def with_diversity(systems: Systems, vectors: Mapping[str, NDArray[np.float32] | csr_matrix], items: int) -> Systems:
+    """The systems with a further fact for each and each kind of vectors: the mean over users of their list's `diversity`.
 
     Args:
         vectors: by the figure's name, each (items, width).
     """
-    rows = [
-        (str(system), f"ranking {name}", found)
-        for (system,), part in tables.lists.partition_by("system", as_dict=True, maintain_order=True).items()
-        for name, of_items in vectors.items()
-        if np.isfinite(found := _mean_diversity(part, of_items, items))
-    ]
-    more = pl.DataFrame(rows, schema=tables.facts.schema, orient="row")
-    return SystemTables(
-        tables.per_user, tables.pairs, tables.item_slices, pl.concat([tables.facts, more]), tables.lists
-    )
+    facts = {
+        system: known
+        | {
+            f"ranking {name}": found
+            for name, of_items in vectors.items()
+            if np.isfinite(found := _mean_diversity(systems.lists[system], of_items, items))
+        }
+        for system, known in systems.facts.items()
+    }
+    return replace(systems, facts=facts)
 
 
 def _mean_diversity(lists: pl.DataFrame, vectors: NDArray[np.float32] | csr_matrix, items: int) -> float:

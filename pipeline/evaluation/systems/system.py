@@ -40,11 +40,6 @@ class SystemTables:
     facts: pl.DataFrame
     lists: pl.DataFrame
 
-    @classmethod
-    def joined(cls, parts: list[SystemTables]) -> SystemTables:
-        """Tables of several systems as one."""
-        return cls(*(pl.concat([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
 
 def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Evaluated | None = None) -> SystemTables:
     """A system's tables of the test split.

@@ -104,8 +104,12 @@ def by_blocks(kernel: Callable[..., Any], starts: NDArray[np.int64], *arguments:
     # A row counts as well as its pairs.
     cost = starts + np.arange(rows + 1)
     bounds = np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], threads * BLOCKS_PER_THREAD + 1)))
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(
-            lambda first, last: kernel(first, last, *arguments), bounds[:-1].tolist(), bounds[1:].tolist()
-        ):
-            pass
+    parts = bounds[:-1].tolist(), bounds[1:].tolist()
+    for _ in _pool(threads).map(lambda first, last: kernel(first, last, *arguments), *parts):
+        pass
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Kept: to start threads takes as long as many a call."""
+    return ThreadPoolExecutor(threads)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream, torch_seed
-from pipeline.common.vector_health import collapse_warning, effective_rank
+from pipeline.common.vector_health import collapse_warning, effective_rank, link_auc
 from pipeline.structure.gat.link_reconstruction import Links, reconstruction_loss
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
@@ -98,7 +98,7 @@ def train_gat(
         model.eval()
         with torch.inference_mode():
             codes = model.encode(train.x, train.edge_index)
-            auc = float(model.test(codes, held_out.pos_edge_label_index, held_out.neg_edge_label_index)[0])
+            auc = masked_edge_auc(model, codes, held_out.pos_edge_label_index, held_out.neg_edge_label_index)
         history.append({"epoch": epoch, "loss": reported, "masked_edge_auc": auc})
         if auc > best_auc:
             best_auc, best_epoch = auc, epoch
@@ -117,6 +117,16 @@ def train_gat(
     }
     weights = {name: value.cpu().numpy() for name, value in best.items()}
     return TrainedGat(structural, weights, history, figures, collapse_warning(structural, "train_gat"))
+
+
+def masked_edge_auc(model: GAE, codes: torch.Tensor, edges: torch.Tensor, others: torch.Tensor) -> float:
+    """The first of the two figures of `GAE.test`, which loads scikit-learn for them.
+
+    Args:
+        codes: (M, output_width).
+        edges: (2, edges); others: pairs that are none, likewise.
+    """
+    return link_auc(*(model.decoder(codes, pairs, sigmoid=True).cpu().numpy() for pairs in (edges, others)))
 
 
 def _finite(loss: torch.Tensor, epoch: int) -> float:

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
+from pipeline.common.optimisers import Adam
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error, edge_error
 
@@ -57,9 +58,7 @@ class SampledColumns:
             half.to(device)
         self.network = by_items(network)
         self._beta, self._size, self._random = beta, size, random
-        self._optimiser = torch.optim.Adam(
-            [*self.network.by_item(), *self.network.between()], learning_rate, fused=True
-        )
+        self._optimiser = Adam([*self.network.by_item(), *self.network.between()], learning_rate, fused=True)
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         columns = np.sort(self._random.choice(adjacency.shape[0], self._size, replace=False, shuffle=False))

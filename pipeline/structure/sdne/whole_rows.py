@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pipeline.common.optimisers import Adam
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error
 
@@ -32,7 +33,7 @@ class WholeRows:
             {"params": self.network.weights(), "weight_decay": decay},
             {"params": self.network.biases()},
         ]
-        self._optimiser = torch.optim.Adam(groups, learning_rate, fused=True)
+        self._optimiser = Adam(groups, learning_rate, fused=True)
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         return whole_losses(self.network, adjacency, batch, self._beta)

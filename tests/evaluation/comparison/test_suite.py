@@ -26,8 +26,9 @@ from pipeline.evaluation.comparison.suite import (
 )
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.protocols.scores import Scorer, Scores
+from pipeline.evaluation.systems.several import Systems
 from pipeline.evaluation.systems.slices import by_user
-from pipeline.evaluation.systems.system import SystemTables, evaluate_system
+from pipeline.evaluation.systems.system import evaluate_system
 from tests.evaluation.comparison.test_paired import paired_auc_difference, paired_difference
 from tests.evaluation.worlds import (
     Fixed,
@@ -62,7 +63,7 @@ def scorers() -> dict[str, Scorer]:
 
 
 def compared(systems: dict[str, Scorer], variants: list[str], data: Dataset = DATA, samples: int = 20) -> Comparison:
-    tables = SystemTables.joined([evaluate_system(name, scorer, data) for name, scorer in systems.items()])
+    tables = Systems.joined(evaluate_system(name, scorer, data) for name, scorer in systems.items())
     against = [name for name in systems if name not in variants]
     comparisons = [(alone(variants), alone(against))]
     return compare_systems(tables, data, comparisons, ComparisonConfig(bootstrap_samples=samples), 1)

@@ -6,14 +6,14 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
 from pipeline.evaluation.comparison.suite import ComparisonConfig, alone, compare_systems
 from pipeline.evaluation.metrics.registry import GRAPH_DIVERSITY, TEXT_DIVERSITY
 from pipeline.evaluation.systems.diversity import diversity, with_diversity
-from pipeline.evaluation.systems.system import SystemTables, evaluate_system
+from pipeline.evaluation.systems.several import Systems
+from pipeline.evaluation.systems.system import evaluate_system
 from tests.evaluation.worlds import planted_dataset, without_ties
 
 USERS, ITEMS = 40, 60
@@ -59,17 +59,17 @@ def test_a_system_has_the_mean_over_its_users_and_comparison_shows_it(monkeypatc
     monkeypatch.setattr("pipeline.evaluation.systems.diversity.BLOCK_USERS", 7)
     text, graph = random_vectors("text").astype(np.float32), random_vectors("graph")
     parts = [evaluate_system(name, without_ties(USERS, ITEMS, seed), DATA) for seed, name in enumerate(["b", "a"])]
-    tables = SystemTables.joined(parts)
+    systems = Systems.joined(parts)
     vectors = {TEXT_DIVERSITY: text, GRAPH_DIVERSITY: csr_matrix(graph)}
-    found = with_diversity(tables, vectors, ITEMS)
+    found = with_diversity(systems, vectors, ITEMS)
     compared = compare_systems(found, DATA, [(alone(["b", "a"]), {})], ComparisonConfig(bootstrap_samples=20), 0)
     for system in ("b", "a"):
-        lists = tables.lists.filter(system=system).group_by("user").agg("item").sort("user")["item"].to_list()
+        lists = systems.lists[system].group_by("user").agg("item").sort("user")["item"].to_list()
         assert {len(items) for items in lists} == {10}
         for name, of_items in ((TEXT_DIVERSITY, text), (GRAPH_DIVERSITY, graph)):
             values = [value for items in lists if (value := slow(items, of_items)) is not None]
             assert compared.as_nested()[system]["ranking"][name] == pytest.approx(np.mean(values), abs=1e-5)
     # Of what nothing is known there is no figure.
-    none = with_diversity(tables, {TEXT_DIVERSITY: np.zeros((ITEMS, 4), dtype=np.float32)}, ITEMS)
-    assert not none.facts.filter(pl.col("fact").str.contains("diversity")).height
-    assert none.facts.equals(tables.facts)
+    none = with_diversity(systems, {TEXT_DIVERSITY: np.zeros((ITEMS, 4), dtype=np.float32)}, ITEMS)
+    assert none.facts == systems.facts
+    assert not any("diversity" in fact for facts in none.facts.values() for fact in facts)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scores
+from pipeline.evaluation.systems.several import Systems
 from pipeline.evaluation.systems.system import SystemTables, evaluate_system, pairs_of, per_user_of
 from tests.evaluation.worlds import (
     Fixed,
@@ -141,22 +144,6 @@ def test_the_test_split_has_no_part_in_the_threshold() -> None:
     assert not clean.per_user.equals(other.per_user)
 
 
-def test_tables_of_several_systems_are_one_in_the_order_in_which_they_come() -> None:
-    parts = [evaluate_system(name, without_ties(USERS, ITEMS, seed), DATA) for seed, name in enumerate(["b", "a", "c"])]
-    joined = SystemTables.joined(parts)
-    for name in ("per_user", "pairs", "item_slices", "facts", "lists"):
-        frame = getattr(joined, name)
-        assert frame["system"].unique(maintain_order=True).to_list() == ["b", "a", "c"]
-        for system, part in zip("bac", parts, strict=True):
-            assert frame.filter(system=system).equals(getattr(part, name))
-    assert list(per_user_of(joined.per_user)) == list(pairs_of(joined.pairs)) == ["b", "a", "c"]
-    for seed, system in enumerate("bac"):
-        pairs = pairs_of(joined.pairs)[system]["ctr"]
-        np.testing.assert_array_equal(
-            pairs.scores, evaluate_split(without_ties(USERS, ITEMS, seed), DATA, "test").scored.ctr.scores
-        )
-
-
 @pytest.mark.parametrize("without", ["dislikes", "unrated items", "both"])
 def test_a_split_without_dislikes_or_without_unrated_items_lacks_their_figures_and_no_other(
     without: str, tmp_path, recwarn
@@ -172,7 +159,9 @@ def test_a_split_without_dislikes_or_without_unrated_items_lacks_their_figures_a
         without
     ]
     assert set(tables.per_user["protocol"]) == expected
-    compared = compare_systems(tables, data, [(alone(["mine"]), {})], ComparisonConfig(bootstrap_samples=20), 0)
+    compared = compare_systems(
+        Systems.joined([tables]), data, [(alone(["mine"]), {})], ComparisonConfig(bootstrap_samples=20), 0
+    )
     assert set(compared.as_nested()["mine"]) == expected
     assert [str(warning.message) for warning in recwarn] == []
 
@@ -180,9 +169,8 @@ def test_a_split_without_dislikes_or_without_unrated_items_lacks_their_figures_a
 def test_slices_of_items_may_be_none() -> None:
     # Nobody likes an item of the test split whose slice is known: what is left is a table without rows.
     tables = evaluate_system("mine", Popularity.fit(DATA), DATA)
-    empty = tables.item_slices.clear()
     found = compare_systems(
-        SystemTables(tables.per_user, tables.pairs, empty, tables.facts, tables.lists),
+        Systems.joined([replace(tables, item_slices=tables.item_slices.clear())]),
         DATA,
         [(alone(["mine"]), {})],
         ComparisonConfig(bootstrap_samples=20),

@@ -19,7 +19,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.vector_health import effective_rank, link_auc, sampled_non_edges
 from pipeline.structure.gat.network import TwoLayerGat
 from pipeline.structure.gat.settings import GatConfig
-from pipeline.structure.gat.training import TrainedGat, train_gat
+from pipeline.structure.gat.training import TrainedGat, masked_edge_auc, train_gat
 from tests.graphs import directed, matrix, two_communities
 
 torch.set_num_threads(1)  # on small tensors a second thread costs more than it does
@@ -215,7 +215,7 @@ def test_held_out_edges_are_not_in_the_graph_that_is_trained_on(
     world: tuple[NDArray[np.float32], pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[tuple[int, int]]] = {}
-    encode, test = GAE.encode, GAE.test
+    encode = GAE.encode
 
     def pairs(index: torch.Tensor) -> set[tuple[int, int]]:
         return {(left, right) for left, right in index.T.tolist()}
@@ -224,12 +224,12 @@ def test_held_out_edges_are_not_in_the_graph_that_is_trained_on(
         seen.setdefault("trained", pairs(index))
         return encode(self, vectors, index)
 
-    def spy_test(self: GAE, codes: torch.Tensor, edges: torch.Tensor, others: torch.Tensor) -> tuple[float, float]:
+    def spy_auc(model: GAE, codes: torch.Tensor, edges: torch.Tensor, others: torch.Tensor) -> float:
         seen["held out"], seen["others"] = pairs(edges), pairs(others)
-        return test(self, codes, edges, others)
+        return masked_edge_auc(model, codes, edges, others)
 
     monkeypatch.setattr(GAE, "encode", spy_encode)
-    monkeypatch.setattr(GAE, "test", spy_test)
+    monkeypatch.setattr("pipeline.structure.gat.training.masked_edge_auc", spy_auc)
     trained(world, epochs=1)
     everything = pairs(torch.from_numpy(directed(world[1])))
     both_ways = seen["held out"] | {(right, left) for left, right in seen["held out"]}
@@ -237,6 +237,18 @@ def test_held_out_edges_are_not_in_the_graph_that_is_trained_on(
     assert not both_ways & seen["trained"]
     assert both_ways | seen["trained"] == everything
     assert not seen["others"] & everything
+
+
+def test_the_masked_edges_auc_is_that_of_pytorch_geometric() -> None:
+    # Few numbers, so that some pairs are tied.
+    codes = torch.randint(-2, 3, (30, 4), generator=torch.Generator().manual_seed(0)).float()
+    edges, others = (
+        torch.randint(30, (2, count), generator=torch.Generator().manual_seed(count)) for count in (40, 70)
+    )
+    model = GAE(torch.nn.Identity())
+    assert masked_edge_auc(model, codes, edges, others) == pytest.approx(
+        float(model.test(codes, edges, others)[0]), abs=1e-12
+    )
 
 
 def test_a_graph_with_one_edge_is_an_error() -> None:

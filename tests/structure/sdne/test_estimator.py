@@ -245,7 +245,9 @@ def first_gradient(alpha: float, beta: float, nu: float, adjacency: csr_matrix) 
 def test_a_step_descends_the_weighted_sum(weights: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     alpha, beta, nu = weights
     adjacency = csr_matrix(random_graph(12, 3).astype(np.float32))
-    monkeypatch.setattr(torch.optim, "Adam", lambda groups, rate, fused: torch.optim.SGD(groups, lr=rate))
+    monkeypatch.setattr(
+        "pipeline.structure.sdne.whole_rows.Adam", lambda groups, rate, fused: torch.optim.SGD(groups, lr=rate)
+    )
     monkeypatch.setattr(estimator, "stream", lambda *_: np.random.default_rng(0))
     fitted = model(alpha=alpha, beta=beta, nu=nu, batch_size=12, epochs=1, learning_rate=1e-3)
     fitted.fit_adjacency(adjacency)
