@@ -6,6 +6,7 @@
 # make bench   each stage against named alternatives, after `make repro`; BENCH_ARGS="--only build_graph --runs 3" for less
 # make faults  what breaks outside of the code, for an hour from fresh seeds; FAULTS_ARGS="--minutes 10 --seed 7" for less
 # make growth   what each stage takes at 1,000 to 1,000,000 items; GROWTH_ARGS="--items 1000 --items 10000" for less
+# make gpu-check   the stages of ml-100k on the CPU and on this machine's GPU, after `make repro`: figures, time and memory; says so where there is none
 # make peers   published models by RecBole on the split of DATASET (ml-100k), in an environment of their own
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ BENCH_READY := $(VENV)/.ready-bench
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: repro ablations quality check-cache test test-benchmarks lint docs bench growth faults peers setup clean
+.PHONY: repro ablations quality check-cache test test-benchmarks lint docs bench growth gpu-check faults peers setup clean
 
 repro: setup
 	@start=$$(date +%s); $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \

@@ -15,7 +15,7 @@ from pipeline.artifacts.structure import (
     structure_names,
 )
 from pipeline.common.devices import torch_device
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.graph.matrices import adjacency
 from pipeline.structure.embed import embed_graph
 from pipeline.structure.settings import StructureConfig
@@ -23,20 +23,20 @@ from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say
 
 STAGE = Stage(
     "init_sdne",
-    settings=Reads(run=RunConfig, stage=StructureConfig),
+    settings=Reads(run=TrainingRun, stage=StructureConfig),
     reads=(ITEMS, DERIVED_EDGES),
     writes=(INITIAL_VECTORS, SDNE_ENCODER, INITIAL_CURVE, INITIAL_FIGURES),
 )
 
 
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.stage(StructureConfig)
+    run, config = settings.run(TrainingRun), settings.stage(StructureConfig)
     names = structure_names(structure)
     edges = edges_of(structure).read(dataset)
     if edges.is_empty():
         say(dataset, "init_sdne", "no item has an edge: all vectors are zero")
     graph = adjacency(edges, len(ITEMS.read(dataset)))
-    embedded = embed_graph(graph, config, run.seed, torch_device(run.device), progress=True)
+    embedded = embed_graph(graph, config, run.seed, torch_device(run.device), run.precision, progress=True)
     INITIAL_VECTORS.of(**names).write({"vectors": embedded.vectors}, dataset)
     SDNE_ENCODER.of(**names).write(embedded.encoder, dataset, about={"activation": config.activation})
     # karateclub's methods have no epochs: their curve is a header without rows.

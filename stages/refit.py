@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.artifacts.users import MODEL, REFIT
 from pipeline.common.devices import torch_device
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
@@ -15,19 +15,19 @@ from stages.shared.training import TrainingBar, checkpoint_key, forget
 
 STAGE = Stage(
     "refit",
-    settings=Reads(run=RunConfig),
+    settings=Reads(run=TrainingRun),
     reads=(*INPUTS, MODEL),
     writes=(REFIT,),
 )
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
-    run, evaluated = settings.run(RunConfig), MODEL.of(variant=variant)
+    run, evaluated = settings.run(TrainingRun), MODEL.of(variant=variant)
     config, epochs = trained_as(dataset, evaluated)
     data = read_data(dataset)
     everything = data.all_in_training()
     trainer = UserTrainer(
-        read_inputs(dataset, config, everything), everything, config, run.seed, torch_device(run.device)
+        read_inputs(dataset, config, everything), everything, config, run.seed, torch_device(run.device), run.precision
     )
     checkpoint = CHECKPOINTS / dataset / f"{variant}.refit" / f"{checkpoint_key(dataset, run, config, evaluated)}.pt"
     if checkpoint.is_file():

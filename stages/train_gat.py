@@ -15,7 +15,7 @@ from pipeline.artifacts.structure import (
     structure_names,
 )
 from pipeline.common.devices import torch_device
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.graph.matrices import edge_index
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.structure.gat.training import train_gat
@@ -23,18 +23,18 @@ from stages.shared.stage import Reads, Settings, Stage, run_structure_stage, say
 
 STAGE = Stage(
     "train_gat",
-    settings=Reads(run=RunConfig, stage=GatConfig),
+    settings=Reads(run=TrainingRun, stage=GatConfig),
     reads=(INITIAL_VECTORS, DERIVED_EDGES),
     writes=(STRUCTURE_VECTORS, GAT_WEIGHTS, GAT_CURVE, GAT_FIGURES),
 )
 
 
 def main(dataset: str, structure: str | None, settings: Settings) -> None:
-    run, config = settings.run(RunConfig), settings.stage(GatConfig)
+    run, config = settings.run(TrainingRun), settings.stage(GatConfig)
     names = structure_names(structure)
     initial = INITIAL_VECTORS.of(**names).read(dataset)["vectors"]
     edges = edge_index(edges_of(structure).read(dataset))
-    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), progress=True)
+    trained = train_gat(initial, edges, config, run.seed, torch_device(run.device), run.precision, progress=True)
     STRUCTURE_VECTORS.of(**names).write({"vectors": trained.vectors}, dataset)
     about = config.model_dump()
     GAT_WEIGHTS.of(**names).write(trained.weights, dataset, about=about)

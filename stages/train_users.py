@@ -7,7 +7,7 @@ import polars as pl
 from pipeline.artifacts.kinds import CURVE_DIGITS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.devices import torch_device
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
@@ -18,14 +18,14 @@ from stages.shared.training import TrainingBar, checkpoint_key, forget
 
 STAGE = Stage(
     "train_users",
-    settings=Reads(run=RunConfig, variant=VariantConfig),
+    settings=Reads(run=TrainingRun, variant=VariantConfig),
     reads=INPUTS,
     writes=(MODEL, USERS_CURVE),
 )
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
-    run, asked = settings.run(RunConfig), settings.variant(VariantConfig, variant)
+    run, asked = settings.run(TrainingRun), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
     ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
     known = known_of_items(dataset, asked)
@@ -37,7 +37,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         found += f", {lacking}" if lacking else ""
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(taken, config)}")
     inputs = read_inputs(dataset, config, data)
-    trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device))
+    trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device), run.precision)
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")

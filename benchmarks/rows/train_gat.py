@@ -53,11 +53,13 @@ def _write(folder: Path, edges: NDArray[Any], items: int) -> None:
     import numpy as np
 
     from pipeline.structure.gat.link_reconstruction import Links
+    from pipeline.structure.gat.sorted_pairs import SortedPairs
 
     random = np.random.default_rng(1)
-    others = Links(edges, items).others(random).by_row()
+    others = Links(edges, items).others(random)
+    assert isinstance(others, SortedPairs)
     vectors = random.normal(size=(items, INPUT_WIDTH)).astype(np.float32)
-    np.savez(folder / GRAPH, vectors=vectors, edges=edges, others=others)
+    np.savez(folder / GRAPH, vectors=vectors, edges=edges, others=others.by_row())
 
 
 @dataclass(frozen=True)

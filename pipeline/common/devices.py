@@ -1,10 +1,19 @@
-"""Where tensors live: the device that the setting `device` means on this machine."""
+"""Where tensors live: the device that the setting `device` means on this machine, how arrays get there, and how much is done at once."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pipeline.common.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Blocks of a large computation are of a size that a processor's cache holds. A GPU has to be told of each block, and is kept busy by
+# larger ones: by so many times.
+GPU_BLOCKS = 64
 
 
 def torch_device(choice: str) -> torch.device:
@@ -26,3 +35,20 @@ def torch_device(choice: str) -> torch.device:
     if choice == "auto":
         choice = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(choice)
+
+
+def placed(values: NDArray[Any], device: torch.device | str) -> torch.Tensor:
+    """An array as a tensor there; on the CPU without a copy. To a GPU it goes by pinned memory, and nobody waits for it."""
+    tensor = torch.from_numpy(values)
+    if torch.device(device).type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def cells_at_once(cells: int, device: torch.device) -> int:
+    """Size of a block there.
+
+    Args:
+        cells: what a processor's cache holds.
+    """
+    return cells if device.type == "cpu" else GPU_BLOCKS * cells

@@ -19,3 +19,13 @@ class DeviceConfig(Config):
 
 class RunConfig(SeedConfig, DeviceConfig):
     """Both."""
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class TrainingRun(RunConfig):
+    precision: Precision = Field(
+        description="Of matrix products where SDNE, the GAT and users are trained; bfloat16 is for GPUs that have it, "
+        "and weights stay float32. `embed_text` has its own"
+    )

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.common.errors import InputError
 from pipeline.common.random_streams import stream
+from pipeline.common.settings import Precision
 from pipeline.common.vector_health import collapse_warning, effective_rank, link_auc, sampled_non_edges
 from pipeline.structure.karateclub_methods import karateclub_embedding
 from pipeline.structure.sdne.estimator import SDNE
@@ -47,6 +48,7 @@ def embed_graph(
     config: StructureConfig,
     seed: int,
     device: torch.device | str = "cpu",
+    precision: Precision = "float32",
     *,
     progress: bool = False,
 ) -> Embedded:
@@ -66,6 +68,7 @@ def embed_graph(
             dimensions=config.dimensions,
             seed=seed,
             device=device,
+            precision=precision,
             progress=progress,
             **{name: getattr(config, name) for name in names},
         )

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
+from pipeline.common.devices import placed
 from pipeline.common.errors import InputError
 from pipeline.common.saved_model import saved_model
 from pipeline.common.side_by_side import side_by_side
@@ -73,7 +74,7 @@ class TextEncoder:
             return vectors
         tokens = self.tokenizer(distinct, truncation=True, max_length=self.max_tokens)["input_ids"]
         self._refuse_unknown_tokens(tokens)
-        encoded = np.empty((len(distinct), self.width), dtype=np.float32)
+        encoded = torch.empty(len(distinct), self.width, device=self.device)
         batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
         with (
             torch.inference_mode(),
@@ -81,13 +82,13 @@ class TextEncoder:
         ):
 
             def encode(batch: list[int]) -> None:
-                encoded[batch] = self._encode_batch([tokens[index] for index in batch])
+                encoded[placed(np.array(batch), self.device)] = self._encode_batch([tokens[index] for index in batch])
                 bar.update(len(batch))
 
             side_by_side(encode, batches, torch.device(self.device))
         row = {text: index for index, text in enumerate(distinct)}
         present = [index for index, text in enumerate(texts) if text]
-        vectors[present] = encoded[[row[texts[index]] for index in present]]
+        vectors[present] = encoded.cpu().numpy()[[row[texts[index]] for index in present]]
         return vectors
 
     def _refuse_unknown_tokens(self, tokens: list[list[int]]) -> None:
@@ -99,11 +100,12 @@ class TextEncoder:
                 "expected a tokenizer and weights that were saved together"
             )
 
-    def _encode_batch(self, tokens: list[list[int]]) -> NDArray[np.float32]:
-        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
+    def _encode_batch(self, tokens: list[list[int]]) -> torch.Tensor:
+        padded = self.tokenizer.pad({"input_ids": tokens}, return_tensors="np")
+        batch = {name: placed(values.astype(np.int64), self.device) for name, values in padded.items()}
         # In float32 from here on: a mean over tokens in bfloat16 would lose more than the layers do.
         states = self.model(**batch).last_hidden_state.float()
-        return pool(states, batch["attention_mask"], self.config.pooling).cpu().numpy()
+        return pool(states, batch["attention_mask"], self.config.pooling)
 
 
 def _places_for_tokens(model: Any) -> int | None:

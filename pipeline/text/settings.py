@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from pipeline.common.config import Config
+from pipeline.common.settings import Precision
 from pipeline.text.template import template_fields
 
 # The encoder that a package of the package index carries.
@@ -36,6 +37,6 @@ class TextConfig(Config):
         ge=64,
         description="Tokens in a batch, padding included; bounds memory. A CPU is fastest with what its cache holds, a GPU with more",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Precision = Field(
         description="Of the encoder's arithmetic; bfloat16 is faster where the processor has it. Vectors are kept in float32"
     )

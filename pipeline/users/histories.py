@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pipeline.common.devices import placed
+from pipeline.common.precision import in_full
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -28,6 +31,19 @@ class Histories:
     items: torch.Tensor
     user: torch.Tensor
     lengths: NDArray[np.int64]
+
+    def to(self, device: torch.device | str) -> Histories:
+        """The same sets there, of those that are on the CPU."""
+        return Histories(placed(self.items.numpy(), device), placed(self.user.numpy(), device), self.lengths)
+
+    def among(self, items: int) -> torch.Tensor:
+        """True where an item is in a user's set, (users, items).
+
+        Args:
+            items: how many there are.
+        """
+        found = torch.zeros(len(self.lengths), items, dtype=torch.bool, device=self.items.device)
+        return found.index_put((self.user, self.items), found.new_ones(()))
 
     def of(self, first: int, last: int) -> Histories:
         """Those of the users from ``first`` up to ``last``."""
@@ -56,9 +72,9 @@ class Histories:
             present = column < self.lengths[users][:, None]
             entries = (starts[users][:, None] + column)[present]
             items = torch.zeros(present.shape, dtype=torch.int64, device=device)
-            where, entry = torch.from_numpy(present).to(device), torch.from_numpy(entries).to(device)
-            items[where] = self.items[entry]
-            yield Chunk(torch.from_numpy(users).to(device), entry, items, where)
+            where, entry = placed(np.flatnonzero(present), device), placed(entries, device)
+            items.view(-1)[where] = self.items[entry]
+            yield Chunk(placed(users, device), entry, items, placed(present, device), where)
             first = last
 
 
@@ -71,12 +87,14 @@ class Chunk:
         entries: (entries of the chunk,), where they stand in `Histories`, in the order of ``present``'s true cells.
         items: (chunk, length), 0 at padding.
         present: (chunk, length), False at padding.
+        cells: (entries of the chunk,), the places of ``present``'s true cells, row by row. A GPU that is asked for them is waited for.
     """
 
     users: torch.Tensor
     entries: torch.Tensor
     items: torch.Tensor
     present: torch.Tensor
+    cells: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -110,7 +128,7 @@ def histories(
         place = np.arange(len(items)) - np.r_[0, np.cumsum(lengths)][user]
         kept = shuffled[place < sampling.longest]
         items, user, lengths = items[kept], user[kept], np.minimum(lengths, sampling.longest)
-    return Histories(torch.from_numpy(items).to(device), torch.from_numpy(user).to(device), lengths)
+    return Histories(placed(items, device), placed(user, device), lengths)
 
 
 def merged(likes: Histories, dislikes: Histories) -> Histories:
@@ -125,6 +143,7 @@ def read_by(view: str, likes: Histories, dislikes: Histories) -> Histories:
     return {"likes": likes, "dislikes": dislikes}[view] if view != "rated" else merged(likes, dislikes)
 
 
+@in_full
 def add_up(history: Histories, rows: torch.Tensor) -> torch.Tensor:
     """Sum over each user's set of the items' rows, (users, columns), by a sparse product.
 
@@ -157,9 +176,15 @@ def _times(row: torch.Tensor, column: torch.Tensor, shape: tuple[int, int], rows
     with warnings.catch_warnings():
         # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        where = torch.stack([row, column])
         # Left unsaid, `check_invariants` draws a warning.
-        matrix = torch.sparse_coo_tensor(where, ones, shape, check_invariants=False).coalesce().to_sparse_csr()
+        if rows.device.type == "cpu":
+            where = torch.stack([row, column])
+            matrix = torch.sparse_coo_tensor(where, ones, shape, check_invariants=False).coalesce().to_sparse_csr()
+        else:
+            # `coalesce` asks how many are left, for which a GPU is waited for; each place is there once.
+            ordered, order = row.sort(stable=True)
+            starts = torch.searchsorted(ordered, torch.arange(shape[0] + 1, device=row.device))
+            matrix = torch.sparse_csr_tensor(starts, column[order], ones, shape, check_invariants=False)
     total: torch.Tensor = torch.sparse.mm(matrix, rows.contiguous())
     return total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -13,6 +14,10 @@ from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.modalities.registry import modalities_of
 from pipeline.users.names import ADDING, Fusion
 from pipeline.users.widths import check_average
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class ItemEncoder(nn.Module):
@@ -48,7 +53,7 @@ class ItemEncoder(nn.Module):
         """R out of what `parts` gives, (M, width)."""
         return fuse(list(parts.values()), self.fusion, getattr(self, "gates", None))
 
-    def parts(self, items: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    def parts(self, items: NDArray[np.int64] | None = None) -> dict[str, torch.Tensor]:
         """What each modality says about items, before fusion, each (items, its width).
 
         Args:

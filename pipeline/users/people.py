@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from pipeline.common.devices import placed
 from pipeline.data.dataset import Dataset, Pairs
 from pipeline.data.splits import SPLITS
 from pipeline.users.histories import Histories
@@ -90,4 +91,4 @@ def ragged(sets: Sequence[NDArray[np.int64]], device: torch.device | str) -> His
     lengths = np.array([len(items) for items in sets], dtype=np.int64)
     items = np.concatenate([np.zeros(0, dtype=np.int64), *sets])
     user = np.repeat(np.arange(len(sets)), lengths)
-    return Histories(torch.from_numpy(items).to(device), torch.from_numpy(user).to(device), lengths)
+    return Histories(placed(items, device), placed(user, device), lengths)

@@ -30,12 +30,13 @@ class SampledCatalogue(NamedTuple):
         log_weights: (S,), -log p of the drawn; of the others as good as minus infinity, so that they count in no sum.
     """
 
-    items: torch.Tensor
-    log_weights: torch.Tensor
+    items: NDArray[np.int64]
+    log_weights: NDArray[np.float32]
 
     def places(self, history: Histories) -> Histories:
-        """The same sets by the items' places in the sample; each must be in it."""
-        return Histories(torch.searchsorted(self.items, history.items), history.user, history.lengths)
+        """The same sets, on the CPU, by the items' places in the sample; each must be in it."""
+        places = np.searchsorted(self.items, history.items.numpy())
+        return Histories(torch.from_numpy(places), history.user, history.lengths)
 
 
 def chances(ratings: NDArray[np.int64], size: int) -> NDArray[np.float64]:
@@ -58,7 +59,7 @@ def chances(ratings: NDArray[np.int64], size: int) -> NDArray[np.float64]:
 
 
 def sample_catalogue(
-    chance: NDArray[np.float64], needed: torch.Tensor, random: np.random.Generator
+    chance: NDArray[np.float64], needed: NDArray[np.int64], random: np.random.Generator
 ) -> SampledCatalogue:
     """
     Args:
@@ -67,9 +68,7 @@ def sample_catalogue(
     """
     drawn = random.random(len(chance)) < chance
     there = drawn.copy()
-    there[needed.cpu().numpy()] = True
+    there[needed] = True
     items = np.flatnonzero(there)
     weights = np.where(drawn[items], -np.log(chance[items]), NEVER)
-    return SampledCatalogue(
-        torch.from_numpy(items).to(needed.device), torch.from_numpy(weights).to(needed.device, torch.float32)
-    )
+    return SampledCatalogue(items, weights.astype(np.float32))

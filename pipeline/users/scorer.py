@@ -10,12 +10,13 @@ what is rated be liked?). It is the entire-space idea (ESMM; Ma et al., SIGIR 20
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.functional import dropout
 
+from pipeline.common.devices import placed
 from pipeline.users.count_biases import OfItems
 from pipeline.users.histories import Histories, read_by
 from pipeline.users.knowledge import Knowledge
@@ -25,6 +26,10 @@ from pipeline.users.terms.registry import TERMS
 from pipeline.users.terms.term import PairTerm, Rated
 from pipeline.users.views.registry import build_view
 from pipeline.users.views.view import View
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # w2 at the start. A dislike is a rating like any other to `meet`, and speaks against its kind to `judge`.
 DISLIKES_START = {"click": 1.0, "like": 0.0, "meet": 0.3, "judge": -0.3}
@@ -99,7 +104,7 @@ class TwoViews(nn.Module):
         *,
         leave_one_out: bool = False,
         drop: float = 0.0,
-        catalogue: torch.Tensor | None = None,
+        catalogue: NDArray[np.int64] | None = None,
         rated: Rated | None = None,
         biases: Mapping[str, OfItems] | None = None,
     ) -> dict[str, torch.Tensor]:
@@ -129,16 +134,15 @@ class TwoViews(nn.Module):
                 part = found[head] * (self.weights[row, place] * self.scale)
                 total[head] = total[head] + part if head in total else part
             for term in self.terms_of(name).values():
-                found = term.scores(
-                    history, None if catalogue is None else catalogue.cpu().numpy(), rated, leave_one_out
-                )
+                found = term.scores(history, catalogue, rated, leave_one_out)
                 total = {head: total[head] + found[head] for head in self.heads}
+        chosen = None if catalogue is None else placed(catalogue, items.device)
         for name, bias in self.item_bias.items():
             if biases is None:
-                total[name] = total[name] + (bias if catalogue is None else bias.index_select(0, catalogue))
+                total[name] = total[name] + (bias if chosen is None else bias.index_select(0, chosen))
             else:
                 assert rated is not None
-                total[name] = _with_bias(total[name], biases[name], rated, catalogue)
+                total[name] = _with_bias(total[name], biases[name], rated, chosen)
         return total
 
     def terms_of(self, view: str) -> dict[Term, PairTerm]:

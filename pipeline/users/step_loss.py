@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from pipeline.common.devices import placed
+from pipeline.common.precision import products, widened
+from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.histories import Histories, Sampling, histories, merged
@@ -30,6 +33,7 @@ class StepLoss:
         data: only its training split is touched.
         items: encoder of the items.
         biases: by counts, where the variant has them.
+        precision: of products; losses are in float32.
     """
 
     def __init__(
@@ -40,8 +44,9 @@ class StepLoss:
         scorer: TwoViews,
         biases: CountBiases | None,
         device: torch.device | str,
+        precision: Precision = "float32",
     ) -> None:
-        self.data, self.config, self.device = data, config, device
+        self.data, self.config, self.device, self.precision = data, config, device, precision
         self.items, self.scorer, self.biases = items, scorer, biases
         if config.catalogue_sample:
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
@@ -55,13 +60,12 @@ class StepLoss:
         likes, dislikes = self.data.train_likes, self.data.train_dislikes
         kept = random.random(len(users)) if config.history_dropout else None
         sampled = [
-            histories(matrix, users, self.device, Sampling(random, config.max_history, kept))
-            for matrix in (likes, dislikes)
+            histories(matrix, users, "cpu", Sampling(random, config.max_history, kept)) for matrix in (likes, dislikes)
         ]
-        rated = np.maximum(np.diff(likes.indptr)[users] + np.diff(dislikes.indptr)[users], 1)
-        thinned = Sampling(random, None, np.minimum(config.max_targets / rated, 1.0))
+        ratings = np.maximum(np.diff(likes.indptr)[users] + np.diff(dislikes.indptr)[users], 1)
+        thinned = Sampling(random, None, np.minimum(config.max_targets / ratings, 1.0))
         targeted = [
-            histories(matrix, np.arange(len(users)), self.device, thinned)
+            histories(matrix, np.arange(len(users)), "cpu", thinned)
             for matrix in (
                 (
                     self._without(matrix[users], history)
@@ -74,26 +78,28 @@ class StepLoss:
         of_users = [matrix[users] for matrix in (likes, dislikes)]
         catalogue = log_weights = None
         if config.catalogue_sample:
-            needed = torch.cat([history.items for history in (*sampled, *targeted)])
+            needed = np.concatenate([history.items.numpy() for history in (*sampled, *targeted)])
             sample = sample_catalogue(self.chances, needed, random)
-            catalogue, log_weights = sample
+            catalogue, log_weights = sample.items, placed(sample.log_weights, self.device)
             sampled, targeted = ([sample.places(history) for history in pair] for pair in (sampled, targeted))
-            of_users = [matrix[:, catalogue.cpu().numpy()] for matrix in of_users]
+            of_users = [matrix[:, catalogue] for matrix in of_users]
+        # All is drawn on the CPU; from here on it is where the model is.
+        sampled, targeted = ([history.to(self.device) for history in pair] for pair in (sampled, targeted))
         liked_targets, disliked_targets = targeted
-        rated = None
-        if config.knows:
-            rated = Rated(*(histories(matrix, np.arange(len(users)), self.device) for matrix in of_users))
-        parts = self.items.parts(catalogue)
-        scores = self.scorer(
-            self.items.fuse(parts),
-            *sampled,
-            leave_one_out=config.leave_one_out,
-            drop=config.dropout,
-            catalogue=catalogue,
-            rated=rated,
-            biases=self.biases() if self.biases else None,
-        )
-        liked, disliked = (torch.from_numpy(matrix.toarray() > 0).to(self.device) for matrix in of_users)
+        rated = Rated(*(histories(matrix, np.arange(len(users)), self.device) for matrix in of_users))
+        biases = self.biases() if self.biases else None
+        with products(self.precision, self.device):
+            parts = {name: widened(part) for name, part in self.items.parts(catalogue).items()}
+            scores = self.scorer(
+                widened(self.items.fuse(parts)),
+                *sampled,
+                leave_one_out=config.leave_one_out,
+                drop=config.dropout,
+                catalogue=catalogue,
+                rated=rated if config.knows else None,
+                biases=biases,
+            )
+        liked, disliked = (one.among(of_users[0].shape[1]) for one in rated)
         losses = []
         if "click" in config.heads and len(liked_targets.items):
             losses += self._click_loss(scores["click"], liked_targets, liked, disliked, generator, log_weights)
@@ -127,7 +133,7 @@ class StepLoss:
     def _leniency_without_one(self, users: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Of users without one of their likes, and without one of their dislikes: the target does not tell its own label."""
         likes, dislikes = (
-            torch.from_numpy(np.diff(matrix.indptr)[users]).to(self.device, torch.float32)
+            placed(np.diff(matrix.indptr)[users].astype(np.float32), self.device)
             for matrix in (self.data.train_likes, self.data.train_dislikes)
         )
         without_like = self.scorer.leniency((likes - 1).clamp(min=0), dislikes)

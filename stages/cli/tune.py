@@ -17,7 +17,7 @@ from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError, quoted
 from pipeline.common.files import one_at_a_time, write_users_file
 from pipeline.common.random_streams import torch_seed
-from pipeline.common.settings import RunConfig, SeedConfig
+from pipeline.common.settings import SeedConfig, TrainingRun
 from pipeline.evaluation.baselines.choice import choose
 from pipeline.evaluation.baselines.registry import GRIDS, BaselineSettings
 from pipeline.graph.matrices import incidence_of
@@ -77,7 +77,7 @@ class Variant:
 
     def __init__(self, dataset: str, name: str) -> None:
         settings = Settings(train_users.STAGE, dataset)
-        self._dataset, self._run = dataset, settings.run(RunConfig)
+        self._dataset, self._run = dataset, settings.run(TrainingRun)
         config = settings.variant(VariantConfig, name)
         self._data = read_data(dataset)
         self.space = space_of_variant(self._for_data(config))
@@ -108,7 +108,9 @@ class Variant:
     def value(self, number: int, setting: Setting | None, report: Report, folder: Path) -> float:
         config = self._for_data(validated(VariantConfig, self._default.model_dump() | dict(setting or {}), "tune: "))
         inputs = read_inputs(self._dataset, config, self._data)
-        trainer = UserTrainer(inputs, self._data, config, self._run.seed, torch_device(self._run.device))
+        trainer = UserTrainer(
+            inputs, self._data, config, self._run.seed, torch_device(self._run.device), self._run.precision
+        )
         # Of the trial with these settings, which goes on with its last epoch if it was stopped.
         checkpoint = folder / f"{checkpoint_key(self._dataset, self._run, config)}.pt"
         best = -1.0

@@ -24,12 +24,12 @@ from pipeline.artifacts.structure import (
 )
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.common.files import TEMPORARY
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 
 
-def checkpoint_key(dataset: str, run: RunConfig, config: VariantConfig, *also: Artifact) -> str:
+def checkpoint_key(dataset: str, run: TrainingRun, config: VariantConfig, *also: Artifact) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it.
 
     Args:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.config import read_yaml
-from pipeline.common.settings import RunConfig
+from pipeline.common.settings import TrainingRun
 from pipeline.users.settings import VariantConfig
 from stages.shared.stage import Settings
 from stages.shared.training import checkpoint_key
@@ -94,9 +94,9 @@ def test_a_finished_training_clears_what_runs_of_its_variant_left_and_of_no_othe
     assert checkpoints(copy) == [kept]
 
 
-def settings_of(variant: str) -> tuple[RunConfig, VariantConfig]:
+def settings_of(variant: str) -> tuple[TrainingRun, VariantConfig]:
     settings = Settings(STAGE, KEY)
-    return settings.run(RunConfig), settings.variant(VariantConfig, variant)
+    return settings.run(TrainingRun), settings.variant(VariantConfig, variant)
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, ABLATION])

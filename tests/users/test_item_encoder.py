@@ -140,7 +140,7 @@ def test_learned_vectors_count_by_how_many_ratings_tell_about_them(damping: floa
         ]
         assert found[item].tolist() == pytest.approx([*by_id, *by_entities], abs=1e-6)
     # A step that sees some of the items sees them as they are.
-    some = torch.tensor([4, 0, 3])
+    some = np.array([4, 0, 3])
     parts = encoder.parts(some)
     np.testing.assert_allclose(encoder.fuse(parts).detach(), found[some].detach(), atol=1e-6)
 
@@ -180,7 +180,7 @@ def test_parts_are_what_is_fused() -> None:
 @pytest.mark.parametrize("fusion", ["linear", "concat"])
 def test_parts_of_some_items_are_rows_of_all_items_parts(fusion: str) -> None:
     encoder = encoder_of([*MODALITIES], fusion, 4)
-    some = torch.tensor([0, 3, 4])
+    some = np.array([0, 3, 4])
     whole, part = encoder.parts(), encoder.parts(some)
     assert list(part) == list(whole)
     for name, vectors in part.items():

@@ -95,7 +95,7 @@ def test_a_sampled_loss_is_that_of_the_whole_scores_weighted_by_the_sample(
     (sample,) = drawn
     assert len(sample.items) < ITEMS
     log_weights = torch.full((ITEMS,), losses.NEVER)
-    log_weights[sample.items] = sample.log_weights
+    log_weights[sample.items] = torch.from_numpy(sample.log_weights)
     likes, dislikes = (histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes))
     with torch.no_grad():
         scores = trainer.scorer(trainer.items(), likes, dislikes, leave_one_out=True)
@@ -134,7 +134,7 @@ def test_a_sampled_catalogue_changes_no_score_by_what_is_known(
     loss = trainer.loss(users, np.random.default_rng(4), torch.Generator().manual_seed(0))
     assert loss is not None
     (((_, *sampled), options, found),) = seen
-    catalogue = options["catalogue"]
+    catalogue = torch.from_numpy(options["catalogue"])
     assert len(catalogue) < ITEMS
     whole = [dataclasses.replace(history, items=catalogue[history.items]) for history in sampled]
     rated = Rated(*(histories(split, users, "cpu") for split in (data.train_likes, data.train_dislikes)))

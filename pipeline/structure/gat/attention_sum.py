@@ -24,6 +24,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from pipeline.common.cached_njit import cached_njit
+from pipeline.common.precision import in_full
 from pipeline.structure.gat.sorted_pairs import SortedPairs, by_blocks
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Array = np.ndarray[Any, Any]
 DTYPES = (torch.float32, torch.float64)
 
 
+@in_full
 def attention_sum(
     vectors: torch.Tensor,
     source_logits: torch.Tensor,

@@ -2,13 +2,14 @@
 
 loss = mean over edges of -log(p + epsilon) + mean over as many other pairs of -log(1 - p + epsilon),  p = sigmoid(z_i . z_j)
 
-As `GAE.recon_loss` of PyTorch Geometric, on the CPU without a vector for each pair: loss and gradient in one pass by row and one by column.
+As `GAE.recon_loss` of PyTorch Geometric, which it is on another device; on the CPU without a vector for each pair: loss and gradient in one
+pass by row and one by column.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch_geometric.nn import GAE
 
 from pipeline.common.cached_njit import cached_njit
+from pipeline.common.devices import placed
 from pipeline.structure.gat.attention_sum import DTYPES
 from pipeline.structure.gat.sorted_pairs import SortedPairs, by_blocks, sorted_pairs
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Array = np.ndarray[Any, Any]
+# Of two items: sorted for the loops of the CPU; on another device row and column of each, (2, pairs).
+Pairs: TypeAlias = SortedPairs | torch.Tensor
 
 # As in `GAE.recon_loss`.
 EPSILON = 1e-15
@@ -36,27 +40,32 @@ class Links:
     Args:
         edge_index: both directions of each edge, (2, edges).
         items: M.
+        device: where the pairs are.
 
     Attributes:
         edges: each once, from the smaller item to the larger: a pair's loss is the same in both directions, and so is the mean.
         count: of other pairs that are drawn: one for each direction of an edge, or all where there are fewer.
     """
 
-    def __init__(self, edge_index: NDArray[np.int64], items: int) -> None:
-        self.items = items
+    def __init__(self, edge_index: NDArray[np.int64], items: int, device: torch.device | str = "cpu") -> None:
+        self.items, self.device = items, torch.device(device)
         once = edge_index[:, edge_index[0] < edge_index[1]]
-        self.edges = sorted_pairs(once[0], once[1], (items, items))
+        self.edges = self._pairs(once[0], once[1])
         # Pairs as numbers, row by row, of which edges and loops are not drawn.
         taken = _sorted_once(np.r_[edge_index[0] * items + edge_index[1], np.arange(items) * (items + 1)])
         self._untaken_before = taken - np.arange(len(taken))
         self._untaken = items**2 - len(taken)
         self.count = min(edge_index.shape[1], self._untaken)
 
-    def others(self, random: np.random.Generator) -> SortedPairs:
+    def others(self, random: np.random.Generator) -> Pairs:
         """``count`` ordered pairs of two items without an edge, all such sets equally likely."""
         numbers = distinct(self._untaken, self.count, random)
         numbers += np.searchsorted(self._untaken_before, numbers, side="right")
-        row, column = np.divmod(numbers, self.items)
+        return self._pairs(*np.divmod(numbers, self.items))
+
+    def _pairs(self, row: NDArray[np.int64], column: NDArray[np.int64]) -> Pairs:
+        if self.device.type != "cpu":
+            return placed(np.stack([row, column]), self.device)
         return sorted_pairs(row, column, (self.items, self.items))
 
 
@@ -84,17 +93,17 @@ def _sorted_once(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     return once
 
 
-def reconstruction_loss(codes: torch.Tensor, edges: SortedPairs, others: SortedPairs) -> torch.Tensor:
+def reconstruction_loss(codes: torch.Tensor, edges: Pairs, others: Pairs) -> torch.Tensor:
     """The loss above. On the CPU in float32 or float64 by machine code, with the same bytes for any number of threads.
 
     Args:
         codes: z, (M, width).
+        edges, others: on the device of the codes.
     """
-    if codes.device.type == "cpu" and codes.dtype in DTYPES:
+    if isinstance(edges, SortedPairs) and codes.dtype in DTYPES:
         found: torch.Tensor = _ReconstructionLoss.apply(codes, edges, others)  # type: ignore[no-untyped-call]
         return found
-
-    pairs = (torch.from_numpy(pairs.by_row()).to(codes.device) for pairs in (edges, others))
+    pairs = (torch.from_numpy(pairs.by_row()) if isinstance(pairs, SortedPairs) else pairs for pairs in (edges, others))
     plain: torch.Tensor = GAE(torch.nn.Identity()).recon_loss(codes, *pairs)
     return plain
 

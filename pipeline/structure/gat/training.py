@@ -14,7 +14,9 @@ from torch_geometric.transforms import RandomLinkSplit
 from tqdm import tqdm
 
 from pipeline.common.errors import InputError
+from pipeline.common.precision import products, widened
 from pipeline.common.random_streams import stream, torch_seed
+from pipeline.common.settings import Precision
 from pipeline.common.vector_health import collapse_warning, effective_rank, link_auc
 from pipeline.structure.gat.link_reconstruction import Links, reconstruction_loss
 from pipeline.structure.gat.network import TwoLayerGat
@@ -47,6 +49,7 @@ def train_gat(
     config: GatConfig,
     seed: int,
     device: torch.device | str = "cpu",
+    precision: Precision = "float32",
     *,
     progress: bool = False,
 ) -> TrainedGat:
@@ -57,6 +60,7 @@ def train_gat(
     Args:
         vectors: P, the initial vectors, (M, width).
         edge_index: both directions of each edge, (2, 2 * edges).
+        precision: of products in training.
         progress: show a bar with epochs per second on stderr, if that is a terminal.
 
     Raises:
@@ -83,7 +87,7 @@ def train_gat(
         )
     model = GAE(TwoLayerGat(vectors.shape[1], config)).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    links = Links(train.edge_index.cpu().numpy(), len(vectors))
+    links = Links(train.edge_index.cpu().numpy(), len(vectors), device)
     history: list[dict[str, float]] = []
     best_auc, best_epoch, best = -1.0, 0, {}
     for epoch in tqdm(range(1, config.epochs + 1), desc="GAT", unit="epoch", disable=None if progress else True):
@@ -91,7 +95,9 @@ def train_gat(
         others = links.others(stream(seed, "gat other pairs", epoch))
         torch.manual_seed(torch_seed(seed, "gat", epoch))  # dropout
         optimiser.zero_grad(set_to_none=True)
-        loss = reconstruction_loss(model.encode(train.x, train.edge_index), links.edges, others)
+        with products(precision, device):
+            codes = model.encode(train.x, train.edge_index)
+        loss = reconstruction_loss(widened(codes), links.edges, others)
         reported = _finite(loss, epoch)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -22,7 +22,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pipeline.common.precision import products
 from pipeline.common.random_streams import stream, torch_seed
+from pipeline.common.settings import Precision
 from pipeline.structure.sdne.network import build_autoencoder, reconstructed
 from pipeline.structure.sdne.sampled_columns import SampledColumns
 from pipeline.structure.sdne.whole_rows import WholeRows
@@ -46,6 +48,7 @@ class SDNE:
         dimensions: width of the code.
         seed: governs weights and batches.
         device: where to train.
+        precision: of products in training.
         progress: show a bar with epochs per second on stderr, if that is a terminal.
         Others: see `SdneConfig`.
 
@@ -72,6 +75,7 @@ class SDNE:
         device: torch.device | str = "cpu",
         progress: bool = False,
         sampled_columns: int = 0,
+        precision: Precision = "float32",
     ) -> None:
         self.dimensions = dimensions
         self.hidden_widths = tuple(hidden_widths)
@@ -87,6 +91,7 @@ class SDNE:
         self.device = device
         self.progress = progress
         self.sampled_columns = sampled_columns
+        self.precision = precision
         self._embedding: NDArray[np.float32] | None = None
         self.history: list[dict[str, float]] = []
 
@@ -125,14 +130,19 @@ class SDNE:
         for epoch in tqdm(range(self.epochs), desc="SDNE", unit="epoch", disable=None if self.progress else True):
             order = stream(self.seed, "sdne", epoch).permutation(count)
             sums = np.zeros(3)
+            # Looked at when the pass is done: a GPU would be waited for at every step.
+            steps: list[tuple[int, torch.Tensor]] = []
             for start in range(0, count, self.batch_size):
                 batch = order[start : start + self.batch_size]
-                losses = scheme.losses(adjacency, batch)
+                with products(self.precision, self.device):
+                    losses = scheme.losses(adjacency, batch)
                 # A row is in the batch with one chance, an edge with that of both its ends.
                 whole, pairs = count / len(batch), count * (count - 1) / max(len(batch) * (len(batch) - 1), 1)
                 second, first, l2 = losses.second_order * whole, losses.first_order * pairs, losses.l2
                 scheme.step((second + self.alpha * first + self.nu * l2) / count)
-                sums += np.array([float(term.detach()) for term in (second, first, l2)]) * len(batch) / count
+                steps.append((len(batch), torch.stack([second, first, l2]).detach()))
+            for (size, _), terms in zip(steps, torch.stack([terms for _, terms in steps]).tolist(), strict=True):
+                sums += np.array(terms) * size / count
             second_order, first_order, l2_term = (float(value) / count for value in sums)
             total = second_order + self.alpha * first_order + self.nu * l2_term
             self.history.append(

@@ -16,6 +16,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from pipeline.common.devices import placed
+from pipeline.common.precision import in_full
 from pipeline.structure.sdne.activations import ACTIVATIONS, Activation
 
 if TYPE_CHECKING:
@@ -121,6 +123,7 @@ def by_items(network: Autoencoder) -> SparseAutoencoder:
     )
 
 
+@in_full
 def neighbour_sums(table: torch.Tensor, rows: csr_matrix) -> torch.Tensor:
     """What 0/1 rows make of a table: the sums of its rows at their entries.
 
@@ -154,6 +157,7 @@ class _NeighbourSums(torch.autograd.Function):
         return embedding_bag(entries, outer, starts, mode="sum"), None, None, None, None
 
 
+@in_full
 def first_order(codes: torch.Tensor, among: csr_matrix) -> torch.Tensor:
     """Sum over edges of ||y_i - y_j||^2.
 
@@ -205,4 +209,4 @@ def reconstructed(
 
 
 def as_indices(values: NDArray[np.integer[Any]], device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.int64)).to(device)
+    return placed(values.astype(np.int64), device)

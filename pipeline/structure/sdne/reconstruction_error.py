@@ -19,13 +19,15 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from pipeline.common.devices import cells_at_once
+from pipeline.common.precision import in_full, narrow_on, widened
 from pipeline.structure.sdne.activations import Activation
 from pipeline.structure.sdne.network import as_indices
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-# Entries of y that are held at once: 2 MiB in float32.
+# Entries of y that are held at once on a CPU: 2 MiB in float32.
 BLOCK_CELLS = 2**19
 
 
@@ -50,6 +52,7 @@ def block_error(
     Returns:
         A scalar.
     """
+    hidden, narrow = widened(hidden), narrow_on() is not None
     by_column = rows.tocsc()
     starts = by_column.indptr
     source = as_indices(by_column.indices, hidden.device)
@@ -57,10 +60,10 @@ def block_error(
     with torch.no_grad():
         total, of_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
         of_weight, of_bias = torch.empty_like(weight), torch.empty_like(bias)
-        size = max(BLOCK_CELLS // len(hidden), 1)
+        size = max(cells_at_once(BLOCK_CELLS, hidden.device) // len(hidden), 1)
         for start in range(0, len(weight), size):
             block = slice(start, start + size)
-            output = activation.in_place(torch.addmm(bias[block], hidden, weight[block].T))
+            output = activation.in_place(widened(torch.addmm(bias[block], hidden, weight[block].T)))
             falls = activation.slope(output)
             edges = slice(starts[start], starts[min(start + size, len(weight))])
             flat, place = output.view(-1), source[edges] * output.shape[1] + (target[edges] - start)
@@ -69,12 +72,18 @@ def block_error(
             # From here on half of dE/dy, and then half of dE/dz.
             flat[place] = edge_weight * (at_edges - 1)
             falls *= output
-            torch.mm(falls.T, hidden, out=of_weight[block])
             torch.sum(falls, 0, out=of_bias[block])
-            of_hidden.addmm_(falls, weight[block])
+            if narrow:
+                # What is given its place takes no part in autocast.
+                of_weight[block] = falls.T @ hidden
+                of_hidden += falls @ weight[block]
+            else:
+                torch.mm(falls.T, hidden, out=of_weight[block])
+                of_hidden.addmm_(falls, weight[block])
     return _with_gradient(total, (hidden, of_hidden), (weight, of_weight), (bias, of_bias))
 
 
+@in_full
 def edge_error(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, rows: csr_matrix, activation: Activation
 ) -> torch.Tensor:

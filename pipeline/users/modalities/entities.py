@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, diags
 from torch import nn
 
+from pipeline.common.precision import in_full
 from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class EntityVectors(ModalityVectors):
@@ -28,8 +34,9 @@ class EntityVectors(ModalityVectors):
         self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
         self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
 
-    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
-        bag = self.get_buffer("bag") if items is None else _as_tensor(self._bags[items.cpu().numpy()])
+    @in_full
+    def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
+        bag = self.get_buffer("bag") if items is None else _as_tensor(self._bags[items])
         vectors: torch.Tensor = torch.sparse.mm(bag.to(self.entity), self.entity)
         return vectors
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from pipeline.users.modalities.inputs import ItemInputs, standardised
 from pipeline.users.modalities.modality import PROJECTED_SPREAD, ModalityVectors, rows_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class GivenVectors(ModalityVectors):
@@ -32,6 +38,6 @@ class GivenVectors(ModalityVectors):
         self.register_parameter(self._projection, nn.Parameter(weights))
         self.register_parameter(self._bias, None if added else nn.Parameter(torch.zeros(width)))
 
-    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         found: torch.Tensor = rows_of(self.get_buffer("vectors"), items) @ self.get_parameter(self._projection)
         return found if getattr(self, self._bias) is None else found + self.get_parameter(self._bias)

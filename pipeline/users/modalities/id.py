@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors, rows_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class IdVectors(ModalityVectors):
@@ -21,6 +27,6 @@ class IdVectors(ModalityVectors):
             share = torch.from_numpy(damped(inputs.ratings, inputs.damping)).unsqueeze(1)
         self.register_buffer("share", share, persistent=False)
 
-    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         own = rows_of(self.own, items)
         return own if self.share is None else own * rows_of(self.get_buffer("share"), items)

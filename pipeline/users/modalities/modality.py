@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.users.modalities.inputs import ItemInputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Standard deviations at the start where all modalities are added up: learned vectors small, so that a vector
 # nobody has rated yet is nearly zero, and fixed inputs not much larger.
@@ -42,10 +47,10 @@ class ModalityVectors(nn.Module, ABC):
         self.width = width
 
     @abstractmethod
-    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         """Vectors of all items, (M, width), or of some, (items, width)."""
 
 
-def rows_of(table: torch.Tensor, items: torch.Tensor | None) -> torch.Tensor:
+def rows_of(table: torch.Tensor, items: NDArray[np.int64] | None) -> torch.Tensor:
     """Those of some items; the table itself for all."""
-    return table if items is None else table.index_select(0, items)
+    return table if items is None else table.index_select(0, placed(items, table.device))

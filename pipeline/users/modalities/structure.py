@@ -39,7 +39,7 @@ class StructureVectors(ModalityVectors):
         else:
             self.width = read
 
-    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         vectors = rows_of(self.structural(), items)
         return vectors @ self.structure_projection if self._projected else vectors
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from pipeline.users.modalities.inputs import ItemInputs, standardised
 from pipeline.users.modalities.modality import PROJECTED_SPREAD, ModalityVectors, rows_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class TextVectors(ModalityVectors):
@@ -24,6 +30,6 @@ class TextVectors(ModalityVectors):
         if not added:
             nn.init.zeros_(self.projection.bias)
 
-    def forward(self, items: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         vectors: torch.Tensor = self.projection(rows_of(self.get_buffer("text"), items))
         return vectors

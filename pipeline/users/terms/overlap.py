@@ -7,7 +7,6 @@ It is computed in the space of the entities, (sum_j F_j) diag(w) F_c: no matrix 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.users.histories import Histories
-from pipeline.users.terms.term import PairTerm, Rated, as_matrix, rows_of
+from pipeline.users.terms.term import PairTerm, Rated, rows_of, sparse_tensor, summed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,13 +43,12 @@ class Overlap(PairTerm):
         around, device = self.known.around, self.exponent.device
         weights = rows_of(around.weights, catalogue)
         forwards, backwards = self._whole if catalogue is None else _both_ways(weights, device)
-        told = (as_matrix(history, weights.shape[0]) @ weights).toarray()
-        summed = torch.from_numpy(told).to(device)
-        own = torch.from_numpy(around.own if catalogue is None else around.own[catalogue]).to(device)
-        relation = torch.from_numpy(around.relation).to(device)
+        told = summed(history, weights, None if device.type == "cpu" else backwards)
+        own = placed(around.own if catalogue is None else around.own[catalogue], device)
+        relation = placed(around.relation, device)
         found = {}
         for head, by_relation in self.weights.items():
-            total = _Product.apply((summed * by_relation[relation]).T.contiguous(), forwards, backwards).T  # type: ignore[no-untyped-call]
+            total = _Product.apply((told * by_relation[relation]).T.contiguous(), forwards, backwards).T  # type: ignore[no-untyped-call]
             itself = (own @ by_relation)[history.items]
             found[head] = total.index_put((history.user, history.items), -itself, accumulate=True)
         return found
@@ -103,17 +102,4 @@ class _Product(torch.autograd.Function):
 
 def _both_ways(matrix: csr_matrix, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """A matrix and its transpose."""
-    return _tensor(matrix, device), _tensor(matrix.T.tocsr(), device)
-
-
-def _tensor(matrix: csr_matrix, device: torch.device) -> torch.Tensor:
-    with warnings.catch_warnings():
-        # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data),
-            matrix.shape,
-            check_invariants=False,
-        ).to(device)
+    return sparse_tensor(matrix, device), sparse_tensor(matrix.T.tocsr(), device)

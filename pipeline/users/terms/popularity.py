@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.users.histories import Histories
-from pipeline.users.terms.term import PairTerm, Rated, as_matrix, there
+from pipeline.common.devices import placed
+from pipeline.users.histories import Histories, add_up
+from pipeline.users.terms.term import PairTerm, Rated, as_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,17 +36,18 @@ class Popularity(PairTerm):
     ) -> dict[str, torch.Tensor]:
         device = self.exponent.device
         whole, without_like, without_dislike = (
-            torch.from_numpy(with_a_one(one if catalogue is None else one[catalogue])).to(device)
+            placed(with_a_one(one if catalogue is None else one[catalogue]), device)
             for one in (
                 self.known.features.whole,
                 self.known.features.without_like,
                 self.known.features.without_dislike,
             )
         )
-        matrix = as_matrix(history, len(whole))
-        summed = torch.from_numpy(matrix @ whole.cpu().numpy()).to(device)
+        here = device.type == "cpu"
+        summed = torch.from_numpy(as_matrix(history, len(whole)) @ whole.numpy()) if here else add_up(history, whole)
         # A target of training may itself be in the history.
-        inside = [torch.from_numpy(there(matrix, own)).to(device) for own in rated or ()]
+        there = history.among(len(whole)) if rated else None
+        inside = [there[own.user, own.items].to(whole.dtype) for own in rated or () if there is not None]
         found = {}
         for head, weights in self.weights.items():
             asked = whole @ weights

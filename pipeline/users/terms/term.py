@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import nn
 
+from pipeline.common.devices import placed
+from pipeline.common.precision import in_full
 from pipeline.users.histories import Histories
 from pipeline.users.views.view import sizes
 
@@ -72,6 +75,7 @@ class PairTerm(nn.Module, ABC):
     ) -> NDArray[np.float64]:
         """Sum over heads of share · w_head(j, c), of items j beside candidates c: (pairs,), zero where they are the same."""
 
+    @in_full
     def scores(
         self,
         history: Histories,
@@ -133,9 +137,29 @@ def rows_of(matrix: csr_matrix, catalogue: NDArray[np.int64] | None) -> csr_matr
     return matrix if catalogue is None else matrix[catalogue]
 
 
-def there(matrix: csr_matrix, cells: Histories) -> NDArray[np.float32]:
-    """1 at cells that are in a matrix of ones, 0 at others, (cells,)."""
-    row, column = cells.user.cpu().numpy(), cells.items.cpu().numpy()
-    width = matrix.shape[1]
-    inside = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
-    return np.isin(row * width + column, inside).astype(np.float32)
+def summed(history: Histories, matrix: csr_matrix, transposed: torch.Tensor | None) -> torch.Tensor:
+    """Sums of a matrix's rows over the users' sets, (users, columns), by SciPy on the CPU.
+
+    Args:
+        matrix: (items, columns).
+        transposed: the same as `sparse_tensor` has it, (columns, items), where histories are on another device; None on the CPU.
+    """
+    if transposed is None:
+        return torch.from_numpy((as_matrix(history, matrix.shape[0]) @ matrix).toarray())
+    # PyTorch multiplies a sparse matrix with a dense one from the left alone.
+    sets = history.among(matrix.shape[0]).to(transposed.dtype)
+    found: torch.Tensor = torch.sparse.mm(transposed, sets.T.contiguous()).T
+    return found
+
+
+def sparse_tensor(matrix: csr_matrix, device: torch.device) -> torch.Tensor:
+    with warnings.catch_warnings():
+        # PyTorch says once that its CSR tensors are in beta; a product of two is all that is needed of them.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+        return torch.sparse_csr_tensor(
+            placed(matrix.indptr.astype(np.int64), device),
+            placed(matrix.indices.astype(np.int64), device),
+            placed(matrix.data, device),
+            matrix.shape,
+            check_invariants=False,
+        )

@@ -18,6 +18,7 @@ import torch
 from torch.nn.functional import embedding
 
 from pipeline.common.errors import InputError
+from pipeline.common.precision import widened
 from pipeline.data.dataset import blocks
 from pipeline.users.histories import add_up
 from pipeline.users.views.folded import FoldedView, padded
@@ -68,7 +69,7 @@ class CandidateAttention(AttentionView):
         others = 1 - torch.eye(len(candidates), dtype=candidates.dtype, device=candidates.device)
         found: dict[str, torch.Tensor] = {}
         for head in range(self.heads):
-            logits = queries[head] @ keys[head].T * queries[head].shape[1] ** -0.5
+            logits = widened(queries[head] @ keys[head].T) * queries[head].shape[1] ** -0.5
             weights = (logits - logits.max(dim=1, keepdim=True).values.detach()).clamp(min=FLOOR).exp()
             if leave_one_out:
                 weights = weights * others
@@ -76,7 +77,7 @@ class CandidateAttention(AttentionView):
             share = length / add_up(history, weights.T).clamp(min=1e-30)
             for name in self.output:
                 seen = torch.split(self.towards(candidates, name), values[head].shape[1], dim=1)[head]
-                total = add_up(history, (weights * (seen @ values[head].T)).T) * share
+                total = add_up(history, (weights * widened(seen @ values[head].T)).T) * share
                 found[name] = found[name] + total if name in found else total
         return found
 

@@ -81,6 +81,6 @@ class SharedOut(FoldedView):
 
 def padded(shares: torch.Tensor, chunk: Chunk) -> torch.Tensor:
     """(chunk, length, heads)."""
-    found = shares.new_zeros(*chunk.items.shape, shares.shape[1])
-    found[chunk.present] = shares[chunk.entries]
-    return found
+    found = shares.new_zeros(chunk.items.numel(), shares.shape[1])
+    found[chunk.cells] = shares[chunk.entries]
+    return found.view(*chunk.items.shape, -1)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pipeline.common.precision import in_full
 from pipeline.common.side_by_side import side_by_side
 
 # Added to the logits of padding: large enough for a weight of exactly zero, finite so that empty histories give no NaN.
@@ -56,6 +57,7 @@ class LeftOut(NamedTuple):
     without: Tensor
 
 
+@in_full
 def leave_each_out(chunks: Sequence[Sets]) -> list[LeftOut]:
     """Both views of each chunk's sets, side by side on the processor's cores."""
     rows = [chunk.rows for chunk in chunks]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pipeline.common.precision import widened
 from pipeline.users.histories import add_up
 from pipeline.users.views.folded import SharedOut
 from pipeline.users.views.view import View, sizes
@@ -22,7 +23,7 @@ class PlainSum(View):
     def scores(
         self, candidates: torch.Tensor, in_history: torch.Tensor, history: Histories, *, leave_one_out: bool = False
     ) -> dict[str, torch.Tensor]:
-        values = in_history @ self.value
+        values = widened(in_history @ self.value)
         count = sizes(history).to(values.dtype)
         total = add_up(history, values)
         full = self.counted(count) / count.clamp(min=1)
@@ -30,7 +31,7 @@ class PlainSum(View):
         found = {}
         for head in self.output:
             seen = self.towards(candidates, head)
-            scores = (total * full.unsqueeze(1)) @ seen.T
+            scores = widened((total * full.unsqueeze(1)) @ seen.T)
             if leave_one_out:
                 # An item's share in its own score is one number, whoever the user: no pass over the history's vectors.
                 own = (seen * values).sum(dim=1)[history.items]

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch.nn.functional import embedding
 
+from pipeline.common.devices import cells_at_once
+from pipeline.common.precision import widened
 from pipeline.common.side_by_side import side_by_side
 from pipeline.users.histories import Chunk, Histories
 from pipeline.users.views.folded import SharedOut
 from pipeline.users.views.leave_one_out import Sets, attention_weights, leave_each_out
 from pipeline.users.views.view import AttentionView, sizes
 
-# Attention weights (users x heads x length x length) of a chunk: about the size of a core's cache, and a bound on memory.
+# Attention weights (users x heads x length x length) of a chunk on a CPU: about the size of a core's cache, and a bound on memory.
 CHUNK_CELLS = 500_000
 
 
@@ -54,7 +57,7 @@ class SelfAttention(AttentionView):
         found = {}
         for head in self.output:
             seen = self.towards(candidates, head)
-            scores = pooled.whole @ seen.T
+            scores = widened(pooled.whole @ seen.T)
             if pooled.without is not None:
                 # In the place of each entry's score by the whole set, that by the set without it.
                 without = (pooled.without * embedding(history.items, seen)).sum(dim=1)
@@ -68,7 +71,7 @@ class SelfAttention(AttentionView):
             items: R of all items, (M, width).
         """
         shape = (items.shape[0], self.heads, -1)
-        return Projected(*((items @ matrix).view(shape) for matrix in (self.query, self.key, self.value)))
+        return Projected(*(widened(items @ matrix).view(shape) for matrix in (self.query, self.key, self.value)))
 
     def pool(self, projected: Projected, history: Histories, *, leave_one_out: bool = False) -> Pooled:
         """
@@ -80,7 +83,7 @@ class SelfAttention(AttentionView):
         width = self.heads * projected.value.shape[2]
         result = projected.value.new_zeros(len(history.lengths), width)
         ordered = projected.value.new_zeros(0, width)
-        chunks = list(history.chunks(CHUNK_CELLS // self.heads))
+        chunks = list(history.chunks(self._cells(history)))
         if chunks:
             # Gathered for all chunks at once: the gradient of each gathering is as large as the catalogue.
             items = torch.cat([chunk.items.flatten() for chunk in chunks])
@@ -98,7 +101,8 @@ class SelfAttention(AttentionView):
             result = result.index_copy(0, users, torch.cat([whole for whole, _ in found]))
             if leave_one_out:
                 left_out = torch.cat([without.flatten(0, 1) for _, without in found if without is not None])
-                present = torch.cat([chunk.present.flatten() for chunk in chunks]).nonzero().squeeze(1)
+                starts = np.cumsum([0, *cells[:-1]]).tolist()
+                present = torch.cat([chunk.cells + start for chunk, start in zip(chunks, starts, strict=True)])
                 cell = torch.empty_like(present)
                 cell[torch.cat([chunk.entries for chunk in chunks])] = present
                 ordered = embedding(cell, left_out)
@@ -123,11 +127,15 @@ class SelfAttention(AttentionView):
         """
         query, key = projected.query.flatten(1), projected.key.flatten(1)
         found = query.new_zeros(len(history.items), self.heads)
-        for chunk in history.chunks(CHUNK_CELLS // self.heads):
+        for chunk in history.chunks(self._cells(history)):
             asking, asked = (self._by_head(embedding(chunk.items, part), chunk).flatten(0, 1) for part in (query, key))
             looked_at = column_means(asking, asked, chunk.present.repeat_interleave(self.heads, dim=0))
-            found[chunk.entries] = looked_at.view(len(chunk.users), self.heads, -1).transpose(1, 2)[chunk.present]
+            by_cell = looked_at.view(len(chunk.users), self.heads, -1).transpose(1, 2).flatten(0, 1)
+            found[chunk.entries] = by_cell[chunk.cells]
         return found * self.counted(sizes(history).to(found.dtype))[history.user].unsqueeze(1)
+
+    def _cells(self, history: Histories) -> int:
+        return cells_at_once(CHUNK_CELLS, history.items.device) // self.heads
 
     def _by_head(self, rows: torch.Tensor, chunk: Chunk) -> torch.Tensor:
         """(users, heads, length, width per head) of rows of a chunk, one for each of its cells."""

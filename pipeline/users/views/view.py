@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
+from pipeline.common.precision import widened
 from pipeline.users.widths import check_heads
 
 if TYPE_CHECKING:
@@ -83,8 +85,7 @@ class View(nn.Module, ABC):
 
     def towards(self, candidates: torch.Tensor, head: str) -> torch.Tensor:
         """Candidates as a view's mean of values sees them: r_c · (ū W^O) = (r_c W^O^T) · ū, so W^O is applied once per item."""
-        seen: torch.Tensor = candidates @ self.output[head].T
-        return seen
+        return widened(candidates @ self.output[head].T)
 
     def counted(self, sizes: torch.Tensor) -> torch.Tensor:
         """n^gamma for sizes n; 0 for an empty history."""
@@ -113,4 +114,4 @@ class AttentionView(View):
 
 def sizes(history: Histories) -> torch.Tensor:
     """Length of each user's set as floats, (users,)."""
-    return torch.from_numpy(history.lengths).to(history.items.device, torch.get_default_dtype())
+    return placed(history.lengths, history.items.device).to(torch.get_default_dtype())
