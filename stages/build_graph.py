@@ -19,6 +19,7 @@ from pipeline.graph.item_graph import build_item_graph, refuse_without_edges
 from pipeline.graph.link_check import link_warnings
 from pipeline.graph.relations import relations_around
 from pipeline.graph.settings import ItemGraphConfig
+from stages.shared.engine import engine
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 
 STAGE = Stage(
@@ -33,7 +34,8 @@ def main(dataset: str, settings: Settings) -> None:
     run, config = settings.run(SeedConfig), settings.dataset(ItemGraphConfig)
     kg, links = SOURCE_KG.read(dataset), SOURCE_ITEM_ENTITIES.read(dataset)
     items = ITEMS.read(dataset)
-    graph = build_item_graph(kg, links, items, config)
+    with engine(settings, dataset, "build_graph") as map_blocks:
+        graph = build_item_graph(kg, links, items, config, map_blocks)
     THRESHOLDS.write(graph.thresholds, dataset)
     THRESHOLDS_CURVE.write(graph.thresholds, dataset)
     if len(kg):

@@ -11,6 +11,7 @@ from pipeline.text.encoder import TextEncoder
 from pipeline.text.precision import agreement, without_instructions
 from pipeline.text.settings import TextConfig, TextTemplateConfig
 from pipeline.text.template import item_texts
+from stages.shared.engine import engine
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 
 STAGE = Stage(
@@ -29,7 +30,8 @@ def main(dataset: str, settings: Settings) -> None:
     if config.precision == "bfloat16":
         warn(dataset, "embed_text", without_instructions(device))
     encoder = TextEncoder(config, device)
-    vectors = encoder.encode(texts, progress=True)
+    with engine(settings, dataset, "embed_text", device) as map_blocks:
+        vectors = encoder.encode(texts, map_blocks=map_blocks, progress=True)
     TEXT_VECTORS.write({"vectors": vectors}, dataset)
     about = f"{len(set(texts))} different texts, for example {quoted(texts[0])}" if any(texts) else "none with a text"
     say(dataset, "embed_text", f"{len(texts)} items, {about}; vectors {encoder.width} wide")

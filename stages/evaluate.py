@@ -10,6 +10,7 @@ from pipeline.evaluation.systems.cautions import collapse_warnings, popularity_l
 from pipeline.evaluation.systems.system import evaluate_system
 from pipeline.users.trained import TrainedModel
 from stages.shared.data import DATA, read_data
+from stages.shared.engine import engine
 from stages.shared.models import read_model
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
 from stages.shared.tables import TABLES, write_tables
@@ -27,7 +28,8 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     data = read_data(dataset)
     model = read_model(dataset, variant, data.items, torch_device(run.device))
     trained = TrainedModel(model, data)
-    tables = evaluate_system(variant, trained, data)
+    with engine(settings, dataset, f"evaluate.{variant}", model.device) as map_blocks:
+        tables = evaluate_system(variant, trained, data, map_blocks=map_blocks)
     names = {"group": settings.group, "variant": variant}
     write_tables(tables, dataset, names)
     cautions = popularity_warning(variant, popularity_likeness(trained, data, "test", run.seed))

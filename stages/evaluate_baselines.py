@@ -13,6 +13,7 @@ from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.systems.system import evaluate_system
 from pipeline.graph.matrices import incidence_of
 from stages.shared.data import DATA, read_data
+from stages.shared.engine import engine
 from stages.shared.stage import Reads, Settings, Stage, run_baseline_stage, say
 from stages.shared.tables import of_systems, write_tables
 
@@ -36,7 +37,8 @@ def main(dataset: str, baseline: str, settings: Settings) -> None:
         say(dataset, "evaluate_baselines", f"{baseline} is left out: {why}")
         return
     chosen, tried = choose(data, baseline, grid, config.chosen_by, run.seed)
-    tables = evaluate_system(baseline, chosen.scorer, data, chosen.on_validation)
+    with engine(settings, dataset, f"evaluate_baselines.{baseline}") as map_blocks:
+        tables = evaluate_system(baseline, chosen.scorer, data, chosen.on_validation, map_blocks)
     write_tables(tables, dataset, {"group": "baselines", "variant": baseline})
     CHOSEN_BASELINES.of(variant=baseline).write(pl.DataFrame([vars(each) for each in tried]), dataset)
     setting = next(each.setting for each in tried if each.chosen)

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipeline.common.errors import InputError, one_line, printable, without_secrets
+from pipeline.common.errors import InputError, MachineError, one_line, printable, without_secrets
 from pipeline.common.files import FULL
 from stages import INTERRUPTED, PARENT, stop_at_once
 
@@ -168,6 +168,8 @@ def said(error: Exception) -> tuple[str | None, int]:
 
     if isinstance(error, InputError):
         return str(error), USER_MISTAKE
+    if isinstance(error, MachineError):
+        return str(error), FAILED
     if isinstance(error, OSError) and error.errno is not None:
         return _of_a_file(error), USER_MISTAKE if error.errno in OF_A_PATH and error.filename else FAILED
     if isinstance(error, MemoryError) or _is_torch_without_memory(error):

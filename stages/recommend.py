@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from tqdm import tqdm
 
 from pipeline.artifacts.data import ITEMS, USERS
 from pipeline.artifacts.graph import ENTITIES
 from pipeline.artifacts.recommend import RECOMMENDATIONS, SHOWCASE, VECTORS
 from pipeline.artifacts.users import MODEL, REFIT
+from pipeline.common.blocks import MapBlocks, Shown
 from pipeline.common.devices import torch_device
 from pipeline.explain.causes import relation_names
 from pipeline.recommend.recommend import Ids, Recommended, recommendation_table, recommended
@@ -25,6 +25,7 @@ from stages import PARAMS
 from stages.shared.added import ADDED_READS, read_added
 from stages.shared.added_models import read_model_with
 from stages.shared.data import DATA, read_data
+from stages.shared.engine import engine
 from stages.shared.models import read_model
 from stages.shared.showcase import write_showcase
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
@@ -60,16 +61,14 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     people = people_of(data, np.arange(data.users))
     vectors: list[NDArray[np.float32]] = []
 
-    def found() -> Iterator[Recommended]:
-        # Shown in a terminal, and nowhere else.
-        with tqdm(total=data.users, unit="users", desc=variant, disable=None) as bar:
-            for one in recommended(model, people, config.top, config.reasons, rules):
-                if one.vectors is not None:
-                    vectors.append(one.vectors)
-                yield one
-                bar.update(len(one.users))
+    def found(map_blocks: MapBlocks) -> Iterator[Recommended]:
+        for one in recommended(model, people, config.top, config.reasons, rules, map_blocks, Shown(variant, "users")):
+            if one.vectors is not None:
+                vectors.append(one.vectors)
+            yield one
 
-    table = recommendation_table(found(), ids)
+    with engine(settings, dataset, f"recommend.{variant}", device) as map_blocks:
+        table = recommendation_table(found(map_blocks), ids)
     RECOMMENDATIONS.of(variant=variant).write(table, dataset)
     if rules.words:
         say(dataset, "recommend", f"{variant}, by rules: {rules.words}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.request import Request, urlopen
 
 import fsspec
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
@@ -46,6 +47,8 @@ def s3_here(home: Path) -> Iterator[Bucket]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What an earlier server of this process was given is there still.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     found = {
         "HOME": str(home),
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",

@@ -11,6 +11,7 @@ from pipeline.artifacts.data import TABLES_CHECKED
 from pipeline.artifacts.kinds import Curve
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
 from pipeline.common.ablation import FILE
+from pipeline.common.settings import EngineConfig
 from pipeline.data.sources.files import DOWNLOADS
 from pipeline.recommend.settings import RULES_FOLDER
 from pipeline.structure.settings import StructureEntry
@@ -99,6 +100,11 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(stage: Entry) -> None:
     found = stage.params
     assert len(found) == len(set(found))
     assert set(found) == set(expected)
+
+
+@every_stage
+def test_who_computes_is_no_parameter_so_that_another_engine_runs_nothing_again(stage: Entry) -> None:
+    assert not set(stage.params) & set(EngineConfig.model_fields)
 
 
 @every_stage

@@ -22,6 +22,10 @@ class InputError(ValueError):
     """
 
 
+class MachineError(RuntimeError):
+    """What is wrong with a machine or a cluster, and no mistake in parameters, tables or artifacts: one line, and exit code 1."""
+
+
 def printable(text: str) -> str:
     """Text whose control characters are shown as escapes."""
     return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)

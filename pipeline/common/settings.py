@@ -17,6 +17,20 @@ class DeviceConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto: the GPU where there is one")
 
 
+class EngineConfig(Config):
+    """Who computes. No stage's results depend on it, and so none declares it: DVC runs nothing again when it changes."""
+
+    engine: Literal["local", "ray"] = Field(
+        description="Who works on blocks of items and users: the cores of this machine, or the workers of a Ray cluster. "
+        "Results are the same, and nothing runs again when it changes",
+    )
+    ray_address: str = Field(
+        pattern=r"^(local|auto|[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$",
+        description="The cluster of `engine: ray`. local: each stage starts one on this machine; auto: the one that runs on this machine; "
+        "or HOST:PORT",
+    )
+
+
 class RunConfig(SeedConfig, DeviceConfig):
     """Both."""
 

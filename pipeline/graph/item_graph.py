@@ -14,7 +14,9 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix
 
+from pipeline.common.blocks import MapBlocks
 from pipeline.common.errors import InputError
+from pipeline.common.side_by_side import local
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.graph.triples import linked_triples
@@ -63,7 +65,11 @@ class ItemGraph:
 
 
 def build_item_graph(
-    kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig
+    kg: pl.DataFrame,
+    item_entities: pl.DataFrame,
+    items: pl.DataFrame,
+    config: ItemGraphConfig,
+    map_blocks: MapBlocks = local,
 ) -> ItemGraph:
     """The item graph and the table by which one chooses S_m.
 
@@ -71,6 +77,7 @@ def build_item_graph(
         kg: head, relation, tail.
         item_entities: item_id, entity_id; an item with several entities has the neighbours of all.
         items: item (0-based), item_id.
+        map_blocks: who joins blocks of items. The result does not depend on it.
 
     Without a graph, a `kg` without triples, all items are isolated.
 
@@ -82,7 +89,7 @@ def build_item_graph(
         raise InputError(
             "kg: found no triple about any linked item; do item_entities and kg use the same entity names?"
         )
-    edges, thresholds = overlap_join(incidence, config.s_m)
+    edges, thresholds = overlap_join(incidence, config.s_m, map_blocks=map_blocks)
     rows, columns = incidence.nonzero()
     neighbours = pl.DataFrame({"item": rows.astype(np.int32), "entity": columns.astype(np.int32)})
     return ItemGraph(edges, thresholds, neighbours, len(items))

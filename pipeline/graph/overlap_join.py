@@ -12,13 +12,16 @@ entities with the most items, the hubs, are told apart from the rest, and every 
 
 The table of all thresholds needs every pair that shares anything, so that the prefix filter alone, which skips pairs below one threshold,
 is not enough; the hubs, where nearly all pairs are, are where it is applied. How many hubs there are is chosen by what each choice costs.
-Memory: the edges, 2^H counters, and an array of the items' length for each thread.
+Memory: the edges, 2^H counters, and for each block of rows that is walked a few arrays of the items' length.
+
+Rows are walked in blocks of about equal cost, each against the lists of all items: the prefix filter and the rest's lists say which
+items a row meets, and all others it never looks at.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from math import comb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,8 +29,9 @@ import numpy as np
 import polars as pl
 from numba.extending import register_jitable
 
+from pipeline.common.blocks import MapBlocks
 from pipeline.common.cached_njit import cached_njit
-from pipeline.common.cores import cores_here
+from pipeline.common.side_by_side import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,19 +47,25 @@ MOST_HUBS = 22
 PAIR_COST = 3.0
 # Edges that a thread writes down before it hands them over, at least.
 EDGES = 2**16
-# Blocks of rows for each thread: as many as balance rows of unequal cost.
-BLOCKS_PER_THREAD = 8
+# What a block of rows costs, in pairs that are looked at and rows, and how many blocks there are at least: enough to share out.
+BLOCK_COST, FEWEST_BLOCKS = 50_000_000, 16
 
 
 def overlap_join(
-    incidence: csr_matrix, s_m: int, *, hubs: int | None = None, threads: int | None = None
+    incidence: csr_matrix,
+    s_m: int,
+    *,
+    hubs: int | None = None,
+    blocks: int | None = None,
+    map_blocks: MapBlocks = local,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All pairs with an overlap above ``s_m``, and what every other threshold would give.
 
     Args:
         incidence: (M, entities) 0/1, each entry stored once.
         hubs: how many entities are hubs; by cost if not given. The result does not depend on it.
-        threads: as many as the process may use cores if not given. The result does not depend on it.
+        blocks: how many blocks of rows there are, about; by cost if not given. The result does not depend on it.
+        map_blocks: who walks them. The result does not depend on it.
 
     Returns:
         edges (source, target, overlap; source < target, in that order), and (s_m, edges, density, isolated_items) from 0 to the
@@ -68,33 +78,16 @@ def overlap_join(
     longest = int(np.diff(incidence.indptr).max(initial=0))
     histogram = np.pad(histogram, (0, longest))
     rest, prefixes = _rest(incidence, degrees, chosen), _prefixes(signatures, len(chosen), s_m)
-    # Counters as small as they may be: the walk is bound by how many of them the nearest caches hold.
-    counter = np.uint16 if longest < 2**16 else np.int32
-    walk, threads = _compiled(), threads or cores_here()
-    bounds = _bounds(rest, threads * BLOCKS_PER_THREAD)
-
-    def walked(first: int, last: int) -> tuple[Array, Array, Array]:
-        most: Array = np.zeros(len(signatures), dtype=counter)
-        met = np.zeros((len(chosen) + 1, longest + 1), dtype=np.int64)
-        # Room for what one item can give, and more: the walk stops where it might not do, and goes on with another piece.
-        room = max(EDGES, len(signatures))
-        given = (*rest, *prefixes, signatures, s_m, np.zeros_like(most), np.empty(len(signatures), np.int32), most, met)
-        pieces = []
-        while first < last:
-            pairs = np.empty((3, room), dtype=np.int32)
-            first, edges = walk(first, last, *given, pairs)
-            pieces.append(pairs[:, :edges].copy())
-        return np.concatenate([np.empty((3, 0), dtype=np.int32), *pieces], axis=1), met, most
-
     kept = []
-    with ThreadPoolExecutor(threads) as pool:
-        for pairs, met, most in pool.map(walked, bounds[:-1], bounds[1:]):
-            kept.append(pl.DataFrame(dict(zip(("source", "target", "overlap"), pairs, strict=True))))
-            # These pairs were counted by their hubs alone.
-            histogram[: len(met)] -= met.sum(axis=1)
-            for hubs_shared, others in enumerate(met):
-                histogram[hubs_shared : hubs_shared + len(others)] += others
-            np.maximum(most_shared, most, out=most_shared)
+    for pairs, met, most in map_blocks(
+        _walked, _blocks(rest, blocks), rest, prefixes, signatures, len(chosen), longest, s_m
+    ):
+        kept.append(pl.DataFrame(dict(zip(("source", "target", "overlap"), pairs, strict=True))))
+        # These pairs were counted by their hubs alone.
+        histogram[: len(met)] -= met.sum(axis=1)
+        for hubs_shared, others in enumerate(met):
+            histogram[hubs_shared : hubs_shared + len(others)] += others
+        np.maximum(most_shared, most, out=most_shared)
     return pl.concat(kept).sort("source", "target"), _threshold_table(histogram, most_shared)
 
 
@@ -202,11 +195,45 @@ def _prefixes(signatures: NDArray[np.int32], hubs: int, s_m: int) -> _Prefixes:
     return _Prefixes(starts, np.concatenate([*lists, np.empty(0, dtype=np.int32)]))
 
 
-def _bounds(rest: _Rest, blocks: int) -> list[int]:
-    """Rows in blocks of about equal cost: first rows, and the number of all."""
+def _blocks(rest: _Rest, number: int | None) -> list[range]:
+    """Rows in blocks of about equal cost."""
     ahead = np.r_[0, np.cumsum(rest.ends - rest.after)]
     cost = ahead[rest.starts] + np.arange(len(rest.starts))
-    return [int(row) for row in np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], blocks + 1)))]
+    number = number or max(int(cost[-1]) // BLOCK_COST, FEWEST_BLOCKS)
+    bounds = np.unique(np.searchsorted(cost, np.linspace(0, cost[-1], number + 1))).tolist()
+    return [range(first, last) for first, last in pairwise(bounds)]
+
+
+def _walked(
+    rows: range,
+    rest: _Rest,
+    prefixes: _Prefixes,
+    signatures: NDArray[np.int32],
+    hubs: int,
+    longest: int,
+    s_m: int,
+) -> tuple[Array, Array, Array]:
+    """Pairs whose smaller item is one of some rows.
+
+    Args:
+        hubs: how many there are.
+        longest: the most entities that an item has.
+
+    Returns:
+        (3, edges) source, target and overlap of pairs above ``s_m``; and `met` and `most` of `_walk`.
+    """
+    # Counters as small as they may be: the walk is bound by how many of them the nearest caches hold.
+    most: Array = np.zeros(len(signatures), dtype=np.uint16 if longest < 2**16 else np.int32)
+    met = np.zeros((hubs + 1, longest + 1), dtype=np.int64)
+    # Room for what one item can give, and more: the walk stops where it might not do, and goes on with another piece.
+    room = max(EDGES, len(signatures))
+    given = (*rest, *prefixes, signatures, s_m, np.zeros_like(most), np.empty(len(signatures), np.int32), most, met)
+    first, pieces = rows.start, []
+    while first < rows.stop:
+        pairs = np.empty((3, room), dtype=np.int32)
+        first, edges = _compiled()(first, rows.stop, *given, pairs)
+        pieces.append(pairs[:, :edges].copy())
+    return np.concatenate([np.empty((3, 0), dtype=np.int32), *pieces], axis=1), met, most
 
 
 def _rows(incidence: csr_matrix) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, written_out
 from pipeline.common.config import Config, ConfigT, changed, look_up, validated
 from pipeline.common.errors import InputError, quoted, shortened
-from pipeline.common.settings import TrainingRun
+from pipeline.common.settings import EngineConfig, TrainingRun
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines.registry import BaselineSettings
@@ -78,7 +78,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
         return {stage: found for stage in get_args(Changeable) if (found := getattr(self, stage))}
 
 
-class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, TrainingRun):
+class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, EngineConfig, TrainingRun):
     """All of ``params.yaml`` and ``ablations/params.yaml``."""
 
     dataset_defaults: dict[str, object] = Field(

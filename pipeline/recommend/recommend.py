@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +10,8 @@ import numpy as np
 import polars as pl
 import torch
 
+from pipeline.common.blocks import MapBlocks, Shown
+from pipeline.common.side_by_side import here
 from pipeline.common.top_columns import best_columns
 from pipeline.data.dataset import blocks
 from pipeline.explain.causes import MainCauses
@@ -32,6 +35,7 @@ BLOCK_CELLS = 8_000_000
 BLOCK_USERS, BLOCK_PARTS = 4096, 4_000_000
 # Candidates for each place of a list that rules put together; so many times more where they leave too few.
 POOL, MORE = 5, 4
+_here = threading.local()
 
 
 class Recommended(NamedTuple):
@@ -66,7 +70,13 @@ class ForOne(NamedTuple):
 
 
 def recommended(
-    model: Model, people: Sequence[Person], top: int, named: int, rules: Rules = NO_RULES
+    model: Model,
+    people: Sequence[Person],
+    top: int,
+    named: int,
+    rules: Rules = NO_RULES,
+    map_blocks: MapBlocks | None = None,
+    shown: Shown | None = None,
 ) -> Iterator[Recommended]:
     """Recommendations for all users, some at a time, by all that they rated, which is left out of them but by the rule `seen`.
 
@@ -76,23 +86,34 @@ def recommended(
         people: the users, by index.
         top: items for each user, fewer where fewer are unrated.
         named: the strongest likes, and as many dislikes, that are named; the contributions of the others are added up.
+        map_blocks: who works on blocks of users; this machine if not given. The result does not depend on it.
+        shown: in a bar, if at all.
     """
-    best = _Best(Explainer(model), top, rules)
     size = min(BLOCK_USERS, max(BLOCK_PARTS // (top * (2 * named + 3)), 1))
     if rules.seen:
         # A history for each item of a list.
         size = max(size // top, 1)
-    for block in blocks(len(people), size):
-        mine = people[block[0] : block[-1] + 1]
-        with torch.inference_mode():
-            found = best.of(mine)
-            told = (
-                _strongest_without_itself(best.explainer, mine, found.items, named)
-                if rules.seen
-                else strongest_contributions(best.explainer, found.weighed, found.items, named)
-            )
-        vectors = None if found.users is None else found.users.float().cpu().numpy()
-        yield Recommended(block, found.items, found.scores, told, vectors)
+    users = list(blocks(len(people), size))
+    mine = [people[block[0] : block[-1] + 1] for block in users]
+    best = _Best(Explainer(model), top, rules)
+    for block, found in zip(
+        users, (map_blocks or here(model.device))(_told, mine, best, named, shown=shown), strict=True
+    ):
+        yield Recommended(block, *found)
+
+
+def _told(
+    people: Sequence[Person], best: _Best, named: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32], StrongestContributions, NDArray[np.float32] | None]:
+    """Of a block of users: `items`, `scores`, `contributions` and `vectors` of `Recommended`."""
+    with torch.inference_mode():
+        found = best.of(people)
+        told = (
+            _strongest_without_itself(best.explainer, people, found.items, named)
+            if best.rules.seen
+            else strongest_contributions(best.explainer, found.weighed, found.items, named)
+        )
+    return found.items, found.scores, told, None if found.users is None else found.users.float().cpu().numpy()
 
 
 def recommended_to(
@@ -169,15 +190,13 @@ class _Best:
     """The best items: what is known is crossed out of blocks of scores, which are all made in one place."""
 
     def __init__(self, explainer: Explainer, top: int, rules: Rules) -> None:
-        self.explainer, self._top, self._rules = explainer, top, rules
+        self.explainer, self._top, self.rules = explainer, top, rules
         self._model = explainer.model
         allowed = rules.allowed
         self._refused = None if allowed is None else np.flatnonzero(~allowed)
         self._diversity = (
             Diversity(rules.diversity, self._model.items.float().cpu().numpy()) if rules.diversity else None
         )
-        # Made once: large arrays that come and go between small ones that stay make the heap grow.
-        self._scores = self._model.items.new_empty(0, len(self._model.items))
 
     def of(self, people: Sequence[Person], known: Sequence[NDArray[np.int64]] | None = None) -> _Found:
         """
@@ -187,7 +206,7 @@ class _Best:
         weighed = self.explainer.weighed(*histories_of(people, self._model.device))
         users = self.explainer.users(weighed)
         crossed_out = [ragged(known, self._model.device)] if known is not None else [weighed.likes, weighed.dislikes]
-        if self._rules.seen and known is None:
+        if self.rules.seen and known is None:
             crossed_out = []
         count = len(self._model.items)
         # Candidates that weigh histories themselves take items x items for each block, however few its users are.
@@ -198,8 +217,8 @@ class _Best:
             first, last = int(block[0]), int(block[-1]) + 1
             scores = (
                 self._by_vectors(users[first:last], weighed, first, last)
-                if users is not None and not self._rules.seen
-                else preference_of(self._model, people[first:last], leave_one_out=self._rules.seen)
+                if users is not None and not self.rules.seen
+                else preference_of(self._model, people[first:last], leave_one_out=self.rules.seen)
             )
             for history in crossed_out:
                 mine = history.of(first, last)
@@ -218,7 +237,7 @@ class _Best:
         Args:
             scores: (people, M), minus infinity where an item is no candidate.
         """
-        if self._rules.at_most is None and self._diversity is None:
+        if self.rules.at_most is None and self._diversity is None:
             return best_columns(scores, self._top)
         found = np.full((len(scores), self._top), NO_ITEM, dtype=np.int32)
         waiting, size = np.arange(len(scores)), POOL * self._top
@@ -229,7 +248,7 @@ class _Best:
             for row, pool in zip(waiting.tolist(), pools, strict=True):
                 candidates = pool[pool != NO_ITEM]
                 told = scores[row, candidates]
-                listed = reranked(candidates, told, self._top, self._rules.at_most, self._diversity)
+                listed = reranked(candidates, told, self._top, self.rules.at_most, self._diversity)
                 found[row, : len(listed)] = listed
                 if len(listed) < self._top and len(candidates) == size < scores.shape[1]:
                     short.append(row)
@@ -238,9 +257,7 @@ class _Best:
 
     def _by_vectors(self, users: torch.Tensor, weighed: Weighed, first: int, last: int) -> NDArray[np.float32]:
         """`preference` of all items for the users from ``first`` up to ``last``, in the place of the block before."""
-        if len(users) > len(self._scores):
-            self._scores = self._scores.new_empty(len(users), self._scores.shape[1])
-        scores = self.explainer.scores(users, out=self._scores[: len(users)])
+        scores = self.explainer.scores(users, out=_place_for(len(users), self._model.items))
         together = self._model.co_rating
         for name, (history, _) in weighed.by_view.items():
             if together is not None:
@@ -251,6 +268,21 @@ class _Best:
                     scores.add_(added, alpha=self.explainer.shares.get(head, 0.0))
         found: NDArray[np.float32] = scores.cpu().numpy()
         return found
+
+
+def _place_for(users: int, items: torch.Tensor) -> torch.Tensor:
+    """For the scores of all items for some users, (users, M): the thread's own, and the same one again as long as it is large enough.
+
+    Large arrays that come and go between small ones that stay make the heap grow.
+    """
+    place: torch.Tensor | None = getattr(_here, "scores", None)
+    if (
+        place is None
+        or (place.device, place.dtype) != (items.device, items.dtype)
+        or place.numel() < users * len(items)
+    ):
+        place = _here.scores = items.new_empty(users * len(items))
+    return place[: users * len(items)].view(users, len(items))
 
 
 class Ids(NamedTuple):

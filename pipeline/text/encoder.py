@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
+from pipeline.common.blocks import MapBlocks, Shown
 from pipeline.common.devices import placed
 from pipeline.common.errors import InputError
 from pipeline.common.saved_model import saved_model
-from pipeline.common.side_by_side import side_by_side
+from pipeline.common.side_by_side import here
 from pipeline.text.settings import PACKAGED, TextConfig
 
 if TYPE_CHECKING:
@@ -58,11 +58,14 @@ class TextEncoder:
     def width(self) -> int:
         return int(self.model.config.hidden_size)
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> NDArray[np.float32]:
+    def encode(
+        self, texts: Sequence[str], *, map_blocks: MapBlocks | None = None, progress: bool = False
+    ) -> NDArray[np.float32]:
         """Encode texts, equal ones once, in batches of similar length.
 
         Args:
             texts: M texts; an empty one has no meaning to encode and becomes a row of zeros.
+            map_blocks: who encodes the batches; this machine if not given. The result does not depend on it.
             progress: show a bar with texts per second on stderr, if that is a terminal.
 
         Returns:
@@ -76,16 +79,13 @@ class TextEncoder:
         self._refuse_unknown_tokens(tokens)
         encoded = torch.empty(len(distinct), self.width, device=self.device)
         batches = batches_by_length([len(ids) for ids in tokens], self.config.batch_tokens)
-        with (
-            torch.inference_mode(),
-            tqdm(total=len(distinct), unit="items", desc="texts", disable=None if progress else True) as bar,
-        ):
-
-            def encode(batch: list[int]) -> None:
-                encoded[placed(np.array(batch), self.device)] = self._encode_batch([tokens[index] for index in batch])
-                bar.update(len(batch))
-
-            side_by_side(encode, batches, torch.device(self.device))
+        # A batch is a block: how texts are put together is part of what comes of them.
+        blocks = [[tokens[index] for index in batch] for batch in batches]
+        found = (map_blocks or here(self.device))(
+            _encoded, blocks, self, shown=Shown("texts", "items") if progress else None
+        )
+        for batch, of_batch in zip(batches, found, strict=True):
+            encoded[placed(np.array(batch), self.device)] = of_batch
         row = {text: index for index, text in enumerate(distinct)}
         present = [index for index, text in enumerate(texts) if text]
         vectors[present] = encoded.cpu().numpy()[[row[texts[index]] for index in present]]
@@ -106,6 +106,11 @@ class TextEncoder:
         # In float32 from here on: a mean over tokens in bfloat16 would lose more than the layers do.
         states = self.model(**batch).last_hidden_state.float()
         return pool(states, batch["attention_mask"], self.config.pooling)
+
+
+def _encoded(tokens: list[list[int]], encoder: TextEncoder) -> torch.Tensor:
+    with torch.inference_mode():
+        return encoder._encode_batch(tokens)
 
 
 def _places_for_tokens(model: Any) -> int | None:

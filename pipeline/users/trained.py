@@ -49,6 +49,10 @@ class TrainedModel:
     model: Model
     data: Dataset
 
+    def __post_init__(self) -> None:
+        # Once, and not by each thread or process that scores a block of users.
+        _ = self._by_vectors
+
     @cached_property
     def _by_vectors(self) -> ScoredByVectors | None:
         """Where scores are inner products and the catalogue is large, what makes them of vectors."""

@@ -325,11 +325,20 @@ def tune(
         int,
         typer.Option("--trials", min=1, help="How many in all, with those of earlier runs; the first is the default."),
     ] = 30,
+    at_once: Annotated[
+        int,
+        typer.Option(
+            "--at-once",
+            min=1,
+            help="Settings that are drawn before any of them was tried: with `engine: ray` as many workers try them. "
+            "What is found depends on it.",
+        ),
+    ] = 1,
 ) -> None:
     """Search better settings of a system for a data set, by the validation split alone, and write them into params.yaml."""
     from stages.cli.tune import tune
 
-    tune(dataset, system, trials)
+    tune(dataset, system, trials, at_once)
 
 
 def _form(form: Form | None, output: str | None) -> Form:

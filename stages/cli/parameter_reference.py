@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pipeline.common.ablation import Ablation
 from pipeline.common.config import Config
-from pipeline.common.settings import TrainingRun
+from pipeline.common.settings import EngineConfig, TrainingRun
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources import SOURCES
 from pipeline.graph.settings import ItemGraphConfig
@@ -42,6 +42,7 @@ def reference() -> str:
         TrainingRun,
         "Besides the sections described below.",
     )
+    parts += _rows("", EngineConfig)
     parts += _field_rows("", Parameters, "run_variants", "refit", "run_baselines", "ablations", "profiles")
     parts += _section(
         "Data sets",

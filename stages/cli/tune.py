@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pipeline.artifacts.data import ITEMS
 from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.kinds import Text, together
 from pipeline.common.ablation import changes_in, read_all, validated_in_files, with_ablations
+from pipeline.common.blocks import MapBlocks, in_turn
 from pipeline.common.config import changed, look_up, validated
 from pipeline.common.devices import torch_device
 from pipeline.common.errors import InputError, quoted
@@ -30,6 +31,7 @@ from pipeline.users.training import UserTrainer
 from stages import PARAMS, evaluate_baselines, train_users
 from stages.guard import show
 from stages.shared.data import DATA, read_data
+from stages.shared.engine import engine_of
 from stages.shared.inputs import known_of_items, read_inputs
 from stages.shared.stage import Settings
 from stages.shared.training import TrainingBar, checkpoint_key, key_of
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from optuna import Study, Trial
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+    from pipeline.users.modalities.inputs import ItemInputs
 
 # Trials that are drawn evenly, before those so far say where to look; and before any is given up for being below their median.
 EVEN, WHOLE = 8, 5
@@ -65,11 +72,33 @@ class Subject(Protocol):
     key: str
     figure: str
 
-    def value(self, number: int, setting: Setting | None, report: Report, folder: Path) -> float:
-        """What a setting reaches on validation; `report` is called on the way with the epoch and the best so far."""
+    def ready(self, setting: Setting | None) -> Any:
+        """What a trial of a setting reads of artifacts, beside what all trials do."""
+
+    def value(self, number: int, setting: Setting | None, ready: Any, report: Report, folder: Path) -> float:
+        """What a setting reaches on validation; `report` is called on the way with the epoch and the best so far.
+
+        It may be called on another machine, and reads nothing but what is ready.
+        """
 
     def changes(self, setting: Setting) -> dict[str, Any]:
         """What the data set is to change for the system."""
+
+
+class _Ready(NamedTuple):
+    """
+    Attributes:
+        key: changes with everything that the trial depends on.
+    """
+
+    config: VariantConfig
+    inputs: ItemInputs
+    key: str
+
+
+def _forget(checkpoint: Path | None) -> None:
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
 
 
 class Variant:
@@ -105,14 +134,21 @@ class Variant:
     def _searched(self, config: VariantConfig) -> dict[str, Any]:
         return {name: getattr(config, name) for name in self.space}
 
-    def value(self, number: int, setting: Setting | None, report: Report, folder: Path) -> float:
-        config = self._for_data(validated(VariantConfig, self._default.model_dump() | dict(setting or {}), "tune: "))
-        inputs = read_inputs(self._dataset, config, self._data)
+    def _config(self, setting: Setting | None) -> VariantConfig:
+        return self._for_data(validated(VariantConfig, self._default.model_dump() | dict(setting or {}), "tune: "))
+
+    def ready(self, setting: Setting | None) -> _Ready:
+        config = self._config(setting)
+        key = checkpoint_key(self._dataset, self._run, config)
+        return _Ready(config, read_inputs(self._dataset, config, self._data), key)
+
+    def value(self, number: int, setting: Setting | None, ready: _Ready, report: Report, folder: Path) -> float:
+        config = ready.config
         trainer = UserTrainer(
-            inputs, self._data, config, self._run.seed, torch_device(self._run.device), self._run.precision
+            ready.inputs, self._data, config, self._run.seed, torch_device(self._run.device), self._run.precision
         )
-        # Of the trial with these settings, which goes on with its last epoch if it was stopped.
-        checkpoint = folder / f"{checkpoint_key(self._dataset, self._run, config)}.pt"
+        # Of the trial with these settings, which goes on with its last epoch if it was stopped; where the folder is within reach.
+        checkpoint = folder / f"{ready.key}.pt" if folder.is_dir() else None
         best = -1.0
         with TrainingBar(f"trial {number}", trainer, config.epochs) as bar:
 
@@ -125,11 +161,11 @@ class Variant:
             try:
                 trainer.run(checkpoint, row, bar.show_loss)
             except Exception as error:
-                checkpoint.unlink(missing_ok=True)
+                _forget(checkpoint)
                 # A search may try what nobody would, a learning rate by which the loss is no number; the default must not.
                 if number == 0 or not (isinstance(error, InputError) and "found a loss of" in str(error)):
                     raise
-        checkpoint.unlink(missing_ok=True)
+        _forget(checkpoint)
         return best
 
     def changes(self, setting: Setting) -> dict[str, Any]:
@@ -161,7 +197,10 @@ class Baseline:
         of_trials = [self._grid.model_dump(), self._chosen_by, self._seed]
         self.key = key_of(dataset, of_trials, (*DATA, *((NEIGHBOURS,) if graph else ())))
 
-    def value(self, number: int, setting: Setting | None, report: Report, folder: Path) -> float:
+    def ready(self, setting: Setting | None) -> None:
+        return None
+
+    def value(self, number: int, setting: Setting | None, ready: None, report: Report, folder: Path) -> float:
         grid = self._grid
         if setting is not None:
             one = {name: [value] for name, value in setting.items()}
@@ -176,11 +215,13 @@ class Baseline:
 
 
 @together()
-def tune(dataset: str, system: str | None, trials: int) -> None:
+def tune(dataset: str, system: str | None, trials: int, at_once: int = 1) -> None:
     """
     Args:
         system: a variant or a baseline; None: the first of `run_variants`.
         trials: in all, with those that earlier runs of the same search have finished.
+        at_once: settings that are drawn before any of them has been tried. What is found depends on it, and not on how many workers
+            there are.
 
     Raises:
         InputError: no Optuna; no such data set or system; nothing to train it on.
@@ -208,9 +249,10 @@ def tune(dataset: str, system: str | None, trials: int) -> None:
             storage=JournalStorage(JournalFileBackend(str(folder / f"{subject.key}.journal"))),
             load_if_exists=True,
             direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=WHOLE, n_warmup_steps=FIRST_EPOCHS),
         )
-        _search(study, subject, parameters.seed, trials, folder)
+        gpu = name in parameters.variants and torch_device(parameters.device).type == "cuda"
+        with engine_of(parameters, f"[{dataset}] tune.{name}", in_turn, gpu=gpu) as map_blocks:
+            _search(study, subject, parameters.seed, trials, at_once, folder.absolute(), map_blocks)
         _conclude(study, subject, dataset, name)
 
 
@@ -240,45 +282,121 @@ def _alone(path: Path, dataset: str, name: str) -> Iterator[None]:
         yield
 
 
-def _search(study: Study, subject: Subject, seed: int, trials: int, folder: Path) -> None:
-    import optuna
+class _Try(NamedTuple):
+    """A trial, as it is given to whoever makes it.
+
+    Attributes:
+        ready: of the subject, for this setting.
+    """
+
+    number: int
+    setting: Setting | None
+    ready: Any
+
+
+class _Tried(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        value: None: it was given up.
+        curve: epoch to the best so far.
+        figure: of validation, in words.
+    """
+
+    value: float | None
+    curve: dict[int, float]
+    figure: str
+
+
+def _search(
+    study: Study, subject: Subject, seed: int, trials: int, at_once: int, folder: Path, map_blocks: MapBlocks
+) -> None:
     from optuna.trial import TrialState
 
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         # Of a run that was killed: the next trial is the same one again.
         study.tell(left.number, state=TrialState.FAIL)
-    done = _finished(study)
+    done = len(_finished(study))
     if done:
-        show(f"going on after {len(done)} trials of an earlier run")
-    while (number := len(_finished(study))) < trials:
+        show(f"going on after {done} trials of an earlier run")
+    while done < trials:
         # By the number of finished trials, so that a run that was killed draws what one that was not draws.
-        study.sampler = optuna.samplers.TPESampler(
-            seed=torch_seed(seed, "tune", number), n_startup_trials=EVEN, constant_liar=False
-        )
-        setting = subject.start[number] if number < len(subject.start) else None
-        if setting is not None:
-            study.enqueue_trial(dict(setting))
-        trial = study.ask()
-        if setting is not None or number >= len(subject.start):
-            drawn = {name: _drawn(trial, name, one) for name, one in subject.space.items()}
-            setting = setting or drawn
-        trial.set_user_attr("setting", dict(setting) if setting is not None else None)
+        numbers = range(done, min(done + at_once, trials))
+        asked = [_asked(study, subject, seed, number, at_once > 1) for number in numbers]
+        tries = [[_Try(number, s, subject.ready(s))] for number, (_, s) in zip(numbers, asked, strict=True)]
+        whole = study.get_trials(states=(TrialState.COMPLETE,))
+        found = list(map_blocks(_tried, tries, subject, whole, folder))
+        for number, (trial, setting), one in zip(numbers, asked, found, strict=True):
+            subject.figure = one.figure
+            for epoch, value in one.curve.items():
+                trial.report(value, epoch)
+            if one.value is None:
+                study.tell(trial, state=TrialState.PRUNED)
+                said = f"given up, at {max(one.curve.values()):.4f} after {max(one.curve)} epochs"
+            else:
+                study.tell(trial, one.value)
+                said = f"{one.value:.4f}"
+            shown = "the default" if number == 0 else _shown(setting or {})
+            show(f"trial {number + 1} of {trials}: {said}: {shown}")
+        done = len(_finished(study))
 
-        def report(epoch: int, value: float, trial: Trial = trial) -> None:
-            trial.report(value, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
 
-        try:
-            value = subject.value(number, setting, report, folder)
-        except optuna.TrialPruned:
-            study.tell(trial, state=TrialState.PRUNED)
-            found = f"given up, at {max(_curve(study, trial.number).values()):.4f} after {max(_curve(study, trial.number))} epochs"
-        else:
-            study.tell(trial, value)
-            found = f"{value:.4f}"
-        shown = "the default" if number == 0 else _shown(setting or {})
-        show(f"trial {number + 1} of {trials}: {found}: {shown}")
+def _asked(study: Study, subject: Subject, seed: int, number: int, beside_others: bool) -> tuple[Trial, Setting | None]:
+    """The next trial, and its setting; None: the default as it is.
+
+    Args:
+        beside_others: others are not tried yet: it is not to be drawn where they were.
+    """
+    study.sampler = _sampler(torch_seed(seed, "tune", number), beside_others)
+    setting = subject.start[number] if number < len(subject.start) else None
+    if setting is not None:
+        study.enqueue_trial(dict(setting))
+    trial = study.ask()
+    if setting is not None or number >= len(subject.start):
+        drawn = {name: _drawn(trial, name, one) for name, one in subject.space.items()}
+        setting = setting or drawn
+    trial.set_user_attr("setting", dict(setting) if setting is not None else None)
+    return trial, setting
+
+
+def _sampler(seed: int, beside_others: bool) -> BaseSampler:
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=EVEN, constant_liar=beside_others)
+
+
+def _pruner() -> BasePruner:
+    import optuna
+
+    return optuna.pruners.MedianPruner(n_startup_trials=WHOLE, n_warmup_steps=FIRST_EPOCHS)
+
+
+def _tried(block: Sequence[_Try], subject: Subject, whole: Sequence[FrozenTrial], folder: Path) -> _Tried:
+    """Make a trial. It is given up by what those before it have reached, whoever made them.
+
+    Args:
+        block: one trial.
+        whole: trials that were made to their end.
+    """
+    import optuna
+
+    (one,) = block
+    beside = optuna.create_study(direction="maximize", pruner=_pruner())
+    beside.add_trials(whole)
+    trial = beside.ask()
+    curve: dict[int, float] = {}
+
+    def report(epoch: int, value: float) -> None:
+        curve[epoch] = value
+        trial.report(value, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    try:
+        value = subject.value(one.number, one.setting, one.ready, report, folder)
+    except optuna.TrialPruned:
+        return _Tried(None, curve, subject.figure)
+    return _Tried(value, curve, subject.figure)
 
 
 def _drawn(trial: Trial, name: str, one: Any) -> Any:
@@ -294,10 +412,6 @@ def _finished(study: Study) -> list[Any]:
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-def _curve(study: Study, number: int) -> dict[int, float]:
-    return dict(study.trials[number].intermediate_values)
 
 
 def _shown(setting: Setting) -> str:

@@ -18,6 +18,7 @@ from pipeline.common.ablation import changes_in, file_of, read_all, validated_in
 from pipeline.common.config import Config, changed, look_up, validated
 from pipeline.common.errors import InputError, quoted
 from pipeline.common.files import clear_left_over
+from pipeline.common.settings import EngineConfig
 from stages import CHECKPOINTS, PARAMS
 from stages.guard import end_with_dvc, guarded, run_app, show
 
@@ -95,6 +96,10 @@ class Settings:
 
     def run(self, model: type[ConfigT]) -> ConfigT:
         return self._section((), model, self._reads.run)
+
+    def engine(self) -> EngineConfig:
+        """Who computes, which no result depends on: any stage may ask, and none declares it."""
+        return self._section((), EngineConfig, EngineConfig)
 
     def dataset(self, model: type[ConfigT]) -> ConfigT:
         return self._section(("datasets", self._dataset), model, self._reads.dataset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -46,17 +46,17 @@ def of_sets(sets: Sets, s_m: int) -> tuple[list[tuple[int, int, int]], list[tupl
     return [(*pair, overlap) for pair, overlap in sorted(shared.items()) if overlap > s_m], table
 
 
-def found(sets: Sets, s_m: int, hubs: int | None, threads: int = 1) -> tuple[list[Any], list[Any]]:
-    edges, table = overlap_join(incidence(sets), s_m, hubs=hubs, threads=threads)
+def found(sets: Sets, s_m: int, hubs: int | None, blocks: int = 1) -> tuple[list[Any], list[Any]]:
+    edges, table = overlap_join(incidence(sets), s_m, hubs=hubs, blocks=blocks)
     assert edges.schema == {"source": pl.Int32, "target": pl.Int32, "overlap": pl.Int32}
     assert table.columns == ["s_m", "edges", "density", "isolated_items"]
     return edges.rows(), table.rows()
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
-@given(sets_of | with_a_hub, st.integers(0, 5), st.none() | st.integers(0, ENTITIES), st.integers(1, 3))
-def test_edges_and_thresholds_are_those_of_python_sets(sets: Sets, s_m: int, hubs: int | None, threads: int) -> None:
-    assert found(sets, s_m, hubs, threads) == of_sets(sets, s_m)
+@given(sets_of | with_a_hub, st.integers(0, 5), st.none() | st.integers(0, ENTITIES), st.integers(1, 20))
+def test_edges_and_thresholds_are_those_of_python_sets(sets: Sets, s_m: int, hubs: int | None, blocks: int) -> None:
+    assert found(sets, s_m, hubs, blocks) == of_sets(sets, s_m)
 
 
 @pytest.mark.parametrize("hubs", [0, 3])
@@ -103,7 +103,7 @@ def random_sets(items: int, entities: int, seed: int) -> NDArray[np.bool_]:
 def test_many_items_with_hubs_against_the_product_of_matrices(hubs: int | None, s_m: int) -> None:
     dense = random_sets(600, 150, seed=s_m)
     shared = np.triu(dense.astype(np.int64) @ dense.T.astype(np.int64), 1)
-    edges, table = overlap_join(csr_matrix(dense, dtype=np.int32), s_m, hubs=hubs, threads=2)
+    edges, table = overlap_join(csr_matrix(dense, dtype=np.int32), s_m, hubs=hubs, blocks=5)
     source, target = np.nonzero(shared > s_m)
     assert edges.rows() == list(zip(source.tolist(), target.tolist(), shared[source, target].tolist(), strict=True))
     assert len(edges) > 10
@@ -162,16 +162,29 @@ def test_rows_are_shared_out_without_gap_or_overlap() -> None:
     matrix = csr_matrix(dense, dtype=np.int32)
     degrees = dense.sum(axis=0)
     rest = module._rest(matrix, degrees, module.chosen_hubs(degrees, 2))
-    bounds = module._bounds(rest, 8)
-    assert bounds[0] == 0
-    assert bounds[-1] == 300
-    assert bounds == sorted(set(bounds))
-    assert len(bounds) > 6
+    blocks = module._blocks(rest, 8)
+    assert [row for block in blocks for row in block] == list(range(300))
+    assert len(blocks) > 5
     ahead = [
-        sum(rest.ends[place] - rest.after[place] for place in range(rest.starts[first], rest.starts[last]))
-        for first, last in pairwise(bounds)
+        sum(rest.ends[place] - rest.after[place] for row in block for place in range(*rest.starts[row : row + 2]))
+        for block in blocks
     ]
     assert max(ahead) < 2 * sum(ahead) / len(ahead)
+
+
+def test_how_many_blocks_there_are_is_a_matter_of_the_rows_and_not_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    matrix = csr_matrix(random_sets(300, 60, seed=1), dtype=np.int32)
+    degrees = np.bincount(matrix.indices)
+    rest = module._rest(matrix, degrees, module.chosen_hubs(degrees, 2))
+    few = len(module._blocks(rest, None))
+    assert few <= module.FEWEST_BLOCKS
+    monkeypatch.setattr(module, "BLOCK_COST", 100)
+    many = module._blocks(rest, None)
+    assert len(many) > few
+    monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda: 7)
+    assert module._blocks(rest, None) == many
 
 
 def test_the_graph_of_the_default_data_set_is_that_of_the_matrix_product(

@@ -95,7 +95,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             ("sead",),
             1,
-            r"an unknown key, .* profiles, recommend, refit, run_baselines, run_variants, seed, .* \(did you mean seed\?\)",
+            r"an unknown key, .* profiles, ray_address, recommend, refit, run_baselines, run_variants, seed, .* \(did you mean seed\?\)",
         ),
         ((*DATASET, "sm"), 1, r"an unknown key, .*\bs_m, .*\(did you mean s_m\?\)"),
         ((*DATASET, "source", "versoin"), "1", r"an unknown key, expected one of: path, sha256, type, version \(did"),

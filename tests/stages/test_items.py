@@ -376,3 +376,11 @@ def test_where_every_item_has_many_ratings_it_is_said_that_none_is_like_no_other
     )
     monkeypatch.setattr(add, "MANY_RATINGS", rated.min() + 1)
     assert ask("items", "add", tables, workspace=copy).err == ""
+
+
+def test_items_are_added_where_a_model_cannot_be_read(copy: Workspace, ask: Ask, tmp_path: Path) -> None:
+    path = MODEL.of(variant="recommended").at(KEY, copy.root)
+    path.unlink()
+    path.write_bytes(b"no model")
+    result = ask("items", "add", write(tmp_path / "new", **like_the_first("n1")), workspace=copy)
+    assert (result.code, result.err) == (0, "")

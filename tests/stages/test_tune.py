@@ -96,6 +96,20 @@ def test_a_search_that_was_killed_goes_on_as_one_that_was_not(
     assert (workspace.root / plot).read_bytes() == (other.root / plot).read_bytes()
 
 
+def test_trials_at_once_are_the_same_whoever_makes_them(workspace: Workspace, tune: Tune, tmp_path: Path) -> None:
+    other = workspace.copy(tmp_path / "other")
+    other.change_params(lambda values: values.update(engine="ray"))
+    one_by_one, by_workers = (
+        tune(one, "--dataset", KEY, "--trials", "4", "--at-once", "2") for one in (workspace, other)
+    )
+    assert (one_by_one.code, by_workers.code) == (0, 0), by_workers
+    assert "on Ray, " in by_workers.out
+    assert values_of(by_workers.out) == values_of(one_by_one.out)
+    assert len(values_of(by_workers.out)) == 4
+    # The third and the fourth were drawn without knowing what either reaches.
+    assert len({value.partition(":")[2] for value in values_of(by_workers.out)}) == 4
+
+
 def test_the_best_setting_is_written_for_this_system_alone_with_what_it_reached(
     workspace: Workspace, tune: Tune
 ) -> None:
@@ -124,7 +138,9 @@ def test_the_best_setting_is_written_for_this_system_alone_with_what_it_reached(
 def test_where_the_default_is_the_best_nothing_is_written(
     workspace: Workspace, tune: Tune, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def value(self: object, number: int, setting: Any, report: Callable[[int, float], None], folder: Path) -> float:
+    def value(
+        self: object, number: int, setting: Any, ready: Any, report: Callable[[int, float], None], folder: Path
+    ) -> float:
         # From the seventh on below the median of those before, in an epoch that all of them get.
         for epoch in (4, 8, 12):
             report(epoch, 1.0 if number < 7 else 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.common.blocks import MapBlocks, in_turn
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.registry import PER_USER
 from pipeline.evaluation.protocols.scores import Scorer
@@ -33,7 +34,13 @@ class Evaluated:
         return self.per_user[protocol, metric].mean
 
 
-def evaluate_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> Evaluated:
+def evaluate_split(
+    scorer: Scorer,
+    data: Dataset,
+    split: str,
+    parts: NDArray[np.int64] | None = None,
+    map_blocks: MapBlocks = in_turn,
+) -> Evaluated:
     """Score a split and compute every metric that has a value for each user; arguments and errors of `score_split`."""
-    scored = score_split(scorer, data, split, parts)
+    scored = score_split(scorer, data, split, parts, map_blocks)
     return Evaluated(scored, {(metric.protocol, metric.name): metric.per_user(scored) for metric in PER_USER})

@@ -6,16 +6,16 @@ asked of it is counted there, so that memory is read once whatever is asked; a c
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.common.cached_njit import cached_njit
 from pipeline.common.cores import cores_here
-from pipeline.common.random_streams import stream
+from pipeline.common.side_by_side import local
 from pipeline.evaluation.protocols.ranks import sorted_places
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ class Places:
         missed: probability that an item stands in none of these users' first ten, (items,), tied items taking their places in
             random order.
         recommended: in how many of these users' first ten it is expected to stand, (items,).
-        lists: a first ten of each user who has a like, in no order of its own, (users with a like, 10): where items share the last
-            places, some are drawn; -1 where there are fewer candidates.
+        lists: a first ten of each user who has a like, in no order of its own, (users with a like, 10): those that stand there for
+            certain; -1 where there are fewer candidates, and where items share the last places.
+        sharing: which rows of `lists` these are, and the items that share their free places; there are more of these.
     """
 
     above: NDArray[np.int64]
@@ -52,6 +53,7 @@ class Places:
     missed: NDArray[np.float64]
     recommended: NDArray[np.float64]
     lists: NDArray[np.int64]
+    sharing: list[tuple[int, NDArray[np.int64]]]
 
 
 class Catalogue:
@@ -64,8 +66,6 @@ class Catalogue:
 
     def __init__(self, known: csr_matrix, parts: NDArray[np.int64] | None = None) -> None:
         self._known = known
-        # Of all blocks one after another: what is drawn does not depend on their size.
-        self._random = stream(0, "first ten")
         self._parts = np.zeros(known.shape[1], dtype=np.int64) if parts is None else parts
         # Items of a part side by side: to count in a part is to count in a piece of the row.
         self._order = np.argsort(self._parts, kind="stable")
@@ -109,7 +109,7 @@ class Catalogue:
                 items = self._order[self._bounds[part] : self._bounds[part + 1]]
                 rows, within = np.unique(place[inside], return_inverse=True)
                 part_above[inside], part_tied[inside] = sorted_places(ranking[np.ix_(rows, items)], within, own[inside])
-        return Places(above, tied, part_above, part_tied, *first_tens(ranking, self._random))
+        return Places(above, tied, part_above, part_tied, *first_tens(ranking))
 
     def _counted(
         self, first: int, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
@@ -127,15 +127,14 @@ class Catalogue:
         bounds = np.searchsorted(starts, np.linspace(0, len(row), threads + 1).astype(np.int64))
         bounds[-1] = users
 
-        def of_rows(begin: int, end: int) -> None:
+        def of_rows(rows: range) -> None:
             line = np.empty(items, dtype=scores.dtype)
             read(
-                slice(begin, end), scores, known, self._order, self._place_of, self._bounds, starts, column,
+                slice(rows.start, rows.stop), scores, known, self._order, self._place_of, self._bounds, starts, column,
                 self._parts[column], found, firsts, last, shared, line,
             )  # fmt: skip
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(of_rows, bounds[:-1].tolist(), bounds[1:].tolist()))
+        list(local(of_rows, [range(*bounds) for bounds in pairwise(bounds.tolist())]))
         missed = np.ones(items)
         certain = firsts[firsts >= 0]
         missed[certain] = 0.0
@@ -144,30 +143,39 @@ class Catalogue:
         some = np.flatnonzero(shared)
         chance = (min(FIRST, items) - (firsts[some] >= 0).sum(axis=1)) / shared[some]
         share(some, scores, known, last, chance, np.zeros(items, dtype=np.bool_), missed, recommended)
+        have = np.diff(starts) > 0
+        place, sharing = np.cumsum(have) - 1, []
         for number in some:
             among = scores[number] == last[number]
             among[known[1][known[0][number] : known[0][number + 1]]] = False
-            _fill(firsts[number, : min(FIRST, items)], np.flatnonzero(among), self._random)
+            sharing.append((int(place[number]), np.flatnonzero(among)))
         above, tied, part_above, part_tied = found
-        return Places(above, tied, part_above, part_tied, missed, recommended, firsts[np.diff(starts) > 0])
+        return Places(above, tied, part_above, part_tied, missed, recommended, firsts[have], sharing)
 
 
-def _fill(list_of_one: NDArray[np.int64], tied: NDArray[np.int64], random: np.random.Generator) -> None:
-    """Give the places of a list that are free, -1, to as many of the tied items, drawn; there are more of these."""
-    free = np.flatnonzero(list_of_one < 0)
-    list_of_one[free] = random.choice(tied, len(free), replace=False)
+def drawn(places: Places, items: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """The `lists` of some users with their free places given to as many of the items that share them, drawn.
+
+    Args:
+        items: of the catalogue.
+    """
+    lists = places.lists.copy()
+    for row, tied in places.sharing:
+        free = np.flatnonzero(lists[row, : min(FIRST, items)] < 0)
+        lists[row, free] = random.choice(tied, len(free), replace=False)
+    return lists
 
 
 def first_tens(
-    ranking: NDArray[np.floating[Any]], random: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    ranking: NDArray[np.floating[Any]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], list[tuple[int, NDArray[np.int64]]]]:
     """Who stands in the first ten, tied items taking their places in random order.
 
     Args:
         ranking: (users, items), minus infinity where an item is no candidate.
 
     Returns:
-        `missed`, `recommended` and `lists` of `Places`.
+        `missed`, `recommended`, `lists` and `sharing` of `Places`.
     """
     users, items = ranking.shape
     places = min(FIRST, items)
@@ -186,11 +194,12 @@ def first_tens(
     place = np.arange(certain.sum()) - np.searchsorted(row[certain], row[certain])
     lists[row[certain], place] = item[certain]
     bounds = np.searchsorted(row, np.arange(users + 1))
+    sharing = []
     for number in np.flatnonzero(np.bincount(row[~certain], minlength=users)):
         own = slice(bounds[number], bounds[number + 1])
         if (lists[number, :places] < 0).any():
-            _fill(lists[number, :places], item[own][~certain[own]], random)
-    return missed, np.bincount(item, weights=chance, minlength=items).astype(np.float64), lists
+            sharing.append((int(number), item[own][~certain[own]]))
+    return missed, np.bincount(item, weights=chance, minlength=items).astype(np.float64), lists, sharing
 
 
 @cache

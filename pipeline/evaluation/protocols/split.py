@@ -14,14 +14,16 @@ Published figures are comparable within a protocol only, so no figure goes witho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from pipeline.common.blocks import MapBlocks, Shown, in_turn
+from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset, Pairs, blocks
-from pipeline.evaluation.protocols.catalogue import FIRST, Catalogue
+from pipeline.evaluation.protocols.catalogue import FIRST, Catalogue, Places, drawn
 from pipeline.evaluation.protocols.ranks import Standing, standing
 from pipeline.evaluation.protocols.scores import Scorer, not_finite, scores_of
 
@@ -128,28 +130,112 @@ class ScoredSplit:
         return self.impression
 
 
-def score_split(scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None = None) -> ScoredSplit:
+def score_split(
+    scorer: Scorer,
+    data: Dataset,
+    split: str,
+    parts: NDArray[np.int64] | None = None,
+    map_blocks: MapBlocks = in_turn,
+) -> ScoredSplit:
     """Score a split under all protocols, in blocks of users.
 
     Args:
         split: `valid` or `test`.
         parts: each item's part of the catalogue, (items,), in which its likes are ranked too.
+        map_blocks: who scores them. The result does not depend on it.
 
     Raises:
         InputError: the system gives a score that is not finite.
     """
-    return score_side_by_side([scorer], data, split, parts)[0]
+    return score_side_by_side([scorer], data, split, parts, map_blocks)[0]
 
 
 def score_side_by_side(
-    scorers: Sequence[Scorer], data: Dataset, split: str, parts: NDArray[np.int64] | None = None
+    scorers: Sequence[Scorer],
+    data: Dataset,
+    split: str,
+    parts: NDArray[np.int64] | None = None,
+    map_blocks: MapBlocks = in_turn,
 ) -> list[ScoredSplit]:
     """`score_split` of each system; all are asked for a block of users before the next, so that they can share what they have of it."""
-    gathered = [_Gathered(scorer, data, split, parts) for scorer in scorers]
-    for users in blocks(data.users, max(BLOCK_CELLS // data.items, 1)):
-        for one in gathered:
-            one.take(users)
+    asked = _Asked(data, split, parts)
+    gathered = [_Gathered(scorer, asked, data) for scorer in scorers]
+    cut = list(blocks(data.users, max(BLOCK_CELLS // data.items, 1)))
+    scored = map_blocks(_scored, cut, scorers, asked, shown=Shown(f"scores of {split}", "users"))
+    for users, found in zip(cut, scored, strict=True):
+        for one, of_one in zip(gathered, found, strict=True):
+            one.add(users, of_one)
     return [one.scored() for one in gathered]
+
+
+class _Asked:
+    """What systems are asked about a split.
+
+    Attributes:
+        pairs: users and items, sorted by user, by name; questions: the field of `Scores` that has their answers.
+        catalogue: in which likes are ranked, among what users did not rate before.
+    """
+
+    questions: ClassVar = {
+        "liked": "preference",
+        "unrated": "preference",
+        "judged": "judgement",
+        "against": "judgement",
+    }
+
+    def __init__(self, data: Dataset, split: str, parts: NDArray[np.int64] | None) -> None:
+        liked = data.liked(split)
+        self.pairs = {"liked": liked, "unrated": data.unrated(split), "judged": liked, "against": data.against(split)}
+        self.catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
+        self._starts = {name: _by_user(pairs, data.users) for name, pairs in self.pairs.items()}
+
+    def of(self, name: str, users: NDArray[np.int64]) -> slice:
+        """Where the pairs of a block of users are."""
+        return slice(int(self._starts[name][users[0]]), int(self._starts[name][users[-1] + 1]))
+
+
+class _Found(NamedTuple):
+    """What a system scored of a block of users.
+
+    Attributes:
+        scores: of the pairs, by name.
+        likes: user and item of each like, from a user's best to worst, (2, likes).
+        places: of these; None where there are none.
+        touched: the items that stand in anybody's first ten with any chance, which `missed` and `recommended` of `places` are of.
+    """
+
+    scores: dict[str, NDArray[np.float64]]
+    likes: NDArray[np.int64]
+    places: Places | None
+    touched: NDArray[np.int64]
+
+
+def _scored(users: NDArray[np.int64], scorers: Sequence[Scorer], asked: _Asked) -> list[_Found]:
+    """What each system scores of a block of users.
+
+    Raises:
+        InputError: a score is not finite.
+    """
+    return [_scored_by(scorer, users, asked) for scorer in scorers]
+
+
+def _scored_by(scorer: Scorer, users: NDArray[np.int64], asked: _Asked) -> _Found:
+    answers = scores_of(scorer, users)
+    scores = {}
+    for name, pairs in asked.pairs.items():
+        where = asked.of(name, users)
+        cells = getattr(answers, asked.questions[name])[pairs.users[where] - users[0], pairs.items[where]]
+        scores[name] = np.asarray(cells, dtype=np.float64)
+    where, liked = asked.of("liked", users), asked.pairs["liked"]
+    # From best to worst, as a standing has them.
+    order = where.start + np.lexsort((-scores["liked"], liked.users[where]))
+    likes = np.stack([liked.users[order], liked.items[order]])
+    if not len(order):
+        return _Found(scores, likes, None, np.empty(0, dtype=np.int64))
+    places = asked.catalogue.places(int(users[0]), answers.preference, likes[0] - users[0], likes[1])
+    touched = np.flatnonzero((places.missed != 1) | (places.recommended != 0))
+    kept = replace(places, missed=places.missed[touched], recommended=places.recommended[touched])
+    return _Found(scores, likes, kept, touched)
 
 
 class _Gathered:
@@ -159,56 +245,35 @@ class _Gathered:
     scores, leave holes in memory that nothing fits in again.
     """
 
-    def __init__(self, scorer: Scorer, data: Dataset, split: str, parts: NDArray[np.int64] | None) -> None:
-        liked = data.liked(split)
-        self._scorer = scorer
-        self._asked = {
-            "liked": (liked, "preference"),
-            "unrated": (data.unrated(split), "preference"),
-            "judged": (liked, "judgement"),
-            "against": (data.against(split), "judgement"),
-        }
-        self._out = {name: np.empty(len(pairs)) for name, (pairs, _) in self._asked.items()}
-        self._starts = {name: _by_user(pairs, data.users) for name, (pairs, _) in self._asked.items()}
-        self._catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
-        self._ranked = np.empty((6, len(liked)), dtype=np.int64)
+    def __init__(self, scorer: Scorer, asked: _Asked, data: Dataset) -> None:
+        self._scorer, self._asked = scorer, asked
+        self._out = {name: np.empty(len(pairs)) for name, pairs in asked.pairs.items()}
+        self._ranked = np.empty((6, len(asked.pairs["liked"])), dtype=np.int64)
         self._never_recommended, self._recommended = np.ones(data.items), np.zeros(data.items)
         self._lists = [np.empty((0, FIRST), dtype=np.int64)]
+        # Of all blocks one after another: what is drawn does not depend on their size.
+        self._random = stream(0, "first ten")
 
-    def take(self, users: NDArray[np.int64]) -> None:
-        """Score the next block of users.
-
-        Raises:
-            InputError: a score is not finite.
-        """
-        answers = scores_of(self._scorer, users)
-        for name, (pairs, question) in self._asked.items():
-            where = self._of(name, users)
-            self._out[name][where] = getattr(answers, question)[pairs.users[where] - users[0], pairs.items[where]]
-        where = self._of("liked", users)
-        if where.start == where.stop:
+    def add(self, users: NDArray[np.int64], found: _Found) -> None:
+        """The next block of users."""
+        for name, values in found.scores.items():
+            self._out[name][self._asked.of(name, users)] = values
+        places = found.places
+        if places is None:
             return
-        liked = self._asked["liked"][0]
-        # From best to worst, as a standing has them.
-        order = where.start + np.lexsort((-self._out["liked"][where], liked.users[where]))
-        user, item = liked.users[order], liked.items[order]
-        places = self._catalogue.places(int(users[0]), answers.preference, user - users[0], item)
-        self._ranked[:, where] = user, item, places.above, places.tied, places.part_above, places.part_tied
-        self._never_recommended *= places.missed
-        self._recommended += places.recommended
-        self._lists.append(places.lists)
-
-    def _of(self, name: str, users: NDArray[np.int64]) -> slice:
-        """Where the pairs of a block of users are."""
-        return slice(self._starts[name][users[0]], self._starts[name][users[-1] + 1])
+        ranked = *found.likes, places.above, places.tied, places.part_above, places.part_tied
+        self._ranked[:, self._asked.of("liked", users)] = ranked
+        self._never_recommended[found.touched] *= places.missed
+        self._recommended[found.touched] += places.recommended
+        self._lists.append(drawn(places, len(self._recommended), self._random))
 
     def scored(self) -> ScoredSplit:
-        """All of it, when every block was taken.
+        """All of it, when every block was added.
 
         Raises:
             InputError: a judgement is not finite.
         """
-        out, pairs = self._out, {name: pairs for name, (pairs, _) in self._asked.items()}
+        out, pairs = self._out, self._asked.pairs
         if not np.isfinite(out["judged"]).all() or not np.isfinite(out["against"]).all():
             raise not_finite(self._scorer)
         return ScoredSplit(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from pipeline.common.blocks import MapBlocks, in_turn
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
 from pipeline.evaluation.metrics.registry import OF_CATALOGUE
@@ -41,15 +42,22 @@ class SystemTables:
     lists: pl.DataFrame
 
 
-def evaluate_system(name: str, scorer: Scorer, data: Dataset, on_validation: Evaluated | None = None) -> SystemTables:
+def evaluate_system(
+    name: str,
+    scorer: Scorer,
+    data: Dataset,
+    on_validation: Evaluated | None = None,
+    map_blocks: MapBlocks = in_turn,
+) -> SystemTables:
     """A system's tables of the test split.
 
     Args:
         on_validation: what the system did there, if it is known already; the threshold of accuracy and F1 is chosen by it.
+        map_blocks: who scores blocks of users. The result does not depend on it.
     """
-    validated = on_validation or evaluate_split(scorer, data, "valid")
+    validated = on_validation or evaluate_split(scorer, data, "valid", map_blocks=map_blocks)
     slice_of = item_slices(data.train_likes.getnnz(axis=0))
-    tested = evaluate_split(scorer, data, "test", slice_of)
+    tested = evaluate_split(scorer, data, "test", slice_of, map_blocks)
     system = pl.lit(name, dtype=pl.String).alias("system")
     per_user = [
         _values(values).select(system, *_named(protocol=protocol, metric=metric), "user", "value")

@@ -81,8 +81,7 @@ def add_items(dataset: str | None, folder: Path) -> None:
 
 def _note_what_no_model_saw(dataset: str, variants: Sequence[str]) -> None:
     """Models that read counts cannot know what an item without ratings is like, where each of training has many."""
-    stored = (MODEL.of(variant=variant) for variant in variants)
-    if not any(one.at(dataset).is_file() and trained_as(dataset, one)[0].count_biases for one in stored):
+    if not any(_reads_counts(dataset, variant) for variant in variants):
         return
     counts = np.bincount(
         INTERACTIONS.read(dataset).filter(split="train")["item"].to_numpy(), minlength=len(ITEMS.read(dataset))
@@ -93,6 +92,15 @@ def _note_what_no_model_saw(dataset: str, variants: Sequence[str]) -> None:
             "rank far lower or higher than it will after `dvc repro`",
             error=True,
         )
+
+
+def _reads_counts(dataset: str, variant: str) -> bool:
+    """Whether a model is there that does; one that cannot be read is said by the verbs that need it, and items are added all the same."""
+    stored = MODEL.of(variant=variant)
+    try:
+        return stored.at(dataset).is_file() and trained_as(dataset, stored)[0].count_biases
+    except InputError:
+        return False
 
 
 def list_items(dataset: str | None) -> None:

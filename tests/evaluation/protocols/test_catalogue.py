@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from pipeline.evaluation.protocols import catalogue
-from pipeline.evaluation.protocols.catalogue import COUNTED_ITEMS, Catalogue, Places, first_tens
+from pipeline.evaluation.protocols.catalogue import COUNTED_ITEMS, Catalogue, Places, drawn, first_tens
 
 COMPARED = (np.greater, np.equal)
 RANDOMLY = settings(deadline=None, max_examples=80, derandomize=True)
@@ -59,6 +59,13 @@ def places_of(scores: Any, known: Any, liked: Any, parts: Any, first: int = 0) -
     return Catalogue(csr_matrix(np.concatenate([above, known])), parts).places(first, scores, row, column)
 
 
+def drawn_tens(ranking: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    missed, recommended, lists, sharing = first_tens(ranking)
+    nothing = np.empty(0, dtype=np.int64)
+    places = Places(nothing, nothing, nothing, nothing, missed, recommended, lists, sharing)
+    return missed, recommended, drawn(places, ranking.shape[1], np.random.default_rng(1))
+
+
 @read_both_ways
 @RANDOMLY
 @given(
@@ -92,9 +99,13 @@ def test_any_number_of_threads_finds_the_same_bytes(monkeypatch) -> None:
     for threads in (1, 2, 7, 20):
         monkeypatch.setattr(catalogue, "cores_here", lambda threads=threads: threads)
         found.append(places_of(scores, known, liked, parts))
-    for name in Places.__dataclass_fields__:
-        for other in found[1:]:
-            assert getattr(other, name).tobytes() == getattr(found[0], name).tobytes()
+    for other in found[1:]:
+        for name in Places.__dataclass_fields__:
+            if name != "sharing":
+                assert getattr(other, name).tobytes() == getattr(found[0], name).tobytes()
+        assert [(row, tied.tolist()) for row, tied in other.sharing] == [
+            (row, tied.tolist()) for row, tied in found[0].sharing
+        ]
 
 
 @read_both_ways
@@ -115,8 +126,9 @@ def test_a_list_has_who_is_certain_and_some_of_those_who_share_the_last_places(m
         scores, known, liked, parts = random_case(2, 8, items, levels, 2)
         found = places_of(scores, known, liked, parts)
         likers = np.flatnonzero(liked.any(axis=1))
-        assert found.lists.shape == (len(likers), 10)
-        for user, row in zip(likers, found.lists.tolist(), strict=True):
+        lists = drawn(found, items, np.random.default_rng(0))
+        assert lists.shape == (len(likers), 10)
+        for user, row in zip(likers, lists.tolist(), strict=True):
             listed = {item for item in row if item >= 0}
             candidates = np.flatnonzero(~known[user])
             assert len(listed) == sum(item >= 0 for item in row) == min(10, len(candidates))
@@ -130,7 +142,7 @@ def test_a_list_has_who_is_certain_and_some_of_those_who_share_the_last_places(m
 def test_whoever_shares_a_place_is_drawn_as_often_as_the_others() -> None:
     ranking = np.zeros((2000, 12), dtype=np.float32)
     ranking[:, 0] = 1.0
-    _, recommended, lists = first_tens(ranking, np.random.default_rng(1))
+    _, recommended, lists = drawn_tens(ranking)
     times = np.bincount(lists.ravel(), minlength=12)
     assert times[0] == 2000
     # Nine of eleven places: 1,636 times, give or take 17.
@@ -156,7 +168,7 @@ def test_a_large_catalogue_is_counted_and_a_small_one_sorted(monkeypatch) -> Non
 def test_a_constant_score_covers_the_catalogue_like_random_lists() -> None:
     ranking = np.zeros((3, 40), dtype=np.float32)
     ranking[0, :20] = -np.inf
-    missed, recommended, lists = first_tens(ranking, np.random.default_rng(0))
+    missed, recommended, lists = drawn_tens(ranking)
     assert [len(set(row)) for row in lists.tolist()] == [10, 10, 10]
     assert lists[0].min() >= 20
     assert recommended == pytest.approx([2 * 10 / 40] * 20 + [10 / 20 + 2 * 10 / 40] * 20)
@@ -168,7 +180,7 @@ def test_who_has_less_than_ten_candidates_has_them_all_and_nothing_else() -> Non
     ranking = np.full((2, 40), -np.inf, dtype=np.float32)
     ranking[0, :3] = [1.0, 2.0, 2.0]
     ranking[1] = np.arange(40)
-    missed, recommended, lists = first_tens(ranking, np.random.default_rng(0))
+    missed, recommended, lists = drawn_tens(ranking)
     assert [sorted(row) for row in lists.tolist()] == [[-1] * 7 + [0, 1, 2], list(range(30, 40))]
     assert recommended.tolist() == [1.0] * 3 + [0.0] * 27 + [1.0] * 10
     assert missed.tolist() == [0.0] * 3 + [1.0] * 27 + [0.0] * 10
