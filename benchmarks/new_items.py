@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 DATASET, HELD_OUT = "ml-100k", "held-out"
 SHARE = 0.1
-STAGES = ("fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "add_items")
+STAGES = ("fetch", "prepare", "embed_text", "embed_image", "build_graph", "init_sdne", "train_gat", "add_items")
 
 
 def hold_out(folder: Path, seed: int) -> list[str]:

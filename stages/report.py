@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SOURCE_ITEM_ENTITIES, SOURCE_KG, USERS
 from pipeline.artifacts.evaluation import DIFFERENCES, INTERVALS, SLICES, WARNINGS
 from pipeline.artifacts.graph import ENTITIES, THRESHOLDS
+from pipeline.artifacts.image import THUMBNAILS
 from pipeline.artifacts.recommend import (
     SHOWCASE,
     SHOWCASE_MODEL,
@@ -15,6 +16,7 @@ from pipeline.artifacts.recommend import (
     SHOWCASE_RECOMMENDATIONS,
 )
 from pipeline.artifacts.report import CURVE_PLOT, REPORT, THRESHOLDS_PLOT
+from pipeline.image.settings import ImageConfig
 from pipeline.parameters.runs import RunVariants
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import render
@@ -33,7 +35,7 @@ class ReportConfig(TextTemplateConfig):
 
 STAGE = Stage(
     "report",
-    settings=Reads(run=RunVariants, dataset=ReportConfig),
+    settings=Reads(run=RunVariants, dataset=ReportConfig, stage=ImageConfig, section="embed_image"),
     reads=(
         ITEMS,
         USERS,
@@ -46,6 +48,7 @@ STAGE = Stage(
         DIFFERENCES,
         SLICES,
         WARNINGS,
+        THUMBNAILS,
         *SHOWCASE,
     ),
     writes=(THRESHOLDS_PLOT, CURVE_PLOT, REPORT),
@@ -69,13 +72,26 @@ def main(dataset: str, settings: Settings) -> None:
         warnings=WARNINGS.read(dataset),
     )
     variants = {name: read_shown(dataset, name) for name in run.run_variants}
-    report = compose(dataset, tables, variants, config.text_template, config.like_threshold, config.s_m, run.seed)
+    thumbnails = dict(THUMBNAILS.read(dataset).iter_rows())
+    report = compose(
+        dataset,
+        tables,
+        variants,
+        config.text_template,
+        config.like_threshold,
+        config.s_m,
+        run.seed,
+        thumbnails,
+        settings.stage(ImageConfig).report_megabytes * 1e6,
+    )
     THRESHOLDS_PLOT.write(thresholds_plot(tables.thresholds, config.s_m, len(tables.items)), dataset)
     for name, shown in variants.items():
         CURVE_PLOT.of(variant=name).write(learning_curve_plot(shown.curve, shown.about["best_epoch"]), dataset)
     page = render(report)
     REPORT.write(page, dataset)
     played = f"{report.playable} runs in it" if report.playable else "no model can run in it"
+    if thumbnails:
+        played += f"; {len(report.posters)} of {len(thumbnails)} images"
     say(dataset, "report", f"{REPORT.at(dataset)}: {len(page.encode()) / 1e6:.1f} MB; {played}")
 
 

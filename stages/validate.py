@@ -10,7 +10,9 @@ from pipeline.common.ablation import FILE
 from pipeline.common.config import read_yaml
 from pipeline.common.errors import InputError
 from pipeline.data.sources.remote import is_remote
+from pipeline.image.settings import ImageConfig
 from pipeline.parameters.params import Parameters, read_parameters
+from pipeline.text.settings import TextConfig
 from stages import PARAMS
 from stages.guard import show
 from stages.shared.stage import Stage, run_tool
@@ -36,11 +38,15 @@ def absent_paths(parameters: Parameters) -> list[str]:
         f"datasets.{name}.source.path": (entry.source.path, f"the stages of {name}")
         for name, entry in parameters.datasets.items()
     }
-    encoders = {"embed_text.encoder": (parameters.embed_text.encoder, "embed_text")}
+    sections: dict[str, TextConfig | ImageConfig] = {
+        "embed_text": parameters.embed_text,
+        "embed_image": parameters.embed_image,
+    }
+    encoders = {f"{stage}.encoder": (section.encoder, stage) for stage, section in sections.items()}
     for name, entry in parameters.datasets.items():
-        if "encoder" in entry.changes.get("embed_text", {}):
-            encoder = entry.changes["embed_text"]["encoder"]
-            encoders[f"datasets.{name}.embed_text.encoder"] = encoder, f"embed_text@{name}"
+        for stage in sections:
+            if "encoder" in entry.changes.get(stage, {}):
+                encoders[f"datasets.{name}.{stage}.encoder"] = entry.changes[stage]["encoder"], f"{stage}@{name}"
     # A hub id has one slash inside; what starts like a path is a folder.
     named = sources | {key: found for key, found in encoders.items() if found[0].startswith((".", "/", "~"))}
     return [

@@ -107,7 +107,16 @@ VALIDATE = Entry(MAIN, "validate", "validate", {})
 STAGES = [
     *(
         Entry(MAIN, name, name, DATASETS)
-        for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat")
+        for name in (
+            "check_tables",
+            "fetch",
+            "prepare",
+            "embed_text",
+            "embed_image",
+            "build_graph",
+            "init_sdne",
+            "train_gat",
+        )
     ),
     Entry(MAIN, "add_items", "add_items", DATASETS),
     *(Entry(MAIN, name, name, VARIANTS[MAIN]) for name in ("train_users", "evaluate")),

@@ -30,7 +30,7 @@ VARIANTS, BASELINES = ("recommended", "crmman"), {"popularity", "ease"}
 OF_VARIANTS = {f"{stage}-{variant}" for stage in ("train_users", "evaluate", "recommend") for variant in VARIANTS}
 DOWNSTREAM_OF_S_M = {"build_graph", "init_sdne", "train_gat", "add_items", *OF_VARIANTS, "compare", "report"}
 OF_BASELINES = {f"evaluate_baselines-{name}" for name in BASELINES}
-UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", *OF_BASELINES}
+UNTOUCHED_BY_S_M = {"check_tables", "fetch", "prepare", "embed_text", "embed_image", *OF_BASELINES}
 OF_ABLATIONS = {
     f"ablations:{name}"
     for name in (
@@ -124,7 +124,7 @@ def first_run(without_dvc: Project, tables: Path, tmp_path_factory: pytest.TempP
     """One variant's training with what it needs, all of the other's, and then the rest."""
     project = Project(tmp_path_factory.mktemp("first"), tables)
     ran, _ = project.repro("train_users@slice-recommended", stages_here=False)
-    needed = {"check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat"}
+    needed = {"check_tables", "fetch", "prepare", "embed_text", "embed_image", "build_graph", "init_sdne", "train_gat"}
     assert ran == {"validate", *needed, "train_users-recommended"}
     of_other = {f"{stage}-crmman" for stage in ("train_users", "evaluate", "recommend")} | {"add_items"}
     ran, _ = project.repro("evaluate@slice-crmman", "recommend@slice-crmman")

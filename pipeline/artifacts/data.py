@@ -40,6 +40,13 @@ SOURCE_ITEM_ENTITIES = Table(
     not_empty=False,
     traced=True,
 )
+# Of items that have an image: where its file lies, in a zip or not, and what is in it.
+SOURCE_IMAGES = Table(
+    "artifacts/{dataset}/source/images.parquet",
+    {"item_id": pl.String, "path": pl.String, "inside": pl.String, "sha256": pl.String},
+    key=("item_id",),
+    not_empty=False,
+)
 # Of items that have any: a column of float32 vectors for each of `source.vectors`, null where an item has none.
 SOURCE_VECTORS = Table(
     "artifacts/{dataset}/source/vectors.parquet",

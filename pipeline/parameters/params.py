@@ -22,6 +22,7 @@ from pipeline.data.sources import SourceConfig
 from pipeline.evaluation.baselines.registry import BaselineSettings
 from pipeline.evaluation.comparison.suite import ComparisonConfig
 from pipeline.graph.settings import ItemGraphConfig
+from pipeline.image.settings import ImageConfig
 from pipeline.parameters.runs import RunAblations, RunSystems
 from pipeline.recommend.settings import RecommendConfig, RefitConfig
 from pipeline.structure.gat.settings import GatConfig
@@ -38,6 +39,7 @@ class StageSettings(Config):
     """The stages before and after the users, a section for each."""
 
     embed_text: TextConfig
+    embed_image: ImageConfig
     init_sdne: StructureConfig
     train_gat: GatConfig
     baselines: BaselineSettings
@@ -46,7 +48,9 @@ class StageSettings(Config):
 
 
 # Stages whose settings a data set may change; of `train_users` those of every variant.
-Changeable = Literal["embed_text", "init_sdne", "train_gat", "train_users", "baselines", "compare", "recommend"]
+Changeable = Literal[
+    "embed_text", "embed_image", "init_sdne", "train_gat", "train_users", "baselines", "compare", "recommend"
+]
 Change = Annotated[
     dict[str, object] | None,
     Field(description="Changes to the section of the same name for this data set; null: none"),
@@ -58,6 +62,7 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
 
     # A missing key would be nothing to DVC, whose stages depend on each of them.
     embed_text: Change
+    embed_image: Change
     init_sdne: Change
     train_gat: Change
     train_users: dict[str, object] | None = Field(

@@ -25,6 +25,7 @@ from pipeline.report.key_numbers import key_numbers, split_sentence
 from pipeline.report.labels import labels_of
 from pipeline.report.page.render import Report, browser_data
 from pipeline.report.portraits import portraits_of
+from pipeline.report.posters import posters_of
 from pipeline.report.strengths import PANELS, SLICES_EXPLAINED, findings
 from pipeline.report.vega import COLOURS, GREY, Spec
 from pipeline.text.template import item_texts
@@ -77,6 +78,8 @@ def compose(
     like_threshold: float | None,
     s_m: int,
     seed: int,
+    thumbnails: Mapping[int, bytes] | None = None,
+    posters_limit: float = 0.0,
 ) -> Report:
     """
     Args:
@@ -84,6 +87,7 @@ def compose(
         template: of the items' text.
         like_threshold: the lowest rating that is a like, or None.
         seed: of the drawing.
+        thumbnails: of items, as WebP; posters_limit: bytes of them that the page has at most.
 
     Raises:
         InputError: the template names a column that the items lack.
@@ -162,6 +166,7 @@ def compose(
         )
         if model
         else {},
+        posters=posters_of(thumbnails or {}, shown.recommendations["item"].unique().to_list(), ratings, posters_limit),
     )
 
 

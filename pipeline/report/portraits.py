@@ -17,9 +17,11 @@ class Pick(NamedTuple):
     """A recommended item.
 
     Attributes:
+        item: its number.
         verdict: of the test split: "liked", "disliked", or empty where the user did not rate it.
     """
 
+    item: int
     title: str
     details: str
     score: float
@@ -84,7 +86,7 @@ def portraits_of(
         for rank, item, score, bias in shown.sort("rank").select("rank", "item", "score", "bias").iter_rows():
             causes = contributions.get((user, rank), {})
             why = pieces(causes.get(True, []), causes.get(False, []), bias, score)
-            picks.append(Pick(labels.titles[item], labels.details[item], score, verdicts.get(item, ""), why))
+            picks.append(Pick(item, labels.titles[item], labels.details[item], score, verdicts.get(item, ""), why))
         hidden = int(tested["like"].sum())
         found.append(Portrait(names[user], counts.get(True, 0), counts.get(False, 0), hidden, picks))
     return sorted(found, key=lambda portrait: portrait.likes + portrait.dislikes)

@@ -6,30 +6,24 @@ trained with the users and lives in `pipeline.users.modalities.text`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import numpy as np
 import torch
-from huggingface_hub.constants import ENDPOINT
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
 
 from pipeline.common.blocks import MapBlocks, Shown
 from pipeline.common.devices import placed
 from pipeline.common.errors import InputError
+from pipeline.common.saved_model import saved_model
 from pipeline.common.side_by_side import here
 from pipeline.text.settings import PACKAGED, TextConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 class TextEncoder:
@@ -45,7 +39,8 @@ class TextEncoder:
     def __init__(self, config: TextConfig, device: torch.device | str = "cpu") -> None:
         self.config = config
         self.device = device
-        self.tokenizer, self.model = _load(config.encoder)
+        folder = packaged_model() if config.encoder == PACKAGED else Path(config.encoder)
+        self.tokenizer, self.model = saved_model(config.encoder, folder, PACKAGED, _load)
         self.model.eval().requires_grad_(False).to(device, getattr(torch, config.precision))
         places = _places_for_tokens(self.model)
         self.max_tokens = min(config.max_tokens, places or config.max_tokens, self.tokenizer.model_max_length)
@@ -159,61 +154,11 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return batches
 
 
-def _load(encoder: str) -> tuple[Any, Any]:
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    folder = packaged_model() if encoder == PACKAGED else Path(encoder)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise InputError(
-                f"encoder: found the folder {encoder!r} without a config.json; expected a saved transformers model"
-            )
-        return _from_pretrained(encoder, folder, local_files_only=True)
-    try:
-        # What the hub's cache holds needs no network.
-        return _from_pretrained(encoder, encoder, local_files_only=True)
-    except InputError:
-        _require_hub(encoder)
-        return _from_pretrained(encoder, encoder, local_files_only=False)
-
-
-def _from_pretrained(encoder: str, saved: str | Path, *, local_files_only: bool) -> tuple[Any, Any]:
-    """Nothing of what is loaded is run: no code beside the weights, without a question, and no pickle that is more than tensors."""
-    safe = {"local_files_only": local_files_only, "trust_remote_code": False}
-    expected = f"expected {PACKAGED}, a model folder or a hub id"
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(saved, **safe)
-        # Of weights in both forms it takes safetensors.
-        model, loaded = AutoModel.from_pretrained(saved, weights_only=True, output_loading_info=True, **safe)
-    except MemoryError:
-        raise
-    # Whatever transformers and its helpers make of what somebody has saved.
-    except Exception as error:
-        raise InputError(
-            f"encoder: found {encoder!r}, which cannot be loaded; {expected}: {' '.join(str(error).split())[:160]}"
-        ) from None
-    # They would be random. The pooler is no part of what is read here, and many models are saved without one.
-    absent = sorted(name for name in loaded["missing_keys"] if not name.startswith("pooler."))
-    if absent:
-        raise InputError(
-            f"encoder: found {encoder!r}, whose weights lack {absent[0]} (and {len(absent) - 1} more); {expected}"
-        )
-    return tokenizer, model
-
-
-def _require_hub(encoder: str) -> None:
-    """Ask once, since the hub's client would go on asking for most of a minute."""
-    expected = f"expected {PACKAGED}, a folder with a model, or a hub id"
-    if not HUB_ID.fullmatch(encoder):
-        raise InputError(f"encoder: found {encoder!r}, which is neither a folder nor a possible hub id; {expected}")
-    try:
-        urlopen(Request(ENDPOINT, method="HEAD"), timeout=10).close()
-    except HTTPError:
-        pass  # an answer, if not a friendly one
-    except (OSError, ValueError):
-        raise InputError(
-            f"encoder: found {encoder!r}, which is neither a folder nor in the hub's cache, and {ENDPOINT} cannot be reached; {expected}"
-        ) from None
+def _load(saved: str | Path, **safe: bool) -> tuple[Any, Any, list[str]]:
+    tokenizer = AutoTokenizer.from_pretrained(saved, **safe)
+    # Of weights in both forms it takes safetensors.
+    model, loaded = AutoModel.from_pretrained(saved, weights_only=True, output_loading_info=True, **safe)
+    return tokenizer, model, list(loaded["missing_keys"])
 
 
 def packaged_model() -> Path:

@@ -14,6 +14,7 @@ STAGES = (
     "fetch",
     "prepare",
     "embed_text",
+    "embed_image",
     "build_graph",
     "init_sdne",
     "train_gat",

@@ -11,6 +11,7 @@ import polars as pl
 from pipeline.artifacts.added import MORE_EDGES, MORE_ITEMS, MORE_RELATIONS, MORE_VECTORS
 from pipeline.artifacts.data import SOURCE_VECTORS
 from pipeline.artifacts.graph import ENTITIES, RELATIONS
+from pipeline.artifacts.image import IMAGE_VECTORS
 from pipeline.artifacts.structure import DERIVED_EDGES, GAT_WEIGHTS, INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.users.settings import VariantConfig
@@ -27,6 +28,7 @@ ADDED_READS = (
     RELATIONS,
     ENTITIES,
     SOURCE_VECTORS,
+    IMAGE_VECTORS,
     TEXT_VECTORS,
     DERIVED_EDGES,
     INITIAL_VECTORS,

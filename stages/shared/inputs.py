@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.artifacts.data import ITEMS, SOURCE_VECTORS
 from pipeline.artifacts.graph import GRAPH_CAUTIONS, NEIGHBOURS, RELATIONS
+from pipeline.artifacts.image import IMAGE_VECTORS
 from pipeline.artifacts.structure import (
     DERIVED_EDGES,
     GAT_WEIGHTS,
@@ -24,7 +25,7 @@ from pipeline.graph.matrices import edge_index, incidence_of
 from pipeline.structure.gat.settings import GatConfig
 from pipeline.users.knowledge import Knowledge, Surroundings
 from pipeline.users.modalities.inputs import GatInputs, ItemInputs
-from pipeline.users.modalities.names import FIXED
+from pipeline.users.modalities.names import FIXED, IMAGE
 from pipeline.users.modalities.registry import given_among, needs_of
 from pipeline.users.names import READ_BY
 from pipeline.users.settings import VariantConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 INPUTS = (
     *DATA,
     SOURCE_VECTORS,
+    IMAGE_VECTORS,
     TEXT_VECTORS,
     NEIGHBOURS,
     RELATIONS,
@@ -71,7 +73,10 @@ class KnownOfItems(NamedTuple):
 def known_of_items(dataset: str, config: VariantConfig) -> KnownOfItems:
     """What the variant does not ask for is not looked at."""
     texts = "text" not in config.modalities or bool(TEXT_VECTORS.read(dataset)["vectors"].any())
-    given = SOURCE_VECTORS.read(dataset).drop("item_id").columns if given_among(config.modalities) else []
+    asked = given_among(config.modalities)
+    given = SOURCE_VECTORS.read(dataset).drop("item_id").columns if {*asked} - {IMAGE} else []
+    if IMAGE in asked and IMAGE_VECTORS.read(dataset)["vectors"].any():
+        given.append(IMAGE)
     return KnownOfItems(texts, not NEIGHBOURS.read(dataset).is_empty(), tuple(given))
 
 
@@ -100,7 +105,11 @@ def given_vectors(dataset: str, names: Sequence[str]) -> dict[str, NDArray[np.fl
     """Vectors that were there before, a row for each item, of zeros where it has none."""
     if not names:
         return {}
-    return rows_of_items(ITEMS.read(dataset)["item_id"], SOURCE_VECTORS.read(dataset).select("item_id", *names))
+    own = [name for name in names if name != IMAGE]
+    found = {IMAGE: IMAGE_VECTORS.read(dataset)["vectors"]} if IMAGE in names else {}
+    if own:
+        found |= rows_of_items(ITEMS.read(dataset)["item_id"], SOURCE_VECTORS.read(dataset).select("item_id", *own))
+    return found
 
 
 def _structure(dataset: str, config: VariantConfig) -> NDArray[np.float32]:

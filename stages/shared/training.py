@@ -13,6 +13,7 @@ from tqdm import tqdm
 import pipeline
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, SOURCE_VECTORS, UNRATED_CANDIDATES, USERS
 from pipeline.artifacts.graph import NEIGHBOURS, RELATIONS
+from pipeline.artifacts.image import IMAGE_VECTORS
 from pipeline.artifacts.kinds import Artifact
 from pipeline.artifacts.structure import (
     GAT_WEIGHTS,
@@ -42,6 +43,7 @@ def checkpoint_key(dataset: str, run: TrainingRun, config: VariantConfig, *also:
         UNRATED_CANDIDATES,
         SAMPLED_ZEROS,
         SOURCE_VECTORS,
+        IMAGE_VECTORS,
         TEXT_VECTORS,
         NEIGHBOURS,
         RELATIONS,

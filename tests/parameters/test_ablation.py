@@ -20,7 +20,7 @@ from tests.repository import ROOT
 VALUES = read_all(ROOT / "params.yaml")
 # Settings of the recommended model, written down once more.
 RECOMMENDED = {
-    "modalities": ["text", "structure", "id", "entities", "vectors"],
+    "modalities": ["text", "structure", "id", "entities", "image", "vectors"],
     "structure": "gat",
     "structure_source": "",
     "finetune_gat": False,
@@ -98,7 +98,7 @@ METHOD = {
             "id-only",
             RECOMMENDED | {"modalities": ["id"], "terms": ["together"], "count_biases": False, "co_rating_graph": 0.0},
         ),
-        ("no-text", RECOMMENDED | {"modalities": ["structure", "id", "entities", "vectors"]}),
+        ("no-text", RECOMMENDED | {"modalities": ["structure", "id", "entities", "image", "vectors"]}),
         ("deepwalk", RECOMMENDED | {"structure_source": "deepwalk"}),
         ("average-fusion", RECOMMENDED | {"fusion": "average", "width": 64}),
         ("candidate-attention", RECOMMENDED | {"attention": "candidate", "attention_heads": 1}),

@@ -58,7 +58,7 @@ def test_the_committed_parameters_are_valid() -> None:
 
 
 def test_no_setting_has_a_default_so_that_the_file_shows_all_but_rules_which_older_files_lack() -> None:
-    stages = {"embed_text", "init_sdne", "train_gat", "baselines", "compare", "recommend"}
+    stages = {"embed_text", "embed_image", "init_sdne", "train_gat", "baselines", "compare", "recommend"}
     assert stages == set(StageSettings.model_fields)
     for keys in [(stage, key) for stage in stages for key in VALUES[stage] if key not in RulesConfig.model_fields]:
         assert mistake(keys, ...) == "nothing, expected this key"
@@ -128,7 +128,11 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*DATASET, "s_m"), -1, "-1, expected greater than or equal to 0"),
         ((*DATASET, "text_template"), "{title", "'{title': expected '}' before end of string"),
         ((*DATASET, "text_template"), "a film", "'a film' without a field"),
-        ((*DATASET, "profile"), "fast", "an unknown key, expected one of: baselines, compare, embed_text, "),
+        (
+            (*DATASET, "profile"),
+            "fast",
+            "an unknown key, expected one of: baselines, compare, embed_image, embed_text, ",
+        ),
         ((*DATASET, "train_users"), [], r"\[\], expected a mapping"),
         ((*DATASET, "init_sdne"), 3, "3, expected a mapping"),
         (("train_gat",), None, "null, expected a mapping"),
@@ -384,12 +388,12 @@ def test_mistakes_in_the_file_name_the_file(tmp_path: Path) -> None:
         (
             {"type": "atomic", "path": "x", "version": "1"},
             "version",
-            "expected one of: graph, not_rated, path, rename, rows_are_likes, type, vectors$",
+            "expected one of: graph, image, images, not_rated, path, rename, rows_are_likes, type, vectors$",
         ),
         (
             {"type": "tables", "path": "x", "renam": {}},
             "renam",
-            r"expected one of: facts, graph, not_rated, path, rename, rows_are_likes, type, vectors \(did you mean",
+            r"expected one of: facts, graph, image, images, not_rated, path, rename, rows_are_likes, type, vectors \(did you mean",
         ),
         ({"type": "tables", "path": ""}, "path", "found '', expected"),
         ({"type": "tables", "path": "x", "rename": {"a": 1}}, "rename.a", "found 1, expected a valid string"),

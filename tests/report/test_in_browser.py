@@ -20,7 +20,7 @@ from pipeline.explain.sentence import Named, Piece, pieces
 from pipeline.explain.words import in_words
 from pipeline.recommend.recommend import recommended_to
 from pipeline.users.people import Person, preference_of
-from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, report
+from tests.report.world import CONFIGS, HOSTILE, ITEMS, items, model, page, page_with_posters, report, thumbnails
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
@@ -341,6 +341,24 @@ def test_nothing_keeps_anybody_out(opened: Open, dark: bool) -> None:
             found.rate("dislike", TITLES[4])
         said = [f"{one['impact']}: {one['id']}" for one in Axe().run(found.tab).response["violations"]]
         assert said == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False)])
+def test_posters_are_drawn_beside_their_titles_and_keep_nobody_out(opened: Open, width: int, dark: bool) -> None:
+    found = opened("plain", width=width, dark=dark, text=page_with_posters("plain"))
+    found.rate("like", TITLES[3])
+    drawn = """(list) => [...document.querySelectorAll(`#${list} li`)].map((row) => {
+        const image = row.querySelector("img.poster");
+        return [Number(row.dataset.item), image ? image.alt : null, image ? image.naturalHeight : 0];
+    })"""
+    for rows in ("found", "recommended"):
+        for item, alt, height in found.tab.evaluate(drawn, rows):
+            assert (alt, height) == ((TITLES[item], 60) if item in thumbnails() else (None, 0))
+    assert not found.run("[...document.querySelectorAll('#people img')].some((image) => !image.naturalHeight)")
+    assert found.run("document.documentElement.scrollWidth <= window.innerWidth")
+    assert [f"{one['impact']}: {one['id']}" for one in Axe().run(found.tab).response["violations"]] == []
+    assert found.complaints == []
+    assert found.requests == [found.address]
 
 
 def test_it_is_used_with_the_keys_alone(opened: Open) -> None:

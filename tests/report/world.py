@@ -10,6 +10,7 @@ import polars as pl
 import torch
 
 from pipeline.data.dataset import Dataset
+from pipeline.image.reading import thumbnail
 from pipeline.report.browser_model import for_page
 from pipeline.report.compose import Shown, Tables, compose
 from pipeline.report.page.render import Report, render
@@ -17,6 +18,7 @@ from pipeline.report.people import chosen_people, showcase_of
 from pipeline.users.model import Model, build_scorer
 from pipeline.users.settings import VariantConfig
 from tests.evaluation.worlds import dataset, random_rows, unrated_rows
+from tests.image.images import noise
 from tests.users.knowing import known
 from tests.users.test_settings import EXTENDED
 from tests.users.test_settings import VARIANTS as SETTINGS
@@ -173,10 +175,20 @@ def tables(variants: Sequence[str]) -> Tables:
 
 
 @cache
-def report(*variants: str) -> Report:
-    return compose(
-        "small<b>", tables(variants), {name: shown(name) for name in variants}, TEMPLATE, 4.0, s_m=1, seed=42
-    )
+def report(*variants: str, posters_limit: float = 0.0) -> Report:
+    of_variants = {name: shown(name) for name in variants}
+    return compose("small<b>", tables(variants), of_variants, TEMPLATE, 4.0, 1, 42, thumbnails(), posters_limit)
+
+
+@cache
+def thumbnails() -> dict[int, bytes]:
+    """Of every item but each seventh."""
+    return {item: thumbnail(noise(item), 60) for item in range(ITEMS) if item % 7}
+
+
+@cache
+def page_with_posters(*variants: str) -> str:
+    return render(report(*variants, posters_limit=1e6))
 
 
 @cache

@@ -313,6 +313,7 @@ def test_a_graph_of_columns_takes_items_alone(copy: Workspace, ask: Ask, tmp_pat
         "fetch",
         "prepare",
         "embed_text",
+        "embed_image",
         "build_graph",
         "init_sdne",
         "train_gat",

@@ -67,6 +67,7 @@ def test_a_missing_artifact_is_named_with_what_makes_it(fresh: Workspace) -> Non
     first_read = {
         "prepare": SOURCE_INTERACTIONS,
         "embed_text": ITEMS,
+        "embed_image": ITEMS,
         "build_graph": SOURCE_KG,
         "init_sdne": EDGES,
         "train_gat": INITIAL_VECTORS,
@@ -97,6 +98,7 @@ def test_a_wrong_parameter_stops_the_stage_that_reads_it_before_anything_is_repl
             "datasets.small.split_fractions: found [0.6, 0.2, 0.3]",
         ),
         "embed_text": (("embed_text", "pooling"), "max", "embed_text.pooling: found 'max'"),
+        "embed_image": (("embed_image", "batch_images"), 0, "embed_image.batch_images: found 0"),
         "build_graph": (("datasets", KEY, "s_m"), -1, "datasets.small.s_m: found -1"),
         "init_sdne": (("init_sdne", "alfa"), 0.1, "init_sdne.alfa: found an unknown key"),
         "train_gat": (("train_gat", "heads"), 0, "train_gat.heads: found 0"),

@@ -104,7 +104,17 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
 
 def test_an_item_can_be_added_where_there_is_no_graph(tmp_path: Path) -> None:
     workspace, _, _ = lean(tmp_path, texts=True, graph=False, dislikes=True)
-    runs = ["check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "add_items"]
+    runs = [
+        "check_tables",
+        "fetch",
+        "prepare",
+        "embed_text",
+        "embed_image",
+        "build_graph",
+        "init_sdne",
+        "train_gat",
+        "add_items",
+    ]
     for name in (*runs, "train_users.recommended"):
         result = workspace.run(name, NAME)
         assert result.code == 0, (name, result.err)

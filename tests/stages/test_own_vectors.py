@@ -21,7 +21,17 @@ from tests.stages.test_items import like_the_first, write
 from tests.stages.workspace import Workspace, assert_a_mistake_in_one_line, planted_tables
 
 UNHEARD = 5
-TO_TRAIN = ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "add_items")
+TO_TRAIN = (
+    "check_tables",
+    "fetch",
+    "prepare",
+    "embed_text",
+    "embed_image",
+    "build_graph",
+    "init_sdne",
+    "train_gat",
+    "add_items",
+)
 
 
 @pytest.fixture(scope="module")

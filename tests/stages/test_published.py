@@ -19,7 +19,9 @@ from tests.stages.added import NAME, added
 from tests.stages.workspace import GENRES, RUNS, planted_tables
 
 TO_A_MODEL = [
-    name for name in RUNS if name.split(".")[0] in ("check_tables", "fetch", "prepare", "embed_text", "build_graph")
+    name
+    for name in RUNS
+    if name.split(".")[0] in ("check_tables", "fetch", "prepare", "embed_text", "embed_image", "build_graph")
 ]
 TO_A_MODEL += ["init_sdne", "train_gat", "train_users.recommended"]
 START = 1_400_000_000

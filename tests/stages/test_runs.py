@@ -444,6 +444,7 @@ def test_help_shows_what_a_stage_does(fresh) -> None:
         "fetch": "Get the data set from its source",
         "prepare": "Likes and dislikes, filters",
         "embed_text": "Encode every item's text",
+        "embed_image": "Encode the image of every item",
         "build_graph": "From the knowledge graph to the item graph",
         "init_sdne": "Initial structural vectors",
         "train_gat": "Train the two-layer graph attention network",

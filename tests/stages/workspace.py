@@ -30,7 +30,17 @@ REFITTED = VARIANTS[0]
 # What DVC runs: a name for the run to its stage and arguments, `--dataset` aside, in an order in which data flows.
 RUNS: dict[str, tuple[str, ...]] = {
     name: (name,)
-    for name in ("check_tables", "fetch", "prepare", "embed_text", "build_graph", "init_sdne", "train_gat", "add_items")
+    for name in (
+        "check_tables",
+        "fetch",
+        "prepare",
+        "embed_text",
+        "embed_image",
+        "build_graph",
+        "init_sdne",
+        "train_gat",
+        "add_items",
+    )
 }
 RUNS |= {
     f"{stage}.{variant}": (stage, "--variant", variant) for stage in ("train_users", "evaluate") for variant in VARIANTS

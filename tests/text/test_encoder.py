@@ -263,7 +263,7 @@ def test_a_model_without_a_limit_reads_what_max_tokens_allows(
 ) -> None:
     tokenizer, model = loaded(tiny)
     monkeypatch.setattr(model, "config", SimpleNamespace(max_position_embeddings=limit))
-    monkeypatch.setattr(text, "_load", lambda encoder: (tokenizer, model))
+    monkeypatch.setattr(text, "saved_model", lambda *_: (tokenizer, model))
     assert TextEncoder(config(tiny, max_tokens=100)).max_tokens == 100
 
 
@@ -281,7 +281,7 @@ def test_a_tokenizer_with_more_tokens_than_the_weights_is_one_line(tmp_path: Pat
 def test_a_tokenizer_without_padding_is_one_line(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny)
     tokenizer.pad_token = None
-    monkeypatch.setattr(text, "_load", lambda encoder: (tokenizer, loaded(tiny)[1]))
+    monkeypatch.setattr(text, "saved_model", lambda *_: (tokenizer, loaded(tiny)[1]))
     with pytest.raises(InputError, match=r"encoder: found .*, whose tokenizer has no padding token; expected"):
         TextEncoder(config(tiny))
 
@@ -424,7 +424,7 @@ def test_an_unknown_encoder_is_one_line_at_once_where_the_hub_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A port where nobody listens refuses at once, on every machine.
-    monkeypatch.setattr("pipeline.text.encoder.ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr("pipeline.common.saved_model.ENDPOINT", "http://127.0.0.1:1")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(

@@ -8,6 +8,7 @@ whatever the reader.
 from __future__ import annotations
 
 import operator
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -15,7 +16,9 @@ from pydantic import Field
 
 from pipeline.common.config import Config
 from pipeline.data.sources import registry
-from pipeline.data.sources.item_vectors import with_vectors
+from pipeline.data.sources.beside_tables import BesideTables
+from pipeline.data.sources.item_images import NO_IMAGES, images_in
+from pipeline.data.sources.item_vectors import vectors_in
 from pipeline.data.sources.remote import here
 from pipeline.data.sources.tidy import TidyTables
 
@@ -48,4 +51,12 @@ class SourceConfig(Config):
         Raises:
             InputError: something cannot be read.
         """
-        return with_vectors(self.source.read(), here(self.source.path), getattr(self.source, "vectors", []))
+        tables, beside = self.source.read(), self.source
+        if not isinstance(beside, BesideTables) or not (beside.vectors or beside.image):
+            return tables
+        folder = here(beside.path)
+        vectors, of_vectors = vectors_in(folder, beside.vectors, tables.items["item_id"])
+        images, of_images = (
+            images_in(folder, beside.images, beside.image, tables.items) if beside.image else (NO_IMAGES, [])
+        )
+        return replace(tables, vectors=vectors, images=images, remarks=[*tables.remarks, *of_vectors, *of_images])

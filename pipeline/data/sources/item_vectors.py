@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.memory import refuse_beyond_memory
 from pipeline.data.sources.delimited import read_table
-from pipeline.data.sources.tidy import RawTable, TidyTables, read_ids
+from pipeline.data.sources.tidy import RawTable, read_ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,17 +26,6 @@ WIDEST = 65_536
 # While they are read, for each number: as it is in the file, and as float32.
 MEMORY_PER_NUMBER = 16
 NO_VECTORS = pl.DataFrame(schema={"item_id": pl.String})
-
-
-def with_vectors(tables: TidyTables, folder: Path, names: Sequence[str]) -> TidyTables:
-    """The tables with the vectors that lie beside them.
-
-    Raises:
-        InputError: as `vectors_in`.
-    """
-    table, remarks = vectors_in(folder, names, tables.items["item_id"])
-    tables.remarks.extend(remarks)
-    return tables.with_vectors(table)
 
 
 def vectors_in(folder: Path, names: Sequence[str], ids: pl.Series) -> tuple[pl.DataFrame, list[str]]:

@@ -30,6 +30,7 @@ from pipeline.data.splits import SPLITS
 NO_TRIPLES = pl.DataFrame(schema=dict.fromkeys(("head", "relation", "tail"), pl.String))
 NO_LINKS = pl.DataFrame(schema=dict.fromkeys(("item_id", "entity_id"), pl.String))
 # Null is the type of a column without a single value.
+IMAGE_COLUMNS = dict.fromkeys(("item_id", "path", "inside", "sha256"), pl.String)
 TEXT_TYPES = (pl.String, pl.Null)
 GRAPH = ("kg", "item_entities")
 GRAPH_MEANING = "false: there is no knowledge graph, and no tables of one are read"
@@ -66,6 +67,7 @@ class TidyTables:
     Attributes:
         feedback: what the zeros are, where the reader knows its data set; None where it reads anybody's tables.
         vectors: that lie beside the tables: item_id, and a column of float32 vectors for each kind, null where an item has none.
+        images: likewise: of items that have one, the path of its file, or of a zip and the name inside, and its sha256.
     """
 
     interactions: pl.DataFrame
@@ -75,9 +77,7 @@ class TidyTables:
     remarks: list[str] = field(default_factory=list)
     feedback: Feedback | None = None
     vectors: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"item_id": pl.String}))
-
-    def with_vectors(self, vectors: pl.DataFrame) -> TidyTables:
-        return replace(self, vectors=vectors)
+    images: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=IMAGE_COLUMNS))
 
 
 def tidy(

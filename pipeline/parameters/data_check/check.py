@@ -33,6 +33,7 @@ from pipeline.parameters.data_check.collisions import colliding_numbers
 from pipeline.parameters.data_check.counts import Counts, Scale, counts_of, scale_of
 from pipeline.parameters.data_check.findings import Examined, Finding, examine, of_links, of_remark
 from pipeline.parameters.data_check.folder import MAKE_IT, read_folder
+from pipeline.parameters.data_check.images import FoundImages, found_images
 from pipeline.parameters.data_check.meaning import are_counts, codes_for_no_rating, like_of_counts
 from pipeline.parameters.data_check.suggestions import (
     ASKED,
@@ -101,7 +102,7 @@ class DataCheck:
         feedback: what the zeros are.
         example: the text of the first item that has one.
         split: other than the defaults have it, since it was asked for or is given by a column.
-        vectors: that lie beside the tables and can be used, by name.
+        vectors: that lie beside the tables and can be used, by name; images likewise, where there are some.
         splits: what reading and preparing the data would say.
     """
 
@@ -120,6 +121,7 @@ class DataCheck:
     example: str = ""
     split: str | None = None
     vectors: dict[str, FoundVectors] = field(default_factory=dict)
+    images: FoundImages | None = None
     splits: list[str] = field(default_factory=list)
 
     @property
@@ -212,11 +214,15 @@ def check_folder(folder: Path | str, wishes: Wishes, defaults: Mapping[str, Any]
     warnings += of_vectors
     if vectors:
         source["vectors"] = list(vectors)
+    images, of_images = found_images(place, tables.items)
+    warnings += of_images
+    if images is not None:
+        source |= ({"images": images.place} if images.place else {}) | {"image": images.template}
     proposed = graph_of_facts(found.raw["items"], found.proposed) if found.proposed else None
     check = _Check(source, files, errors, warnings, tables, wishes, defaults, seed, proposed).run(
         linked=not of_entities[0]
     )
-    return replace(check, vectors=vectors, splits=[*found.remarks, *check.splits])
+    return replace(check, vectors=vectors, images=images, splits=[*found.remarks, *check.splits])
 
 
 def _whole(number: float) -> float | int:

@@ -82,6 +82,10 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
         made = joining.sentence()
         yield "s_m", f"{joining.s_m}", f"{made} ({joining.why})" if joining.fits else made
     yield "text", "", _text(check)
+    if check.images is not None:
+        place = f"{check.images.place}/" if check.images.place else ""
+        covered = f"of {check.images.items / counts.items:.0%} of the items"
+        yield "images", f"{check.images.items:,}", f"{place}{check.images.template}, {covered}"
     if check.vectors:
         yield (
             "vectors",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ class Report:
         playable: name of the variant that runs in the page; None where none can.
         refused: variant to why it cannot run in the page.
         model: what `browser_data` makes of that variant; empty without one.
+        posters: item to the address of its image, which holds the image itself; empty where items have none.
     """
 
     dataset: str
@@ -71,6 +72,7 @@ class Report:
     playable: str | None
     refused: Mapping[str, str]
     model: Mapping[str, Any]
+    posters: Mapping[int, str] = field(default_factory=dict)
 
 
 def render(report: Report) -> str:
@@ -83,7 +85,9 @@ def render(report: Report) -> str:
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         library=in_script(library()),
         scripts=[in_script((HERE / name).read_text(encoding="utf-8")) for name in SCRIPTS],
-        data=as_json({"charts": report.charts, "model": report.model}),
+        data=as_json(
+            {"charts": report.charts, "model": report.model, "posters": report.posters if report.playable else {}}
+        ),
     )
     return page
 

@@ -42,6 +42,12 @@ if (data.model.titles) {
     element("button", { class: "dislike", "aria-label": `Dislike ${titles[item]}`, onclick: () => rate("dislikes", item) }, "Dislike"),
   ];
 
+  // An empty place where others have one.
+  const poster = (item) => {
+    if (item in data.posters) return [element("img", { class: "poster", src: data.posters[item], alt: titles[item] })];
+    return Object.keys(data.posters).length ? [element("span", { class: "poster" })] : [];
+  };
+
   const named = (item) =>
     element("span", { class: "name" }, element("b", {}, titles[item]), element("small", {}, details[item]));
 
@@ -64,7 +70,7 @@ if (data.model.titles) {
 
   function showFound() {
     const items = found(at("search").value);
-    const rows = items.map((item) => element("li", { "data-item": item }, named(item), ...thumbs(item)));
+    const rows = items.map((item) => element("li", { "data-item": item }, ...poster(item), named(item), ...thumbs(item)));
     at("found").replaceChildren(...rows);
     at("nothing").hidden = items.length > 0;
   }
@@ -153,6 +159,7 @@ if (data.model.titles) {
         "li",
         { "data-item": item, "data-score": scores[item] },
         element("span", { class: "score" }, scores[item].toFixed(2)),
+        ...poster(item),
         named(item),
         ...thumbs(item),
         element("p", { class: "why" }, ...sentence(item, scores[item])),
