@@ -44,7 +44,8 @@ THREE_HEADS = PLUS | {"heads": ["like", "meet", "judge"]}
 
 
 def config(**changes: Any) -> VariantConfig:
-    return VariantConfig.model_validate(METHOD | SMALL | changes)
+    # This data set has no vectors of its own.
+    return VariantConfig.model_validate(METHOD | SMALL | changes).with_given(())
 
 
 def interactions() -> pl.DataFrame:
