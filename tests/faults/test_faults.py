@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts.added import MORE_ITEMS
-from pipeline.artifacts.data import SOURCE_INTERACTIONS, SOURCE_ITEMS
+from pipeline.artifacts.data import SOURCE_IMAGES, SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_VECTORS
 from pipeline.artifacts.graph import EDGES
 from pipeline.artifacts.kinds import together
 from pipeline.common.errors import InputError
@@ -30,9 +30,13 @@ def test_each_trial_ends_well_or_in_one_line(world: World, area: Area) -> None:
     assert not tally.failures, "\n\n".join(tally.failures[:10])
 
 
-# Each is read by one stage alone, which has nothing beside it that is made of it, but for added items, of which there are none here. The
-# item graph is read by others as `DERIVED_EDGES`.
-ALONE = {SOURCE_INTERACTIONS.path, SOURCE_ITEMS.path, EDGES.path, MORE_ITEMS.path}
+# Each is read by one stage alone, which has nothing beside it that is made of it, but for added items, of which there are none here; nor
+# are there images or vectors. The item graph is read by others as `DERIVED_EDGES`.
+ALONE = {
+    *(kind.path for kind in (SOURCE_IMAGES, SOURCE_INTERACTIONS, SOURCE_ITEMS, SOURCE_VECTORS)),
+    EDGES.path,
+    MORE_ITEMS.path,
+}
 
 
 def test_each_kind_of_file_is_refused_in_another_version(world: World, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.artifacts.graph import EDGES, NEIGHBOURS
+from pipeline.artifacts.graph import EDGES, GRAPH_CAUTIONS, NEIGHBOURS
 from pipeline.artifacts.kinds import Tensors
 from pipeline.artifacts.structure import INITIAL_VECTORS, STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
@@ -36,6 +36,7 @@ ENTITIES = pl.DataFrame({"item": [0, 2], "entity": [0, 1]}, schema=dict(NEIGHBOU
 def write_structure(*more: Tensors) -> None:
     """Vectors, and beside them what tells of which item graph they are."""
     EDGES.write(pl.DataFrame({"source": [0], "target": [1], "overlap": [2]}, schema=dict(EDGES.columns)), "d")
+    GRAPH_CAUTIONS.write([], "d")
     for kind in (INITIAL_VECTORS, *more):
         kind.write(VECTORS, "d")
 

@@ -30,7 +30,10 @@ print(json.dumps([run_module(module, *arguments, folder=Path()) for module, *arg
 MODEL = VARIANTS[1]
 PIPELINE = [
     ["stages.validate"],
-    *([f"stages.{name}", "--dataset", KEY] for name in ("check_tables", "fetch", "prepare", "embed_text")),
+    *(
+        [f"stages.{name}", "--dataset", KEY]
+        for name in ("check_tables", "fetch", "prepare", "embed_text", "embed_image")
+    ),
     *([f"stages.{name}", "--dataset", KEY] for name in ("build_graph", "init_sdne", "train_gat")),
     ["stages.train_users", "--dataset", KEY, "--variant", MODEL],
     ["stages.evaluate", "--dataset", KEY, "--variant", MODEL],

@@ -24,6 +24,7 @@ STAGES = (
     "check_tables",
     "fetch",
     "prepare",
+    "embed_image",
     "build_graph",
     "init_sdne",
     "train_gat",
