@@ -71,7 +71,7 @@ def portraits_of(
     for user, rank, cause, like, part, by, relation, entity in reasons.select(columns).iter_rows():
         words = ""
         if by is not None:
-            main = Cause(by, part, relation, (0,) if entity else ())
+            main = Cause(by, part, relation, () if entity is None else (0,))
             words = in_words(
                 main, "like" if like else "dislike", merged, [entity_names.get(entity, entity)].__getitem__
             )

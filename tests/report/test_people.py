@@ -57,6 +57,17 @@ def test_a_user_is_shown_the_best_items_that_they_had_not_rated_with_parts_that_
             assert of_item["part"].sum() + bias == pytest.approx(score, abs=1e-5)
 
 
+def test_an_entity_without_letters_is_named_like_any_other() -> None:
+    users = pl.DataFrame(
+        {"user": pl.Series(range(USERS), dtype=pl.Int32), "user_id": [str(user) for user in range(USERS)]}
+    )
+    found = shown("plain")
+    reasons = found.reasons.with_columns(by=pl.lit("overlap"), relation=pl.lit("author"), entity=pl.lit(""))
+    labels = labels_of(items(), TEMPLATE)
+    portraits = portraits_of(found.recommendations, reasons, rows(), users, labels, {"": "an unknown"}, False)
+    assert "same author: an unknown" in str(portraits)
+
+
 def test_a_portrait_says_what_the_test_split_says() -> None:
     labels = labels_of(items(), TEMPLATE)
     users = pl.DataFrame(
