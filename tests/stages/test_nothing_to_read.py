@@ -15,7 +15,7 @@ from pipeline.artifacts.users import MODEL
 from pipeline.common.config import read_yaml
 from tests.in_process import run_module
 from tests.stages.added import NAME, Added, added
-from tests.stages.workspace import ABLATION_RUNS, RUNS, VARIANTS, planted_tables
+from tests.stages.workspace import ABLATION_RUNS, BEFORE_USERS, RUNS, VARIANTS, planted_tables
 
 DEFAULT = read_yaml(Path("params.yaml"))["variants"]
 
@@ -104,18 +104,7 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
 
 def test_an_item_can_be_added_where_there_is_no_graph(tmp_path: Path) -> None:
     workspace, _, _ = lean(tmp_path, texts=True, graph=False, dislikes=True)
-    runs = [
-        "check_tables",
-        "fetch",
-        "prepare",
-        "embed_text",
-        "embed_image",
-        "build_graph",
-        "init_sdne",
-        "train_gat",
-        "add_items",
-    ]
-    for name in (*runs, "train_users.recommended"):
+    for name in (*BEFORE_USERS, "train_users.recommended"):
         result = workspace.run(name, NAME)
         assert result.code == 0, (name, result.err)
     folder = tmp_path / "new"

@@ -18,20 +18,9 @@ from stages.shared.data import read_data
 from tests.in_process import run_module
 from tests.stages.added import NAME, added
 from tests.stages.test_items import like_the_first, write
-from tests.stages.workspace import Workspace, assert_a_mistake_in_one_line, planted_tables
+from tests.stages.workspace import BEFORE_USERS, Workspace, assert_a_mistake_in_one_line, planted_tables
 
 UNHEARD = 5
-TO_TRAIN = (
-    "check_tables",
-    "fetch",
-    "prepare",
-    "embed_text",
-    "embed_image",
-    "build_graph",
-    "init_sdne",
-    "train_gat",
-    "add_items",
-)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +36,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace, said, entry = added(root)
     assert entry["source"]["vectors"] == ["audio", "mine"]
     assert "vectors: [audio, mine]" in said
-    for name, result in workspace.run_all([*TO_TRAIN, "train_users.recommended", "train_users.crmman"], NAME).items():
+    for name, result in workspace.run_all(
+        [*BEFORE_USERS, "train_users.recommended", "train_users.crmman"], NAME
+    ).items():
         assert result.code == 0, (name, result.err)
         if name == "fetch":
             assert f"audio.parquet: {UNHEARD} of {len(ids)} items have no vector" in result.out

@@ -17,6 +17,7 @@ import polars as pl
 
 from pipeline.common.config import changed
 from pipeline.evaluation.baselines.registry import GRIDS
+from stages.cli.summary import STAGES
 from tests.in_process import Result, run_module
 from tests.parameter_files import VECTORS_ALONE, copy_to, edited
 
@@ -27,21 +28,10 @@ EPOCHS = 15
 VARIANTS, ABLATION, STRUCTURE = ("recommended", "crmman"), "random-graph", "random-graph"
 REFITTED = VARIANTS[0]
 
+# What stands before the first stage of a variant, in an order in which data flows.
+BEFORE_USERS = STAGES[: STAGES.index("train_users")]
 # What DVC runs: a name for the run to its stage and arguments, `--dataset` aside, in an order in which data flows.
-RUNS: dict[str, tuple[str, ...]] = {
-    name: (name,)
-    for name in (
-        "check_tables",
-        "fetch",
-        "prepare",
-        "embed_text",
-        "embed_image",
-        "build_graph",
-        "init_sdne",
-        "train_gat",
-        "add_items",
-    )
-}
+RUNS: dict[str, tuple[str, ...]] = {name: (name,) for name in BEFORE_USERS}
 RUNS |= {
     f"{stage}.{variant}": (stage, "--variant", variant) for stage in ("train_users", "evaluate") for variant in VARIANTS
 }
