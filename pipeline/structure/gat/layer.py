@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -57,10 +54,9 @@ class AttentionLayer(GATConv):  # type: ignore[misc]
 
     def __init__(self, width: int, out: int, *, heads: int, concat: bool, negative_slope: float) -> None:
         # Self loops are put in by `attention_graph`, once for all epochs.
-        with _temporary_files_of_its_own():
-            super().__init__(
-                width, out, heads=heads, concat=concat, negative_slope=negative_slope, bias=False, add_self_loops=False
-            )
+        super().__init__(
+            width, out, heads=heads, concat=concat, negative_slope=negative_slope, bias=False, add_self_loops=False
+        )
 
     def forward(self, vectors: torch.Tensor, graph: AttentionGraph) -> torch.Tensor:
         """The layer's vectors, (items, heads * out) or the mean of the heads, (items, out).
@@ -84,15 +80,3 @@ class AttentionLayer(GATConv):  # type: ignore[misc]
             self.negative_slope,
             concat=self.concat,
         )
-
-
-@contextmanager
-def _temporary_files_of_its_own() -> Iterator[None]:
-    """PyTorch Geometric writes two modules for each kind of layer among the temporary files, reads them, and would leave them there."""
-    before = tempfile.tempdir
-    with tempfile.TemporaryDirectory(prefix="crmman-") as folder:
-        tempfile.tempdir = folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before

@@ -87,6 +87,12 @@ def damped(ratings: NDArray[np.float64], damping: float) -> NDArray[np.float32]:
     return found
 
 
+def has_vector(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows are an item's: one of zeros stands for none, (M,)."""
+    found: NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+    return found
+
+
 def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> NDArray[np.float32]:
     """Each dimension to mean 0 and variance 1 over the items that have a vector; rows of zeros (no text) stay zero.
 
@@ -96,7 +102,7 @@ def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> ND
         vectors: (M, width).
         trained: by how many of them, the first, mean and variance are taken; None: all.
     """
-    present: NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+    present = has_vector(vectors)
     result = np.zeros_like(vectors, dtype=np.float32)
     if present[:trained].any():
         known = vectors[:trained][present[:trained]].astype(np.float64)

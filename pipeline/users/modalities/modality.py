@@ -32,12 +32,14 @@ class ModalityVectors(nn.Module, ABC):
     Attributes:
         needs: which of the inputs it reads.
         width: of its vectors: the one asked for, unless it says otherwise.
+        has: which items have it, (M,): others have the vector that stands for nothing.
 
     Raises:
         ValueError: an input that it needs is not there.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    has: NDArray[np.bool_]
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__()
@@ -45,6 +47,10 @@ class ModalityVectors(nn.Module, ABC):
             if getattr(inputs, name) is None:
                 raise ValueError(f"{type(self).__name__} needs the items' {name}, found none")
         self.width = width
+
+    def nothing(self) -> torch.Tensor:
+        """The vector of an item that lacks it: zero, unless it says otherwise; to be spread over (items, width)."""
+        return torch.zeros(())
 
     @abstractmethod
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:

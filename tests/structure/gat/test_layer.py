@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,14 +156,3 @@ def test_where_the_machine_code_does_not_reach_it_is_gatconv() -> None:
 def test_an_edge_of_an_item_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ValueError, match="expected 0 to 7"):
         attention_graph(torch.tensor([[0, 8], [8, 0]]), 8)
-
-
-def test_a_layer_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class OfAnotherKind(AttentionLayer):
-        """PyTorch Geometric writes its files once for each kind."""
-
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    OfAnotherKind(5, 3, heads=2, concat=True, negative_slope=0.3)
-    assert any("OfAnotherKind" in name for name in sys.modules)
-    assert list(tmp_path.iterdir()) == []
-    assert tempfile.gettempdir() == str(tmp_path)
