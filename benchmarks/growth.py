@@ -36,7 +36,9 @@ from stages.guard import guarded
 ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"
 POLL_SECONDS = 0.05
-USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 10_000_000
+USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 20_000_000
+# What a machine has time for: beyond so many items so many have a title, which is what a text is read of, and so many users are evaluated.
+TITLED, EVALUATED_USERS = 100_000, 2_000
 EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 1}
 
 
@@ -146,6 +148,7 @@ def params(items: int) -> dict[str, Any]:
     dataset = values["dataset_defaults"] | {
         "source": {"type": "tables", "path": "tables"},
         "s_m": s_m_for(items),
+        "evaluated_users": EVALUATED_USERS if items > TITLED else 0,
         **changed(values["profiles"]["large"], changes),
     }
     return values | {
@@ -240,6 +243,7 @@ def make_tables(items: int, folder: Path) -> None:
         f"--users={max(int(USERS_PER_ITEM * items), 1)}",
         f"--items={items}",
         f"--interactions={interactions_for(items)}",
+        f"--titled={min(TITLED / items, 1.0)}",
     ]
     made = folder / "tables.part"
     shutil.rmtree(made, ignore_errors=True)

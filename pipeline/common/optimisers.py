@@ -22,3 +22,11 @@ class Adam(torch.optim.Adam):
 
 class AdamW(Adam, torch.optim.AdamW):
     """The methods of the one, and the weight decay of the other."""
+
+
+class SparseAdam(torch.optim.SparseAdam):
+    add_param_group = unwrap(torch.optim.SparseAdam.add_param_group)
+    zero_grad = unwrap(torch.optim.SparseAdam.zero_grad)
+    state_dict = unwrap(torch.optim.SparseAdam.state_dict)
+    load_state_dict = unwrap(torch.optim.SparseAdam.load_state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.SparseAdam.step))

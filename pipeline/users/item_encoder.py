@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
+from pipeline.users.modalities.modality import ModalityVectors
 from pipeline.users.modalities.registry import modalities_of
 from pipeline.users.names import ADDING, Fusion
 from pipeline.users.widths import check_average
@@ -66,6 +67,18 @@ class ItemEncoder(nn.Module):
         if self.fusion not in ADDING:
             return []
         return [value for name, value in self.modalities.named_parameters() if "projection" in name]
+
+    def tables(self) -> list[nn.Parameter]:
+        """Learned vectors of items and of entities, a row for each."""
+        return [table for part in self._parts() for table in part.tables()]
+
+    def learn_by_rows(self) -> None:
+        """Of some items, give the slopes of `tables` for the rows that these meet alone."""
+        for part in self._parts():
+            part.by_rows = True
+
+    def _parts(self) -> list[ModalityVectors]:
+        return [cast("ModalityVectors", part) for part in self.modalities.values()]
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""
