@@ -37,8 +37,9 @@ ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"
 POLL_SECONDS = 0.05
 USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 20_000_000
-# What a machine has time for: beyond so many items so many have a title, which is what a text is read of, and so many users are evaluated.
-TITLED, EVALUATED_USERS = 100_000, 2_000
+# What a machine has time for: of more items so many have a title, of which texts are made, so many users are evaluated, and so many
+# have lists.
+TITLED, EVALUATED_USERS, LISTED_USERS = 100_000, 2_000, 2_000
 EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 1}
 
 
@@ -137,6 +138,7 @@ def params(items: int) -> dict[str, Any]:
         "init_sdne": {"epochs": EPOCHS["init_sdne"]},
         "train_gat": {"epochs": EPOCHS["train_gat"]},
         "baselines": baselines,
+        "recommend": {"users": LISTED_USERS if items > TITLED else 0},
     }
     # A model of vectors alone at every size, however few ratings a user has.
     variant = settings_of(VECTORS_ALONE, ROOT / "params.yaml") | {

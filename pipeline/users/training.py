@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.optimisers import AdamW, SparseAdam
+from pipeline.common.optimisers import AdamW, SparseAdam, by_rows_met
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time. On a GPU it is one launch in place of many.
 FUSED_PARAMETERS = 20_000_000
-# From here on learned vectors of items and entities move in the steps that meet them, and in no other (SparseAdam): a million items with
-# the entities around them have 450 million values, and a step of 256 users meets a small part of these.
-ROWS_MET_PARAMETERS = 200_000_000
 BETAS = (0.9, 0.99)
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
@@ -215,14 +212,10 @@ class UserTrainer:
         return arrays
 
     def _tables_by_rows(self) -> list[torch.nn.Parameter]:
-        """Learned vectors that are to move where a step meets them alone; none where a step meets all, or they are not too many.
-
-        Weight decay would move all in each step, and a GPU does so in milliseconds.
-        """
+        """Learned vectors that are to move where a step meets them alone: none where a step meets all or, with weight decay, moves all."""
         tables = self.items.tables()
         meets_some = self.config.catalogue_sample and not self.config.weight_decay
-        many = tables and sum(table.numel() for table in tables) >= ROWS_MET_PARAMETERS
-        if not meets_some or not many or torch.device(self.device).type != "cpu":
+        if not tables or not meets_some or not by_rows_met(tables, self.device):
             return []
         self.items.learn_by_rows()
         return tables

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.common import optimisers
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
-from pipeline.users import training
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model
 from pipeline.users.trained import TrainedModel
@@ -25,7 +25,7 @@ SOME = np.array([3, 4, 11])
 
 @pytest.fixture
 def by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "ROWS_MET_PARAMETERS", 0)
+    monkeypatch.setattr(optimisers, "ROWS_MET_VALUES", 0)
 
 
 def learned(trainer: UserTrainer) -> dict[str, nn.Parameter]:
@@ -105,7 +105,7 @@ def test_it_is_for_many_vectors_of_which_a_step_meets_some(
     inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert trainer_of(inputs, data, **SAMPLED).of_tables is None
-    monkeypatch.setattr(training, "ROWS_MET_PARAMETERS", 0)
+    monkeypatch.setattr(optimisers, "ROWS_MET_VALUES", 0)
     for not_for in ({"catalogue_sample": 0}, {"weight_decay": 0.1}, {"modalities": ["text", "structure"]}):
         trainer = trainer_of(inputs, data, **SAMPLED | not_for)
         assert trainer.of_tables is None
