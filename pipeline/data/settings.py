@@ -27,7 +27,6 @@ class DatasetConfig(Config):
     )
     split_fractions: list[float] = Field(min_length=3, max_length=3, description="Training, validation, test")
     evaluated_users: int = Field(
-        default=0,
         ge=0,
         description="Figures of validation and test are of so many users, drawn by seed among those with a like there; 0: of all. Every "
         "system is evaluated on the same ones; the splits stay as they are",

@@ -36,6 +36,7 @@ def config(**changes: Any) -> DatasetConfig:
         "linked_items_only": False,
         "split": "random",
         "split_fractions": [0.6, 0.2, 0.2],
+        "evaluated_users": 0,
     }
     return DatasetConfig(**(values | changes))
 
