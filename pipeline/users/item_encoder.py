@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
@@ -17,7 +19,6 @@ from pipeline.users.names import ADDING, Fusion
 from pipeline.users.widths import check_average
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -62,6 +63,42 @@ class ItemEncoder(nn.Module):
         """
         return {name: vectors(items) for name, vectors in self.modalities.items()}
 
+    def hidden(
+        self, rate: float, items: NDArray[np.int64] | None, random: np.random.Generator
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Which items a step shows without each modality: drawn at that rate, but of those that an item has one stays, whatever is drawn.
+
+        Args:
+            items: which; None for all.
+        """
+        has = np.stack([self.has(name) if items is None else self.has(name)[items] for name in self.modalities])
+        drawn = random.random(has.shape)
+        hides = (drawn < rate) & (drawn < np.where(has, drawn, -1.0).max(axis=0))
+        return dict(zip(self.modalities, hides, strict=True))
+
+    def without(
+        self, parts: Mapping[str, torch.Tensor], hidden: Mapping[str, NDArray[np.bool_]]
+    ) -> dict[str, torch.Tensor]:
+        """What `parts` gives, where what is hidden is as if the item lacked it.
+
+        Args:
+            hidden: modality to the items without it, (items,); one that is not named stays.
+        """
+        found = dict(parts)
+        for name, hides in hidden.items():
+            where = placed(hides, found[name].device).unsqueeze(1)
+            found[name] = torch.where(where, self._of(name).nothing().to(found[name]), found[name])
+        return found
+
+    def has(self, modality: str) -> NDArray[np.bool_]:
+        """Which items have it, (M,)."""
+        return self._of(modality).has
+
+    def _of(self, modality: str) -> ModalityVectors:
+        found = self.modalities[modality]
+        assert isinstance(found, ModalityVectors)
+        return found
+
     def projections(self) -> list[nn.Parameter]:
         """Weights that read what is fixed, where vectors are added up; none where they are not."""
         if self.fusion not in ADDING:
@@ -70,15 +107,12 @@ class ItemEncoder(nn.Module):
 
     def tables(self) -> list[nn.Parameter]:
         """Learned vectors of items and of entities, a row for each."""
-        return [table for part in self._parts() for table in part.tables()]
+        return [table for name in self.modalities for table in self._of(name).tables()]
 
     def learn_by_rows(self) -> None:
         """Of some items, give the slopes of `tables` for the rows that these meet alone."""
-        for part in self._parts():
-            part.by_rows = True
-
-    def _parts(self) -> list[ModalityVectors]:
-        return [cast("ModalityVectors", part) for part in self.modalities.values()]
+        for name in self.modalities:
+            self._of(name).by_rows = True
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""

@@ -16,6 +16,7 @@ from pipeline.common.random_streams import stream, torch_seed
 from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
+from pipeline.users.alignment.registry import build_alignment
 from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.fit_co_rating import fit_co_rating
@@ -103,7 +104,10 @@ class UserTrainer:
             self.biases = build_count_biases(data, config.heads, inputs.knowledge).to(device)
             for bias in self.scorer.item_bias.values():
                 bias.requires_grad_(False)
-        modules = (self.items, self.scorer, *([self.biases] if self.biases else []))
+        self.alignment = build_alignment(config, self.items)
+        if self.alignment:
+            self.alignment.to(device)
+        modules = (self.items, self.scorer, *(one for one in (self.biases, self.alignment) if one))
         parameters = [one for module in modules for one in module.parameters() if one.requires_grad]
         quick = [*self.scorer.terms.parameters(), *(self.biases.parameters() if self.biases else [])]
         slow = self.items.projections()
@@ -124,7 +128,7 @@ class UserTrainer:
         )
         self.of_tables = SparseAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
         self.around = inputs.around
-        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, device, precision)
+        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, self.alignment, device, precision)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.losses: list[float] = []
@@ -336,6 +340,7 @@ class UserTrainer:
             "items": self.items.state_dict(),
             "scorer": self.scorer.state_dict(),
             "biases": self.biases.state_dict() if self.biases else {},
+            "alignment": self.alignment.state_dict() if self.alignment else {},
             "optimiser": self.optimiser.state_dict(),
             "of_tables": self.of_tables.state_dict() if self.of_tables else {},
             "best": self.best,
@@ -360,6 +365,8 @@ class UserTrainer:
         self.scorer.load_state_dict(state["scorer"])
         if self.biases:
             self.biases.load_state_dict(state["biases"])
+        if self.alignment:
+            self.alignment.load_state_dict(state["alignment"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.of_tables:
             self.of_tables.load_state_dict(state["of_tables"])

@@ -31,6 +31,7 @@ class EntityVectors(ModalityVectors):
             assert inputs.ratings is not None
             ratings = (self._bags > 0).T.astype(np.float64) @ inputs.ratings
             self._bags = (self._bags @ diags(damped(ratings, inputs.damping))).tocsr()
+        self.has = np.asarray(self._bags.sum(axis=1)).ravel() > 0
         self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
         self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
 

@@ -91,6 +91,12 @@ def damped(ratings: NDArray[np.float64], damping: float) -> NDArray[np.float32]:
     return found
 
 
+def has_vector(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows are an item's: one of zeros stands for none, (M,)."""
+    found: NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+    return found
+
+
 def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> NDArray[np.float32]:
     """Each dimension to mean 0 and variance 1 over the items that have a vector; rows of zeros (no text) stay zero.
 
@@ -100,7 +106,7 @@ def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> ND
         vectors: (M, width).
         trained: by how many of them, the first, mean and variance are taken; None: all.
     """
-    present = np.flatnonzero(np.any(vectors != 0, axis=1))
+    present = np.flatnonzero(has_vector(vectors))
     known = present if trained is None else present[present < trained]
     result = np.zeros_like(vectors, dtype=np.float32)
     if not len(known):

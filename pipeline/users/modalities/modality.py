@@ -34,12 +34,14 @@ class ModalityVectors(nn.Module, ABC):
         width: of its vectors: the one asked for, unless it says otherwise.
         by_rows: the slope of a learned vector for each item or entity has, of some items, only the rows that these meet: those of all would
             be most of a step where there are millions.
+        has: which items have it, (M,): others have the vector that stands for nothing.
 
     Raises:
         ValueError: an input that it needs is not there.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    has: NDArray[np.bool_]
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__()
@@ -48,6 +50,10 @@ class ModalityVectors(nn.Module, ABC):
                 raise ValueError(f"{type(self).__name__} needs the items' {name}, found none")
         self.width = width
         self.by_rows = False
+
+    def nothing(self) -> torch.Tensor:
+        """The vector of an item that lacks it: zero, unless it says otherwise; to be spread over (items, width)."""
+        return torch.zeros(())
 
     @abstractmethod
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
