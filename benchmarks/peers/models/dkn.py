@@ -59,11 +59,13 @@ class Networks(nn.Module):
         """H of each pair, (users, candidates, clicks)."""
         # A layer over two vectors side by side is the sum of a layer over each.
         hidden = self.h_clicked(clicks).unsqueeze(1) + self.h_candidate(candidates).unsqueeze(2)
-        return self.h(torch.relu(hidden)).squeeze(-1)
+        found: torch.Tensor = self.h(torch.relu(hidden)).squeeze(-1)
+        return found
 
     def answer(self, users: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """G, (users, candidates); users: (users, candidates, width)."""
-        return self.g(torch.relu(self.g_user(users) + self.g_candidate(candidates))).squeeze(-1)
+        found: torch.Tensor = self.g(torch.relu(self.g_user(users) + self.g_candidate(candidates))).squeeze(-1)
+        return found
 
 
 class Dkn(nn.Module):
@@ -123,7 +125,9 @@ class AllItems:
 
     def __init__(self, model: Dkn) -> None:
         self._model = model
-        self._vectors = torch.cat([model.item_vectors(part) for part in torch.arange(len(model._words)).split(2048)])
+        self._vectors = torch.cat(
+            [model.item_vectors(part) for part in torch.split(torch.arange(len(model._words)), 2048)]
+        )
 
     def __call__(self, user: int) -> torch.Tensor:
         """(items,)."""

@@ -37,11 +37,12 @@ class Kcnn(nn.Module):
         self.words = nn.Embedding(words, width, padding_idx=NO_WORD)
         nn.init.normal_(self.words.weight[1:], std=width**-0.5)  # of length 1, about, as vectors of entities
         # As the released code has them: they go on learning, contexts by themselves.
-        self.entities = nn.Embedding.from_pretrained(entities.clone(), freeze=False)
-        self.contexts = nn.Embedding.from_pretrained(contexts.clone(), freeze=False)
+        self.entities = nn.Embedding(len(entities), width, _weight=entities.clone())
+        self.contexts = nn.Embedding(len(contexts), width, _weight=contexts.clone())
         self.of_entities = nn.Linear(width, width)
         self.of_contexts = nn.Linear(width, width)
         self.filters = nn.ModuleList(nn.Conv1d(3 * width, filters, length) for length in lengths)
+        self._lengths = lengths
         self.width = filters * len(lengths)
 
     def channels(self, words: torch.Tensor, entities: torch.Tensor) -> torch.Tensor:
@@ -66,8 +67,7 @@ class Kcnn(nn.Module):
         rows = self.channels(words, entities).flatten(2).transpose(1, 2)
         begins = (words != NO_WORD).unsqueeze(1)
         found = []
-        for convolution in self.filters:
-            length = convolution.kernel_size[0]
+        for convolution, length in zip(self.filters, self._lengths, strict=True):
             windows = functional.relu(convolution(functional.pad(rows, (0, length - 1))))
             found.append((windows * begins).amax(dim=2))
         return torch.cat(found, dim=1)

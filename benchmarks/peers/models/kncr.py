@@ -62,7 +62,8 @@ class Kncr(nn.Module):
         clicks = self._clicks[users]
         there = (clicks != NOTHING) & (clicks != left_out[:, None])
         first = self.users(users)
-        return self.map(self.user_vectors(first, clicks, there), self.item_vectors(first, candidates))
+        found: torch.Tensor = self.map(self.user_vectors(first, clicks, there), self.item_vectors(first, candidates))
+        return found
 
     def user_vectors(self, users: torch.Tensor, clicks: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
         """Part 2, (users, width).
@@ -97,7 +98,8 @@ class Kncr(nn.Module):
                 activation(weights(inner + self.gathered(outer, preferred, led)))
                 for inner, outer, led in zip(layers[:-1], layers[1:], relations, strict=False)
             ]
-        return layers[0].squeeze(2)
+        found: torch.Tensor = layers[0].squeeze(2)
+        return found
 
     def gathered(self, vectors: torch.Tensor, preferred: torch.Tensor, relations: torch.Tensor) -> torch.Tensor:
         """The sum of each node's neighbours by the user's attention to their relations, (users, candidates, nodes, width).
@@ -148,7 +150,8 @@ class AllItems:
 
     def __call__(self, user: int) -> torch.Tensor:
         """The logits of all items, (items,)."""
-        return self._model(torch.tensor([user]), self._items, torch.tensor([NOTHING])).squeeze(0)
+        found: torch.Tensor = self._model(torch.tensor([user]), self._items, torch.tensor([NOTHING])).squeeze(0)
+        return found
 
 
 def graph(

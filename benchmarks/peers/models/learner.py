@@ -63,7 +63,7 @@ class OurLearner:
             loss = cross_entropy(logits)
             check(loss)
             self._optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
 
     def state(self) -> dict[str, torch.Tensor]:

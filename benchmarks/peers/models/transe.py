@@ -32,7 +32,8 @@ def margin_loss(facts: tuple[torch.Tensor, ...], corrupted: tuple[torch.Tensor, 
 
 
 def distance(head: torch.Tensor, relation: torch.Tensor, tail: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(head + relation - tail, dim=-1)
+    found: torch.Tensor = torch.linalg.vector_norm(head + relation - tail, dim=-1)
+    return found
 
 
 def corrupt(triples: NDArray[np.int64], entities: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -59,9 +60,9 @@ def transe(
     for _ in range(epochs):
         for rows in np.array_split(rng.permutation(len(triples)), max(len(triples) // BATCH, 1)):
             given = triples[rows]
-            pair = [_looked_up(nodes, links, facts) for facts in (given, corrupt(given, entities, rng))]
+            right, wrong = (_looked_up(nodes, links, facts) for facts in (given, corrupt(given, entities, rng)))
             optimiser.zero_grad()
-            margin_loss(*pair, MARGIN).backward()
+            margin_loss(right, wrong, MARGIN).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             with torch.no_grad():
                 nodes.copy_(functional.normalize(nodes))
