@@ -36,8 +36,10 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         lacking = " and ".join(known.lacking(asked))
         found += f", {lacking}" if lacking else ""
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(taken, config)}")
-    inputs = read_inputs(dataset, config, data)
-    trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device), run.precision)
+    # Not kept by a name: vectors that came in are as large as what the model makes of them.
+    trainer = UserTrainer(
+        read_inputs(dataset, config, data), data, config, run.seed, torch_device(run.device), run.precision
+    )
     checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")

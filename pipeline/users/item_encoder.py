@@ -105,6 +105,15 @@ class ItemEncoder(nn.Module):
             return []
         return [value for name, value in self.modalities.named_parameters() if "projection" in name]
 
+    def tables(self) -> list[nn.Parameter]:
+        """Learned vectors of items and of entities, a row for each."""
+        return [table for name in self.modalities for table in self._of(name).tables()]
+
+    def learn_by_rows(self) -> None:
+        """Of some items, give the slopes of `tables` for the rows that these meet alone."""
+        for name in self.modalities:
+            self._of(name).by_rows = True
+
     def weights(self) -> dict[str, torch.Tensor]:
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""
         gates = {"gates": self.gates} if self.fusion == "gated" else {}
@@ -127,3 +136,25 @@ class ItemEncoder(nn.Module):
                 )
             with torch.no_grad():
                 value.zero_()[:rows] = found
+
+
+def stored_encoder(
+    arrays: Mapping[str, NDArray[np.float32]],
+    inputs: ItemInputs,
+    modalities: Sequence[str],
+    fusion: Fusion,
+    width: int,
+) -> ItemEncoder:
+    """That of a stored model: R is what it was in training.
+
+    Args:
+        arrays: MODEL's, or REFIT's.
+        inputs, modalities, fusion, width: as of `ItemEncoder`.
+
+    Raises:
+        InputError: the weights are those of another encoder.
+    """
+    encoder, prefix = ItemEncoder(inputs, modalities, fusion, width).eval(), "encoder."
+    mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    encoder.load({name: torch.from_numpy(array) for name, array in mine.items()})
+    return encoder

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.optimisers import AdamW
+from pipeline.common.optimisers import AdamW, SparseAdam, by_rows_met
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time. On a GPU it is one launch in place of many.
 FUSED_PARAMETERS = 20_000_000
+BETAS = (0.9, 0.99)
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
 QUICK = 10.0
@@ -110,9 +111,10 @@ class UserTrainer:
         parameters = [one for module in modules for one in module.parameters() if one.requires_grad]
         quick = [*self.scorer.terms.parameters(), *(self.biases.parameters() if self.biases else [])]
         slow = self.items.projections()
-        of_all = {id(one) for one in (*quick, *slow)}
+        tables = self._tables_by_rows()
+        apart = {id(one) for one in (*quick, *slow, *tables)}
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
-        groups = [{"params": [one for one in parameters if id(one) not in of_all], "pace": 1.0}]
+        groups = [{"params": [one for one in parameters if id(one) not in apart], "pace": 1.0}]
         if slow:
             groups.append({"params": slow, "pace": SLOW})
         if quick:
@@ -120,10 +122,11 @@ class UserTrainer:
         self.optimiser = AdamW(
             groups,
             config.learning_rate,
-            betas=(0.9, 0.99),
+            betas=BETAS,
             weight_decay=config.weight_decay,
             fused=True if large or torch.device(device).type != "cpu" else None,
         )
+        self.of_tables = SparseAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
         self.around = inputs.around
         self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, self.alignment, device, precision)
         self.history: list[dict[str, float]] = []
@@ -212,6 +215,18 @@ class UserTrainer:
             arrays |= fit_co_rating(rated, self.config.co_rating_l2, self.around, self.config.co_rating_graph, whole)
         return arrays
 
+    def _tables_by_rows(self) -> list[torch.nn.Parameter]:
+        """Learned vectors that are to move where a step meets them alone: none where a step meets all or, with weight decay, moves all."""
+        tables = self.items.tables()
+        meets_some = self.config.catalogue_sample and not self.config.weight_decay
+        if not tables or not meets_some or not by_rows_met(tables, self.device):
+            return []
+        self.items.learn_by_rows()
+        return tables
+
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimiser, *([self.of_tables] if self.of_tables else [])]
+
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
 
@@ -249,9 +264,11 @@ class UserTrainer:
             loss = self.loss(users, random, generator)
             if loss is None:
                 continue
-            self.optimiser.zero_grad()
+            for optimiser in self._optimisers():
+                optimiser.zero_grad()
             torch.autograd.backward(loss)
-            self.optimiser.step()
+            for optimiser in self._optimisers():
+                optimiser.step()
             losses.append(loss.detach())
         # Looked at when all is done: a GPU would be waited for at every step.
         mean = float(np.mean(torch.stack(losses).tolist())) if losses else 0.0
@@ -267,8 +284,9 @@ class UserTrainer:
         """One epoch of warm-up, then linear to a tenth at the last epoch."""
         warm = min(1.0, epochs_done + 1 / steps)
         rate = self.config.learning_rate * warm * (1 - 0.9 * epochs_done / self.config.epochs)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["pace"]
+        for optimiser in self._optimisers():
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["pace"]
 
     def _validate(self) -> dict[str, float]:
         vectors = self._item_vectors()
@@ -324,6 +342,7 @@ class UserTrainer:
             "biases": self.biases.state_dict() if self.biases else {},
             "alignment": self.alignment.state_dict() if self.alignment else {},
             "optimiser": self.optimiser.state_dict(),
+            "of_tables": self.of_tables.state_dict() if self.of_tables else {},
             "best": self.best,
             "history": self.history,
             "losses": self.losses,
@@ -349,6 +368,8 @@ class UserTrainer:
         if self.alignment:
             self.alignment.load_state_dict(state["alignment"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.of_tables:
+            self.of_tables.load_state_dict(state["of_tables"])
         self.best, self.history, self.losses = state["best"], state["history"], state["losses"]
         self.epoch, self.best_value, self.best_epoch = state["epoch"], state["best_value"], state["best_epoch"]
 

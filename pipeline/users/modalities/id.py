@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors, rows_of
 
@@ -28,5 +29,11 @@ class IdVectors(ModalityVectors):
         self.register_buffer("share", share, persistent=False)
 
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
-        own = rows_of(self.own, items)
+        if items is not None and self.by_rows:
+            own = nn.functional.embedding(placed(items, self.own.device), self.own, sparse=True)
+        else:
+            own = rows_of(self.own, items)
         return own if self.share is None else own * rows_of(self.get_buffer("share"), items)
+
+    def tables(self) -> list[nn.Parameter]:
+        return [self.own]
