@@ -136,3 +136,25 @@ class ItemEncoder(nn.Module):
                 )
             with torch.no_grad():
                 value.zero_()[:rows] = found
+
+
+def stored_encoder(
+    arrays: Mapping[str, NDArray[np.float32]],
+    inputs: ItemInputs,
+    modalities: Sequence[str],
+    fusion: Fusion,
+    width: int,
+) -> ItemEncoder:
+    """That of a stored model: R is what it was in training.
+
+    Args:
+        arrays: MODEL's, or REFIT's.
+        inputs, modalities, fusion, width: as of `ItemEncoder`.
+
+    Raises:
+        InputError: the weights are those of another encoder.
+    """
+    encoder, prefix = ItemEncoder(inputs, modalities, fusion, width).eval(), "encoder."
+    mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    encoder.load({name: torch.from_numpy(array) for name, array in mine.items()})
+    return encoder
