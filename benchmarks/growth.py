@@ -39,7 +39,7 @@ POLL_SECONDS = 0.05
 USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 20_000_000
 # What a machine has time for: of more items so many have a title, of which texts are made, so many users are evaluated, and so many
 # have lists.
-TITLED, EVALUATED_USERS, LISTED_USERS = 100_000, 2_000, 2_000
+TITLED, EVALUATED_USERS, LISTED_USERS = 100_000, 1_000, 1_000
 EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 1}
 
 
