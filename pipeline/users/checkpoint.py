@@ -22,13 +22,23 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         OSError: it cannot be written. What was there before is still there.
     """
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    content = buffer.getbuffer()
+    content = packed(state)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, sync=True) as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
+
+
+def packed(state: Mapping[str, Any]) -> memoryview:
+    """As bytes."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getbuffer()
+
+
+def unpacked(content: bytes | memoryview, device: torch.device | str) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    return state
 
 
 def read_checkpoint(path: Path, device: torch.device | str) -> dict[str, Any] | None:
@@ -38,7 +48,7 @@ def read_checkpoint(path: Path, device: torch.device | str) -> dict[str, Any] | 
     try:
         if hashlib.sha256(content).digest() != digest:
             raise ValueError("another checksum")
-        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        state = unpacked(content, device)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         path.unlink(missing_ok=True)
         return None
