@@ -36,7 +36,10 @@ from stages.guard import guarded
 ROOT = Path(__file__).parent.parent
 DATASET, VARIANT = "growth", "growth"
 POLL_SECONDS = 0.05
-USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 10_000_000
+USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 20_000_000
+# What a machine has time for: of more items so many have a title, of which texts are made, so many users are evaluated, and so many
+# have lists.
+TITLED, EVALUATED_USERS, LISTED_USERS = 100_000, 2_000, 2_000
 EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 1}
 
 
@@ -135,6 +138,7 @@ def params(items: int) -> dict[str, Any]:
         "init_sdne": {"epochs": EPOCHS["init_sdne"]},
         "train_gat": {"epochs": EPOCHS["train_gat"]},
         "baselines": baselines,
+        "recommend": {"users": LISTED_USERS if items > TITLED else 0},
     }
     # A model of vectors alone at every size, however few ratings a user has.
     variant = settings_of(VECTORS_ALONE, ROOT / "params.yaml") | {
@@ -146,6 +150,7 @@ def params(items: int) -> dict[str, Any]:
     dataset = values["dataset_defaults"] | {
         "source": {"type": "tables", "path": "tables"},
         "s_m": s_m_for(items),
+        "evaluated_users": EVALUATED_USERS if items > TITLED else 0,
         **changed(values["profiles"]["large"], changes),
     }
     return values | {
@@ -240,6 +245,7 @@ def make_tables(items: int, folder: Path) -> None:
         f"--users={max(int(USERS_PER_ITEM * items), 1)}",
         f"--items={items}",
         f"--interactions={interactions_for(items)}",
+        f"--titled={min(TITLED / items, 1.0)}",
     ]
     made = folder / "tables.part"
     shutil.rmtree(made, ignore_errors=True)

@@ -37,22 +37,25 @@ SYLLABLES = ("ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu")
 WORDS = 1000
 
 
-def generate(users: int, items: int, interactions: int, seed: int) -> dict[str, pl.DataFrame]:
+def generate(users: int, items: int, interactions: int, seed: int, titled: float = 1.0) -> dict[str, pl.DataFrame]:
     """The four tables by name.
 
     Args:
         interactions: that many are drawn; the few that are drawn twice are one.
+        titled: the share of the items, the first, that have a title.
 
     Raises:
-        InputError: a size is not positive.
+        InputError: a size is not positive, or the share none.
     """
+    if not 0 <= titled <= 1:
+        raise InputError(f"titled: found {titled:g}, expected a share from 0 to 1")
     for name, size in {"users": users, "items": items, "interactions": interactions}.items():
         if size < 1:
             raise InputError(f"{name}: found {size}, expected at least 1")
     random = np.random.default_rng(seed)
     return {
         "interactions": _interactions(users, items, interactions, random),
-        "items": _items(items, random),
+        "items": _items(items, random, titled),
         "kg": _facts(items, random),
         "item_entities": _links(items, random),
     }
@@ -85,10 +88,11 @@ def _interactions(users: int, items: int, count: int, random: np.random.Generato
     ).with_columns(user_id=_named("u", "user_id"), item_id=_named("i", "item_id"))
 
 
-def _items(items: int, random: np.random.Generator) -> pl.DataFrame:
+def _items(items: int, random: np.random.Generator, titled: float) -> pl.DataFrame:
     words = np.array(["".join(SYLLABLES[int(digit)] for digit in f"{number:03}") for number in range(WORDS)])
     drawn = words[random.choice(WORDS, (items, 4), p=by_rank(WORDS))]
-    titles = [" ".join(row).capitalize() for row in drawn]
+    # Numbers say nothing of an item, so neither does which of them have one.
+    titles = [" ".join(row).capitalize() if number < titled * items else "" for number, row in enumerate(drawn)]
     return pl.DataFrame({"item_id": np.arange(items), "title": titles}).with_columns(item_id=_named("i", "item_id"))
 
 
@@ -129,9 +133,10 @@ def command(
     items: Annotated[int, typer.Option(help="Number of items.")] = 4_000,
     interactions: Annotated[int, typer.Option(help="Number of interactions.")] = 1_000_000,
     seed: Annotated[int, typer.Option(help="The same seed, the same data set.")] = 0,
+    titled: Annotated[float, typer.Option(help="The share of the items that have a title.")] = 1.0,
 ) -> None:
     """Make a synthetic data set."""
-    guarded(lambda: write(generate(users, items, interactions, seed), folder))
+    guarded(lambda: write(generate(users, items, interactions, seed, titled), folder))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def of_synthetic(folder: Path, users: int, items: int, interactions: int) -> Non
         linked_items_only=False,
         split="random",
         split_fractions=[0.6, 0.2, 0.2],
+        evaluated_users=0,
     )
     rated = tables["interactions"].with_columns(like=None, timestamp=None)
     made = prepare(rated, tables["items"], tables["item_entities"], config, seed=0)

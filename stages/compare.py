@@ -57,7 +57,7 @@ def main(dataset: str, settings: Settings) -> None:
     DIFFERENCES.write(found.differences.drop("runs"), dataset)
     SLICES.write(found.slices, dataset)
     metrics = METRICS.read(dataset)
-    show(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
+    show(f"\n{dataset}, test split: {data.sizes}\n")
     show(f"{table(metrics, found.intervals(), found.differences)}\n")
     warnings = GRAPH_CAUTIONS.read(dataset)
     warnings += collapse_warnings(

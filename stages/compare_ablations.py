@@ -47,7 +47,7 @@ def main(dataset: str, settings: Settings) -> None:
     ABLATION_DIFFERENCES.write(found.differences, dataset)
     ABLATION_SLICES.write(found.slices, dataset)
     metrics = ABLATION_METRICS.read(dataset)
-    show(f"\n{dataset}, test split: {data.users} users, {data.items} items\n")
+    show(f"\n{dataset}, test split: {data.sizes}\n")
     show(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")
     show(seeds_note(found.differences))
     for systems, own in comparisons:

@@ -41,6 +41,13 @@ STAGE = Stage(
 )
 
 
+def some_users(count: int, users: int) -> NDArray[np.int64]:
+    """So many of the users by equal steps through them, ascending; 0: all."""
+    if not 0 < count < users:
+        return np.arange(users)
+    return np.rint(np.linspace(0, users - 1, count)).astype(np.int64)
+
+
 def main(dataset: str, variant: str, settings: Settings) -> None:
     run, config = settings.run(RecommendRun), settings.stage(RecommendConfig)
     data, items, added = read_data(dataset), ITEMS.read(dataset), read_added(dataset)
@@ -51,14 +58,15 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     refit = run.answers(dataset, variant)
     device = torch_device(run.device)
     model = read_model_with(added, dataset, variant, data, device, REFIT if refit else MODEL)
+    users = some_users(config.users, data.users)
     ids = Ids(
-        USERS.read(dataset)["user_id"],
+        USERS.read(dataset)["user_id"].gather(users),
         items["item_id"],
         pl.Series(relation_names(model), dtype=pl.String),
         ENTITIES.read(dataset)["entity_id"],
     )
     # By all of their ratings, whatever the split: this is for use, and not for a test.
-    people = people_of(data, np.arange(data.users))
+    people = people_of(data, users)
     vectors: list[NDArray[np.float32]] = []
 
     def found(map_blocks: MapBlocks) -> Iterator[Recommended]:
@@ -73,7 +81,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     if rules.words:
         say(dataset, "recommend", f"{variant}, by rules: {rules.words}")
         warn(
-            dataset, "recommend", [f"{variant}: {text}" for text in shortfall(table["user_id"], data.users, config.top)]
+            dataset, "recommend", [f"{variant}: {text}" for text in shortfall(table["user_id"], len(users), config.top)]
         )
     none = why_no_vectors(model)
     VECTORS.of(variant=variant).write(
@@ -100,7 +108,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     say(
         dataset,
         "recommend",
-        f"{variant}: {none or f'vectors of {len(ids.items)} items and {data.users} users, {model.items.shape[1] + 1} wide'}",
+        f"{variant}: {none or f'vectors of {len(ids.items)} items and {len(users)} users, {model.items.shape[1] + 1} wide'}",
     )
     # A report tells how good a model is, which only that of the training split can show.
     evaluated = read_model(dataset, variant, data.items, device) if refit or added is not None else model

@@ -36,8 +36,8 @@ def refit(dataset: str, variant: str, settings: Settings, processes: Processes) 
     config, epochs = trained_as(dataset, evaluated)
     data = read_data(dataset)
     everything = data.all_in_training()
-    inputs, device = read_inputs(dataset, config, everything), torch_device(run.device)
-    trainer = UserTrainer(inputs, everything, config, run.seed, device, run.precision, processes)
+    inputs = read_inputs(dataset, config, everything)
+    trainer = UserTrainer(inputs, everything, config, run.seed, torch_device(run.device), run.precision, processes)
     key = the_same(checkpoint_key(dataset, run, config, evaluated, processes=processes.number), processes)
     checkpoint = CHECKPOINTS / dataset / f"{variant}.refit" / f"{key}.pt"
     if checkpoint.is_file():

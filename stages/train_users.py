@@ -46,8 +46,10 @@ def train(dataset: str, variant: str, settings: Settings, processes: Processes) 
         lacking = " and ".join(known.lacking(asked))
         found += f", {lacking}" if lacking else ""
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(taken, config)}")
-    inputs = read_inputs(dataset, config, data)
-    trainer = UserTrainer(inputs, data, config, run.seed, torch_device(run.device), run.precision, processes)
+    # Not kept by a name: vectors that came in are as large as what the model makes of them.
+    trainer = UserTrainer(
+        read_inputs(dataset, config, data), data, config, run.seed, torch_device(run.device), run.precision, processes
+    )
     key = the_same(checkpoint_key(dataset, run, config, processes=processes.number), processes)
     checkpoint = CHECKPOINTS / dataset / variant / f"{key}.pt"
     if checkpoint.is_file():

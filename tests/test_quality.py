@@ -51,11 +51,13 @@ def test_an_ablation_that_the_data_leave_the_whole_model_is_named_as_such() -> N
 
 def test_an_ablation_changes_one_part() -> None:
     # Terms and biases by counts read the graph too; average fusion needs the width of the structural vectors, candidate-aware attention
-    # runs with one head, and without dropout of the history nothing is left out of it.
+    # runs with one head, a form of alignment counts with a weight, and without dropout of the history nothing is left out of it.
     second = {
         "id-only": {"terms", "count_biases", "co_rating_graph"},
         "no-graph": {"terms", "count_biases", "co_rating_graph"},
         "average-fusion": {"width"},
+        "aligned-queue": {"alignment_weight"},
+        "aligned-codebook": {"alignment_weight"},
         "candidate-attention": {"attention_heads"},
         "no-history-dropout": {"targets"},
     }

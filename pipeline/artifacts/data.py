@@ -65,8 +65,13 @@ ITEMS = Table(
     more=True,
     traced=True,
 )
+# With a column `evaluated` where figures are of some users alone (`evaluated_users`).
 USERS = Table(
-    "artifacts/{dataset}/dataset/users.parquet", {"user": pl.Int32, "user_id": pl.String}, key=("user",), traced=True
+    "artifacts/{dataset}/dataset/users.parquet",
+    {"user": pl.Int32, "user_id": pl.String},
+    key=("user",),
+    more=True,
+    traced=True,
 )
 INTERACTIONS = Table(
     "artifacts/{dataset}/dataset/interactions.parquet",

@@ -74,16 +74,26 @@ def add_up_slopes(parameters: Sequence[torch.nn.Parameter], processes: Processes
         return
     import torch
 
+    slopes = [_dense_part(one) for one in parameters]
     # Weights without a slope anywhere are left alone by the optimiser; a slope of zero would let them decay.
     there = parameters[0].new_tensor([one.grad is not None for one in parameters])
-    flat = torch.cat([*(_flat(one) for one in parameters), there])
+    flat = torch.cat([*(slope.reshape(-1) for slope in slopes), there])
     processes.add_up(flat)
-    *parts, anywhere = torch.split(flat, [*(one.numel() for one in parameters), len(there)])
-    for one, part, known in zip(parameters, parts, anywhere.tolist(), strict=True):
-        one.grad = part.view_as(one) if known else None
+    *sums, anywhere = torch.split(flat, [*(slope.numel() for slope in slopes), len(there)])
+    for one, slope, total, known in zip(parameters, slopes, sums, anywhere.tolist(), strict=True):
+        total = total.view_as(slope)
+        if one.grad is not None and one.grad.is_sparse:
+            total = torch.sparse_coo_tensor(
+                one.grad.indices(), total, one.shape, check_invariants=False, is_coalesced=True
+            )
+        one.grad = total if known else None
 
 
-def _flat(parameter: torch.nn.Parameter) -> torch.Tensor:
-    """Its gradient as one row; zeros where it has none."""
-    slope = parameter.new_zeros(parameter.shape) if parameter.grad is None else parameter.grad
-    return slope.reshape(-1)
+def _dense_part(parameter: torch.nn.Parameter) -> torch.Tensor:
+    """Its gradient, zeros where it has none; of a sparse one the rows that the step meets, which are the same in all processes."""
+    if parameter.grad is None:
+        return parameter.new_zeros(parameter.shape)
+    if parameter.grad.is_sparse:
+        parameter.grad = parameter.grad.coalesce()
+        return parameter.grad.values()
+    return parameter.grad

@@ -39,6 +39,7 @@ class Dataset:
         items: int,
         sampled_zeros: pl.DataFrame | None = None,
         entities: csr_matrix | None = None,
+        evaluated: NDArray[np.int64] | None = None,
     ) -> None:
         """
         Args:
@@ -48,6 +49,7 @@ class Dataset:
             items: number of items.
             sampled_zeros: user, item, split; of data whose zeros somebody drew (`feedback: sampled`).
             entities: what is around each item in the knowledge graph, N_i, (items, entities), for systems that read it.
+            evaluated: users of whom figures are, ascending; None: all.
 
         Raises:
             InputError: an index is out of range, which means that artifacts of different runs were mixed.
@@ -63,7 +65,15 @@ class Dataset:
                         f"{table}: column {name}: found index {outside[name][0]}, expected 0 to {limit - 1}; run `dvc repro`"
                     )
         self.users, self.items, self.entities = users, items, entities
+        self.evaluated = np.arange(users) if evaluated is None else evaluated
         self._interactions, self._candidates, self._zeros = interactions, unrated_candidates, sampled_zeros
+
+    @property
+    def sizes(self) -> str:
+        """In words, with how many of its users figures are of."""
+        drawn = len(self.evaluated)
+        found = f"{self.users} users, {self.items} items"
+        return found if drawn == self.users else f"{found}; figures are of {drawn} of these users, drawn by seed"
 
     def all_in_training(self) -> Dataset:
         """The same ratings, every one of them in the training split."""
@@ -74,6 +84,7 @@ class Dataset:
             self.items,
             self._zeros,
             self.entities,
+            self.evaluated,
         )
 
     def liked(self, split: str) -> Pairs:
@@ -88,15 +99,25 @@ class Dataset:
             return self.disliked(split)
         return _pairs_of(self._zeros.filter(pl.col("split") == split))
 
+    def of_evaluated(self, pairs: Pairs) -> Pairs:
+        """Those of the users of whom figures are."""
+        if len(self.evaluated) == self.users:
+            return pairs
+        asked = np.zeros(self.users, dtype=np.bool_)
+        asked[self.evaluated] = True
+        kept = asked[pairs.users]
+        return Pairs(pairs.users[kept], pairs.items[kept])
+
     def judged(self, split: str) -> int:
         """Users of whom `impression` can say something: with a like in the split and what it is told from."""
-        return len(np.intersect1d(self.liked(split).users, self.against(split).users))
+        liked, against = (self.of_evaluated(pairs).users for pairs in (self.liked(split), self.against(split)))
+        return len(np.intersect1d(liked, against))
 
     def rated(self, splits: tuple[str, ...]) -> Pairs:
         return self._pairs(pl.col("split").is_in(splits))
 
     def unrated(self, split: str) -> Pairs:
-        """The sampled candidates of the `ctr` protocol."""
+        """The sampled candidates of the `ctr` protocol, of the users of whom figures are."""
         return _pairs_of(self._candidates.filter(pl.col("split") == split))
 
     @cached_property
@@ -135,6 +156,15 @@ class Dataset:
 
 def _pairs_of(frame: pl.DataFrame) -> Pairs:
     return Pairs(frame["user"].to_numpy().astype(np.int64), frame["item"].to_numpy().astype(np.int64))
+
+
+def evaluated_of(users: pl.DataFrame) -> NDArray[np.int64] | None:
+    """Of `prepare`'s users those of whom figures are, ascending; None: all.
+
+    Args:
+        users: with a column `evaluated` where some were drawn.
+    """
+    return users["evaluated"].arg_true().to_numpy().astype(np.int64) if "evaluated" in users.columns else None
 
 
 def blocks(count: int, size: int) -> Iterator[NDArray[np.int64]]:

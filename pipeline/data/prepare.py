@@ -122,11 +122,14 @@ def prepare(
         remarks.append(
             f"{short} likes of users who rated almost everything have no unrated item to be compared with in `ctr`"
         )
+    kept, candidates = _with_evaluated(kept.select("user", "user_id"), table, candidates, config.evaluated_users, seed)
+    if "evaluated" in kept.columns:
+        remarks.append(f"figures are of {config.evaluated_users} users, drawn by seed (evaluated_users)")
     liked = int(table["like"].sum())
     remarks.append(
         f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
     )
-    return Prepared(items, kept.select("user", "user_id"), table, candidates, zeros, remarks)
+    return Prepared(items, kept, table, candidates, zeros, remarks)
 
 
 def _why_no_like(config: DatasetConfig) -> str:
@@ -315,6 +318,32 @@ def _sample_unrated(table: pl.DataFrame, items: int, seed: int) -> tuple[pl.Data
         }
     )
     return frame, int(short)
+
+
+def _with_evaluated(
+    users: pl.DataFrame, table: pl.DataFrame, candidates: pl.DataFrame, count: int, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The users with a column `evaluated`, and the candidates of these; both as they are where nobody is to be drawn, or all would be.
+
+    Args:
+        table: user, item, like, split.
+        count: how many to draw of those who have a like in validation or test; 0: all.
+
+    Raises:
+        InputError: none of them has a like in one of the splits.
+    """
+    held_out = table.filter((pl.col("split") != "train") & pl.col("like"))
+    able = held_out["user"].unique().sort().to_numpy()
+    if not 0 < count < len(able):
+        return users, candidates
+    drawn = stream(seed, "evaluated").choice(able, size=count, replace=False)
+    for part in SPLITS[1:]:
+        if not held_out.filter(pl.col("split") == part)["user"].is_in(drawn.tolist()).any():
+            raise InputError(
+                f"evaluated_users: found {count}, of whom none has a like in the {part} split; expected more, or 0 for all"
+            )
+    is_drawn = pl.col("user").is_in(drawn.tolist())
+    return users.with_columns(evaluated=is_drawn), candidates.filter(is_drawn)
 
 
 def _named(parts: NDArray[np.int64]) -> pl.Series:

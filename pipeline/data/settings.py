@@ -26,6 +26,11 @@ class DatasetConfig(Config):
         "`split` of the interactions, where train is cut by seed if there is no valid"
     )
     split_fractions: list[float] = Field(min_length=3, max_length=3, description="Training, validation, test")
+    evaluated_users: int = Field(
+        ge=0,
+        description="Figures of validation and test are of so many users, drawn by seed among those with a like there; 0: of all. Every "
+        "system is evaluated on the same ones; the splits stay as they are",
+    )
 
     @model_validator(mode="after")
     def _fractions_are_a_whole(self) -> DatasetConfig:

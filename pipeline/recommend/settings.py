@@ -61,6 +61,10 @@ WITHOUT_RULES = RulesConfig()
 
 class RecommendConfig(RulesConfig):
     top: int = Field(ge=1, le=10_000, description="At most this many items are recommended to each user")
+    users: int = Field(
+        ge=0,
+        description="To so many users, by equal steps through their ids; 0: to all. `crmman recommend FILE` makes lists for a file's",
+    )
     reasons: int = Field(
         ge=0,
         le=1_000,

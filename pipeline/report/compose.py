@@ -133,7 +133,7 @@ def compose(
             tables.source_kg,
             tables.source_item_entities,
         ),
-        split=split_sentence(tables.interactions),
+        split=split_sentence(tables.interactions, tables.users),
         shown=names[0],
         charts=charts,
         variant_colours=variant_colours,

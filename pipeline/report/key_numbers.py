@@ -49,14 +49,18 @@ def key_numbers(
     ]
 
 
-def split_sentence(interactions: pl.DataFrame) -> str:
-    """How many ratings are in each split.
+def split_sentence(interactions: pl.DataFrame, users: pl.DataFrame) -> str:
+    """How many ratings are in each split, and of how many users figures are, if not of all.
 
     Args:
         interactions: split.
+        users: with a column `evaluated` where some were drawn.
     """
     sizes = dict(interactions["split"].value_counts().iter_rows())
     train, valid, test = (f"{sizes.get(part, 0):,}" for part in ("train", "valid", "test"))
-    return (
+    kept = (
         f"{train} ratings train the models, {valid} choose their settings, and {test} are kept for the figures below."
     )
+    if "evaluated" not in users.columns:
+        return kept
+    return f"{kept} Settings are chosen by, and figures are of, {users['evaluated'].sum():,} users who were drawn by chance."

@@ -37,7 +37,7 @@ class Showcase(NamedTuple):
 
 def chosen_people(data: Dataset) -> NDArray[np.int64]:
     """At most `PEOPLE` users, from the shortest history to the longest in equal steps, among those with a like in the test split."""
-    tested = np.unique(data.liked("test").users)
+    tested = np.unique(data.of_evaluated(data.liked("test")).users)
     ratings = (data.train_likes + data.train_dislikes).getnnz(axis=1)[tested]
     ordered = tested[np.lexsort((tested, ratings))]
     places = np.linspace(0, len(ordered) - 1, min(PEOPLE, len(ordered)))

@@ -30,7 +30,7 @@ from pipeline.common.top_columns import NONE, best_columns
 from pipeline.data.dataset import Dataset, blocks
 from pipeline.users.co_rating import ENTRIES, read_co_rating
 from pipeline.users.count_biases import CountBiases, OfItems
-from pipeline.users.item_encoder import ItemEncoder
+from pipeline.users.item_encoder import stored_encoder
 from pipeline.users.knowledge import Features, Knowledge, Surroundings, count_features, knowledge_from
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import biases_of_nothing, counts
@@ -117,15 +117,7 @@ def _vectors(
     arrays: Mapping[str, NDArray[np.float32]], config: VariantConfig, inputs: ItemInputs
 ) -> NDArray[np.float32]:
     """R of all items, as training would have them with these weights."""
-    encoder = ItemEncoder(inputs, config.modalities, config.fusion, config.width).eval()
-    prefix = "encoder."
-    encoder.load(
-        {
-            name.removeprefix(prefix): torch.from_numpy(array)
-            for name, array in arrays.items()
-            if name.startswith(prefix)
-        }
-    )
+    encoder = stored_encoder(arrays, inputs, config.modalities, config.fusion, config.width)
     with torch.inference_mode():
         vectors: torch.Tensor = encoder()
     return vectors.numpy()

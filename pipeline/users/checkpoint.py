@@ -7,7 +7,7 @@ import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -22,18 +22,47 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         OSError: it cannot be written. What was there before is still there.
     """
-    content = packed(state)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, sync=True) as file:
-        file.write(hashlib.sha256(content).digest())
-        file.write(content)
+        # Not whole in memory first: of a million items it is as large as all else that training holds.
+        file.write(bytes(DIGEST))
+        hashed = _Hashed(file)
+        try:
+            torch.save(dict(state), cast("IO[bytes]", hashed))
+        except RuntimeError as error:
+            # PyTorch's own, of a file that is not whole, in place of what was wrong.
+            raise hashed.error or error from None
+        file.seek(0)
+        file.write(hashed.digest())
 
 
-def packed(state: Mapping[str, Any]) -> memoryview:
-    """As bytes."""
+class _Hashed:
+    """A file to write to, the sha256 of what was written, and why something could not be."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._sha256 = file, hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        self._sha256.update(content)
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def digest(self) -> bytes:
+        return self._sha256.digest()
+
+
+def packed(state: Mapping[str, Any]) -> bytes:
+    """For another process, as a file has it."""
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    return buffer.getbuffer()
+    return buffer.getvalue()
 
 
 def unpacked(content: bytes | memoryview, device: torch.device | str) -> dict[str, Any]:

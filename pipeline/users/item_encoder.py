@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.common.errors import InputError
 from pipeline.users.fusion import fuse
 from pipeline.users.modalities.inputs import ItemInputs
+from pipeline.users.modalities.modality import ModalityVectors
 from pipeline.users.modalities.registry import modalities_of
 from pipeline.users.names import ADDING, Fusion
 from pipeline.users.widths import check_average
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -61,11 +63,56 @@ class ItemEncoder(nn.Module):
         """
         return {name: vectors(items) for name, vectors in self.modalities.items()}
 
+    def hidden(
+        self, rate: float, items: NDArray[np.int64] | None, random: np.random.Generator
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Which items a step shows without each modality: drawn at that rate, but of those that an item has one stays, whatever is drawn.
+
+        Args:
+            items: which; None for all.
+        """
+        has = np.stack([self.has(name) if items is None else self.has(name)[items] for name in self.modalities])
+        drawn = random.random(has.shape)
+        hides = (drawn < rate) & (drawn < np.where(has, drawn, -1.0).max(axis=0))
+        return dict(zip(self.modalities, hides, strict=True))
+
+    def without(
+        self, parts: Mapping[str, torch.Tensor], hidden: Mapping[str, NDArray[np.bool_]]
+    ) -> dict[str, torch.Tensor]:
+        """What `parts` gives, where what is hidden is as if the item lacked it.
+
+        Args:
+            hidden: modality to the items without it, (items,); one that is not named stays.
+        """
+        found = dict(parts)
+        for name, hides in hidden.items():
+            where = placed(hides, found[name].device).unsqueeze(1)
+            found[name] = torch.where(where, self._of(name).nothing().to(found[name]), found[name])
+        return found
+
+    def has(self, modality: str) -> NDArray[np.bool_]:
+        """Which items have it, (M,)."""
+        return self._of(modality).has
+
+    def _of(self, modality: str) -> ModalityVectors:
+        found = self.modalities[modality]
+        assert isinstance(found, ModalityVectors)
+        return found
+
     def projections(self) -> list[nn.Parameter]:
         """Weights that read what is fixed, where vectors are added up; none where they are not."""
         if self.fusion not in ADDING:
             return []
         return [value for name, value in self.modalities.named_parameters() if "projection" in name]
+
+    def tables(self) -> list[nn.Parameter]:
+        """Learned vectors of items and of entities, a row for each."""
+        return [table for name in self.modalities for table in self._of(name).tables()]
+
+    def learn_by_rows(self) -> None:
+        """Of some items, give the slopes of `tables` for the rows that these meet alone."""
+        for name in self.modalities:
+            self._of(name).by_rows = True
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""
@@ -89,3 +136,25 @@ class ItemEncoder(nn.Module):
                 )
             with torch.no_grad():
                 value.zero_()[:rows] = found
+
+
+def stored_encoder(
+    arrays: Mapping[str, NDArray[np.float32]],
+    inputs: ItemInputs,
+    modalities: Sequence[str],
+    fusion: Fusion,
+    width: int,
+) -> ItemEncoder:
+    """That of a stored model: R is what it was in training.
+
+    Args:
+        arrays: MODEL's, or REFIT's.
+        inputs, modalities, fusion, width: as of `ItemEncoder`.
+
+    Raises:
+        InputError: the weights are those of another encoder.
+    """
+    encoder, prefix = ItemEncoder(inputs, modalities, fusion, width).eval(), "encoder."
+    mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    encoder.load({name: torch.from_numpy(array) for name, array in mine.items()})
+    return encoder

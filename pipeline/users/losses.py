@@ -1,9 +1,9 @@
-"""What training minimises: the click loss of the method (8), the losses of the extended heads, and the alignment of modalities."""
+"""What training minimises: the click loss of the method (8), and the losses of the extended heads."""
 
 from __future__ import annotations
 
 import torch
-from torch.nn.functional import cross_entropy, normalize, softplus
+from torch.nn.functional import softplus
 
 from pipeline.users.histories import Histories
 
@@ -81,17 +81,3 @@ def drawn_judge_loss(
     each = weights * ~liked
     against = (each * softplus(scores)).sum(dim=1) / each.sum(dim=1).clamp(min=1e-12)
     return (softplus(-scores[likes.user, likes.items]) + against[likes.user]).sum()
-
-
-def alignment_loss(one: torch.Tensor, other: torch.Tensor, temperature: float) -> torch.Tensor:
-    """InfoNCE in both directions between two vectors of the same items: an item's own pair against all others' (mean).
-
-    The "coordinated representation" of the multi-modal literature (Baltrusaitis et al. 2019), beside the joint one of fusion.
-
-    Args:
-        one: (items, width), other likewise.
-        temperature: > 0, of the cosines.
-    """
-    cosines = normalize(one, dim=1) @ normalize(other, dim=1).T / temperature
-    own = torch.arange(len(one), device=one.device)
-    return (cross_entropy(cosines, own) + cross_entropy(cosines.T, own)) / 2

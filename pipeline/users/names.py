@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 Fusion = Literal["concat", "average", "linear", "gated"]
+Alignment = Literal["pairs", "queue", "codebook"]
 Views = Literal["both", "likes", "merged"]
 Head = Literal["click", "like", "meet", "judge"]
 # Fusions that add up vectors of equal width, which start small; others keep standardised ones at their length, sqrt(d).

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pipeline.common.config import Config
 from pipeline.evaluation.metrics.validation import FIGURES
 from pipeline.users.modalities.names import ALL_GIVEN, IMAGE, Modality
-from pipeline.users.names import Fusion, Head, Views
+from pipeline.users.names import Alignment, Fusion, Head, Views
 from pipeline.users.terms.names import Term
 from pipeline.users.views.names import Attention
 from pipeline.users.widths import check_average, check_heads
@@ -57,13 +57,27 @@ class VariantConfig(Config):
         le=4096,
         description="d_h of the projected text vector (concat, average), or of the item vector (linear, gated)",
     )
-    alignment_weight: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="Of an InfoNCE term that aligns an item's text with its structure; 0: none",
+    alignment: Alignment = Field(
+        default="pairs",
+        description="What a loss that draws an item's modalities towards each other asks, with alignment_weight. pairs: which of the "
+        "step's items another modality is of; queue: which of these and of earlier ones; codebook: to which of the prototypes that all "
+        "share it is assigned",
     )
+    alignment_weight: float = Field(default=0.0, ge=0, le=100, description="Of that loss; 0: none")
     alignment_temperature: float = Field(default=0.1, gt=0, le=10, description="Of its cosines")
+    alignment_items: int = Field(
+        default=256,
+        ge=2,
+        le=100_000,
+        description="Items of a step that are aligned, drawn evenly; fewer where there are not so many",
+    )
+    alignment_queue: int = Field(
+        default=1024, ge=1, le=1_000_000, description="Of `queue`: items of earlier steps that are kept"
+    )
+    alignment_momentum: float = Field(
+        default=0.99, ge=0, lt=1, description="Of `queue`: how much the weights that make its keys keep in each step"
+    )
+    alignment_prototypes: int = Field(default=64, ge=2, le=100_000, description="Of `codebook`: how many")
     views: Views = Field(
         default="both",
         description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated",
@@ -156,6 +170,13 @@ class VariantConfig(Config):
         "`targets` says which ratings are predicted",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="On item vectors")
+    modality_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="The share of items that a step shows without a modality, drawn for each by itself; of those that an item has one "
+        "stays. So the model learns to do without",
+    )
     max_history: int = Field(
         default=200, ge=2, description="Longer histories are cut to a fresh random sample in every training step"
     )
@@ -241,7 +262,8 @@ class VariantConfig(Config):
         modalities = [name for name in self.with_given(given).modalities if name in there] or ["id"]
         if modalities != self.modalities:
             changes |= {"modalities": modalities, "finetune_gat": self.finetune_gat and graph}
-            changes |= {} if {"text", "structure"} <= set(modalities) else {"alignment_weight": 0.0}
+            lonely = {"alignment": "pairs", "alignment_weight": 0.0, "modality_dropout": 0.0}
+            changes |= {} if len(modalities) > 1 else lonely
             changes |= {} if "structure" in modalities else {"structure_source": ""}
         if ratings_per_user > self.sparse_up_to:
             changes |= {"terms": [], "count_biases": False, "targets": "all"}
@@ -307,11 +329,16 @@ class VariantConfig(Config):
                 f"patience: found {self.patience}, expected at least validate_every, {self.validate_every}: "
                 "training would stop before its first look at the validation split"
             )
-        if self.alignment_weight and not {"text", "structure"} <= set(self.modalities):
+        if self.alignment != "pairs" and not self.alignment_weight:
             raise ValueError(
-                f"alignment_weight: found {self.alignment_weight:g} with the modalities {self.modalities}, "
-                "expected text and structure among them, or 0"
+                f"alignment: found {self.alignment} with alignment_weight 0, which aligns nothing; expected a weight above 0"
             )
+        for name in ("alignment_weight", "modality_dropout"):
+            # A data set may have several vectors of its own.
+            if getattr(self, name) and len(self.modalities) == 1 and self.modalities != [ALL_GIVEN]:
+                raise ValueError(
+                    f"{name}: found {getattr(self, name):g} with the modalities {self.modalities}, expected two or more, or 0"
+                )
         if self.alignment_weight and self.fusion == "concat":
             raise ValueError(
                 f"alignment_weight: found {self.alignment_weight:g} with fusion concat, expected average, linear or gated: "

@@ -12,10 +12,11 @@ from pipeline.common.precision import products, widened
 from pipeline.common.processes import ALONE, Processes, share_of
 from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
+from pipeline.users.alignment.alignment import Alignment
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.histories import Histories, Sampling, histories, merged
 from pipeline.users.item_encoder import ItemEncoder
-from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
+from pipeline.users.losses import click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from pipeline.users.negatives import have_negatives, sample_negatives
 from pipeline.users.sampled_catalogue import chances, sample_catalogue
 from pipeline.users.scorer import TwoViews
@@ -36,6 +37,7 @@ class StepLoss:
         data: only its training split is touched.
         items: encoder of the items.
         biases: by counts, where the variant has them.
+        alignment: of the modalities, likewise.
         precision: of products; losses are in float32.
         processes: who else is given the same users.
     """
@@ -47,13 +49,14 @@ class StepLoss:
         items: ItemEncoder,
         scorer: TwoViews,
         biases: CountBiases | None,
+        alignment: Alignment | None,
         device: torch.device | str,
         precision: Precision = "float32",
         processes: Processes = ALONE,
     ) -> None:
         self.data, self.config, self.device, self.precision = data, config, device, precision
         self.processes = processes
-        self.items, self.scorer, self.biases = items, scorer, biases
+        self.items, self.scorer, self.biases, self.alignment = items, scorer, biases, alignment
         if config.catalogue_sample:
             ratings = data.train_likes.getnnz(axis=0) + data.train_dislikes.getnnz(axis=0)
             self.chances = chances(ratings, config.catalogue_sample)
@@ -103,10 +106,11 @@ class StepLoss:
         liked_targets, disliked_targets = targeted
         rated = Rated(*(histories(matrix, np.arange(len(users)), self.device) for matrix in of_users))
         biases = self.biases() if self.biases else None
+        hidden = self.items.hidden(config.modality_dropout, catalogue, random) if config.modality_dropout else {}
         with products(self.precision, self.device):
             parts = {name: widened(part) for name, part in self.items.parts(catalogue).items()}
             scores = self.scorer(
-                widened(self.items.fuse(parts)),
+                widened(self.items.fuse(self.items.without(parts, hidden))),
                 *sampled,
                 leave_one_out=config.leave_one_out,
                 drop=config.dropout,
@@ -131,10 +135,10 @@ class StepLoss:
             losses.append(loss / targets)
         if not losses:
             return None
-        if config.alignment_weight:
-            aligned = alignment_loss(parts["text"], parts["structure"], config.alignment_temperature)
+        if self.alignment:
             # Of items, which every process has all of.
-            losses.append(config.alignment_weight / self.processes.number * aligned)
+            weight = config.alignment_weight / self.processes.number
+            losses.append(weight * self.alignment(self.items, parts, catalogue, random))
         return torch.stack(losses).sum()
 
     @staticmethod

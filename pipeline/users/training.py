@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.optimisers import AdamW
+from pipeline.common.optimisers import AdamW, SparseAdam, by_rows_met
 from pipeline.common.processes import ALONE, Processes, add_up_slopes
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.common.settings import Precision
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.validation import validation_figures
+from pipeline.users.alignment.registry import build_alignment
 from pipeline.users.checkpoint import packed, read_checkpoint, unpacked, write_checkpoint
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.fit_co_rating import fit_co_rating
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time. On a GPU it is one launch in place of many.
 FUSED_PARAMETERS = 20_000_000
+BETAS = (0.9, 0.99)
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
 QUICK = 10.0
@@ -106,14 +108,18 @@ class UserTrainer:
             self.biases = build_count_biases(data, config.heads, inputs.knowledge).to(device)
             for bias in self.scorer.item_bias.values():
                 bias.requires_grad_(False)
-        modules = (self.items, self.scorer, *([self.biases] if self.biases else []))
+        self.alignment = build_alignment(config, self.items)
+        if self.alignment:
+            self.alignment.to(device)
+        modules = (self.items, self.scorer, *(one for one in (self.biases, self.alignment) if one))
         parameters = [one for module in modules for one in module.parameters() if one.requires_grad]
         self.parameters = parameters
         quick = [*self.scorer.terms.parameters(), *(self.biases.parameters() if self.biases else [])]
         slow = self.items.projections()
-        of_all = {id(one) for one in (*quick, *slow)}
+        tables = self._tables_by_rows()
+        apart = {id(one) for one in (*quick, *slow, *tables)}
         large = sum(parameter.numel() for parameter in parameters) >= FUSED_PARAMETERS
-        groups = [{"params": [one for one in parameters if id(one) not in of_all], "pace": 1.0}]
+        groups = [{"params": [one for one in parameters if id(one) not in apart], "pace": 1.0}]
         if slow:
             groups.append({"params": slow, "pace": SLOW})
         if quick:
@@ -121,12 +127,15 @@ class UserTrainer:
         self.optimiser = AdamW(
             groups,
             config.learning_rate,
-            betas=(0.9, 0.99),
+            betas=BETAS,
             weight_decay=config.weight_decay,
             fused=True if large or torch.device(device).type != "cpu" else None,
         )
+        self.of_tables = SparseAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
         self.around = inputs.around
-        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, device, precision, processes)
+        self.loss = StepLoss(
+            data, config, self.items, self.scorer, self.biases, self.alignment, device, precision, processes
+        )
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.losses: list[float] = []
@@ -239,6 +248,18 @@ class UserTrainer:
             arrays |= fit_co_rating(rated, self.config.co_rating_l2, self.around, self.config.co_rating_graph, whole)
         return arrays
 
+    def _tables_by_rows(self) -> list[torch.nn.Parameter]:
+        """Learned vectors that are to move where a step meets them alone: none where a step meets all or, with weight decay, moves all."""
+        tables = self.items.tables()
+        meets_some = self.config.catalogue_sample and not self.config.weight_decay
+        if not tables or not meets_some or not by_rows_met(tables, self.device):
+            return []
+        self.items.learn_by_rows()
+        return tables
+
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimiser, *([self.of_tables] if self.of_tables else [])]
+
     def train_an_epoch(self) -> float:
         """One pass over the users, and a look at the validation split where one is due.
 
@@ -276,10 +297,12 @@ class UserTrainer:
             loss = self.loss(users, random, generator)
             if loss is None:
                 continue
-            self.optimiser.zero_grad()
+            for optimiser in self._optimisers():
+                optimiser.zero_grad()
             torch.autograd.backward(loss)
             add_up_slopes(self.parameters, self.processes)
-            self.optimiser.step()
+            for optimiser in self._optimisers():
+                optimiser.step()
             losses.append(loss.detach())
         # Looked at when all is done: a GPU would be waited for at every step.
         mean = 0.0
@@ -299,8 +322,9 @@ class UserTrainer:
         """One epoch of warm-up, then linear to a tenth at the last epoch."""
         warm = min(1.0, epochs_done + 1 / steps)
         rate = self.config.learning_rate * warm * (1 - 0.9 * epochs_done / self.config.epochs)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["pace"]
+        for optimiser in self._optimisers():
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["pace"]
 
     def _validate(self) -> dict[str, float]:
         vectors = self._item_vectors()
@@ -354,7 +378,9 @@ class UserTrainer:
             "items": self.items.state_dict(),
             "scorer": self.scorer.state_dict(),
             "biases": self.biases.state_dict() if self.biases else {},
+            "alignment": self.alignment.state_dict() if self.alignment else {},
             "optimiser": self.optimiser.state_dict(),
+            "of_tables": self.of_tables.state_dict() if self.of_tables else {},
             "best": self.best,
             "history": self.history,
             "losses": self.losses,
@@ -364,7 +390,7 @@ class UserTrainer:
         }
 
     def _begin(self, checkpoint: Path | None, warn: Callable[[str], None]) -> Path | None:
-        """Go on where a stopped run was, if there is a checkpoint of it; all processes begin as the first one does.
+        """Go on where a stopped run was, if there is a checkpoint of it, and all processes where the first one does.
 
         Returns:
             Where to keep the state: None in all other processes.
@@ -372,8 +398,9 @@ class UserTrainer:
         first = self.processes.place == 0
         if first and checkpoint is not None and checkpoint.is_file():
             self._take_up(checkpoint, warn)
-        if self.processes.number > 1:
-            content = self.processes.of_first(lambda: bytes(packed(self._checkpoint())))
+        # Before the first epoch all have drawn the same weights.
+        if self.processes.number > 1 and self.processes.of_first(lambda: self.epoch):
+            content = self.processes.of_first(lambda: packed(self._checkpoint()))
             if not first:
                 self._take_over(unpacked(content, self.device))
         return checkpoint if first else None
@@ -395,7 +422,11 @@ class UserTrainer:
         self.scorer.load_state_dict(state["scorer"])
         if self.biases:
             self.biases.load_state_dict(state["biases"])
+        if self.alignment:
+            self.alignment.load_state_dict(state["alignment"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.of_tables:
+            self.of_tables.load_state_dict(state["of_tables"])
         self.best, self.history, self.losses = state["best"], state["history"], state["losses"]
         self.epoch, self.best_value, self.best_epoch = state["epoch"], state["best_value"], state["best_epoch"]
 

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "linked_items_only": False,
     "split": "random",
     "split_fractions": [0.6, 0.2, 0.2],
+    "evaluated_users": 0,
     "leave_out_relations": [],
 }
 SEED = 42

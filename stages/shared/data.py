@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts.data import INTERACTIONS, ITEMS, SAMPLED_ZEROS, UNRATED_CANDIDATES, USERS
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, evaluated_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -27,4 +27,5 @@ def read_data(dataset: str, entities: csr_matrix | None = None) -> Dataset:
         len(items),
         SAMPLED_ZEROS.read(dataset),
         entities,
+        evaluated_of(users),
     )

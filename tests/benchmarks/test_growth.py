@@ -44,6 +44,13 @@ def test_there_is_no_exponent_of_runs_that_did_not_end_or_of_interactions_that_d
         assert growth_table.exponent(broken, taken("build_graph", 10, 1.0)) is None
 
 
+def test_beyond_100_000_items_some_users_are_evaluated_and_have_lists() -> None:
+    for items, users in ((100_000, 0), (1_000_000, growth.EVALUATED_USERS)):
+        dataset = growth.params(items)["datasets"]["growth"]
+        assert (dataset["evaluated_users"], dataset["recommend"]["users"]) == (users, users)
+    assert growth.interactions_for(1_000_000) == 20_000_000
+
+
 def test_stages_are_rows_and_sizes_columns_with_the_growth_between_them() -> None:
     found = [
         taken("fetch", 1_000, 1.0, load=3.0),

@@ -42,6 +42,17 @@ def test_the_command_writes_tables_that_the_pipeline_reads(tmp_path: Path) -> No
     assert found.interactions["rating"].is_between(1, 5).all()
 
 
+def test_a_share_of_the_items_may_have_a_title_and_nothing_else_changes(tables: dict[str, pl.DataFrame]) -> None:
+    some = generate(USERS, ITEMS, INTERACTIONS, seed=3, titled=0.1)
+    expected = tables["items"].with_columns(
+        title=pl.when(pl.int_range(ITEMS) < ITEMS // 10).then("title").otherwise(pl.lit(""))
+    )
+    assert some.pop("items").equals(expected)
+    assert all(table.equals(tables[name]) for name, table in some.items())
+    with pytest.raises(InputError, match=r"titled: found 1\.5, expected a share from 0 to 1"):
+        generate(5, 5, 5, seed=0, titled=1.5)
+
+
 def test_a_size_that_is_not_positive_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="items: found 0, expected at least 1"):
         generate(5, 0, 5, seed=0)

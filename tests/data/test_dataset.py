@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.data.dataset import Dataset, blocks
+from pipeline.data.dataset import Dataset, blocks, evaluated_of
 from pipeline.data.splits import SPLITS
 
 
@@ -128,3 +129,32 @@ def test_blocks_cover_all_indices_in_order() -> None:
     assert [block.tolist() for block in blocks(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [block.tolist() for block in blocks(6, 3)] == [[0, 1, 2], [3, 4, 5]]
     assert list(blocks(0, 3)) == []
+
+
+def test_figures_may_be_of_some_users() -> None:
+    interactions = pl.DataFrame(
+        {
+            "user": pl.Series([0, 0, 1, 2, 2], dtype=pl.Int32),
+            "item": pl.Series([0, 1, 1, 0, 2], dtype=pl.Int32),
+            "like": [True, False, True, True, False],
+            "rating": pl.Series([None] * 5, dtype=pl.Float32),
+            "split": ["test"] * 5,
+        }
+    )
+    candidates = interactions.select("user", "item", "split").clear()
+    whole = Dataset(interactions, candidates, 3, 3)
+    some = Dataset(interactions, candidates, 3, 3, evaluated=np.array([1, 2]))
+    assert whole.evaluated.tolist() == [0, 1, 2]
+    assert whole.of_evaluated(whole.liked("test")).users.tolist() == [0, 1, 2]
+    assert some.of_evaluated(some.liked("test")).users.tolist() == [1, 2]
+    assert some.of_evaluated(some.liked("test")).items.tolist() == [1, 0]
+    assert some.liked("test").users.tolist() == [0, 1, 2]
+    assert (whole.judged("test"), some.judged("test")) == (2, 1)
+    assert whole.sizes == "3 users, 3 items"
+    assert some.sizes == "3 users, 3 items; figures are of 2 of these users, drawn by seed"
+    assert some.all_in_training().evaluated.tolist() == [1, 2]
+    users = pl.DataFrame({"user": [0, 1, 2]})
+    assert evaluated_of(users) is None
+    found = evaluated_of(users.with_columns(evaluated=pl.Series([False, True, True])))
+    assert found is not None
+    assert found.tolist() == [1, 2]

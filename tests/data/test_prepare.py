@@ -36,6 +36,7 @@ def config(**changes: Any) -> DatasetConfig:
         "linked_items_only": False,
         "split": "random",
         "split_fractions": [0.6, 0.2, 0.2],
+        "evaluated_users": 0,
     }
     return DatasetConfig(**(values | changes))
 
@@ -629,3 +630,44 @@ def test_a_given_split_of_drawn_zeros_keeps_its_whole_test() -> None:
         assert getattr(some, table).equals(getattr(others, table))
     liked = prepared(interactions, like_threshold=None, feedback="liked", split="given")
     assert not any("filters" in remark for remark in liked.remarks)
+
+
+def test_some_users_are_drawn_of_whom_figures_are() -> None:
+    whole, some = prepared(world()), prepared(world(), evaluated_users=4)
+    assert some.interactions.equals(whole.interactions)
+    assert some.items.equals(whole.items)
+    drawn = some.users.filter("evaluated")["user"].to_list()
+    held_out = whole.interactions.filter((pl.col("split") != "train") & pl.col("like"))["user"]
+    assert len(drawn) == 4
+    assert set(drawn) <= set(held_out.to_list())
+    assert some.users.drop("evaluated").equals(whole.users)
+    assert some.unrated_candidates.equals(whole.unrated_candidates.filter(pl.col("user").is_in(drawn)))
+    assert any("figures are of 4 users" in remark for remark in some.remarks)
+    assert prepared(world(), evaluated_users=4).users.equals(some.users)
+    others = [prepared(world(), seed=seed, evaluated_users=4).users.filter("evaluated") for seed in range(5)]
+    assert len({tuple(other["user_id"]) for other in others}) > 1
+
+
+@pytest.mark.parametrize("count", [0, 12, 1000])
+def test_nobody_is_drawn_where_all_would_be(count: int) -> None:
+    whole, some = prepared(world()), prepared(world(), evaluated_users=count)
+    assert some.users.equals(whole.users)
+    assert some.unrated_candidates.equals(whole.unrated_candidates)
+
+
+def test_drawn_users_without_a_like_in_a_split_are_refused() -> None:
+    rows = [("a", "0", "train"), ("a", "1", "valid"), ("b", "0", "train"), ("b", "2", "test")]
+    given_split = pl.DataFrame(
+        {
+            "user_id": [row[0] for row in rows],
+            "item_id": [row[1] for row in rows],
+            "rating": pl.Series([5.0] * 4, dtype=pl.Float32),
+            "like": pl.Series([None] * 4, dtype=pl.Boolean),
+            "timestamp": pl.Series([None] * 4, dtype=pl.Float64),
+            "split": [row[2] for row in rows],
+        }
+    )
+    with pytest.raises(
+        InputError, match=r"evaluated_users: found 1, of whom none has a like in the (valid|test) split"
+    ):
+        prepared(given_split, split="given", evaluated_users=1)

@@ -138,6 +138,9 @@ FORMS: Mapping[str, dict[str, Any]] = {
     "candidate attention": PLUS | {"attention": "candidate"},
     "merged, self-attention": PLUS | {"views": "merged", "attention": "self"},
     "gated, aligned": PLUS | {"fusion": "gated", "alignment_weight": 0.1},
+    "aligned by a queue": PLUS | {"alignment": "queue", "alignment_weight": 0.1},
+    "aligned by a codebook, without modalities": PLUS
+    | {"alignment": "codebook", "alignment_weight": 0.1, "modality_dropout": 0.2},
     "finetuned": {"finetune_gat": True},
     "co-rating": CO_RATING | {"co_rating_graph": 2.0, "find_shares": True},
     "knowing": KNOWING,

@@ -87,7 +87,14 @@ def test_facts_count_what_is_there() -> None:
         KeyNumber("25%", "of the items have an entity"),
         KeyNumber("3", "triples, 2 relations"),
     ]
-    assert split_sentence(interactions).startswith("2 ratings train the models, 0 choose their settings, and 1 are")
+    users = pl.DataFrame({"user": [0, 1]})
+    assert split_sentence(interactions, users).startswith(
+        "2 ratings train the models, 0 choose their settings, and 1 are"
+    )
+    drawn = users.with_columns(evaluated=pl.Series([True, False]))
+    assert split_sentence(interactions, drawn) == (
+        f"{split_sentence(interactions, users)} Settings are chosen by, and figures are of, 1 users who were drawn by chance."
+    )
 
 
 def slice_rows(values: dict[str, tuple[float, float]]) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.users.model import Model
 from pipeline.users.people import people_of, preference_of
 from pipeline.users.settings import VariantConfig
+from stages.recommend import some_users
 from tests.stages.conftest import Finished
 from tests.stages.workspace import ITEMS, KEY, USERS, VARIANTS, Workspace, planted_tables
 
@@ -144,3 +145,33 @@ def test_the_settings_say_how_many_items_and_reasons(finished: Finished, tmp_pat
     assert found.drop("reasons").equals(whole.filter(pl.col("rank") <= 2).drop("reasons"))
     kinds = found.explode("reasons").unnest("reasons", separator=".").group_by("user_id", "rank", "reasons.kind").len()
     assert kinds["len"].to_list() == [1] * len(kinds)
+
+
+def test_some_users_get_the_lists_that_they_have_among_all(finished: Finished, tmp_path: Path) -> None:
+    copy, variant = finished.workspace.copy(tmp_path / "copy"), "recommended"
+    copy.change_params(lambda values: values["recommend"].update(users=3))
+    result = copy.run(f"recommend.{variant}")
+    assert result.code == 0, result.err
+    roots = copy.root, finished.workspace.root
+    ids = data_artifacts.USERS.read(KEY, copy.root)["user_id"].to_list()
+    asked = [ids[0], ids[round((USERS - 1) / 2)], ids[-1]]
+    found, whole = (RECOMMENDATIONS.of(variant=variant).read(KEY, root) for root in roots)
+    mine = whole.filter(pl.col("user_id").is_in(asked))
+    assert found["user_id"].unique().sort().to_list() == sorted(asked)
+    assert found.drop("score", "reasons").equals(mine.drop("score", "reasons"))
+    np.testing.assert_allclose(found["score"], mine["score"], atol=1e-5)
+    (items, users), (all_items, all_users) = (VECTORS.of(variant=variant).read(KEY, root) for root in roots)
+    assert items.equals(all_items)
+    assert users["user_id"].to_list() == asked
+    np.testing.assert_allclose(
+        users["vector"].to_numpy(), all_users.filter(pl.col("user_id").is_in(asked))["vector"].to_numpy(), atol=1e-5
+    )
+    assert f"recommendations for 3 of {USERS} users" in result.out
+    assert f"vectors of {ITEMS} items and 3 users" in result.out
+
+
+@pytest.mark.parametrize(
+    ("count", "users", "expected"), [(0, 4, [0, 1, 2, 3]), (4, 4, [0, 1, 2, 3]), (9, 4, [0, 1, 2, 3]), (2, 5, [0, 4])]
+)
+def test_steps_through_the_users_are_equal(count: int, users: int, expected: list[int]) -> None:
+    assert some_users(count, users).tolist() == expected

@@ -369,3 +369,39 @@ def test_a_structural_dimension_that_is_the_same_for_all_stays_finite_when_finet
         ItemInputs(2, np.zeros((2, 3), dtype=np.float32), structure, None, gat), ["structure"], "concat", 2
     )
     assert encoder().tolist() == [[0, -1], [0, 1]]
+
+
+def test_items_are_hidden_at_the_rate_and_keep_one_modality_that_they_have() -> None:
+    encoder = encoder_of([*MODALITIES], "linear", 2)
+    random = np.random.default_rng(0)
+    for rate in (0.3, 0.9):
+        draws = [encoder.hidden(rate, None, random) for _ in range(2000)]
+        hides = {name: np.stack([draw[name] for draw in draws]) for name in MODALITIES}
+        # Item 3 has no text, item 1 no audio, item 4 no entity.
+        for item, lacking in ((0, set()), (3, {"text"}), (1, {"audio"}), (4, {"entities"})):
+            mine = [hides[name][:, item] for name in MODALITIES if name not in lacking]
+            assert not np.all(mine, axis=0).any()
+            # Of k that are drawn to be hidden all at once, one stays: each is that in one of k such cases.
+            expected = rate - rate ** len(mine) / len(mine)
+            assert [one.mean() for one in mine] == pytest.approx([expected] * len(mine), abs=0.05)
+    some = np.array([3, 0])
+    assert {name: len(where) for name, where in encoder.hidden(0.5, some, random).items()} == dict.fromkeys(
+        MODALITIES, 2
+    )
+    alone = encoder_of(["text"], "linear", 2).hidden(0.99, some, random)
+    assert not alone["text"][1]
+
+
+@pytest.mark.parametrize("fusion", ["concat", "linear", "gated"])
+def test_an_item_that_lacks_what_is_hidden_is_what_it_would_be_without_it(fusion: str) -> None:
+    encoder = encoder_of([*MODALITIES], fusion, 2)
+    lacking = {"text": 3, "audio": 1, "entities": 4}
+    parts = encoder.parts()
+    for name, item in lacking.items():
+        hidden = encoder.without(parts, {name: np.array([True, False, True, False, False])})
+        for row in (0, 2):
+            torch.testing.assert_close(hidden[name][row], parts[name][item])
+        assert torch.equal(hidden[name][[1, 3, 4]], parts[name][[1, 3, 4]])
+        assert all(hidden[other] is parts[other] for other in MODALITIES if other != name)
+    for name in ("id", "structure"):
+        assert not encoder.without(parts, {name: np.ones(ITEMS, dtype=bool)})[name].any()

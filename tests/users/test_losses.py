@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import pytest
 import torch
 
-from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
-from tests.users.views.slow import dot, ragged, softmax, vectors
+from pipeline.users.losses import click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
+from tests.users.views.slow import ragged
 
 SCORES = torch.tensor([[1.0, 2.0, -1.0, 0.5], [0.2, -0.3, 3.0, 1.5]], dtype=torch.float64)
 
@@ -111,39 +110,3 @@ def test_who_likes_everything_is_judged_by_their_likes_alone() -> None:
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
     assert scores.grad[0, [0, 2, 3]].tolist() == [0, 0, 0]
-
-
-def slow_alignment(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]], temperature: float) -> float:
-    """-log of the own pair's share, both ways, the mean over items and ways."""
-    total = 0.0
-    for rows, columns in ((one, other), (other, one)):
-        for item, row in enumerate(rows):
-            cosines = [dot(row, column) / math.hypot(*row) / math.hypot(*column) / temperature for column in columns]
-            total -= math.log(softmax(cosines)[item])
-    return total / (2 * len(one))
-
-
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 2.0])
-def test_alignment_is_the_cross_entropy_of_an_items_own_pair_both_ways(temperature: float) -> None:
-    one, other = vectors(6, 3, 1), vectors(6, 3, 2)
-    expected = slow_alignment(one.tolist(), other.tolist(), temperature)
-    assert float(alignment_loss(one, other, temperature)) == pytest.approx(expected)
-    assert float(alignment_loss(other, one, temperature)) == pytest.approx(expected)
-
-
-def test_aligned_pairs_have_a_lower_loss_than_others_whatever_their_lengths() -> None:
-    one = vectors(8, 4)
-    aligned = float(alignment_loss(one, 3 * one + 0.05 * vectors(8, 4, 9), 0.1))
-    assert aligned < 0.5 < 1.5 < float(alignment_loss(one, one.roll(1, 0), 0.1))
-    assert float(alignment_loss(one, 7 * one, 0.1)) == pytest.approx(float(alignment_loss(one, one, 0.1)))
-
-
-def test_an_item_without_a_vector_does_not_break_the_alignment() -> None:
-    one = vectors(4, 3).clone()
-    one[2] = 0
-    one.requires_grad_()
-    loss = alignment_loss(one, vectors(4, 3, 8), 0.1)
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert one.grad is not None
-    assert torch.isfinite(one.grad).all()

@@ -19,8 +19,10 @@ from stages.shared.training import forget
 from tests.common.test_files import files_of_at_most
 from tests.users.training_world import (
     CO_RATING,
+    CODEBOOK,
     KNOWING,
     PLUS,
+    QUEUE,
     REFITTED,
     THREE_HEADS,
     StoppedError,
@@ -62,8 +64,10 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(
         (CO_RATING, 2),
         (THREE_HEADS | {"learn_exponent": True}, 1),
         (KNOWING, 2),
+        (QUEUE | {"modality_dropout": 0.3}, 2),
+        (CODEBOOK, 2),
     ],
-    ids=["first", "third", "finetuned", "co-rating", "three-heads", "knowing"],
+    ids=["first", "third", "finetuned", "co-rating", "three-heads", "knowing", "queue", "codebook"],
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
     inputs: ItemInputs, data: Dataset, tmp_path: Path, changes: dict[str, Any], stopped_after: int

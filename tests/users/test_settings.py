@@ -91,11 +91,18 @@ def test_vectors_that_were_there_before_are_taken_in_where_they_are_there(
     assert found.for_data(100, 5, 40.0, 1, given=given) == found
 
 
-def test_an_alignment_stays_where_what_it_aligns_is_there() -> None:
-    both = {"modalities": ["text", "structure", "vectors"], "fusion": "linear", "alignment_weight": 0.5}
-    config = validated(VariantConfig, METHOD | both, "")
-    assert config.for_data(100, 5, 40.0, 1).alignment_weight == 0.5
-    assert config.for_data(100, 5, 40.0, 1, texts=False).alignment_weight == 0
+def test_what_is_about_several_modalities_stays_where_several_are_there() -> None:
+    aligned = {"alignment": "queue", "alignment_weight": 0.5, "modality_dropout": 0.2}
+    several = {"modalities": ["text", "image", "vectors"], "fusion": "linear"} | aligned
+    config = validated(VariantConfig, METHOD | several, "")
+    for there in ({"given": ["image"]}, {"given": ["audio", "mine"], "texts": False}):
+        found = config.for_data(100, 5, 40.0, 1, **there)  # type: ignore[arg-type]
+        assert found.model_dump() == config.model_dump() | aligned | {"modalities": found.modalities}
+    for there in ({}, {"given": ["image"], "texts": False}):
+        found = config.for_data(100, 5, 40.0, 1, **there)  # type: ignore[arg-type]
+        assert len(found.modalities) == 1
+        assert (found.alignment, found.alignment_weight, found.modality_dropout) == ("pairs", 0, 0)
+        assert validated(VariantConfig, found.model_dump(), "") == found
 
 
 def test_without_dislikes_what_asks_for_no_judgement_asks_for_none() -> None:
@@ -217,13 +224,18 @@ def test_settings_stored_before_a_field_came_are_read_with_its_default(later: st
         ),
         (
             EXTENDED,
-            {"modalities": ["text", "id"], "alignment_weight": 0.1},
-            "alignment_weight: found 0.1 with the modalities ['text', 'id'], expected text and structure among them, or 0",
+            {"modalities": ["structure"], "alignment_weight": 0.1},
+            "alignment_weight: found 0.1 with the modalities ['structure'], expected two or more, or 0",
         ),
         (
             EXTENDED,
-            {"modalities": ["structure"], "alignment_weight": 0.1},
-            "alignment_weight: found 0.1 with the modalities ['structure'], expected text and structure among them, or 0",
+            {"modalities": ["text"], "modality_dropout": 0.3},
+            "modality_dropout: found 0.3 with the modalities ['text'], expected two or more, or 0",
+        ),
+        (
+            EXTENDED,
+            {"alignment": "codebook"},
+            "alignment: found codebook with alignment_weight 0, which aligns nothing; expected a weight above 0",
         ),
         (
             METHOD,
@@ -272,6 +284,9 @@ def test_settings_that_do_not_fit_each_other_are_one_line(
         (EXTENDED, {"heads": ["meet"]}),
         (EXTENDED, {"fusion": "gated", "alignment_weight": 0.1}),
         (EXTENDED, {"fusion": "average", "alignment_weight": 0.1}),
+        (EXTENDED, {"modalities": ["vectors"], "alignment_weight": 0.1, "modality_dropout": 0.1}),
+        (EXTENDED, {"modalities": ["text", "id"], "alignment": "queue", "alignment_weight": 0.1}),
+        (METHOD, {"modality_dropout": 0.1}),
         (EXTENDED, {"structure": "initial", "modalities": ["text", "id"]}),
     ],
 )
@@ -289,7 +304,13 @@ def test_settings_that_fit_are_taken(start: dict[str, Any], changes: dict[str, A
         {"modalities": ["../elsewhere"]},
         {"structure_source": "../elsewhere"},
         {"width": 0},
+        {"alignment": "clip"},
         {"alignment_temperature": 0.0},
+        {"alignment_items": 1},
+        {"alignment_queue": 0},
+        {"alignment_momentum": 1.0},
+        {"alignment_prototypes": 1},
+        {"modality_dropout": 1.0},
         {"pooling_exponent": 1.5},
         {"attention_heads": 0},
         {"dropout": 1.0},

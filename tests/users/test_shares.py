@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.common import optimisers
 from pipeline.common.processes import Alone, Processes, add_up_slopes, share_of
 from pipeline.data.dataset import Dataset
 from pipeline.users.modalities.inputs import ItemInputs
@@ -23,6 +24,8 @@ from tests.users.training_world import KNOWING, PLUS, USERS, config
 FORMS_OF_STEPS: dict[str, dict[str, Any]] = FORMS | {
     "left out": KNOWING,
     "sampled": PLUS | {"catalogue_sample": 10},
+    "by rows": PLUS | {"catalogue_sample": 10},
+    "hidden": PLUS | {"modality_dropout": 0.3},
     **{kind: {"negatives": kind} for kind in ("disliked", "unseen", "mixed")},
 }
 
@@ -36,33 +39,46 @@ class Share(Alone):
             self.add_up = add_up  # type: ignore[method-assign]
 
 
-def slopes_of(
+def step_of(
     inputs: ItemInputs, data: Dataset, changes: dict[str, Any], users: list[int], processes: Processes
-) -> tuple[float, list[torch.Tensor | None]]:
-    """Loss and gradients of a step with all its draws, dropout as well."""
+) -> tuple[float, UserTrainer]:
+    """The loss of a step with all its draws, dropout as well, and who has its gradients."""
     given = inputs if changes.get("finetune_gat") else dataclasses.replace(inputs, gat=None)
     trainer = UserTrainer(given, data, config(**changes), 7, processes=processes)
     torch.manual_seed(3)
     loss = trainer.loss(np.array(users), np.random.default_rng(0), torch.Generator().manual_seed(0))
     assert loss is not None
     torch.autograd.backward(loss)
-    return float(loss.detach()), [parameter.grad for parameter in trainer.parameters]
+    return float(loss.detach()), trainer
 
 
 @pytest.mark.parametrize("form", FORMS_OF_STEPS)
-@pytest.mark.parametrize(("users", "number"), [(range(USERS), 3), ([4, 5], 3)], ids=["many", "fewer than processes"])
+@pytest.mark.parametrize("users", [range(USERS), range(4, 6)], ids=["many", "fewer than processes"])
 def test_losses_and_gradients_of_shares_add_up_to_those_of_one_process(
-    inputs: ItemInputs, data: Dataset, form: str, users: range, number: int
+    inputs: ItemInputs, data: Dataset, form: str, users: range, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = FORMS_OF_STEPS[form]
-    whole, expected = slopes_of(inputs, data, changes, list(users), Alone())
-    shares = [slopes_of(inputs, data, changes, list(users), Share(place, number)) for place in range(number)]
+    if form == "by rows":
+        monkeypatch.setattr(optimisers, "ROWS_MET_VALUES", 0)
+    changes, number = FORMS_OF_STEPS[form], 3
+    whole, alone = step_of(inputs, data, changes, list(users), Alone())
+    shares = [step_of(inputs, data, changes, list(users), Share(place, number)) for place in range(number)]
     assert sum(loss for loss, _ in shares) == pytest.approx(whole, rel=1e-5)
-    for place, slope in enumerate(expected):
-        found = [share[place] for _, share in shares if share[place] is not None]
-        assert (slope is None) == (not found)
-        if slope is not None:
-            torch.testing.assert_close(torch.stack(found).sum(0), slope, rtol=1e-4, atol=1e-6)  # type: ignore[arg-type]
+    given: list[torch.Tensor] = []
+    for place, (_, trainer) in enumerate(shares):
+        add_up_slopes(trainer.parameters, Share(place, number, lambda numbers: given.append(numbers.clone())))
+    total = torch.stack(given).sum(dim=0)
+    last = shares[-1][1].parameters
+    add_up_slopes(last, Share(number - 1, number, lambda numbers: _set(numbers, total)))
+    for found, expected in zip(last, alone.parameters, strict=True):
+        assert (found.grad is None) == (expected.grad is None)
+        if found.grad is not None and expected.grad is not None:
+            assert found.grad.is_sparse == expected.grad.is_sparse
+            torch.testing.assert_close(found.grad.to_dense(), expected.grad.to_dense(), rtol=1e-4, atol=1e-6)
+    assert any(one.grad is not None and one.grad.is_sparse for one in last) == (form == "by rows")
+
+
+def _set(numbers: torch.Tensor, to: torch.Tensor) -> None:
+    numbers.copy_(to)
 
 
 @given(st.integers(0, 50), st.integers(1, 9))
@@ -87,7 +103,7 @@ def test_slopes_become_the_sum_and_what_nobody_has_one_of_stays_without() -> Non
         ]
         + [torch.tensor([float(other is not None) for other in others])]
     )
-    add_up_slopes(parameters, Share(0, 2, lambda numbers: numbers.add_(flat)))  # type: ignore[arg-type, return-value]
+    add_up_slopes(parameters, Share(0, 2, lambda numbers: _set(numbers, numbers + flat)))
     found = [parameter.grad for parameter in parameters]
     assert found[2] is None
     for slope, expected in zip(

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from pipeline.data.dataset import Dataset
 from pipeline.users import losses, sampled_catalogue, step_loss
 from pipeline.users.histories import Histories, histories
-from pipeline.users.losses import alignment_loss, click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
+from pipeline.users.losses import click_loss, drawn_judge_loss, judge_loss, loss_over_catalogue
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model
 from pipeline.users.terms.term import Rated
@@ -23,9 +23,12 @@ from pipeline.users.trained import TrainedModel
 from pipeline.users.training import UserTrainer
 from tests.users.knowing import known
 from tests.users.training_world import (
+    CODEBOOK,
     ITEMS,
     KNOWING,
+    PAIRS,
     PLUS,
+    QUEUE,
     STILL,
     THREE_HEADS,
     USERS,
@@ -46,6 +49,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "candidate attention": PLUS | {"attention": "candidate"},
     "merged": PLUS | {"views": "merged", "attention": "self"},
     "gated, aligned": PLUS | {"fusion": "gated", "alignment_weight": 0.1},
+    "aligned by a queue": PLUS | {"alignment": "queue", "alignment_weight": 0.1},
+    "aligned by a codebook": PLUS | {"alignment": "codebook", "alignment_weight": 0.1},
     "finetuned": PLUS | {"finetune_gat": True, "structure": "gat"},
     "knowing": KNOWING | {"targets": "all"},
     "knowing, merged": KNOWING | {"targets": "all", "views": "merged"},
@@ -349,11 +354,54 @@ def test_users_with_many_ratings_have_about_the_largest_number_of_targets(
     assert targets.lengths.mean() == pytest.approx(4, abs=0.7)
 
 
-def test_alignment_adds_its_share_to_the_loss_and_changes_the_model(inputs: ItemInputs, data: Dataset) -> None:
-    plain, aligned = (trainer_of(inputs, data, **PLUS | STILL | {"alignment_weight": each}) for each in (0.0, 0.5))
-    parts = aligned.items.parts()
-    term = alignment_loss(parts["text"], parts["structure"], aligned.config.alignment_temperature)
+@pytest.mark.parametrize("changes", [PAIRS, QUEUE, CODEBOOK], ids=["pairs", "queue", "codebook"])
+def test_alignment_adds_its_share_to_the_loss_and_changes_the_model(
+    inputs: ItemInputs, data: Dataset, changes: dict[str, Any]
+) -> None:
+    still = changes | STILL | {"alignment_items": ITEMS}
+    plain = trainer_of(inputs, data, **still | {"alignment": "pairs", "alignment_weight": 0.0})
+    aligned, again = (trainer_of(inputs, data, **still) for _ in range(2))
+    assert plain.alignment is None
+    assert aligned.alignment is not None
+    assert again.alignment is not None
+    term = again.alignment(again.items, again.items.parts(), None, np.random.default_rng(0))
+    assert float(term) > 0
     difference = loss_of(aligned) - loss_of(plain)
     assert float(difference.detach()) == pytest.approx(0.5 * float(term.detach()), rel=1e-4)
-    one, other = (train(inputs, data, **PLUS | {"alignment_weight": each, "epochs": 1}) for each in (0.0, 0.5))
+    one, other = (train(inputs, data, **changes | {"alignment_weight": each, "epochs": 1}) for each in (0.5, 0.6))
     assert not same(one, other)
+
+
+def test_what_is_hidden_is_scored_as_if_the_items_lacked_it(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = PLUS | STILL | {"modality_dropout": 0.4, "catalogue_sample": 10}
+    trainer = trainer_of(inputs, data, **changes)
+    drawn: list[Any] = []
+    original = trainer.items.hidden
+
+    def spy(*given: Any) -> Any:
+        drawn.append((*given[:2], original(*given)))
+        return drawn[-1][-1]
+
+    monkeypatch.setattr(trainer.items, "hidden", spy)
+    seen: list[Any] = []
+    trainer.scorer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    loss = trainer.loss(np.array([3, 8]), np.random.default_rng(0), torch.Generator().manual_seed(0))
+    assert loss is not None
+    ((rate, catalogue, hides),) = drawn
+    assert rate == 0.4
+    parts = trainer.items.parts(catalogue)
+    for name, where in hides.items():
+        assert 0 < where.sum() < len(catalogue)
+        parts[name] = parts[name] * torch.from_numpy(~where).unsqueeze(1)
+    torch.testing.assert_close(seen[0], trainer.items.fuse(parts))
+
+
+def test_where_no_modality_is_hidden_nothing_is_drawn(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(inputs, data, **PLUS)
+    monkeypatch.setattr(trainer.items, "hidden", None)
+    loss_of(trainer)
+    assert not same(train(inputs, data, **PLUS), train(inputs, data, **PLUS | {"modality_dropout": 0.01}))

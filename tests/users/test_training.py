@@ -29,9 +29,12 @@ from tests.users.test_co_rating import slow_weights
 from tests.users.test_settings import VARIANTS
 from tests.users.training_world import (
     CO_RATING,
+    CODEBOOK,
     ITEMS,
     KNOWING,
+    PAIRS,
     PLUS,
+    QUEUE,
     REFITTED,
     STILL,
     STRUCTURE_WIDTH,
@@ -100,7 +103,9 @@ def test_planted_tastes_are_learned_with_every_kind_of_negatives(
 
 
 @pytest.mark.parametrize(
-    "changes", [PLUS, CO_RATING, THREE_HEADS, KNOWING], ids=["plus", "co-rating", "three-heads", "knowing"]
+    "changes",
+    [PLUS, CO_RATING, THREE_HEADS, KNOWING, PAIRS, QUEUE, CODEBOOK, PLUS | {"modality_dropout": 0.2}],
+    ids=["plus", "co-rating", "three-heads", "knowing", "pairs", "queue", "codebook", "modality-dropout"],
 )
 def test_planted_tastes_are_learned_by_the_extended_model(
     inputs: ItemInputs, data: Dataset, changes: dict[str, Any]

@@ -40,6 +40,10 @@ STILL: dict[str, Any] = {"dropout": 0.0, "max_history": ITEMS, "history_dropout"
 PLUS: dict[str, Any] = EXTENDED | SMALL | {"width": 8, "attention_heads": 2, "find_shares": False}
 CO_RATING = PLUS | {"co_rating_l2": 20.0}
 KNOWING = PLUS | {"terms": ["overlap", "together", "popularity"], "count_biases": True, "targets": "left_out"}
+# Fewer items than there are, so that they are drawn.
+PAIRS = PLUS | {"alignment_weight": 0.5, "alignment_items": 20}
+QUEUE = PAIRS | {"alignment": "queue", "alignment_queue": 50}
+CODEBOOK = PAIRS | {"alignment": "codebook", "alignment_prototypes": 5}
 THREE_HEADS = PLUS | {"heads": ["like", "meet", "judge"]}
 
 

@@ -74,30 +74,31 @@ class Catalogue:
 
     def places(
         self,
-        first: int,
+        users: NDArray[np.int64],
         scores: NDArray[np.floating[Any]],
         row: NDArray[np.int64],
         column: NDArray[np.int64],
     ) -> Places:
         """
         Args:
-            first: the first of the users; the others follow it.
+            users: whose places they are, (users,).
             scores: theirs, (users, items), finite.
             row: of each like, ascending; column: its item, a candidate.
         """
         read = self._counted if len(self._parts) >= COUNTED_ITEMS else self._sorted
-        return read(first, scores, row, column)
+        return read(self._known[users], scores, row, column)
 
-    def _candidates(self, first: int, scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    @staticmethod
+    def _candidates(known: csr_matrix, scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """The scores, minus infinity where an item is no candidate."""
         ranking = scores.copy()
-        ranking[self._known[first : first + len(scores)].nonzero()] = -np.inf
+        ranking[known.nonzero()] = -np.inf
         return ranking
 
     def _sorted(
-        self, first: int, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
+        self, known: csr_matrix, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
     ) -> Places:
-        ranking = self._candidates(first, scores)
+        ranking = self._candidates(known, scores)
         own = ranking[row, column]
         have, place = np.unique(row, return_inverse=True)
         ranking = ranking if len(have) == len(ranking) else ranking[have]
@@ -112,7 +113,7 @@ class Catalogue:
         return Places(above, tied, part_above, part_tied, *first_tens(ranking))
 
     def _counted(
-        self, first: int, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
+        self, of_users: csr_matrix, scores: NDArray[np.floating[Any]], row: NDArray[np.int64], column: NDArray[np.int64]
     ) -> Places:
         users, items = scores.shape
         # One layout, one piece of machine code: scores that are the same for all come without rows of their own.
@@ -121,7 +122,7 @@ class Catalogue:
         found = np.empty((4, len(row)), dtype=np.int64)
         firsts, shared = np.empty((users, FIRST), dtype=np.int64), np.empty(users, dtype=np.int64)
         last = np.empty(users, dtype=scores.dtype)
-        known = self._known.indptr[first : first + users + 1], self._known.indices
+        known = of_users.indptr, of_users.indices
         (read, share), threads = _compiled(), cores_here()
         # Equal shares of the likes, which is what a row costs by.
         bounds = np.searchsorted(starts, np.linspace(0, len(row), threads + 1).astype(np.int64))

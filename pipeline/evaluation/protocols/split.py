@@ -160,7 +160,7 @@ def score_side_by_side(
     """`score_split` of each system; all are asked for a block of users before the next, so that they can share what they have of it."""
     asked = _Asked(data, split, parts)
     gathered = [_Gathered(scorer, asked, data) for scorer in scorers]
-    cut = list(blocks(data.users, max(BLOCK_CELLS // data.items, 1)))
+    cut = [data.evaluated[some] for some in blocks(len(data.evaluated), max(BLOCK_CELLS // data.items, 1))]
     scored = map_blocks(_scored, cut, scorers, asked, shown=Shown(f"scores of {split}", "users"))
     for users, found in zip(cut, scored, strict=True):
         for one, of_one in zip(gathered, found, strict=True):
@@ -184,13 +184,13 @@ class _Asked:
     }
 
     def __init__(self, data: Dataset, split: str, parts: NDArray[np.int64] | None) -> None:
-        liked = data.liked(split)
-        self.pairs = {"liked": liked, "unrated": data.unrated(split), "judged": liked, "against": data.against(split)}
+        liked, against = (data.of_evaluated(of(split)) for of in (data.liked, data.against))
+        self.pairs = {"liked": liked, "unrated": data.unrated(split), "judged": liked, "against": against}
         self.catalogue = Catalogue(data.matrix(data.rated(EARLIER[split])), parts)
         self._starts = {name: _by_user(pairs, data.users) for name, pairs in self.pairs.items()}
 
     def of(self, name: str, users: NDArray[np.int64]) -> slice:
-        """Where the pairs of a block of users are."""
+        """Where the pairs of a block of users are; of users between them there are none."""
         return slice(int(self._starts[name][users[0]]), int(self._starts[name][users[-1] + 1]))
 
 
@@ -224,7 +224,7 @@ def _scored_by(scorer: Scorer, users: NDArray[np.int64], asked: _Asked) -> _Foun
     scores = {}
     for name, pairs in asked.pairs.items():
         where = asked.of(name, users)
-        cells = getattr(answers, asked.questions[name])[pairs.users[where] - users[0], pairs.items[where]]
+        cells = getattr(answers, asked.questions[name])[_places(users, pairs.users[where]), pairs.items[where]]
         scores[name] = np.asarray(cells, dtype=np.float64)
     where, liked = asked.of("liked", users), asked.pairs["liked"]
     # From best to worst, as a standing has them.
@@ -232,7 +232,7 @@ def _scored_by(scorer: Scorer, users: NDArray[np.int64], asked: _Asked) -> _Foun
     likes = np.stack([liked.users[order], liked.items[order]])
     if not len(order):
         return _Found(scores, likes, None, np.empty(0, dtype=np.int64))
-    places = asked.catalogue.places(int(users[0]), answers.preference, likes[0] - users[0], likes[1])
+    places = asked.catalogue.places(users, answers.preference, _places(users, likes[0]), likes[1])
     touched = np.flatnonzero((places.missed != 1) | (places.recommended != 0))
     kept = replace(places, missed=places.missed[touched], recommended=places.recommended[touched])
     return _Found(scores, likes, kept, touched)
@@ -284,6 +284,11 @@ class _Gathered:
             self._recommended,
             np.concatenate(self._lists),
         )
+
+
+def _places(users: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of these users stands in a block, which is ascending."""
+    return np.searchsorted(users, of)
 
 
 def _by_user(pairs: Pairs, users: int) -> NDArray[np.int64]:

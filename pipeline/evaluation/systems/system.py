@@ -77,12 +77,12 @@ def evaluate_system(
         pl.concat(per_user),
         pl.concat(
             [
-                _pairs(pairs, np.r_[data.liked("test").items, others.items]).select(
+                _pairs(pairs, np.r_[data.of_evaluated(data.liked("test")).items, others.items]).select(
                     system, *_named(protocol=protocol), "user", "item", "like", "score"
                 )
                 for protocol, pairs, others in (
                     ("ctr", tested.scored.ctr, data.unrated("test")),
-                    ("impression", tested.scored.impression, data.against("test")),
+                    ("impression", tested.scored.impression, data.of_evaluated(data.against("test"))),
                 )
             ]
         ),

@@ -177,7 +177,7 @@ def cautions_of_splits(data: Dataset) -> list[Finding]:
                 "there: impression figures are rough",
             )
         )
-    likes = len(data.liked("test"))
+    likes = len(data.of_evaluated(data.liked("test")))
     if likes < FEWEST_TEST_LIKES:
         found.append(Finding(f"test: only {likes} likes to find: all figures are rough, their intervals wide"))
     return found

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.common.config import validated
 from pipeline.common.errors import InputError
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, evaluated_of
 from pipeline.data.prepare import Prepared, prepare, with_likes
 from pipeline.data.settings import DatasetConfig
 from pipeline.data.sources.facts import graph_of_facts
@@ -313,7 +313,8 @@ class _Check:
     def _splits(self, prepared: Prepared) -> None:
         self.known["splits"] = prepared.remarks
         tables = prepared.interactions, prepared.unrated_candidates
-        data = Dataset(*tables, len(prepared.users), len(prepared.items), prepared.sampled_zeros)
+        counts = len(prepared.users), len(prepared.items)
+        data = Dataset(*tables, *counts, prepared.sampled_zeros, evaluated=evaluated_of(prepared.users))
         self.warnings += cautions_of_splits(data)
 
     def _say_what_it_would_be(self, kg: RawTable, links: RawTable, items: pl.DataFrame) -> None:

@@ -16,9 +16,11 @@ With S = M all is exact.
 
 A step meets rows of these two matrices for the drawn and for the batch's neighbours, and no others. They are taken out, each once,
 and the loss is that of the small network they make. Adam passes over both matrices in every step, fused: M^2 h / batch in all,
-which up to 100,000 items took no longer than moving the rows met alone (docs/large_catalogues.md).
+which up to 100,000 items took no longer than moving the rows met alone (docs/large_catalogues.md). Larger ones move by the rows
+met (`by_rows_met`).
 
-A pass costs O(edges h + M S h + M^2 h / batch) instead of O(M^2 h); a batch's memory is O((its edges + S) h + batch S) beside the weights.
+A pass costs O(edges h + M S h), and with dense steps M^2 h / batch more, instead of O(M^2 h); a batch's memory is
+O((its edges + S) h + batch S) beside the weights.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
+from torch.nn.functional import embedding
 
-from pipeline.common.optimisers import Adam
+from pipeline.common.optimisers import Adam, SparseAdam, by_rows_met
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error, edge_error
 
@@ -58,20 +61,36 @@ class SampledColumns:
             half.to(device)
         self.network = by_items(network)
         self._beta, self._size, self._random = beta, size, random
-        self._optimiser = Adam([*self.network.by_item(), *self.network.between()], learning_rate, fused=True)
+        matrices = [self.network.inputs, self.network.outputs]
+        self._by_rows = by_rows_met(matrices, device)
+        rest = [self.network.output_bias, *self.network.between()]
+        self._optimisers: list[torch.optim.Optimizer] = [
+            Adam(
+                rest if self._by_rows else [*self.network.by_item(), *self.network.between()], learning_rate, fused=True
+            )
+        ]
+        if self._by_rows:
+            self._optimisers.append(SparseAdam(matrices, learning_rate))
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         columns = np.sort(self._random.choice(adjacency.shape[0], self._size, replace=False, shuffle=False))
-        return sampled_losses(self.network, adjacency, batch, columns, self._beta)
+        return sampled_losses(self.network, adjacency, batch, columns, self._beta, self._by_rows)
 
     def step(self, loss: torch.Tensor) -> None:
-        self._optimiser.zero_grad()
+        for optimiser in self._optimisers:
+            optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
+        for optimiser in self._optimisers:
+            optimiser.step()
 
 
 def sampled_losses(
-    network: SparseAutoencoder, adjacency: csr_matrix, batch: NDArray[np.int64], columns: NDArray[np.int64], beta: float
+    network: SparseAutoencoder,
+    adjacency: csr_matrix,
+    batch: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    beta: float,
+    by_rows: bool = False,
 ) -> Losses:
     """The three terms over a batch of nodes, those of `whole_rows.whole_losses` on average over all draws of the columns.
 
@@ -79,11 +98,16 @@ def sampled_losses(
         adjacency: (M, M).
         batch: nodes.
         columns: drawn, (S,), each once, ascending.
+        by_rows: the slopes of the two matrices are of the rows met alone.
     """
     rows = adjacency[batch]
     items = np.union1d(rows.indices, columns)
     met = as_indices(items, network.inputs.device)
-    inputs, outputs, bias = (table.index_select(0, met) for table in network.by_item())
+    inputs, outputs = (
+        embedding(met, table, sparse=True) if by_rows else table.index_select(0, met)
+        for table in (network.inputs, network.outputs)
+    )
+    bias = network.output_bias.index_select(0, met)
     part = network._replace(inputs=inputs, outputs=outputs, output_bias=bias)
     among_met = csr_matrix((rows.data, np.searchsorted(items, rows.indices), rows.indptr), (len(batch), len(items)))
     codes = part.codes(among_met)

@@ -31,14 +31,34 @@ class EntityVectors(ModalityVectors):
             assert inputs.ratings is not None
             ratings = (self._bags > 0).T.astype(np.float64) @ inputs.ratings
             self._bags = (self._bags @ diags(damped(ratings, inputs.damping))).tocsr()
+        self.has = np.asarray(self._bags.sum(axis=1)).ravel() > 0
         self.register_buffer("bag", _as_tensor(self._bags), persistent=False)
         self.entity = nn.Parameter(torch.randn(self._bags.shape[1], width) * LEARNED_SPREAD)
 
     @in_full
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
+        if items is not None and self.by_rows:
+            return self._of_rows(self._bags[items])
         bag = self.get_buffer("bag") if items is None else _as_tensor(self._bags[items])
         vectors: torch.Tensor = torch.sparse.mm(bag.to(self.entity), self.entity)
         return vectors
+
+    def _of_rows(self, bags: csr_matrix) -> torch.Tensor:
+        """The same product, whose slope is of the entities in these rows alone."""
+        entity, starts, weights = (torch.from_numpy(part) for part in (bags.indices, bags.indptr[:-1], bags.data))
+        device = self.entity.device
+        vectors: torch.Tensor = nn.functional.embedding_bag(
+            entity.to(device),
+            self.entity,
+            starts.to(device),
+            mode="sum",
+            sparse=True,
+            per_sample_weights=weights.to(self.entity),
+        )
+        return vectors
+
+    def tables(self) -> list[nn.Parameter]:
+        return [self.entity]
 
 
 def shared_bags(entities: csr_matrix, trained: int | None = None) -> csr_matrix:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from pipeline.users.modalities.inputs import ItemInputs, standardised
+from pipeline.users.modalities.inputs import ItemInputs, has_vector, standardised
 from pipeline.users.modalities.modality import PROJECTED_SPREAD, ModalityVectors, rows_of
 
 if TYPE_CHECKING:
@@ -31,12 +31,16 @@ class GivenVectors(ModalityVectors):
             raise ValueError(f"{type(self).__name__} needs the items' {name}, found none")
         vectors = standardised(inputs.given[name], inputs.trained)
         read = vectors.shape[1]
+        self.has = has_vector(inputs.given[name])
         self.register_buffer("vectors", torch.from_numpy(vectors), persistent=False)
         self._projection, self._bias = f"{name}_projection", f"{name}_bias"
         weights = torch.empty(read, width)
         nn.init.normal_(weights, std=(PROJECTED_SPREAD if added else 1.0) * read**-0.5)
         self.register_parameter(self._projection, nn.Parameter(weights))
         self.register_parameter(self._bias, None if added else nn.Parameter(torch.zeros(width)))
+
+    def nothing(self) -> torch.Tensor:
+        return super().nothing() if getattr(self, self._bias) is None else self.get_parameter(self._bias)
 
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         found: torch.Tensor = rows_of(self.get_buffer("vectors"), items) @ self.get_parameter(self._projection)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pipeline.users.knowledge import Knowledge
 
 
+# Of vectors that are standardised at a time.
+PIECE_COLUMNS, PIECE_ROWS = 64, 16_384
+
+
 @dataclass(frozen=True)
 class ItemInputs:
     """What items are known by before training; None where no modality of the variant needs it.
@@ -87,6 +91,12 @@ def damped(ratings: NDArray[np.float64], damping: float) -> NDArray[np.float32]:
     return found
 
 
+def has_vector(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows are an item's: one of zeros stands for none, (M,)."""
+    found: NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+    return found
+
+
 def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> NDArray[np.float32]:
     """Each dimension to mean 0 and variance 1 over the items that have a vector; rows of zeros (no text) stay zero.
 
@@ -96,11 +106,17 @@ def standardised(vectors: NDArray[np.float32], trained: int | None = None) -> ND
         vectors: (M, width).
         trained: by how many of them, the first, mean and variance are taken; None: all.
     """
-    present: NDArray[np.bool_] = np.any(vectors != 0, axis=1)
+    present = np.flatnonzero(has_vector(vectors))
+    known = present if trained is None else present[present < trained]
     result = np.zeros_like(vectors, dtype=np.float32)
-    if present[:trained].any():
-        known = vectors[:trained][present[:trained]].astype(np.float64)
-        spread = known.std(axis=0)
-        centred = vectors[present].astype(np.float64) - known.mean(axis=0)
-        result[present] = centred / np.where(spread > 1e-8, spread, 1.0)
+    if not len(known):
+        return result
+    mean, spread = np.empty(vectors.shape[1]), np.empty(vectors.shape[1])
+    # In pieces: float64 of all would be several times what the vectors are, which of a million items are gigabytes.
+    for columns in np.array_split(np.arange(vectors.shape[1]), -(-vectors.shape[1] // PIECE_COLUMNS)):
+        piece = vectors[np.ix_(known, columns)].astype(np.float64)
+        mean[columns], spread[columns] = piece.mean(axis=0), piece.std(axis=0)
+    spread = np.where(spread > 1e-8, spread, 1.0)
+    for rows in np.array_split(present, -(-len(present) // PIECE_ROWS)):
+        result[rows] = (vectors[rows].astype(np.float64) - mean) / spread
     return result

@@ -32,12 +32,16 @@ class ModalityVectors(nn.Module, ABC):
     Attributes:
         needs: which of the inputs it reads.
         width: of its vectors: the one asked for, unless it says otherwise.
+        by_rows: the slope of a learned vector for each item or entity has, of some items, only the rows that these meet: those of all would
+            be most of a step where there are millions.
+        has: which items have it, (M,): others have the vector that stands for nothing.
 
     Raises:
         ValueError: an input that it needs is not there.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    has: NDArray[np.bool_]
 
     def __init__(self, inputs: ItemInputs, width: int, added: bool) -> None:
         super().__init__()
@@ -45,10 +49,19 @@ class ModalityVectors(nn.Module, ABC):
             if getattr(inputs, name) is None:
                 raise ValueError(f"{type(self).__name__} needs the items' {name}, found none")
         self.width = width
+        self.by_rows = False
+
+    def nothing(self) -> torch.Tensor:
+        """The vector of an item that lacks it: zero, unless it says otherwise; to be spread over (items, width)."""
+        return torch.zeros(())
 
     @abstractmethod
     def forward(self, items: NDArray[np.int64] | None = None) -> torch.Tensor:
         """Vectors of all items, (M, width), or of some, (items, width)."""
+
+    def tables(self) -> list[nn.Parameter]:
+        """What is learned for each item or entity by itself, to which `by_rows` applies."""
+        return []
 
 
 def rows_of(table: torch.Tensor, items: NDArray[np.int64] | None) -> torch.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.users.modalities.inputs import GatInputs, ItemInputs, standardised
+from pipeline.users.modalities.inputs import GatInputs, ItemInputs, has_vector, standardised
 from pipeline.users.modalities.modality import PROJECTED_SPREAD, ModalityVectors, rows_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class StructureVectors(ModalityVectors):
         super().__init__(inputs, width, added)
         assert inputs.structure is not None
         read = inputs.structure.shape[1]
+        self.has = has_vector(inputs.structure)
         self.structural = (
             _Fixed(standardised(inputs.structure, inputs.trained))
             if inputs.gat is None

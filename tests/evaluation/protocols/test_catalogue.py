@@ -56,7 +56,9 @@ def slow_places(
 def places_of(scores: Any, known: Any, liked: Any, parts: Any, first: int = 0) -> Places:
     above = np.zeros((first, scores.shape[1]), dtype=bool)
     row, column = np.nonzero(liked)
-    return Catalogue(csr_matrix(np.concatenate([above, known])), parts).places(first, scores, row, column)
+    return Catalogue(csr_matrix(np.concatenate([above, known])), parts).places(
+        first + np.arange(len(scores)), scores, row, column
+    )
 
 
 def drawn_tens(ranking: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:

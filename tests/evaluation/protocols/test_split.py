@@ -352,3 +352,36 @@ def test_the_worlds_of_these_tests_hold_the_users_they_speak_of() -> None:
     assert 2 in test_likes - set(data.disliked("test").users.tolist())
     rated = pl.DataFrame({"user": data.rated(("train", "valid", "test")).users}).group_by("user").len()["len"]
     assert rated.max() < ITEMS
+
+
+@pytest.mark.parametrize("counted_from", [1, 10**6], ids=["counted", "sorted"])
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_figures_of_some_users_are_theirs_among_those_of_all(
+    counted_from: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = random_rows(USERS, ITEMS, 0.5, 3)
+    drawn = unrated_rows(rows, USERS, ITEMS, 3)
+    whole, chosen = dataset(rows, drawn, USERS, ITEMS), np.array([1, 2, 5, 9])
+    of_chosen = pl.DataFrame([row for row in drawn if row["user"] in chosen], schema=whole._candidates.schema)
+    some = Dataset(whole._interactions, of_chosen.sort("user", "item"), USERS, ITEMS, evaluated=chosen)
+    scorer = Fixed(np.random.default_rng(4).integers(0, 9, (USERS, ITEMS)).astype(np.float32))
+    parts = np.arange(ITEMS) % 3
+    monkeypatch.setattr(catalogue, "COUNTED_ITEMS", counted_from)
+    expected = evaluate_split(scorer, whole, "test", parts)
+    asked: list[int] = []
+
+    class Counting:
+        def score(self, users: NDArray[np.int64]) -> Scores:
+            asked.extend(users.tolist())
+            return scorer.score(users)
+
+    monkeypatch.setattr(protocols, "BLOCK_CELLS", block * ITEMS)
+    found = evaluate_split(Counting(), some, "test", parts)
+    assert asked == chosen.tolist()
+    assert found.per_user.keys() == expected.per_user.keys()
+    for name, values in expected.per_user.items():
+        kept = np.isin(values.users, chosen)
+        assert found.per_user[name].users.tolist() == values.users[kept].tolist()
+        np.testing.assert_allclose(found.per_user[name].values, values.values[kept], rtol=1e-12)
+    kept = np.isin(expected.scored.ranking.users, chosen)
+    assert found.scored.ranking.part_above.tolist() == expected.scored.ranking.part_above[kept].tolist()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from benchmarks.rows.init_sdne import dense_losses
+from pipeline.common import optimisers
 from pipeline.common.vector_health import link_auc, sampled_non_edges
 from pipeline.structure.sdne import network as sdne_network
 from pipeline.structure.sdne import sampled_columns
@@ -108,9 +109,9 @@ def test_columns_are_drawn_anew_and_each_is_as_likely(monkeypatch: pytest.Monkey
     met: list[NDArray[np.int64]] = []
     original = sampled_columns.sampled_losses
 
-    def spy(network: Any, adjacency: Any, batch: Any, columns: NDArray[np.int64], beta: float) -> Any:
+    def spy(network: Any, adjacency: Any, batch: Any, columns: NDArray[np.int64], *rest: Any) -> Any:
         met.append(columns)
-        return original(network, adjacency, batch, columns, beta)
+        return original(network, adjacency, batch, columns, *rest)
 
     monkeypatch.setattr(sampled_columns, "sampled_losses", spy)
     model(batch_size=3, epochs=100).fit_adjacency(csr_matrix(random_graph(12, 4).astype(np.float32)))
@@ -217,4 +218,66 @@ def test_a_sample_reconstructs_nearly_as_well_as_the_whole() -> None:
             link_auc(fitted.reconstruct(adjacency, *adjacency.nonzero()), fitted.reconstruct(adjacency, *others))
         )
     assert aucs[0] > 0.9
+    assert aucs[1] > aucs[0] - 0.03
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(*GRAPHS)
+def test_by_the_rows_met_losses_and_slopes_are_the_same_and_the_slopes_of_matrices_sparse(
+    nodes: int, seed: int, beta: float, activation: str, hidden: tuple[int, ...], data: st.DataObject
+) -> None:
+    adjacency = csr_matrix(random_graph(nodes, seed))
+    batch = np.array(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True)))
+    columns = np.array(sorted(data.draw(st.lists(st.integers(0, nodes - 1), min_size=1, unique=True))))
+    _, dense = networks(nodes, hidden, activation, seed)
+    sparse = copy.deepcopy(dense)
+    expected = sampled_losses(dense, adjacency, batch, columns, beta)
+    found = sampled_losses(sparse, adjacency, batch, columns, beta, by_rows=True)
+    assert values(found) == values(expected)
+    torch.stack([*expected]).sum().backward()
+    torch.stack([*found]).sum().backward()
+    assert sparse.inputs.grad is not None
+    assert sparse.outputs.grad is not None
+    met = np.union1d(adjacency[batch].indices, columns)
+    assert sparse.outputs.grad.coalesce().indices()[0].tolist() == met.tolist()
+    both = zip(sparse.by_item() + sparse.between(), dense.by_item() + dense.between(), strict=True)
+    for mine, theirs in both:
+        assert mine.grad is not None
+        slope = mine.grad.to_dense() if mine.grad.is_sparse else mine.grad
+        np.testing.assert_allclose(slope, theirs.grad, rtol=1e-12)
+
+
+def test_large_matrices_move_by_adam_where_a_step_meets_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    adjacency = matrix(two_communities(size=10, isolated=0), 20)
+    torch.manual_seed(0)
+    network = sdne_network.build_autoencoder(20, (8,), 4, "tanh")
+    dense = SampledColumns(copy.deepcopy(network), 3.0, 0.01, "cpu", 1, Drawn(15))  # type: ignore[arg-type]
+    monkeypatch.setattr(optimisers, "ROWS_MET_VALUES", 0)
+    sparse = SampledColumns(network, 3.0, 0.01, "cpu", 1, Drawn(15))  # type: ignore[arg-type]
+    for scheme in (dense, sparse):
+        scheme.step(torch.stack([*scheme.losses(adjacency, np.array([2]))]).sum())
+    # At first moments are zero, and what has no slope stands still in either way.
+    for mine, theirs in zip(sparse.network.by_item(), dense.network.by_item(), strict=True):
+        np.testing.assert_allclose(mine.detach(), theirs.detach(), rtol=1e-5, atol=1e-7)
+    before = [table.detach().clone() for table in (sparse.network.inputs, sparse.network.outputs)]
+    sparse.step(torch.stack([*sparse.losses(adjacency, np.array([11]))]).sum())
+    met = np.union1d(adjacency[11].indices, [15])
+    others = np.setdiff1d(np.arange(20), met)
+    for was, table in zip(before, (sparse.network.inputs, sparse.network.outputs), strict=True):
+        assert torch.equal(was[others], table.detach()[others])
+        assert (was[met] != table.detach()[met]).any(dim=1).all()
+
+
+def test_by_the_rows_met_a_graph_is_reconstructed_nearly_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    adjacency = matrix(two_communities(size=20, inside=0.8, across=0.02), 42)
+    others = sampled_non_edges(adjacency, adjacency.nnz, np.random.default_rng(0))
+    aucs = []
+    for threshold in (10**9, 0):
+        monkeypatch.setattr(optimisers, "ROWS_MET_VALUES", threshold)
+        fitted = model(epochs=60, learning_rate=0.01, sampled_columns=12)
+        fitted.fit_adjacency(adjacency)
+        aucs.append(
+            link_auc(fitted.reconstruct(adjacency, *adjacency.nonzero()), fitted.reconstruct(adjacency, *others))
+        )
+    assert min(aucs) > 0.9
     assert aucs[1] > aucs[0] - 0.03
