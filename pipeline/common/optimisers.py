@@ -59,10 +59,11 @@ class RowAdam(torch.optim.Optimizer):
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
-                    self._move(table, group["lr"], *group["betas"], group["eps"])
+                    self._move(table, group["lr"], group["betas"], group["eps"])
 
-    def _move(self, table: torch.Tensor, rate: float, beta1: float, beta2: float, eps: float) -> None:
+    def _move(self, table: torch.Tensor, rate: float, betas: tuple[float, float], eps: float) -> None:
         assert table.grad is not None
+        beta1, beta2 = betas
         if not table.grad.is_sparse:
             raise ValueError("RowAdam: found a slope of all rows, expected one of the rows met, each once")
         state = self.state[table]
