@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 # Cells of the users x items score matrix held at once, whatever the catalogue's size.
 BLOCK_CELLS = 4_000_000
-# Of a large catalogue so many users all the same: for each block of them all vectors of items are read. Of a million items 4 users at once take
-# 30 ms each, 16 take 12.
+# Of a large catalogue so many users all the same: for each block of them all vectors of items are read. Of a million items 4 users at
+# once take 30 ms each, 16 take 12.
 MANY_ITEMS, FEWEST_USERS = 250_000, 16
 # Splits whose ratings a user is known by when a split is ranked; they are no candidates.
 EARLIER = {"valid": ("train",), "test": ("train", "valid")}
