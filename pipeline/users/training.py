@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.optimisers import AdamW, SparseAdam, by_rows_met
+from pipeline.common.optimisers import AdamW, RowAdam, by_rows_met
 from pipeline.common.processes import ALONE, Processes, add_up_slopes
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.common.settings import Precision
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, blocks
 from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.alignment.registry import build_alignment
 from pipeline.users.checkpoint import packed, read_checkpoint, unpacked, write_checkpoint
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time. On a GPU it is one launch in place of many.
 FUSED_PARAMETERS = 20_000_000
+# Whose vectors are made at once, when those of all are.
+ITEMS_AT_ONCE = 200_000
 BETAS = (0.9, 0.99)
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
@@ -131,7 +133,7 @@ class UserTrainer:
             weight_decay=config.weight_decay,
             fused=True if large or torch.device(device).type != "cpu" else None,
         )
-        self.of_tables = SparseAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
+        self.of_tables = RowAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
         self.around = inputs.around
         self.loss = StepLoss(
             data, config, self.items, self.scorer, self.biases, self.alignment, device, precision, processes
@@ -186,6 +188,7 @@ class UserTrainer:
 
     def trained(self) -> Trained:
         """The best epoch of a run, with what is fitted to it."""
+        self._forget_moments()
         arrays, config = self._arrays(), self.config
         if config.find_shares:
             config = found_shares(Model.from_arrays(arrays, config, self.data.items, self.device), config, self.data)
@@ -233,6 +236,11 @@ class UserTrainer:
         """The last epoch, with what is fitted to it."""
         self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
         return Trained(self._arrays(), self.history, self.best_epoch, self.config)
+
+    def _forget_moments(self) -> None:
+        """When all is trained: with a million items they take as much as what is stored."""
+        for optimiser in self._optimisers():
+            optimiser.state.clear()
 
     def _arrays(self) -> dict[str, NDArray[np.float32]]:
         """Of the best epoch, as MODEL stores them."""
@@ -354,8 +362,10 @@ class UserTrainer:
     def _item_vectors(self) -> torch.Tensor:
         """Of all items, (M, d), without dropout; the scorer takes the biases that go with them."""
         self.items.eval()
+        some = [None] if self.data.items <= ITEMS_AT_ONCE else list(blocks(self.data.items, ITEMS_AT_ONCE))
         with torch.inference_mode():
-            vectors: torch.Tensor = self.items()
+            # Vectors by each modality are there beside their sum.
+            vectors = torch.cat([self.items.fuse(self.items.parts(items)) for items in some])
         if self.biases:
             with torch.no_grad():
                 for head, bias in self.biases().items():
