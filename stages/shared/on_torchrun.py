@@ -228,8 +228,9 @@ def _group(place: int, number: int, device: str, folder: Path | None) -> Iterato
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
 
-    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    if cuda and torch.cuda.is_available():
+    # `cuda` where there is none is refused where tensors are placed.
+    cuda = device != "cpu" and torch.cuda.is_available()
+    if cuda:
         here, found = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if here >= found:
             raise InputError(

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +20,11 @@ import psutil
 import pytest
 
 from pipeline.common.errors import InputError, MachineError
-from pipeline.common.processes import ALONE
+from pipeline.common.processes import ALONE, Alone
 from stages.guard import said
 from stages.shared import on_torchrun
 from stages.shared.on_torchrun import by_processes
+from stages.shared.training import the_same
 from tests.repository import ROOT
 
 NAME = "[d] train_users.v"
@@ -169,6 +171,49 @@ def test_a_process_without_a_gpu_of_its_own_is_a_mistake(monkeypatch: pytest.Mon
     )
     with pytest.raises(InputError, match=expected):
         by_processes(2, NAME, "auto", never)
+
+
+def test_blocks_are_shared_out_and_all_processes_get_all_results_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three processes as threads, in rounds: at the end of each, all have what each of them found."""
+    number, meeting, round_of = 3, threading.Barrier(3, timeout=60), {}
+
+    def all_gather_object(found: list[object], mine: object) -> None:
+        place = int(threading.current_thread().name)
+        round_of[place] = mine
+        meeting.wait()
+        found[:] = [round_of[each] for each in range(number)]
+        meeting.wait()
+
+    monkeypatch.setattr("torch.distributed.all_gather_object", all_gather_object)
+    done: dict[int, list[str]] = {place: [] for place in range(number)}
+    results: dict[int, list[str]] = {}
+
+    def run(place: int) -> None:
+        def work(block: str, more: str) -> str:
+            done[place].append(block)
+            return block + more
+
+        results[place] = list(on_torchrun._Group(place, number).map_blocks(work, list("abcdefgh"), "!"))
+
+    threads = [threading.Thread(target=run, args=(place,), name=str(place)) for place in range(number)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert list(results.values()) == [[f"{block}!" for block in "abcdefgh"]] * number
+    assert done == {0: ["a", "d", "g"], 1: ["b", "e", "h"], 2: ["c", "f"]}
+
+
+def test_another_machine_with_other_settings_artifacts_or_code_is_refused() -> None:
+    assert the_same("mine", ALONE) == "mine"
+    other = Alone()
+    other.place, other.number, other.of_first = 1, 2, lambda make: "theirs"  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(
+        MachineError, match=r"process 2 of 2 on \S+ has other settings, artifacts or code than the first"
+    ):
+        the_same("mine", other)
 
 
 def test_no_other_module_knows_who_trains_together() -> None:
