@@ -39,7 +39,7 @@ POLL_SECONDS = 0.05
 USERS_PER_ITEM, INTERACTIONS_PER_ITEM, MOST_INTERACTIONS = 0.6, 100, 20_000_000
 # What a machine has time for: of more items so many have a title, of which texts are made, so many users are evaluated, and so many
 # have lists.
-TITLED, EVALUATED_USERS, LISTED_USERS = 100_000, 2_000, 2_000
+TITLED, EVALUATED_USERS, LISTED_USERS = 100_000, 1_000, 1_000
 EPOCHS = {"init_sdne": 2, "train_gat": 1, "train_users": 1}
 
 
@@ -49,7 +49,7 @@ class Stage:
     Attributes:
         needs: stages whose outputs it reads; it is left out where one of them did not come to its end.
         largest: items beyond which it is not run unless it is asked for by name.
-        interactions: whether it reads them.
+        interactions: whether it reads them; texts likewise.
         variant: whether it is one of a variant.
         module: what is run, if not that of `stages` which has its name.
     """
@@ -57,6 +57,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     largest: int = 100_000
     interactions: bool = True
+    texts: bool = False
     variant: bool = False
     module: str = ""
 
@@ -66,7 +67,7 @@ STAGES = {
     "fetch": Stage(largest=1_000_000),
     "prepare": Stage(("fetch",), largest=1_000_000),
     "build_graph": Stage(("prepare",), largest=1_000_000, interactions=False),
-    "embed_text": Stage(("prepare",), interactions=False),
+    "embed_text": Stage(("prepare",), interactions=False, texts=True),
     "embed_image": Stage(("prepare",), interactions=False),
     "init_sdne": Stage(("build_graph",), interactions=False),
     "train_gat": Stage(("init_sdne",), interactions=False),
@@ -124,6 +125,11 @@ def s_m_for(items: int) -> int:
 def interactions_for(items: int) -> int:
     """In proportion to the items, up to what 24 GB hold."""
     return min(INTERACTIONS_PER_ITEM * items, MOST_INTERACTIONS)
+
+
+def texts_for(items: int) -> int:
+    """Likewise, up to what there is time for."""
+    return min(items, TITLED)
 
 
 def params(items: int) -> dict[str, Any]:
@@ -245,7 +251,7 @@ def make_tables(items: int, folder: Path) -> None:
         f"--users={max(int(USERS_PER_ITEM * items), 1)}",
         f"--items={items}",
         f"--interactions={interactions_for(items)}",
-        f"--titled={min(TITLED / items, 1.0)}",
+        f"--titled={texts_for(items) / items}",
     ]
     made = folder / "tables.part"
     shutil.rmtree(made, ignore_errors=True)

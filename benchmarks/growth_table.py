@@ -8,7 +8,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth import STAGES, Taken
+from benchmarks.growth import STAGES, Taken, texts_for
 from benchmarks.render import number, replace
 from pipeline.evaluation.comparison.markdown import markdown
 from stages.shared.stage import run_tool
@@ -63,13 +63,17 @@ def exponent(smaller: Taken | None, larger: Taken | None) -> float | None:
     """The power of the items by which CPU seconds grow between two sizes.
 
     Returns:
-        None where a run is missing or did not come to its end, or where the stage reads interactions and they did not grow with
-        the items.
+        None where a run is missing or did not come to its end, or where the stage reads interactions or texts and they did not grow
+        with the items.
     """
     if smaller is None or larger is None or not (smaller.whole and larger.whole):
         return None
-    in_proportion = smaller.interactions * larger.items == larger.interactions * smaller.items
-    if STAGES[smaller.stage].interactions and not in_proportion:
+    stage, items = STAGES[smaller.stage], (smaller.items, larger.items)
+    read = [
+        *([(smaller.interactions, larger.interactions)] if stage.interactions else []),
+        *([(texts_for(smaller.items), texts_for(larger.items))] if stage.texts else []),
+    ]
+    if any(of_smaller * items[1] != of_larger * items[0] for of_smaller, of_larger in read):
         return None
     return log(larger.cpu_seconds / smaller.cpu_seconds) / log(larger.items / smaller.items)
 

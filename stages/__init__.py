@@ -34,3 +34,5 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 # The tokenizer's threads would warn of every process that is started beside them.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Where processes train together and do not find one another PyTorch prints pages of its own; what there is to say is said in one line.
+os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")

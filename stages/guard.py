@@ -97,7 +97,7 @@ def guarded(action: Callable[[], Any]) -> None:
         if text is None:
             if sys.flags.dev_mode:
                 raise
-            text = _of_a_bug(error)
+            text = of_a_bug(error)
         show(f"error: {one_line(text)}", error=True)
         raise SystemExit(code) from None
 
@@ -206,7 +206,7 @@ def _is_torch_without_memory(error: Exception) -> bool:
     return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
-def _of_a_bug(error: Exception) -> str:
+def of_a_bug(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     found = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
     try:

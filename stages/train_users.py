@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import polars as pl
 
 from pipeline.artifacts.kinds import CURVE_DIGITS
 from pipeline.artifacts.users import MODEL, USERS_CURVE
 from pipeline.common.devices import torch_device
+from pipeline.common.processes import Processes
 from pipeline.common.settings import TrainingRun
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 from stages import CHECKPOINTS
 from stages.shared.data import read_data
 from stages.shared.inputs import INPUTS, known_of_items, read_inputs
+from stages.shared.on_torchrun import by_processes
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
-from stages.shared.training import TrainingBar, checkpoint_key, forget
+from stages.shared.training import TrainingBar, checkpoint_key, forget, the_same
 
 STAGE = Stage(
     "train_users",
@@ -25,6 +29,12 @@ STAGE = Stage(
 
 
 def main(dataset: str, variant: str, settings: Settings) -> None:
+    number, device = settings.engine().train_processes, settings.run(TrainingRun).device
+    by_processes(number, f"[{dataset}] train_users.{variant}", device, partial(train, dataset, variant, settings))
+
+
+def train(dataset: str, variant: str, settings: Settings, processes: Processes) -> None:
+    """What each of them does; the first alone says and writes something."""
     run, asked = settings.run(TrainingRun), settings.variant(VariantConfig, variant)
     data = read_data(dataset)
     ratings, dislikes = data.train_likes.nnz + data.train_dislikes.nnz, data.train_dislikes.nnz
@@ -38,15 +48,17 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(taken, config)}")
     # Not kept by a name: vectors that came in are as large as what the model makes of them.
     trainer = UserTrainer(
-        read_inputs(dataset, config, data), data, config, run.seed, torch_device(run.device), run.precision
+        read_inputs(dataset, config, data), data, config, run.seed, torch_device(run.device), run.precision, processes
     )
-    checkpoint = CHECKPOINTS / dataset / variant / f"{checkpoint_key(dataset, run, config)}.pt"
+    key = the_same(checkpoint_key(dataset, run, config, processes=processes.number), processes)
+    checkpoint = CHECKPOINTS / dataset / variant / f"{key}.pt"
     if checkpoint.is_file():
         say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
     with TrainingBar(variant, trainer, config.epochs, lambda row: show_epoch(dataset, row)) as bar:
-        trained = trainer.run(
-            checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text])
-        )
+        trainer.run_epochs(checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text]))
+    if processes.place:
+        return
+    trained = trainer.trained()
     curve = pl.DataFrame(trained.history)
     # In pairs, since the keys of `about` are sorted.
     rounded = [(name, [round(value, CURVE_DIGITS) for value in curve[name]]) for name in curve.columns]

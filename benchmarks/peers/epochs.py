@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import shims
+from benchmarks.peers.recbole_learner import RecBoleLearner
 from benchmarks.peers.settings import CHOSEN_BY, Job
-from benchmarks.peers.train import set_up
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from stages.shared.data import read_data
 
@@ -22,7 +21,6 @@ class Peer:
     """
 
     def __init__(self, model: str, dataset: str, folder: Path, learning_rate: float) -> None:
-        shims.install()
         self.data = read_data(dataset)
         job = Job(
             model=model,
@@ -32,14 +30,13 @@ class Peer:
             minutes=1,
             seed=SEED,
         )
-        self._trainer, self._batches, self._scorer = set_up(job, learning_rate, self.data.users, self.data.items)
+        self._learner = RecBoleLearner(job, learning_rate, self.data.users, self.data.items)
         self.epochs = 0
 
     def train_an_epoch(self) -> None:
-        self._trainer._train_epoch(self._batches, self.epochs)
+        self._learner.train_an_epoch(self.epochs, lambda loss: None)
         self.epochs += 1
 
     def validation(self) -> float:
         """`CHOSEN_BY` on the validation split, over all users."""
-        self._scorer.forget()
-        return evaluate_split(self._scorer, self.data, "valid").value(CHOSEN_BY)
+        return evaluate_split(self._learner.scorer, self.data, "valid").value(CHOSEN_BY)

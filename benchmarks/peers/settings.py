@@ -11,11 +11,14 @@ from pipeline.common.config import Config
 FOLDER = Path(__file__).parent
 
 # Cheapest first of those that teach most, so that an interrupted run leaves a useful table.
-MODELS = ("LightGCN", "CFKG", "KGAT", "KGIN", "KGCN", "MKR", "BPR", "CKE", "RippleNet", "KTUP")
+RECBOLE = ("LightGCN", "CFKG", "KGAT", "KGIN", "KGCN", "MKR", "BPR", "CKE", "RippleNet", "KTUP")
+OURS = ("DKN", "K-NCR")  # our implementations, in models/
+MODELS = RECBOLE + OURS
 
 FIGURES = {
     "ctr": ("auc", "user_auc"),
     "impression": ("auc", "user_auc", "ndcg@5", "ndcg@10"),
+    "reranking": ("ndcg@5", "f1@5"),
     "ranking": ("ndcg@5", "ndcg@10", "recall@10", "recall@20", "hit@10"),
 }
 
@@ -27,8 +30,8 @@ PATIENCE = 10  # validations without a better figure, RecBole's `stopping_step`
 MAX_EPOCHS = 300
 VALIDATED_USERS = 500  # a sample is enough to choose an epoch by, and keeps validation cheaper than training
 # KTUP trains five epochs on likes and five on the graph in turn; a figure between its phases says little.
-# KGCN scores every pair by itself, so that validation costs more than an epoch.
-EPOCHS_PER_VALIDATION = {"KTUP": 5, "KGCN": 2}
+# KGCN and K-NCR score every pair by itself, so that validation costs more than an epoch.
+EPOCHS_PER_VALIDATION = {"KTUP": 5, "KGCN": 2, "K-NCR": 2}
 
 
 class Job(Config):

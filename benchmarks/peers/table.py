@@ -1,4 +1,4 @@
-"""The results as a Markdown table beside our own systems, printed and kept in this folder's README.
+"""The results as Markdown tables beside our own systems: all figures in this folder's README, those of the tables there in docs/quality.md.
 
 `python -m benchmarks.peers.table` renders it again from the JSON files, without training anything.
 """
@@ -13,11 +13,15 @@ from benchmarks.peers import results
 from benchmarks.peers.settings import FIGURES, FOLDER
 from pipeline.artifacts.evaluation import METRICS
 from pipeline.artifacts.kinds import HERE
+from pipeline.evaluation.comparison.markdown import SHOWN_OF_PUBLISHED, systems_table
 
 Figures = dict[str, dict[str, float]]
 
 README = FOLDER / "README.md"
+QUALITY = HERE / "docs" / "quality.md"
 BEGIN, END = "<!-- tables: written by benchmarks.peers.table -->", "<!-- end of tables -->"
+# Of ours in the short table; the page has the baselines in tables of their own.
+BESIDE = ("recommended", "crmman")
 COLUMNS = [(protocol, metric) for protocol, names in FIGURES.items() for metric in names]
 
 
@@ -74,16 +78,37 @@ def _cost(result: dict[str, Any] | None) -> list[str]:
 
 def of_dataset(dataset: str, folder: Path = FOLDER, root: Path = HERE) -> str:
     """The table of one data set; our systems are left out, and that is said, where they have not been evaluated."""
-    peers = results.read(dataset, folder)
-    if not METRICS.at(dataset, root).is_file():
-        path = METRICS.at(dataset).as_posix()
-        return f"{table(peers, {})}\n\nWithout our systems: `{path}` is not there; `dvc repro evaluate@{dataset}` makes it."
-    return table(peers, METRICS.read(dataset, root))
+    found = table(results.read(dataset, folder), ours := ours_of(dataset, root))
+    if ours:
+        return found
+    path = METRICS.at(dataset).as_posix()
+    return f"{found}\n\nWithout our systems: `{path}` is not there; `dvc repro evaluate@{dataset}` makes it."
 
 
 def all_tables(folder: Path = FOLDER, root: Path = HERE) -> str:
     names = sorted(path.stem for path in folder.glob("*.json"))
     return "\n\n".join(f"### {name}\n\n{of_dataset(name, folder, root)}" for name in names)
+
+
+def short_table(peers: dict[str, dict[str, Any]], ours: dict[str, Figures]) -> str:
+    """The figures of the quality page's tables; ` +` stands after the name of a model whose training the budget ended."""
+    measured = {
+        f"{name} +" if result["stopped_early"] else name: result
+        for name, result in peers.items()
+        if "error" not in result
+    }
+    return systems_table({name: ours[name] for name in BESIDE if name in ours} | measured, {}, SHOWN_OF_PUBLISHED)
+
+
+def short_tables(folder: Path = FOLDER, root: Path = HERE) -> str:
+    names = sorted(path.stem for path in folder.glob("*.json"))
+    tables = {name: short_table(results.read(name, folder), ours_of(name, root)) for name in names}
+    return "\n\n".join(f"### {name}\n\n{content}" for name, content in tables.items())
+
+
+def ours_of(dataset: str, root: Path) -> dict[str, Figures]:
+    """None where they have not been evaluated."""
+    return METRICS.read(dataset, root) if METRICS.at(dataset, root).is_file() else {}
 
 
 def between_markers(page: str, content: str) -> str:
@@ -94,7 +119,8 @@ def between_markers(page: str, content: str) -> str:
 
 
 def update() -> None:
-    README.write_text(between_markers(README.read_text(encoding="utf-8"), all_tables()), encoding="utf-8")
+    for page, content in ((README, all_tables()), (QUALITY, short_tables())):
+        page.write_text(between_markers(page.read_text(encoding="utf-8"), content), encoding="utf-8")
 
 
 if __name__ == "__main__":

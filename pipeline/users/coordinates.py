@@ -124,7 +124,8 @@ def _folded(model: Model, view: View, shares: Mapping[str, float]) -> FoldedView
 
 
 class ScoredByVectors:
-    """`TrainedModel.score` for a large catalogue: users have vectors, made once, and a block of them is one product for each question.
+    """`TrainedModel.score` for a large catalogue: users have vectors, and a block of them is one product for each question. Those of whom
+    figures are have theirs made once, others when they are asked for.
 
     Args:
         model: one of which `why_no_vectors` says nothing.
@@ -132,36 +133,46 @@ class ScoredByVectors:
     """
 
     def __init__(self, model: Model, data: Dataset) -> None:
-        self._items = model.items
+        self._model, self._data, self._items = model, data, model.items
         preferred = head_shares(model)
         # Without a head of its own `judgement` is what `preference` is.
         sums = [preferred, judging_shares(model)] if "judge" in model.scorer.heads else [preferred]
         self._sums = [HeadSum(model, shares) for shares in sums]
-        parts: list[list[torch.Tensor]] = [[] for _ in self._sums]
-        leniency = []
+        made = [self._made(data.evaluated[some]) for some in blocks(len(data.evaluated), BLOCK_USERS)]
+        self._vectors = [torch.cat(parts) for parts in zip(*(vectors for vectors, _ in made), strict=True)]
+        self._leniency = torch.cat([leniency for _, leniency in made])
+
+    def _made(self, users: NDArray[np.int64]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Vectors of some users for each sum, (users, width), and their leniency, (users,)."""
+        model, data = self._model, self._data
         with torch.inference_mode():
-            for users in blocks(data.users, BLOCK_USERS):
-                likes, dislikes = (
-                    histories(matrix, users, model.device) for matrix in (data.train_likes, data.train_dislikes)
-                )
-                weighed = self._sums[0].weighed(likes, dislikes)
-                for kept, one in zip(parts, self._sums, strict=True):
-                    found = one.users(weighed)
-                    assert found is not None
-                    kept.append(found)
-                ready = model.scorer.leniency(sizes(likes), sizes(dislikes))
-                leniency.append(model.items.new_zeros(len(users)) if ready is None else ready)
-            self._vectors = [torch.cat(kept) for kept in parts]
-            self._leniency = torch.cat(leniency)
+            likes, dislikes = (
+                histories(matrix, users, model.device) for matrix in (data.train_likes, data.train_dislikes)
+            )
+            weighed = self._sums[0].weighed(likes, dislikes)
+            vectors = []
+            for one in self._sums:
+                found = one.users(weighed)
+                assert found is not None
+                vectors.append(found)
+            ready = model.scorer.leniency(sizes(likes), sizes(dislikes))
+            return vectors, model.items.new_zeros(len(users)) if ready is None else ready
+
+    def _of(self, users: NDArray[np.int64]) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """As `_made`, of what is there already where it is."""
+        known = self._data.evaluated
+        places = np.minimum(np.searchsorted(known, users), len(known) - 1)
+        if not np.array_equal(known[places], users):
+            return self._made(users)
+        return [vectors[places] for vectors in self._vectors], self._leniency[places]
 
     def score(self, users: NDArray[np.int64]) -> Scores:
         with torch.inference_mode():
-            preference = self._sums[0].scores(self._vectors[0][users]).float().cpu().numpy()
+            vectors, leniency = self._of(users)
+            preference = self._sums[0].scores(vectors[0]).float().cpu().numpy()
         if len(self._sums) == 1:
             return Scores(preference, preference)
-        return Scores(
-            preference, Judged(self._items, self._vectors[1][users], self._sums[1].bias, self._leniency[users])
-        )
+        return Scores(preference, Judged(self._items, vectors[1], self._sums[1].bias, leniency))
 
 
 class Judged(NamedTuple):

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.optimisers import AdamW, SparseAdam, by_rows_met
+from pipeline.common.optimisers import AdamW, RowAdam, by_rows_met
+from pipeline.common.processes import ALONE, Processes, add_up_slopes
 from pipeline.common.random_streams import stream, torch_seed
 from pipeline.common.settings import Precision
-from pipeline.data.dataset import Dataset
+from pipeline.data.dataset import Dataset, blocks
 from pipeline.evaluation.metrics.validation import validation_figures
 from pipeline.users.alignment.registry import build_alignment
-from pipeline.users.checkpoint import read_checkpoint, write_checkpoint
+from pipeline.users.checkpoint import packed, read_checkpoint, unpacked, write_checkpoint
 from pipeline.users.count_biases import CountBiases
 from pipeline.users.fit_co_rating import fit_co_rating
 from pipeline.users.found_shares import found_shares
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 # From here on a step of AdamW goes through memory once and not once for each of its operations: vectors of 100,000 items and their
 # entities have 50 million values, and a step over them takes a ninth of the time. On a GPU it is one launch in place of many.
 FUSED_PARAMETERS = 20_000_000
+# Whose vectors are made at once, when those of all are.
+ITEMS_AT_ONCE = 200_000
 BETAS = (0.9, 0.99)
 # What all items have in common, weights of terms and biases by counts, learns so many times as quickly as what each has for itself:
 # it is a handful of numbers, which every step tells about.
@@ -73,6 +76,7 @@ class UserTrainer:
         inputs: what items are known by.
         data: the data set; only its training and validation splits are touched.
         precision: of products in training.
+        processes: who else trains the same model by the same calls; their first says and writes what there is.
 
     Raises:
         InputError: settings that do not fit the data or each other.
@@ -86,6 +90,7 @@ class UserTrainer:
         seed: int,
         device: torch.device | str = "cpu",
         precision: Precision = "float32",
+        processes: Processes = ALONE,
     ) -> None:
         if config.negatives == "disliked" and not data.train_dislikes.nnz:
             raise InputError("negatives: found disliked, but the training split has no dislike; expected unseen or all")
@@ -94,6 +99,7 @@ class UserTrainer:
         if config.training_seed:
             seed = torch_seed(seed, "training", config.training_seed)
         self.data, self.config, self.seed, self.device = data, config, seed, device
+        self.processes = processes
         self.knowledge = inputs.knowledge
         torch.manual_seed(torch_seed(seed, "users"))
         self.items = ItemEncoder(inputs, config.modalities, config.fusion, config.width).to(device)
@@ -109,6 +115,7 @@ class UserTrainer:
             self.alignment.to(device)
         modules = (self.items, self.scorer, *(one for one in (self.biases, self.alignment) if one))
         parameters = [one for module in modules for one in module.parameters() if one.requires_grad]
+        self.parameters = parameters
         quick = [*self.scorer.terms.parameters(), *(self.biases.parameters() if self.biases else [])]
         slow = self.items.projections()
         tables = self._tables_by_rows()
@@ -126,9 +133,11 @@ class UserTrainer:
             weight_decay=config.weight_decay,
             fused=True if large or torch.device(device).type != "cpu" else None,
         )
-        self.of_tables = SparseAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
+        self.of_tables = RowAdam([{"params": tables, "pace": 1.0}], config.learning_rate, BETAS) if tables else None
         self.around = inputs.around
-        self.loss = StepLoss(data, config, self.items, self.scorer, self.biases, self.alignment, device, precision)
+        self.loss = StepLoss(
+            data, config, self.items, self.scorer, self.biases, self.alignment, device, precision, processes
+        )
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.losses: list[float] = []
@@ -154,10 +163,20 @@ class UserTrainer:
         Raises:
             InputError: the loss is not finite.
         """
-        if checkpoint is not None and checkpoint.is_file():
-            self._take_up(checkpoint, warn)
-            for row in self.history:
-                report(row)
+        self.run_epochs(checkpoint, report, after_epoch, warn)
+        return self.trained()
+
+    def run_epochs(
+        self,
+        checkpoint: Path | None = None,
+        report: Callable[[dict[str, float]], None] = lambda row: None,
+        after_epoch: Callable[[float], None] = lambda loss: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """The part of `run` that several processes do together."""
+        checkpoint = self._begin(checkpoint, warn)
+        for row in self.history:
+            report(row)
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             rows = len(self.history)
             loss = self.train_an_epoch()
@@ -166,6 +185,10 @@ class UserTrainer:
             after_epoch(loss)
             if checkpoint is not None:
                 checkpoint = self._kept(checkpoint, warn)
+
+    def trained(self) -> Trained:
+        """The best epoch of a run, with what is fitted to it."""
+        self._forget_moments()
         arrays, config = self._arrays(), self.config
         if config.find_shares:
             config = found_shares(Model.from_arrays(arrays, config, self.data.items, self.device), config, self.data)
@@ -192,14 +215,32 @@ class UserTrainer:
         Raises:
             InputError: the loss is not finite.
         """
-        if checkpoint is not None and checkpoint.is_file():
-            self._take_up(checkpoint, warn)
+        self.refit_epochs(epochs, checkpoint, after_epoch, warn)
+        return self.refitted()
+
+    def refit_epochs(
+        self,
+        epochs: int,
+        checkpoint: Path | None = None,
+        after_epoch: Callable[[float], None] = lambda loss: None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """The part of `refit` that several processes do together."""
+        checkpoint = self._begin(checkpoint, warn)
         while self.epoch < epochs:
             after_epoch(self._pass_over_users())
             if checkpoint is not None:
                 checkpoint = self._kept(checkpoint, warn)
+
+    def refitted(self) -> Trained:
+        """The last epoch, with what is fitted to it."""
         self.best, self.best_epoch = self._state(self._item_vectors()), self.epoch
         return Trained(self._arrays(), self.history, self.best_epoch, self.config)
+
+    def _forget_moments(self) -> None:
+        """When all is trained: with a million items they take as much as what is stored."""
+        for optimiser in self._optimisers():
+            optimiser.state.clear()
 
     def _arrays(self) -> dict[str, NDArray[np.float32]]:
         """Of the best epoch, as MODEL stores them."""
@@ -267,11 +308,16 @@ class UserTrainer:
             for optimiser in self._optimisers():
                 optimiser.zero_grad()
             torch.autograd.backward(loss)
+            add_up_slopes(self.parameters, self.processes)
             for optimiser in self._optimisers():
                 optimiser.step()
             losses.append(loss.detach())
         # Looked at when all is done: a GPU would be waited for at every step.
-        mean = float(np.mean(torch.stack(losses).tolist())) if losses else 0.0
+        mean = 0.0
+        if losses:
+            of_steps = torch.stack(losses)
+            self.processes.add_up(of_steps)
+            mean = float(np.mean(of_steps.tolist()))
         self.losses.append(mean)
         if not np.isfinite(mean):
             raise InputError(
@@ -299,7 +345,7 @@ class UserTrainer:
             ranking_share=config.ranking_share,
             device=self.device,
         )
-        figures = validation_figures(TrainedModel(model, self.data), self.data)
+        figures = validation_figures(TrainedModel(model, self.data), self.data, self.processes.map_blocks)
         for name in self.config.early_stopping_by:
             if np.isnan(figures[name]):
                 raise InputError(
@@ -316,8 +362,10 @@ class UserTrainer:
     def _item_vectors(self) -> torch.Tensor:
         """Of all items, (M, d), without dropout; the scorer takes the biases that go with them."""
         self.items.eval()
+        some = [None] if self.data.items <= ITEMS_AT_ONCE else list(blocks(self.data.items, ITEMS_AT_ONCE))
         with torch.inference_mode():
-            vectors: torch.Tensor = self.items()
+            # Vectors by each modality are there beside their sum.
+            vectors = torch.cat([self.items.fuse(self.items.parts(items)) for items in some])
         if self.biases:
             with torch.no_grad():
                 for head, bias in self.biases().items():
@@ -351,6 +399,22 @@ class UserTrainer:
             "best_epoch": self.best_epoch,
         }
 
+    def _begin(self, checkpoint: Path | None, warn: Callable[[str], None]) -> Path | None:
+        """Go on where a stopped run was, if there is a checkpoint of it, and all processes where the first one does.
+
+        Returns:
+            Where to keep the state: None in all other processes.
+        """
+        first = self.processes.place == 0
+        if first and checkpoint is not None and checkpoint.is_file():
+            self._take_up(checkpoint, warn)
+        # Before the first epoch all have drawn the same weights.
+        if self.processes.number > 1 and self.processes.of_first(lambda: self.epoch):
+            content = self.processes.of_first(lambda: packed(self._checkpoint()))
+            if not first:
+                self._take_over(unpacked(content, self.device))
+        return checkpoint if first else None
+
     def _take_up(self, checkpoint: Path, warn: Callable[[str], None]) -> None:
         """Go on where a stopped run was; from the beginning, if its checkpoint is damaged."""
         try:
@@ -361,6 +425,9 @@ class UserTrainer:
         if state is None:
             warn(f"{checkpoint}: found it damaged and removed it; training starts again")
             return
+        self._take_over(state)
+
+    def _take_over(self, state: dict[str, Any]) -> None:
         self.items.load_state_dict(state["items"])
         self.scorer.load_state_dict(state["scorer"])
         if self.biases:

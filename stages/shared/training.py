@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -23,17 +24,20 @@ from pipeline.artifacts.structure import (
     structure_names,
 )
 from pipeline.artifacts.text import TEXT_VECTORS
+from pipeline.common.errors import MachineError
 from pipeline.common.files import TEMPORARY
+from pipeline.common.processes import Processes
 from pipeline.common.settings import TrainingRun
 from pipeline.users.settings import VariantConfig
 from pipeline.users.training import UserTrainer
 
 
-def checkpoint_key(dataset: str, run: TrainingRun, config: VariantConfig, *also: Artifact) -> str:
+def checkpoint_key(dataset: str, run: TrainingRun, config: VariantConfig, *also: Artifact, processes: int = 1) -> str:
     """Changes with the settings, the inputs and the code, so that a checkpoint is only ever met by the run that left it.
 
     Args:
         also: what is read beside what every training reads.
+        processes: that train together; another number rounds otherwise.
     """
     names = structure_names(config.structure_source or None)
     inputs = (
@@ -53,7 +57,7 @@ def checkpoint_key(dataset: str, run: TrainingRun, config: VariantConfig, *also:
         GAT_WEIGHTS.of(**names),
         *also,
     )
-    return key_of(dataset, [run.model_dump(), config.model_dump()], inputs)
+    return key_of(dataset, [run.model_dump(), config.model_dump(), processes], inputs)
 
 
 def key_of(dataset: str, settings: Any, inputs: Sequence[Artifact]) -> str:
@@ -63,6 +67,19 @@ def key_of(dataset: str, settings: Any, inputs: Sequence[Artifact]) -> str:
     for path in [*sorted(code.rglob("*.py")), *(artifact.at(dataset) for artifact in inputs)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def the_same(key: str, processes: Processes) -> str:
+    """
+    Raises:
+        MachineError: another process than the first one has another key.
+    """
+    if processes.of_first(lambda: key) != key:
+        raise MachineError(
+            f"process {processes.place + 1} of {processes.number} on {socket.gethostname()} has other settings, artifacts or code than the "
+            "first one; expected the same on each machine"
+        )
+    return key
 
 
 def forget(checkpoint: Path) -> None:
@@ -77,7 +94,7 @@ class TrainingBar:
     """Epochs, the loss of the last one, and the last validation figures by their protocols: on stderr, if that is a terminal.
 
     Args:
-        trainer: whose epochs are shown; one that goes on from a checkpoint starts with those that it has.
+        trainer: whose epochs are shown, in the first of its processes; one that goes on from a checkpoint starts with those that it has.
         epochs: how many there are at most.
         print_row: prints a row of the history, above the bar.
     """
@@ -91,7 +108,10 @@ class TrainingBar:
     ) -> None:
         self._trainer, self._print_row = trainer, print_row
         self._shown: dict[str, str] = {}
-        self._bar = tqdm(total=epochs, unit="epoch", desc=name, disable=None)
+        number, place = trainer.processes.number, trainer.processes.place
+        if number > 1:
+            name = f"{name}, {number} processes"
+        self._bar = tqdm(total=epochs, unit="epoch", desc=name, disable=True if place else None)
 
     def __enter__(self) -> Self:
         return self

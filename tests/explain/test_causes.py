@@ -40,7 +40,7 @@ def shared(name: str, kind: str, history: list[int], item: int, candidate: int) 
 
 @pytest.mark.parametrize("name", READING)
 @given(somebody=people())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_causes_add_up_and_those_of_the_graph_are_its_relations_and_entities(name: str, somebody: Person) -> None:
     of, candidate = doubled(name), 9
     somebody = somebody.without(candidate)
@@ -72,7 +72,7 @@ def test_causes_add_up_and_those_of_the_graph_are_its_relations_and_entities(nam
 
 @pytest.mark.parametrize("name", SEVERAL)
 @given(somebody=people())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_the_main_cause_is_the_largest_in_the_direction_of_the_whole_and_the_graph_from_a_third_on(
     name: str, somebody: Person
 ) -> None:

@@ -187,7 +187,7 @@ def test_each_contribution_is_its_own_items_term_of_the_formula(name: str, rated
 
 @pytest.mark.parametrize("name", VARIANTS)
 @given(everybody=st.lists(people(), min_size=1, max_size=6), seed=st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_contributions_of_many_are_those_of_each_alone(name: str, everybody: list[Person], seed: int) -> None:
     of, random = doubled(name), np.random.default_rng(seed)
     candidates = np.stack([random.permutation(ITEMS)[:3] for _ in everybody]).astype(np.int32)
@@ -223,7 +223,7 @@ def test_biases_are_those_of_the_heads_that_count(name: str) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 @given(somebody=people())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_contributions_and_biases_add_up_to_the_score(name: str, somebody: Person) -> None:
     of = model(name)
     found = contributions_of(of, somebody, np.arange(ITEMS))
@@ -240,7 +240,7 @@ def test_contributions_add_up_to_the_score_of_every_user(name: str) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 @given(somebody=people())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_a_rated_candidate_is_left_out_of_the_person_as_in_training(name: str, somebody: Person) -> None:
     of = model(name)
     likes, dislikes = histories_of([somebody], "cpu")

@@ -17,7 +17,7 @@ CANDIDATE = 9
 
 @pytest.mark.parametrize("name", sorted({*READING, *SEVERAL}))
 @given(somebody=people())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_groups_are_what_is_shared_and_all_of_them_add_up_to_the_score(name: str, somebody: Person) -> None:
     of, somebody = doubled(name), somebody.without(CANDIDATE)
     found = contributions_of(of, somebody, np.array([CANDIDATE]))

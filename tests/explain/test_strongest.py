@@ -64,7 +64,7 @@ def assert_the_same(found: Told, expected: Told) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 @given(everybody=st.lists(people(), min_size=1, max_size=6), named=st.integers(0, 4), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_contributions_are_those_of_one_user_at_a_time(
     name: str, everybody: list[Person], named: int, seed: int
 ) -> None:

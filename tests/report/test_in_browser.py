@@ -343,7 +343,7 @@ def test_nothing_keeps_anybody_out(opened: Open, dark: bool) -> None:
         assert said == []
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False)])
+@pytest.mark.parametrize(("width", "dark"), [(1200, True), (360, False)])
 def test_posters_are_drawn_beside_their_titles_and_keep_nobody_out(opened: Open, width: int, dark: bool) -> None:
     found = opened("plain", width=width, dark=dark, text=page_with_posters("plain"))
     found.rate("like", TITLES[3])

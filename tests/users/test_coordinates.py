@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,18 @@ def test_both_questions_are_answered_as_the_heads_answer_them(
         cells = ours[row, column]
         assert cells.dtype == np.float32
         np.testing.assert_allclose(cells, theirs[row, column], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", WITH)
+def test_others_than_those_of_whom_figures_are_have_scores_too(name: str, data: Dataset) -> None:
+    whole, some = trained(name, data).model, copy.copy(data)
+    some.evaluated = np.array([0, 5])
+    scored = ScoredByVectors(whole, some)
+    for users in (np.array([11, 0, 5, 2]), np.array([5, 0]), np.array([USERS - 1])):
+        found, expected = scored.score(users), ScoredByVectors(whole, data).score(users)
+        row, column = np.indices(expected.preference.shape).reshape(2, -1)
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours[row, column], theirs[row, column], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", WITH)

@@ -18,7 +18,7 @@ def draw(
     kind: str, number: int = 200, share: float = 0.25, user: torch.Tensor = USER
 ) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
-    found = sample_negatives(kind, LIKED, DISLIKED, user, number, share, generator)
+    found = sample_negatives(kind, number, share, LIKED, DISLIKED, user, generator)
     assert found.items.shape == found.counts.shape == (len(user), number)
     return found.items, found.counts
 
@@ -58,7 +58,7 @@ def test_a_user_who_likes_everything_has_no_negatives() -> None:
 @pytest.mark.parametrize("kind", ["disliked", "unseen", "mixed"])
 def test_negatives_are_drawn_evenly(kind: str) -> None:
     generator = torch.Generator().manual_seed(2)
-    found = sample_negatives(kind, LIKED, DISLIKED, torch.zeros(300, dtype=torch.int64), 40, 0.5, generator)
+    found = sample_negatives(kind, 40, 0.5, LIKED, DISLIKED, torch.zeros(300, dtype=torch.int64), generator)
     times = torch.bincount(found.items.flatten(), minlength=6).double()
     pools = {"disliked": [[2, 3]], "unseen": [[4, 5]], "mixed": [[2, 3], [4, 5]]}[kind]
     for pool in pools:
@@ -76,7 +76,7 @@ def test_every_user_gets_each_item_of_the_own_pool_and_nothing_else(
 ) -> None:
     liked, disliked = (torch.tensor([[cell == sign for cell in row] for row in rows]) for sign in "+-")
     user = torch.arange(len(rows)).repeat_interleave(2)
-    found = sample_negatives(kind, liked, disliked, user, 120, 0.5, torch.Generator().manual_seed(seed))
+    found = sample_negatives(kind, 120, 0.5, liked, disliked, user, torch.Generator().manual_seed(seed))
     for position, row in enumerate(rows):
         dislikes = {item for item, cell in enumerate(row) if cell == "-"}
         unseen = {item for item, cell in enumerate(row) if cell == "."}

@@ -13,6 +13,7 @@ from pipeline.common import optimisers
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.baselines.popularity import Popularity
 from pipeline.evaluation.metrics.evaluated import evaluate_split
+from pipeline.users import training
 from pipeline.users.modalities.inputs import ItemInputs
 from pipeline.users.model import Model
 from pipeline.users.trained import TrainedModel
@@ -77,6 +78,15 @@ def test_a_step_moves_what_it_meets_by_adam_and_nothing_else(inputs: ItemInputs,
             optimiser.step()
         for name, value in learned(trainer).items():
             torch.testing.assert_close(value.detach(), before[name], rtol=1e-4, atol=1e-6)
+
+
+def test_vectors_of_all_items_are_made_some_at_a_time(
+    inputs: ItemInputs, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(inputs, data, **SAMPLED)
+    whole = trainer._item_vectors()
+    monkeypatch.setattr(training, "ITEMS_AT_ONCE", 7)
+    torch.testing.assert_close(trainer._item_vectors(), whole)
 
 
 @pytest.mark.usefixtures("by_rows")

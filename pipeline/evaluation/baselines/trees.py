@@ -239,7 +239,7 @@ class TreesGrid(Grid):
         }
 
     def left_out(self, data: Dataset) -> str | None:
-        pairs = data.users * data.items
+        pairs = len(data.evaluated) * data.items
         return (
             f"{pairs} pairs of user and item, more than max_pairs {self.max_pairs}" if pairs > self.max_pairs else None
         )

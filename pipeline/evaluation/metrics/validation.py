@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from pipeline.common.blocks import MapBlocks, in_turn
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.metrics.auc import user_auc
 from pipeline.evaluation.metrics.kinds import ByPairs, ByRanks, PerUserMetric
@@ -24,18 +25,23 @@ _METRICS: tuple[PerUserMetric, ...] = (
 FIGURES = {f"{metric.protocol}.{metric.name}": metric for metric in _METRICS}
 
 
-def validation_figures(scorer: Scorer, data: Dataset) -> dict[str, float]:
+def validation_figures(scorer: Scorer, data: Dataset, map_blocks: MapBlocks = in_turn) -> dict[str, float]:
     """Means over the users of the validation split, by the names of `FIGURES`; NaN where no user has a value.
+
+    Args:
+        map_blocks: who scores users. The result does not depend on it.
 
     Raises:
         InputError: the system gives a score that is not finite.
     """
-    return figures_side_by_side([scorer], data)[0]
+    return figures_side_by_side([scorer], data, map_blocks)[0]
 
 
-def figures_side_by_side(scorers: Sequence[Scorer], data: Dataset) -> list[dict[str, float]]:
+def figures_side_by_side(
+    scorers: Sequence[Scorer], data: Dataset, map_blocks: MapBlocks = in_turn
+) -> list[dict[str, float]]:
     """`validation_figures` of each system; what they have in common is made once (`score_side_by_side`)."""
     return [
         {name: metric.per_user(scored).mean for name, metric in FIGURES.items()}
-        for scored in score_side_by_side(scorers, data, "valid")
+        for scored in score_side_by_side(scorers, data, "valid", map_blocks=map_blocks)
     ]

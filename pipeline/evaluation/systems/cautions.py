@@ -39,7 +39,7 @@ def popularity_likeness(scorer: Scorer, data: Dataset, ranked: str, seed: int) -
         users = np.sort(stream(seed, "popularity likeness").choice(users, size=POPULARITY_USERS, replace=False))
     earlier = data.matrix(data.rated(EARLIER[ranked]))
     likes = data.train_likes.getnnz(axis=0)
-    size = max(split.BLOCK_CELLS // data.items, 1)
+    size = split.users_at_once(data.items)
     found = []
     for start in range(0, len(users), size):
         block = users[start : start + size]

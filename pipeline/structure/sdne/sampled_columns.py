@@ -32,7 +32,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch.nn.functional import embedding
 
-from pipeline.common.optimisers import Adam, SparseAdam, by_rows_met
+from pipeline.common.optimisers import Adam, RowAdam, by_rows_met
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error, edge_error
 
@@ -70,7 +70,7 @@ class SampledColumns:
             )
         ]
         if self._by_rows:
-            self._optimisers.append(SparseAdam(matrices, learning_rate))
+            self._optimisers.append(RowAdam(matrices, learning_rate))
 
     def losses(self, adjacency: csr_matrix, batch: NDArray[np.int64]) -> Losses:
         columns = np.sort(self._random.choice(adjacency.shape[0], self._size, replace=False, shuffle=False))

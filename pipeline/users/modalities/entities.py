@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_matrix, diags
 from torch import nn
 
+from pipeline.common.devices import placed
 from pipeline.common.precision import in_full
 from pipeline.users.modalities.inputs import ItemInputs, damped
 from pipeline.users.modalities.modality import LEARNED_SPREAD, ModalityVectors
@@ -44,18 +45,21 @@ class EntityVectors(ModalityVectors):
         return vectors
 
     def _of_rows(self, bags: csr_matrix) -> torch.Tensor:
-        """The same product, whose slope is of the entities in these rows alone."""
-        entity, starts, weights = (torch.from_numpy(part) for part in (bags.indices, bags.indptr[:-1], bags.data))
+        """The same product, whose slope is of the entities in these rows alone, each once."""
+        there = np.zeros(bags.shape[1], dtype=np.bool_)
+        there[bags.indices] = True
+        met = np.flatnonzero(there)
+        place = np.empty(bags.shape[1], dtype=bags.indices.dtype)
+        place[met] = np.arange(len(met))
         device = self.entity.device
-        vectors: torch.Tensor = nn.functional.embedding_bag(
-            entity.to(device),
-            self.entity,
-            starts.to(device),
-            mode="sum",
-            sparse=True,
-            per_sample_weights=weights.to(self.entity),
+        vectors = nn.functional.embedding(placed(met, device), self.entity, sparse=True)
+        entities, starts, weights = (
+            placed(part, device) for part in (place[bags.indices], bags.indptr[:-1], bags.data)
         )
-        return vectors
+        found: torch.Tensor = nn.functional.embedding_bag(
+            entities, vectors, starts, mode="sum", per_sample_weights=weights.to(vectors)
+        )
+        return found
 
     def tables(self) -> list[nn.Parameter]:
         return [self.entity]

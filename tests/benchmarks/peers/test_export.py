@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from benchmarks.peers import results
 from benchmarks.peers.export import COLUMNS, NAME, Exported, export
 from benchmarks.peers.identifiers import UNKNOWN, in_our_columns, places
-from benchmarks.peers.settings import FIGURES, MODELS
-from benchmarks.peers.table import BEGIN, END, all_tables, between_markers, table
+from benchmarks.peers.settings import FIGURES, FOLDER, MODELS
+from benchmarks.peers.table import BEGIN, END, QUALITY, README, all_tables, between_markers, ours_of, short_table, table
+from pipeline.artifacts.kinds import HERE
 
 INTERACTIONS = pl.DataFrame(
     [
@@ -130,7 +132,7 @@ def test_the_table_marks_the_best_and_says_what_did_not_run() -> None:
     assert cells[3][1] == ".2500"
     assert cells[3][-3:] == ["2/12", "61", "512"]
     assert cells[4][-3] == "2/12+"
-    assert {len(row) for row in cells} == {15}
+    assert {len(row) for row in cells} == {17}
     assert lines[-1] == "- CKE did not run: `ValueError: no`"
 
 
@@ -148,3 +150,20 @@ def test_the_tables_replace_what_stood_between_the_markers(tmp_path: Path) -> No
     assert "`metrics/toy.json` is not there" in content
     page = between_markers(f"above\n{BEGIN}\nold\n{END}\nbelow", content)
     assert page == f"above\n{BEGIN}\n\n{content}\n\n{END}\nbelow"
+
+
+def test_the_short_table_says_which_training_the_budget_ended_and_leaves_out_what_did_not_run() -> None:
+    peers = {"BPR": result(0.25), "CKE": {"error": "ValueError: no"}, "KGAT": result(0.125, stopped_early=True)}
+    lines = short_table(peers, {"recommended": figures(0.5), "ease": figures(0.75)}).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["recommended", "BPR", "KGAT +"]
+    assert lines[2].count("**.5000**") == 8
+
+
+@pytest.mark.parametrize(("page", "rows"), [(README, table), (QUALITY, short_table)])
+def test_the_pages_have_the_figures_of_the_results(page: Path, rows: Callable[..., str]) -> None:
+    text = page.read_text(encoding="utf-8").replace("**", "")
+    for path in sorted(FOLDER.glob("*.json")):
+        peers = results.read(path.stem)
+        for line in rows(peers, ours_of(path.stem, HERE)).replace("**", "").splitlines()[2:]:
+            if line.split()[1] in peers:  # ours are those of the last `dvc repro`
+                assert line in text, path.stem
