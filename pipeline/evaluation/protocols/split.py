@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # Cells of the users x items score matrix held at once, whatever the catalogue's size.
 BLOCK_CELLS = 4_000_000
+# Of a large catalogue so many users all the same: for each block of them all vectors of items are read. Of a million items 4 users at
+# once take 30 ms each, 16 take 12.
+MANY_ITEMS, FEWEST_USERS = 250_000, 16
 # Splits whose ratings a user is known by when a split is ranked; they are no candidates.
 EARLIER = {"valid": ("train",), "test": ("train", "valid")}
 
@@ -165,13 +168,18 @@ def score_side_by_side(
     """
     asked = _Asked(data, split, parts)
     gathered = [_Gathered(scorer, asked, data) for scorer in scorers]
-    cut = [data.evaluated[some] for some in blocks(len(data.evaluated), max(BLOCK_CELLS // data.items, 1))]
+    cut = [data.evaluated[some] for some in blocks(len(data.evaluated), users_at_once(data.items))]
     bar = Shown(f"scores of {split}", "users") if shown else None
     scored = map_blocks(_scored, cut, scorers, asked, shown=bar)
     for users, found in zip(cut, scored, strict=True):
         for one, of_one in zip(gathered, found, strict=True):
             one.add(users, of_one)
     return [one.scored() for one in gathered]
+
+
+def users_at_once(items: int) -> int:
+    """Users whose scores of all items are held at once."""
+    return max(BLOCK_CELLS // items, FEWEST_USERS if items > MANY_ITEMS else 1)
 
 
 class _Asked:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 POPULARITY_LIMIT = 0.92
 POPULARITY_USERS = 500
+# Of more than 100,000 items fewer users tell as much, but not less than so many: each costs two sorts of all items.
+POPULARITY_CELLS, POPULARITY_FEWEST = 50_000_000, 50
 COLLAPSE_DIRECTIONS = 3.0
 COLLAPSE_SHARE = 0.05
 
@@ -28,18 +30,19 @@ def popularity_likeness(scorer: Scorer, data: Dataset, ranked: str, seed: int) -
     """How much a system ranks like popularity for everybody: mean over users of Spearman's correlation, -1 to 1.
 
     The correlation of a user's scores with the items' training likes is over the user's candidates of the `ranking`
-    protocol, ties by average ranks. At most `POPULARITY_USERS` users are drawn. Where one side is constant, nothing is
-    ranked, which counts as 0.
+    protocol, ties by average ranks. At most `POPULARITY_USERS` users are drawn, of a large catalogue fewer. Where one side is
+    constant, nothing is ranked, which counts as 0.
 
     Args:
         ranked: the split, `valid` or `test`; what users rated before it are no candidates.
     """
     users = np.arange(data.users)
-    if data.users > POPULARITY_USERS:
-        users = np.sort(stream(seed, "popularity likeness").choice(users, size=POPULARITY_USERS, replace=False))
+    most = min(POPULARITY_USERS, max(POPULARITY_CELLS // data.items, POPULARITY_FEWEST))
+    if data.users > most:
+        users = np.sort(stream(seed, "popularity likeness").choice(users, size=most, replace=False))
     earlier = data.matrix(data.rated(EARLIER[ranked]))
     likes = data.train_likes.getnnz(axis=0)
-    size = max(split.BLOCK_CELLS // data.items, 1)
+    size = split.users_at_once(data.items)
     found = []
     for start in range(0, len(users), size):
         block = users[start : start + size]

@@ -354,6 +354,13 @@ def test_the_worlds_of_these_tests_hold_the_users_they_speak_of() -> None:
     assert rated.max() < ITEMS
 
 
+@pytest.mark.parametrize(
+    ("items", "users"), [(40, 100_000), (100_000, 40), (250_000, 16), (250_001, 16), (10_000_000, 16)]
+)
+def test_a_block_has_so_many_users(items: int, users: int) -> None:
+    assert protocols.users_at_once(items) == users
+
+
 @pytest.mark.parametrize("counted_from", [1, 10**6], ids=["counted", "sorted"])
 @pytest.mark.parametrize("block", [1, 3, 100])
 def test_figures_of_some_users_are_theirs_among_those_of_all(

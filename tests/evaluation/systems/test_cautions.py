@@ -42,8 +42,18 @@ def test_likeness_to_popularity_is_the_mean_rank_correlation_over_each_users_can
     assert 0.1 < found < 0.9
 
 
-def test_a_sample_of_users_is_drawn_by_the_seed_and_scored_once(monkeypatch) -> None:
-    monkeypatch.setattr(caution, "POPULARITY_USERS", 5)
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        {"POPULARITY_USERS": 5},
+        {"POPULARITY_CELLS": 5 * ITEMS, "POPULARITY_FEWEST": 2},
+        {"POPULARITY_CELLS": ITEMS, "POPULARITY_FEWEST": 5},
+    ],
+    ids=["users", "cells", "fewest"],
+)
+def test_a_sample_of_users_is_drawn_by_the_seed_and_scored_once(monkeypatch, drawn: dict[str, int]) -> None:
+    for name, value in drawn.items():
+        monkeypatch.setattr(caution, name, value)
     asked: list[list[int]] = []
 
     class Listening(Fixed):
