@@ -91,7 +91,7 @@ class Queue(Alignment):
         found = {}
         for name, module in step.encoder.modalities.items():
             own = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
-            found[name] = normalize(functional_call(module, own, (step.items,)).float(), dim=1)
+            found[name] = normalize(functional_call(module, own, (step.items,)), dim=1)
         return found
 
     def _put(self, keys: torch.Tensor, items: NDArray[np.int64]) -> None:

@@ -125,7 +125,7 @@ def test_a_queue_adds_the_keys_of_earlier_steps_by_weights_that_follow(encoder: 
         keys = parts_of(encoder)
         encoder.load_state_dict(now)
         expected = slow_queue(vectors, keys, earlier, items)
-        assert float(called(alignment, encoder, items).detach()) == pytest.approx(expected, rel=1e-5)
+        assert float(called(alignment, encoder, items).detach()) == pytest.approx(expected)
         of_items = [(item, {name: keys[name][item] for name in NAMES}) for item in items]
         earlier = [*of_items, *earlier][:length]
         assert alignment.queued.tolist() == [item for item, _ in earlier] + [EMPTY] * (length - len(earlier))
