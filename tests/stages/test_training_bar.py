@@ -39,6 +39,8 @@ def test_a_training_run_shows_epochs_loss_and_the_last_validation_figures(
     expected = {name.split("_")[0]: value for name, value in last.items() if name != "epoch"}
     assert list(expected) == ["loss", "ctr", "impression", "ranking"]
     assert ", ".join(f"{name}={value:.4f}" for name, value in expected.items()) in shown
+    # And no other bar, such as one of what validation scores.
+    assert {part.partition(":")[0] for part in result.err.split("\r") if "%" in part} == {VARIANT}
     # What is printed beside it is what is printed without it, and so is what is written.
     lines = [line for line in result.out.splitlines() if "done in" not in line]
     before = finished.results[f"train_users.{VARIANT}"]

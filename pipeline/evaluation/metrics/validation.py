@@ -40,8 +40,11 @@ def validation_figures(scorer: Scorer, data: Dataset, map_blocks: MapBlocks = in
 def figures_side_by_side(
     scorers: Sequence[Scorer], data: Dataset, map_blocks: MapBlocks = in_turn
 ) -> list[dict[str, float]]:
-    """`validation_figures` of each system; what they have in common is made once (`score_side_by_side`)."""
+    """`validation_figures` of each system; what they have in common is made once (`score_side_by_side`).
+
+    Without a bar: those who ask show one of their own, of which this is a part.
+    """
     return [
         {name: metric.per_user(scored).mean for name, metric in FIGURES.items()}
-        for scored in score_side_by_side(scorers, data, "valid", map_blocks=map_blocks)
+        for scored in score_side_by_side(scorers, data, "valid", map_blocks=map_blocks, shown=False)
     ]

@@ -159,12 +159,18 @@ def score_side_by_side(
     split: str,
     parts: NDArray[np.int64] | None = None,
     map_blocks: MapBlocks = in_turn,
+    shown: bool = True,
 ) -> list[ScoredSplit]:
-    """`score_split` of each system; all are asked for a block of users before the next, so that they can share what they have of it."""
+    """`score_split` of each system; all are asked for a block of users before the next, so that they can share what they have of it.
+
+    Args:
+        shown: in a bar.
+    """
     asked = _Asked(data, split, parts)
     gathered = [_Gathered(scorer, asked, data) for scorer in scorers]
     cut = [data.evaluated[some] for some in blocks(len(data.evaluated), users_at_once(data.items))]
-    scored = map_blocks(_scored, cut, scorers, asked, shown=Shown(f"scores of {split}", "users"))
+    bar = Shown(f"scores of {split}", "users") if shown else None
+    scored = map_blocks(_scored, cut, scorers, asked, shown=bar)
     for users, found in zip(cut, scored, strict=True):
         for one, of_one in zip(gathered, found, strict=True):
             one.add(users, of_one)
