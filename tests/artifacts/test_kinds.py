@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,24 @@ def test_a_table_has_the_same_bytes_whatever_the_order_of_its_rows(
     SCORES.write(in_chunks.select("note", "item", "score", "user"), "d", folder / "b")
     assert SCORES.at("d", folder / "a").read_bytes() == SCORES.at("d", folder / "b").read_bytes()
     assert SCORES.read("d", folder / "b").equals(FRAME)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 6, 7])
+def test_a_table_written_in_pieces_is_the_table_in_order(
+    tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.artifacts.kinds.table.ROW_GROUP", 3)
+    frame = pl.DataFrame({"item": pl.Series(range(rows), dtype=pl.Int32), "text": [f"t{row}" for row in range(rows)]})
+    table = replace(OPEN, not_empty=False)
+    for order in (frame, frame.reverse(), pl.concat([frame[rows // 2 :], frame[: rows // 2]], rechunk=False)):
+        table.write(order, "d", tmp_path)
+        assert table.read("d", tmp_path).equals(frame)
+        footer = pyarrow.parquet.read_metadata(table.at("d", tmp_path))
+        sizes = [footer.row_group(place).num_rows for place in range(footer.num_row_groups)]
+        assert sizes == [min(3, rows - start) for start in range(0, rows, 3)]
+    # In two pieces.
+    twice = pl.concat([frame, frame])
+    assert not rows or "found a repeated key" in refusal(lambda: table.write(twice, "d", tmp_path))
 
 
 def test_tensors_have_the_same_bytes_whatever_the_order_of_names_and_notes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.common.row_keys import ascending, has_repeats, in_key_order, key_numbers
+from pipeline.common.row_keys import ascending, has_repeats, in_key_order, key_numbers, key_order
 
 KEY = ("user", "item", "split")
 numbers = st.integers(-3, 3) | st.integers(-(2**62), 2**62)
@@ -29,6 +29,9 @@ def test_order_and_repeats_are_those_of_a_sort(rows: list[tuple[int, int, str]])
     found = in_key_order(frame, KEY)
     assert found.select(KEY).equals(frame.select(KEY).sort(KEY))
     assert ascending(found, KEY) == distinct
+    order = key_order(frame, KEY)
+    assert order.repeats == (not distinct)
+    assert (order.rows is None) == ascending(frame, KEY)
     assert ascending(frame, KEY) == (rows == sorted(set(rows)))
     if distinct:
         assert found.equals(frame.sort(KEY))
@@ -59,4 +62,6 @@ def test_keys_without_numbers_are_still_sorted(column: pl.Series) -> None:
     assert key_numbers(frame, KEY) is None
     assert in_key_order(frame, KEY).equals(frame.sort(KEY))
     assert not has_repeats(frame, KEY)
+    assert not key_order(frame, KEY).repeats
+    assert key_order(pl.concat([frame, frame]), KEY).repeats == (not column.is_empty())
     assert has_repeats(pl.concat([frame, frame]), KEY) == (not column.is_empty())

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from pipeline.artifacts.kinds import versions
 from pipeline.artifacts.kinds.artifact import HERE, Artifact, flat
 from pipeline.common.errors import InputError
-from pipeline.common.row_keys import has_repeats, in_key_order
+from pipeline.common.row_keys import has_repeats, key_order
 
+# Rows that are written together.
+ROW_GROUP = 122_880
 Columns = Mapping[str, type[pl.DataType] | pl.DataType]
 
 
@@ -42,10 +45,14 @@ class Table(Artifact):
     def encoded(self, frame: pl.DataFrame, name: str, path: Path) -> tuple[bytes, str]:
         """What a file at the path is to hold, and the blank seal in it."""
         names = [*self.columns, *(name for name in frame.columns if self.more and name not in self.columns)]
-        ordered = in_key_order(frame.select(names), self.key).rechunk()
-        self._check(ordered, path)
+        # Not by `select`, which brings chunks of all columns in line, in a copy.
+        kept = frame[names]
+        order = key_order(kept, self.key)
+        self._check(kept, path, order.repeats)
         buffer, blank = io.BytesIO(), versions.blank(name)
-        ordered.write_parquet(buffer, compression="zstd", statistics=True, metadata={"seal": blank})
+        _in_pieces(kept, order.rows).sink_parquet(
+            buffer, compression="zstd", statistics=True, row_group_size=ROW_GROUP, metadata={"seal": blank}
+        )
         return buffer.getvalue(), blank
 
     def read(self, dataset: str, root: Path = HERE) -> pl.DataFrame:
@@ -61,10 +68,10 @@ class Table(Artifact):
         # polars has no common base class for what a damaged file can raise
         except (Exception, pl.exceptions.PanicException) as error:
             raise InputError(f"{path}: not a readable Parquet file: {flat(error)}") from None
-        self._check(frame, path)
+        self._check(frame, path, bool(self.key) and has_repeats(frame, self.key))
         return frame
 
-    def _check(self, frame: pl.DataFrame, path: Path) -> None:
+    def _check(self, frame: pl.DataFrame, path: Path, repeats: bool) -> None:
         for name, dtype in self.columns.items():
             if name not in frame.columns:
                 raise InputError(f"{path}: column {name}: not found; expected columns: {', '.join(self.columns)}")
@@ -80,8 +87,23 @@ class Table(Artifact):
             broken = frame.select((~holds).alias("broken"))["broken"].arg_true()
             if len(broken):
                 raise InputError(f"{path}: row {broken[0]}: found {frame.row(broken[0])}, expected {words}")
-        if self.key and has_repeats(frame, self.key):
+        if repeats:
             raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
+
+
+def _in_pieces(frame: pl.DataFrame, rows: pl.Series | None) -> pl.LazyFrame:
+    """The rows in an order, so many at a time as are written together: a table in order would be there a second time.
+
+    Args:
+        rows: their order; None: as they are.
+    """
+
+    def pieces(*_: object) -> Iterator[pl.DataFrame]:
+        for start in range(0, max(len(frame), 1), ROW_GROUP):
+            end = start + ROW_GROUP
+            yield (frame[start:end] if rows is None else frame[rows[start:end]]).rechunk()
+
+    return register_io_source(pieces, schema=frame.schema)
 
 
 def _no_missing(column: pl.Series, path: Path, *, nulls: bool) -> None:
