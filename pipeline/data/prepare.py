@@ -51,7 +51,9 @@ def prepare(
     """
     remarks: list[str] = []
     _check_given(interactions, config, remarks)
-    rated, zeros = _by_feedback(with_likes(interactions, config.like_threshold), config, remarks)
+    rated, zeros = _by_feedback(with_likes(_of_use(interactions, config), config.like_threshold), config, remarks)
+    # What is made of it is as large, and who reads a file for this function has no use for it either.
+    del interactions
     of_test = sum(int((frame["split"] == "test").sum()) for frame in (rated, zeros)) if config.split == "given" else 0
     if config.linked_items_only:
         if item_entities.is_empty():
@@ -83,10 +85,13 @@ def prepare(
             )
 
     items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
-    rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left")
-    split = _split(in_key_order(rated, ("user_id", "item")), config, seed, remarks)
+    rated = rated.join(items.select("item", "item_id"), on="item_id", how="left", maintain_order="left").drop("item_id")
+    rated = in_key_order(rated, ("user_id", "item"))
+    split = _split(rated, config, seed, remarks).select("user_id", "item", "like", "rating", "split")
+    del rated
 
-    trained = split.filter((pl.col("split") == "train") & pl.col("like"))["user_id"].unique().to_list()
+    is_trained = (pl.col("split") == "train") & pl.col("like")
+    trained = split.select(pl.col("user_id").filter(is_trained).unique()).to_series().to_list()
     users = _in_natural_order(split.select(pl.col("user_id").unique()), "user_id")
     if not trained:
         raise InputError(
@@ -101,12 +106,17 @@ def prepare(
             "scored by what holds for anybody"
         )
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
-    table = split.join(kept, on="user_id", how="inner").select("user", "item", "like", "rating", "split")
+    table = (
+        split.lazy()
+        .join(kept.lazy(), on="user_id", how="inner")
+        .select("user", pl.exclude("user", "user_id"))
+        .collect()
+    )
+    del split
     table = in_key_order(table, ("user", "item"))
     table, zeros = _without_zeros(table, config, remarks)
     for part in SPLITS:
-        likes = table.filter((pl.col("split") == part) & pl.col("like"))
-        if likes.is_empty():
+        if not table.select(((pl.col("split") == part) & pl.col("like")).any()).item():
             raise InputError(
                 f"interactions: found no like in the {part} split of users who have one in training; expected some: "
                 f"{_why_no_like(config)}"
@@ -130,6 +140,14 @@ def prepare(
         f"{len(kept)} users, {len(items)} items, {len(table)} interactions: {liked} likes, {len(table) - liked} dislikes"
     )
     return Prepared(items, kept, table, candidates, zeros, remarks)
+
+
+def _of_use(interactions: pl.DataFrame, config: DatasetConfig) -> pl.DataFrame:
+    """Without the columns that another way to split reads."""
+    unused = {"split"} if config.split != "given" else set()
+    if config.split in ("given", "random"):
+        unused.add("timestamp")
+    return interactions.drop(unused & set(interactions.columns))
 
 
 def _why_no_like(config: DatasetConfig) -> str:
