@@ -135,6 +135,11 @@ def names(entries: list[Any] | None) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries or []]
 
 
+def plainly(path: str) -> str:
+    """The same path for all stages, however each writes the names of a data set and a variant."""
+    return path.replace("${item.dataset}", "${key}").replace("${item.variant}", "${item}")
+
+
 def declared(entry: Entry) -> Stage:
     """What the stage's module says that it touches."""
     stage: Stage = importlib.import_module(f"stages.{entry.module}").STAGE

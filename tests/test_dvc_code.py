@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.artifacts.data import TABLES_CHECKED
 from pipeline.artifacts.parameters import PARAMETERS_CHECKED
-from tests.dvc_files import ABLATIONS, PACKAGES, STAGES, VALIDATE, Entry, as_written, declared
+from tests.dvc_files import ABLATIONS, PACKAGES, STAGES, VALIDATE, Entry, as_written, declared, plainly
 from tests.repository import ROOT
 
 ALL = [VALIDATE, *STAGES]
@@ -114,11 +114,6 @@ def following(started: set[str]) -> set[str]:
         if more <= found:
             return found - started
         found |= more
-
-
-def plainly(path: str) -> str:
-    """The same path for all stages, however each writes the names of a data set and a variant."""
-    return path.replace("${item.dataset}", "${key}").replace("${item.variant}", "${item}")
 
 
 COMPARED = {"compare", "ablations:compare", "report"}

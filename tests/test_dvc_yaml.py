@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,8 +35,11 @@ from tests.dvc_files import (
     declared,
     inside,
     paths,
+    plainly,
 )
 from tests.repository import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 every_stage = pytest.mark.parametrize("stage", STAGES, ids=str)
 
@@ -177,3 +181,35 @@ def test_the_lock_has_stages_of_today_alone() -> None:
     with Repo(str(ROOT)) as repo:
         stages = {stage.name for stage in repo.index.stages if stage.path_in_repo == MAIN}
     assert set(read_yaml(ROOT / "dvc.lock")["stages"]) <= stages
+
+
+def test_make_repro_runs_side_by_side_what_neither_waits_for_nor_touches_the_other() -> None:
+    before, *both = [
+        re.search(rf"^{name} := (.+)$", MAKEFILE, re.MULTILINE)[1].split()  # type: ignore[index]
+        for name in ("BEFORE_BOTH", "OF_MODELS", "OF_BASELINES")
+    ]
+    stages = {
+        each.name: {kind: [plainly(path) for path in getattr(each, kind)] for kind in ("deps", "outs")}
+        for each in [VALIDATE, *STAGES]
+        if each.file == MAIN
+    }
+
+    def meet(some: list[str], others: list[str]) -> bool:
+        return any(Path(a).is_relative_to(b) or Path(b).is_relative_to(a) for a in some for b in others)
+
+    def of_all(names: list[str], kind: str) -> list[str]:
+        return [path for name in names for path in stages[name][kind]]
+
+    for mine, theirs in (both, both[::-1]):
+        assert not meet(of_all(mine, "outs"), of_all(theirs, "deps") + of_all(theirs, "outs"))
+    # Each finds what it needs: DVC looks at no other stage. Before both comes what all stages before them need, and nothing of theirs.
+    done = set(before)
+    while more := {one for one in stages for name in done if meet(stages[one]["outs"], stages[name]["deps"])} - done:
+        done |= more
+    for names in both:
+        made = set(done)
+        assert not made & set(names)
+        for name in names:
+            needed = {one for one in stages if meet(stages[one]["outs"], stages[name]["deps"])}
+            assert needed - {name} <= made, name
+            made.add(name)

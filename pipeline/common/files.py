@@ -103,7 +103,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 def clear_left_over(folder: Path) -> list[Path]:
     """Remove what writers that were killed have left in a folder and below it; who still writes holds a lock. What was removed."""
-    return _cleared(folder.rglob(TEMPORARY))
+    # Not by `Path.rglob`, which fails where a folder goes meanwhile: DVC may be about to run another stage beside this one.
+    below = (Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files))
+    return _cleared(path for path in below if path.match(TEMPORARY))
 
 
 def _cleared(left: Iterable[Path]) -> list[Path]:
