@@ -63,10 +63,10 @@ def exponent(smaller: Taken | None, larger: Taken | None) -> float | None:
     """The power of the items by which CPU seconds grow between two sizes.
 
     Returns:
-        None where a run is missing or did not come to its end, or where the stage reads interactions or texts and they did not grow
-        with the items.
+        None where a run is missing or did not come to its end, where they ran on different machines, or where the stage reads interactions
+        or texts and they did not grow with the items.
     """
-    if smaller is None or larger is None or not (smaller.whole and larger.whole):
+    if smaller is None or larger is None or not (smaller.whole and larger.whole) or smaller.machine != larger.machine:
         return None
     stage, items = STAGES[smaller.stage], (smaller.items, larger.items)
     read = [

@@ -135,23 +135,25 @@ def _figures(overlaps: Any, s_m: int) -> Figures:
 
 
 def bound(folder: Path) -> Bound:
-    """An addition for each pair that is walked, whose item is read from its entity's list."""
+    """Full adders over bitmaps, and an addition for each pair that is met on a list, whose item is read from there."""
     import numpy as np
 
     from pipeline.graph.overlap_join import chosen_hubs
 
     loaded = matrix(folder)
+    items = loaded.shape[0]
     degrees = np.bincount(loaded.indices)
-    hubs = chosen_hubs(degrees, None)
-    walked = float((degrees * (degrees - 1) // 2).sum() - (degrees[hubs] * (degrees[hubs] - 1) // 2).sum())
+    hubs = chosen_hubs(degrees, items, None)
     every = float((degrees * (degrees - 1) // 2).sum())
-    counters = 2.0 ** len(hubs)
+    walked = every - float((degrees[hubs] * (degrees[hubs] - 1) // 2).sum())
+    # Half of the items come after an item, on average.
+    words = float(degrees[hubs].sum()) * items / 2 / 64
     return Bound(
-        operations=walked + 3 * len(hubs) * counters,
-        moved=4 * (walked + 2 * loaded.nnz) + 8 * counters,
-        counted=f"{len(hubs)} hubs; {walked:,.0f} pairs to walk, of {every:,.0f} that share an entity: an addition each, and 4 "
-        f"bytes from the entity's list; three passes of {len(hubs)} steps over 2^{len(hubs)} counters; the matrix once. Left out: "
-        "each pair's own counter, signature and largest overlap, anywhere in some hundred kilobytes (latency of the caches)",
+        operations=5 * words + walked,
+        moved=8 * words + 4 * (walked + 2 * loaded.nnz),
+        counted=f"{len(hubs)} hubs: a full adder (five operations) for each of {words:,.0f} words of 64 items, read once; {walked:,.0f} pairs "
+        f"to walk on lists, of {every:,.0f} that share an entity: an addition each, and 4 bytes from the list; the matrix once. Left out: "
+        "carries beyond the lowest bit, and the count of each sum",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from pipeline.common.config import look_up, read_yaml, validated
 from pipeline.data.sources.recbole_wheel import RecboleWheelSource
 from pipeline.graph import overlap_join as module
 from pipeline.graph.item_graph import neighbour_incidence
-from pipeline.graph.overlap_join import overlap_join, pairs_by_common_bits
+from pipeline.graph.overlap_join import overlap_join
+from pipeline.graph.overlap_walk import CHUNK, compiled_walk
 from tests.conftest import ROOT
 
 Sets = list[set[int]]
@@ -63,14 +63,14 @@ def test_edges_and_thresholds_are_those_of_python_sets(sets: Sets, s_m: int, hub
 def test_a_walk_that_runs_out_of_room_goes_on(hubs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EDGES", 1)
     rooms = []
-    original = module._compiled()
+    original = compiled_walk()
 
     def spy(first: int, last: int, *given: Any) -> tuple[int, int]:
         stopped, edges = original(first, last, *given)
         rooms.append((stopped < last, edges, given[-1].shape[1]))
         return stopped, edges
 
-    monkeypatch.setattr(module, "_compiled", lambda: spy)
+    monkeypatch.setattr(module, "compiled_walk", lambda: spy)
     random = np.random.default_rng(0)
     sets: Sets = [set(np.flatnonzero(random.random(ENTITIES) < 0.6).tolist()) for _ in range(40)]
     assert found(sets, 1, hubs) == of_sets(sets, 1)
@@ -122,69 +122,76 @@ def test_more_than_sixteen_bits_of_neighbours_are_counted() -> None:
     assert table.row(0) == (0, 3, 1.0, 0)
 
 
-def test_the_number_of_hubs_is_what_costs_least() -> None:
-    # One entity that all items have, and pairs: with it as the only hub nothing is left to walk but the pairs.
-    degrees = np.r_[np.full(50, 2), 5000]
-    assert module.chosen_hubs(degrees, None).tolist() == [50]
-    assert len(module.chosen_hubs(np.ones(50, dtype=np.int64), None)) == 0
-    assert len(module.chosen_hubs(np.full(100, 50_000), None)) == module.MOST_HUBS
-    assert module.chosen_hubs(np.array([3, 9, 5]), 2).tolist() == [2, 1]
+def test_an_entity_is_a_hub_where_a_bitmap_costs_less_than_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    degrees = np.array([20, 3, 50, 19, 1])
+    items = 19 * module.LIST_COST
+    assert module.chosen_hubs(degrees, items, None).tolist() == [0, 2]
+    assert module.chosen_hubs(degrees, items, 3).tolist() == [3, 0, 2]
+    assert len(module.chosen_hubs(degrees, items, 9)) == 5
+    assert len(module.chosen_hubs(degrees, 20 * module.LIST_COST, None)) == 1
+    monkeypatch.setattr(module, "MOST_BITS", items)
+    assert module.chosen_hubs(degrees, items, None).tolist() == [2]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.lists(st.integers(0, 31), min_size=1, max_size=20))
-def test_pairs_are_counted_by_common_bits_without_being_looked_at(signatures: list[int]) -> None:
-    exactly, most = pairs_by_common_bits(np.array(signatures, dtype=np.int32), 5)
-    common = [(left & right).bit_count() for left, right in combinations(signatures, 2)]
-    assert exactly.tolist() == [common.count(bits) for bits in range(6)]
-    others = [[signatures[j] for j in range(len(signatures)) if j != i] for i in range(len(signatures))]
-    assert most.tolist() == [
-        max(((mine & other).bit_count() for other in rest), default=0)
-        for mine, rest in zip(signatures, others, strict=True)
-    ]
+def test_items_of_several_chunks_meet() -> None:
+    # Those at the ends of chunks and of words have many entities, as hubs or as lists, and all others none.
+    random = np.random.default_rng(2)
+    ends = [0, 1, 63, 64, CHUNK - 2, CHUNK - 1, CHUNK, CHUNK + 63, CHUNK + 64, 2 * CHUNK - 1, 2 * CHUNK, 2 * CHUNK + 69]
+    of_ends = random.random((len(ends), 40)) < 0.7
+    rows, columns = np.nonzero(of_ends)
+    shape = (2 * CHUNK + 70, 40)
+    matrix = csr_matrix((np.ones(len(rows), dtype=np.int32), (np.array(ends)[rows], columns)), shape=shape)
+    for s_m in (0, 6, 7, 20):
+        expected, _ = of_sets([set(np.flatnonzero(row).tolist()) for row in of_ends], s_m)
+        assert len(expected) > 20
+        for hubs, blocks in [(None, None), (0, 3), (17, 5), (40, 1)]:
+            edges, table = overlap_join(matrix, s_m, hubs=hubs, blocks=blocks)
+            assert edges.rows() == [(ends[source], ends[target], overlap) for source, target, overlap in expected]
+            assert table["isolated_items"].to_list()[:3] == [shape[0] - len(ends)] * 3
 
 
-def test_counts_of_pairs_survive_sums_beyond_64_bits() -> None:
-    # All of 22 hubs in every item: the sums over sets of 11 hubs are beyond 2^63, the number of pairs is not.
-    count = 8_000_000
-    assert comb(22, 11) * count * (count - 1) // 2 > 2**63
-    exactly, _ = pairs_by_common_bits(np.full(count, 2**22 - 1, dtype=np.int32), 22)
-    assert exactly.tolist() == [0] * 22 + [count * (count - 1) // 2]
+@pytest.mark.parametrize("shared", [1, 7, 8, 15, 16, 33, 100, 300])
+def test_sums_of_all_lengths(shared: int) -> None:
+    # Two items that share many hubs and some of the rest, beside others that make them hubs.
+    sets: Sets = [set(range(shared)) | {400, 401}, set(range(shared)) | {400}, {401}, {500}]
+    for hubs in (0, shared // 2, shared, None):
+        edges, table = overlap_join(incidence(sets, 501), 1, hubs=hubs)
+        assert edges.rows() == [(0, 1, shared + 1)]
+        assert table["edges"].to_list() == [2] + [1] * shared + [0]
+        assert table["isolated_items"].to_list() == [1] + [2] * shared + [4]
 
 
-@given(st.integers(0, 2**22 - 1))
-def test_set_bits_are_counted(bits: int) -> None:
-    assert module._ones(bits) == bits.bit_count()
+def parts_of(hubs: int, items: int = 300) -> tuple[Any, Any]:
+    matrix = csr_matrix(random_sets(items, 60, seed=1), dtype=np.int32)
+    degrees = np.bincount(matrix.indices)
+    chosen = module.chosen_hubs(degrees, items, hubs)
+    return module._lists(matrix, degrees, chosen), module._hubs(matrix, chosen)
 
 
-def test_rows_are_shared_out_without_gap_or_overlap() -> None:
-    dense = random_sets(300, 60, seed=1)
-    matrix = csr_matrix(dense, dtype=np.int32)
-    degrees = dense.sum(axis=0)
-    rest = module._rest(matrix, degrees, module.chosen_hubs(degrees, 2))
-    blocks = module._blocks(rest, 8)
+@pytest.mark.parametrize("hubs", [0, 2, 60])
+def test_rows_are_shared_out_without_gap_or_overlap(hubs: int) -> None:
+    lists, of_hubs = parts_of(hubs)
+    blocks = module._blocks(lists, of_hubs, 8)
     assert [row for block in blocks for row in block] == list(range(300))
     assert len(blocks) > 5
-    ahead = [
-        sum(rest.ends[place] - rest.after[place] for row in block for place in range(*rest.starts[row : row + 2]))
-        for block in blocks
-    ]
-    assert max(ahead) < 2 * sum(ahead) / len(ahead)
+    costs = []
+    for block in blocks:
+        met = sum(int(lists.ends[at] - lists.after[at]) for row in block for at in range(*lists.starts[row : row + 2]))
+        bits = sum((300 - row) * (int(of_hubs.starts[row + 1] - of_hubs.starts[row]) + 1) for row in block)
+        costs.append(module.LIST_COST * met + bits)
+    assert max(costs) < 2 * sum(costs) / len(costs)
 
 
 def test_how_many_blocks_there_are_is_a_matter_of_the_rows_and_not_of_the_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    matrix = csr_matrix(random_sets(300, 60, seed=1), dtype=np.int32)
-    degrees = np.bincount(matrix.indices)
-    rest = module._rest(matrix, degrees, module.chosen_hubs(degrees, 2))
-    few = len(module._blocks(rest, None))
+    few = len(module._blocks(*parts_of(2), None))
     assert few <= module.FEWEST_BLOCKS
-    monkeypatch.setattr(module, "BLOCK_COST", 100)
-    many = module._blocks(rest, None)
+    monkeypatch.setattr(module, "BLOCK_COST", 100_000)
+    many = module._blocks(*parts_of(2), None)
     assert len(many) > few
     monkeypatch.setattr("pipeline.common.side_by_side.cores_here", lambda: 7)
-    assert module._blocks(rest, None) == many
+    assert module._blocks(*parts_of(2), None) == many
 
 
 def test_the_graph_of_the_default_data_set_is_that_of_the_matrix_product(
