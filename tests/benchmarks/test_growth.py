@@ -42,7 +42,7 @@ def test_there_is_no_exponent_of_runs_that_did_not_end_or_of_interactions_that_d
     titled, more = taken("embed_text", 10_000, 3.0), taken("embed_text", 100_000, 9.0)
     assert growth_table.exponent(titled, more) is not None
     assert growth_table.exponent(more, taken("embed_text", 1_000_000, 9.0)) is None
-    for broken in (None, replace(large, ended="time"), replace(large, failed="no")):
+    for broken in (None, replace(large, ended="time"), replace(large, failed="no"), replace(large, machine="another")):
         assert growth_table.exponent(taken("build_graph", 10, 1.0), broken) is None
         assert growth_table.exponent(broken, taken("build_graph", 10, 1.0)) is None
 
