@@ -41,7 +41,7 @@ def main(dataset: str, settings: Settings) -> None:
     if len(kg):
         refuse_without_edges(graph, config.s_m)
     NEIGHBOURS.write(graph.neighbours, dataset)
-    around = relations_around(kg, links, items, config)
+    around = relations_around(graph.around)
     RELATIONS.write(around.relations, dataset)
     ENTITIES.write(around.entities, dataset)
     cautions = link_warnings(kg, links, items, run.seed)

@@ -152,8 +152,8 @@ def bound(folder: Path) -> Bound:
         operations=5 * words + walked,
         moved=8 * words + 4 * (walked + 2 * loaded.nnz),
         counted=f"{len(hubs)} hubs: a full adder (five operations) for each of {words:,.0f} words of 64 items, read once; {walked:,.0f} "
-        f"pairs to walk on lists, of {every:,.0f} that share an entity: an addition each, and 4 bytes from the list; the matrix once. Left out: "
-        "carries beyond the lowest bit, and the count of each sum",
+        f"pairs to walk on lists, of {every:,.0f} that share an entity: an addition each, and 4 bytes from the list; the matrix once. Left "
+        "out: carries beyond the lowest bit, and the count of each sum",
     )
 
 

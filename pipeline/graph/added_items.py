@@ -15,6 +15,7 @@ import polars as pl
 from pipeline.graph.matrices import incidence_around
 from pipeline.graph.relations import relations_around
 from pipeline.graph.settings import ItemGraphConfig
+from pipeline.graph.triples import triples_around
 
 # Items whose overlaps with all of the graph are there at once.
 BLOCK = 256
@@ -51,7 +52,7 @@ def around_added(
     items = pl.DataFrame(
         {"item": pl.Series(range(len(added)), dtype=pl.Int32), "item_id": pl.Series(added, dtype=pl.String)}
     )
-    found = relations_around(kg, item_entities, items, config)
+    found = relations_around(triples_around(kg, item_entities, items, config.leave_out_relations))
     names = found.entities.join(
         entities.rename({"entity": "number"}), on="entity_id", how="left", maintain_order="left"
     )

@@ -19,7 +19,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.side_by_side import local
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
 from pipeline.graph.settings import ItemGraphConfig
-from pipeline.graph.triples import linked_triples
+from pipeline.graph.triples import LinkedTriples, triples_around
 
 ISOLATED_WARNING = 0.3
 DENSITY_WARNING = 0.1
@@ -33,12 +33,14 @@ class ItemGraph:
         thresholds: s_m, edges, density, isolated_items for every S_m from 0 to the largest overlap.
         neighbours: item, entity (0-based): N_i of every item.
         items: number of nodes, isolated ones included.
+        around: the triples that it was made of.
     """
 
     edges: pl.DataFrame
     thresholds: pl.DataFrame
     neighbours: pl.DataFrame
     items: int
+    around: LinkedTriples
 
     @property
     def density(self) -> float:
@@ -84,7 +86,8 @@ def build_item_graph(
     Raises:
         InputError: an unknown relation, or no item with a neighbour.
     """
-    incidence = neighbour_incidence(kg, item_entities, items, config.leave_out_relations)
+    around = triples_around(kg, item_entities, items, config.leave_out_relations)
+    incidence = _incidence(around, len(items))
     if incidence.nnz == 0 and len(kg):
         raise InputError(
             "kg: found no triple about any linked item; do item_entities and kg use the same entity names?"
@@ -92,7 +95,7 @@ def build_item_graph(
     edges, thresholds = overlap_join(incidence, config.s_m, map_blocks=map_blocks, shown=Shown("item graph", "items"))
     rows, columns = incidence.nonzero()
     neighbours = pl.DataFrame({"item": rows.astype(np.int32), "entity": columns.astype(np.int32)})
-    return ItemGraph(edges, thresholds, neighbours, len(items))
+    return ItemGraph(edges, thresholds, neighbours, len(items), around)
 
 
 def refuse_without_edges(graph: ItemGraph, s_m: int) -> None:
@@ -116,22 +119,18 @@ def refuse_without_edges(graph: ItemGraph, s_m: int) -> None:
 def neighbour_incidence(
     kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, leave_out_relations: Sequence[str] = ()
 ) -> csr_matrix:
-    """Items x entities, 1 where the entity is in N_i. A triple from an entity to itself says nothing about sharing.
+    """Items x entities, 1 where the entity is in N_i.
 
     Raises:
         InputError: a relation to leave out does not occur.
     """
-    relations = kg["relation"].unique().sort().to_list()
-    for relation in leave_out_relations:
-        if relation not in relations:
-            raise InputError(f"leave_out_relations: found {relation!r}, expected some of: {', '.join(relations)}")
-    triples = kg.filter(~pl.col("relation").is_in(list(leave_out_relations)) & (pl.col("head") != pl.col("tail")))
-    links = item_entities.join(items.select("item_id", row="item"), on="item_id", how="inner")
-    around = linked_triples(triples, links)
+    return _incidence(triples_around(kg, item_entities, items, leave_out_relations), len(items))
+
+
+def _incidence(around: LinkedTriples, items: int) -> csr_matrix:
     pairs = np.unique(around.rows * np.int64(max(len(around.other_names), 1)) + around.others)
     rows, entities = np.divmod(pairs, max(len(around.other_names), 1))
     # Entities that no item's triple names have no column.
     there = np.bincount(entities, minlength=1) > 0
     columns = (np.cumsum(there) - 1)[entities]
-    width = int(there.sum())
-    return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(len(items), width))
+    return csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(items, int(there.sum())))

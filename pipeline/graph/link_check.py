@@ -30,6 +30,8 @@ SHARES = (0.01, 0.5)
 PERMUTATIONS = 20
 # Agreement that could hardly be missed: a wrong link can lie above chance a little, since neighbouring ids are alike.
 FLOOR = 0.3
+# Of more items so many are drawn: a correlation of theirs is that of all to within .01.
+MOST_ITEMS = 100_000
 # Cells of facts x categories that are held at once.
 BLOCK_CELLS = 10_000_000
 
@@ -76,6 +78,9 @@ def link_evidence(kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataF
     Returns:
         None where there is no category or no fact that enough items share.
     """
+    if len(items) > MOST_ITEMS:
+        drawn = stream(seed, "items of the link check").choice(len(items), MOST_ITEMS, replace=False)
+        items = items.sort("item_id")[np.sort(drawn)]
     facts, fact_names, linked = _facts(kg, item_entities, items)
     if not len(fact_names):
         return None

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipeline.graph.settings import ItemGraphConfig
-from pipeline.graph.triples import linked_triples
+from pipeline.graph.triples import LinkedTriples
 
 
 class Around(NamedTuple):
@@ -22,20 +21,11 @@ class Around(NamedTuple):
     entities: pl.DataFrame
 
 
-def relations_around(
-    kg: pl.DataFrame, item_entities: pl.DataFrame, items: pl.DataFrame, config: ItemGraphConfig
-) -> Around:
+def relations_around(around: LinkedTriples) -> Around:
     """
     Args:
-        kg: head, relation, tail.
-        item_entities: item_id, entity_id.
-        items: item (0-based), item_id.
+        around: of `triples_around`.
     """
-    triples = kg.filter(
-        ~pl.col("relation").is_in(list(config.leave_out_relations)) & (pl.col("head") != pl.col("tail"))
-    )
-    links = item_entities.join(items.select("item_id", row="item"), on="item_id", how="inner")
-    around = linked_triples(triples, links)
     found = pl.DataFrame(
         {
             "item": pl.Series(around.rows, dtype=pl.Int32),

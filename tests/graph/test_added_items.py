@@ -12,6 +12,7 @@ from pipeline.graph.item_graph import build_item_graph
 from pipeline.graph.matrices import adjacency, adjacency_of_added, attending_to, incidence_around
 from pipeline.graph.relations import relations_around
 from pipeline.graph.settings import ItemGraphConfig
+from pipeline.graph.triples import triples_around
 from tests.graph.test_relations import frames
 
 entities = st.sampled_from(["a", "b", "c", "é", "10", "9"])
@@ -44,13 +45,15 @@ def test_what_was_added_is_joined_as_if_it_had_been_there(
         for source, target, overlap in whole.rows()
         if source < len(known) <= target
     }
-    before = relations_around(kg, links.filter(pl.col("item_id").is_in(known)), numbered(known), config)
+    before = relations_around(
+        triples_around(kg, links.filter(pl.col("item_id").is_in(known)), numbered(known), config.leave_out_relations)
+    )
     mine = links.filter(pl.col("item_id").is_in(added))
     found = around_added(kg, mine, added, before.relations, before.entities, config)
     assert set(found.edges.rows()) == expected
     # The entities that are known have their numbers, and others the next ones.
     names = dict(before.entities.rows())
-    among_all = relations_around(kg, mine, numbered(added), config)
+    among_all = relations_around(triples_around(kg, mine, numbered(added), config.leave_out_relations))
     ids = dict(among_all.entities.rows())
     rows = {(item, relation, inverse, ids[entity]) for item, relation, inverse, entity in among_all.relations.rows()}
     assert {(*row[:3], names[row[3]]) for row in found.relations.rows() if row[3] in names} == {
@@ -74,7 +77,7 @@ def test_more_than_a_block_at_once() -> None:
     triples = [(one, "r", f"{number % 7}") for number, one in enumerate(ids)]
     kg, links = frames(triples, [(one, one) for one in ids])
     config = ItemGraphConfig(s_m=0, leave_out_relations=[])
-    before = relations_around(kg, links.head(14), numbered(ids[:14]), config)
+    before = relations_around(triples_around(kg, links.head(14), numbered(ids[:14]), config.leave_out_relations))
     found = around_added(kg, links.tail(len(ids) - 14), ids[14:], before.relations, before.entities, config)
     expected = {
         (source, target) for target, _ in enumerate(ids[14:]) for source in range(14) if (target + 14) % 7 == source % 7
@@ -85,7 +88,7 @@ def test_more_than_a_block_at_once() -> None:
 def test_beside_items_without_a_graph_nothing_is_joined() -> None:
     nothing, links = frames([], [("x", "ex"), ("y", "ey")])
     config = ItemGraphConfig(s_m=0, leave_out_relations=[])
-    before = relations_around(nothing, links.clear(), numbered(["a"]), config)
+    before = relations_around(triples_around(nothing, links.clear(), numbered(["a"]), config.leave_out_relations))
     kg, _ = frames([("ex", "r", "1"), ("ey", "r", "1"), ("ey", "r", "2")], [])
     found = around_added(kg, links, ["x", "y"], before.relations, before.entities, config)
     assert found.edges.is_empty()

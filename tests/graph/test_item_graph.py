@@ -14,6 +14,7 @@ from pipeline.common.errors import InputError
 from pipeline.graph.item_graph import ItemGraph, build_item_graph, neighbour_incidence, refuse_without_edges
 from pipeline.graph.matrices import adjacency, edge_index, incidence_of
 from pipeline.graph.settings import ItemGraphConfig
+from pipeline.graph.triples import triples_around
 
 ENTITIES = [f"m.{number}" for number in range(7)]
 ITEMS = 6
@@ -176,7 +177,8 @@ def graph_of(edges: int, items: int) -> ItemGraph:
     """A graph whose edges are its first pairs: a star around item 0 to begin with."""
     pairs = list(combinations(range(items), 2))[:edges]
     frame = pl.DataFrame({"source": [left for left, _ in pairs], "target": [right for _, right in pairs]})
-    return ItemGraph(frame, pl.DataFrame(), pl.DataFrame(), items)
+    nothing = triples_around(*tables([], []))
+    return ItemGraph(frame, pl.DataFrame(), pl.DataFrame(), items, nothing)
 
 
 def test_more_than_thirty_percent_isolated_is_a_warning() -> None:

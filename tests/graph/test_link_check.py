@@ -96,6 +96,19 @@ def test_items_without_categories_say_nothing() -> None:
         assert link_warnings(kg, wrong(links), table, 1) == []
 
 
+def test_of_more_items_than_are_needed_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    kg, links, items = world(600)
+    whole = link_evidence(kg, links, items, 1)
+    monkeypatch.setattr(link_check, "MOST_ITEMS", len(items) // 2)
+    some = link_evidence(kg, links, items, 1)
+    assert some is not None
+    assert some != whole
+    assert some.best == pytest.approx(whole.best, abs=0.1)  # type: ignore[union-attr]
+    assert some == link_evidence(kg, links, items.reverse(), 1)
+    monkeypatch.setattr(link_check, "MOST_ITEMS", len(items))
+    assert link_evidence(kg, links, items, 1) == whole
+
+
 def test_a_graph_without_facts_that_ten_items_share_says_nothing() -> None:
     kg, links, items = world()
     own = pl.DataFrame({"head": links["entity_id"], "relation": "imdb", "tail": links["entity_id"] + " page"})

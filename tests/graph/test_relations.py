@@ -12,6 +12,7 @@ from pipeline.artifacts.graph import ENTITIES, RELATIONS
 from pipeline.graph.item_graph import neighbour_incidence
 from pipeline.graph.relations import relations_around
 from pipeline.graph.settings import ItemGraphConfig
+from pipeline.graph.triples import triples_around
 
 names = st.sampled_from(["a", "b", "B", "é", "10", "9"])
 Triples = list[tuple[str, str, str]]
@@ -44,8 +45,9 @@ def test_each_triple_of_an_items_entity_gives_its_relation_and_its_other_end(
             if tail == entity:
                 expected.add((IDS.index(item_id), relation, True, head))
     named = sorted(expected, key=lambda row: (*row[:3], row[3].encode()))
-    kg, item_entities = frames(triples, links)
-    found = relations_around(kg, item_entities, ITEMS, CONFIG)
+    # A relation that is left out has to be one of the graph's.
+    kg, item_entities = frames([*triples, ("q", "left", "r")], links)
+    found = relations_around(triples_around(kg, item_entities, ITEMS, CONFIG.leave_out_relations))
     ids = dict(found.entities.rows())
     assert [(*row, ids[entity]) for *row, entity in found.relations.rows()] == named
     # By name; one that only a left out item has may have a number too.
@@ -59,7 +61,7 @@ def test_relations_lead_to_the_entities_that_make_the_item_graph(
     triples: Triples, links: list[tuple[str, str]]
 ) -> None:
     kg, item_entities = frames([*triples, ("a", "left", "b")], links)
-    around = relations_around(kg, item_entities, ITEMS, CONFIG).relations
+    around = relations_around(triples_around(kg, item_entities, ITEMS, CONFIG.leave_out_relations)).relations
     incidence = neighbour_incidence(kg, item_entities, ITEMS, CONFIG.leave_out_relations)
     for item in range(3):
         mine = around.filter(pl.col("item") == item)
@@ -68,7 +70,7 @@ def test_relations_lead_to_the_entities_that_make_the_item_graph(
 
 def test_relations_are_stored_as_they_are(tmp_path: Path) -> None:
     kg, item_entities = frames([("a", "s", "b"), ("b", "r", "a"), ("c", "r", "a")], [("z", "a"), ("x", "b")])
-    found = relations_around(kg, item_entities, ITEMS, CONFIG)
+    found = relations_around(triples_around(kg, item_entities, ITEMS))
     assert len(found.relations) == 5
     RELATIONS.write(found.relations, "d", tmp_path)
     ENTITIES.write(found.entities, "d", tmp_path)
@@ -78,7 +80,7 @@ def test_relations_are_stored_as_they_are(tmp_path: Path) -> None:
 
 def test_a_graph_of_nothing_but_left_out_relations_has_no_row() -> None:
     kg, item_entities = frames([("a", "left", "b")], [("x", "a")])
-    found = relations_around(kg, item_entities, ITEMS, CONFIG)
+    found = relations_around(triples_around(kg, item_entities, ITEMS, CONFIG.leave_out_relations))
     assert found.relations.is_empty()
     assert dict(found.relations.schema) == RELATIONS.columns
     assert dict(found.entities.schema) == ENTITIES.columns
