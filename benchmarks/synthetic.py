@@ -20,6 +20,7 @@ import typer
 from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
+from pipeline.common.sorted_unique import sorted_unique
 from stages.guard import guarded
 
 EXPONENT = 1.25
@@ -79,7 +80,7 @@ def _interactions(users: int, items: int, count: int, random: np.random.Generato
     # Ranks are shuffled, so that a number says nothing.
     user = random.permutation(users)[random.choice(users, count, p=by_rank(users))]
     item = random.permutation(items)[random.choice(items, count, p=by_rank(items))]
-    pairs = np.unique(user * np.int64(items) + item)
+    pairs = sorted_unique(user * np.int64(items) + item)
     user, item = pairs // items, pairs % items
     worth, mildness = random.normal(0, 0.5, items), random.normal(0, 0.4, users)
     rating = 3.6 + worth[item] + mildness[user] + random.normal(0, 0.9, len(pairs))
@@ -100,7 +101,7 @@ def _facts(items: int, random: np.random.Generator) -> pl.DataFrame:
     # With so many draws of an item on average, -log(1 - share), this share of the items is drawn at least once.
     draws = random.poisson(-np.log1p(-fact_shares(items)) * items)
     tail = np.repeat(np.arange(len(draws)), draws)
-    pairs = np.unique(random.integers(items, size=len(tail)) * np.int64(len(draws)) + tail)
+    pairs = sorted_unique(random.integers(items, size=len(tail)) * np.int64(len(draws)) + tail)
     head, tail = pairs // len(draws), pairs % len(draws)
     relation = pl.lit(RARE_RELATION)
     for below, name in reversed(RELATIONS.items()):

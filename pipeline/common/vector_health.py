@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.common.sorted_unique import sorted_unique
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -59,7 +61,7 @@ def sampled_non_edges(
     """Up to ``count`` ordered pairs of different nodes without an edge; fewer (at least one) in a graph that is nearly complete."""
     nodes = adjacency.shape[0]
     sources, targets = random.integers(nodes, size=(2, 4 * count + 64))
-    keys = np.unique(sources * nodes + targets)
+    keys = sorted_unique(sources * nodes + targets)
     present = adjacency.tocoo()
     keys = keys[~np.isin(keys, present.row.astype(np.int64) * nodes + present.col)]
     keys = keys[keys // nodes != keys % nodes]

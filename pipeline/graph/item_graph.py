@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from pipeline.common.blocks import MapBlocks, Shown
 from pipeline.common.errors import InputError
 from pipeline.common.side_by_side import local
+from pipeline.common.sorted_unique import sorted_unique
 from pipeline.graph.overlap_join import overlap_join, possible_pairs
 from pipeline.graph.settings import ItemGraphConfig
 from pipeline.graph.triples import LinkedTriples, triples_around
@@ -48,7 +49,7 @@ class ItemGraph:
 
     @property
     def isolated_items(self) -> int:
-        joined = np.union1d(self.edges["source"].to_numpy(), self.edges["target"].to_numpy())
+        joined = sorted_unique(self.edges.select("source", "target").to_numpy())
         return self.items - len(joined)
 
     def warnings(self, s_m: int) -> list[str]:
@@ -128,7 +129,7 @@ def neighbour_incidence(
 
 
 def _incidence(around: LinkedTriples, items: int) -> csr_matrix:
-    pairs = np.unique(around.rows * np.int64(max(len(around.other_names), 1)) + around.others)
+    pairs = sorted_unique(around.rows * np.int64(max(len(around.other_names), 1)) + around.others)
     rows, entities = np.divmod(pairs, max(len(around.other_names), 1))
     # Entities that no item's triple names have no column.
     there = np.bincount(entities, minlength=1) > 0

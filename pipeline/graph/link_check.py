@@ -17,6 +17,7 @@ import polars as pl
 from scipy.sparse import csr_matrix
 
 from pipeline.common.random_streams import stream
+from pipeline.common.sorted_unique import sorted_unique
 from pipeline.graph.triples import linked_triples
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _facts(
     facts, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     # Most facts are of a few items: they go first, and then what an item has by several triples counts once.
     often = counts[place] >= FACT_ITEMS
-    held_once = np.unique(rows[often] * np.int64(len(facts)) + place[often])
+    held_once = sorted_unique(rows[often] * np.int64(len(facts)) + place[often])
     rows, place = np.divmod(held_once, max(len(facts), 1))
     counts = np.bincount(place, minlength=len(facts))
     common = (counts >= FACT_ITEMS) & (counts < len(linked))

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.artifacts.recommend import SHOWCASE_REASONS, SHOWCASE_RECOMMENDATIONS
+from pipeline.common.sorted_unique import sorted_unique
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.protocols.split import EARLIER
 from pipeline.explain.causes import main_causes_of
@@ -37,7 +38,7 @@ class Showcase(NamedTuple):
 
 def chosen_people(data: Dataset) -> NDArray[np.int64]:
     """At most `PEOPLE` users, from the shortest history to the longest in equal steps, among those with a like in the test split."""
-    tested = np.unique(data.of_evaluated(data.liked("test")).users)
+    tested = sorted_unique(data.of_evaluated(data.liked("test")).users)
     ratings = (data.train_likes + data.train_dislikes).getnnz(axis=1)[tested]
     ordered = tested[np.lexsort((tested, ratings))]
     places = np.linspace(0, len(ordered) - 1, min(PEOPLE, len(ordered)))

@@ -22,6 +22,7 @@ import numpy as np
 
 from pipeline.common.blocks import MapBlocks, Shown, in_turn
 from pipeline.common.random_streams import stream
+from pipeline.common.sorted_unique import sorted_unique
 from pipeline.data.dataset import Dataset, Pairs, blocks
 from pipeline.evaluation.protocols.catalogue import FIRST, Catalogue, Places, drawn
 from pipeline.evaluation.protocols.ranks import Standing, standing
@@ -59,7 +60,7 @@ class ScoredPairs:
     def standing_of_likers(self) -> tuple[NDArray[np.int64], Standing]:
         """As `standing`, of the users who have a positive, whether or not they have anything else; of nobody where nobody has."""
         likers = self.users[self.labels]
-        return self._standing_of(np.unique(likers if len(likers) < len(self.users) else likers[:0]))
+        return self._standing_of(sorted_unique(likers if len(likers) < len(self.users) else likers[:0]))
 
     def _standing_of(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], Standing]:
         if not len(users):

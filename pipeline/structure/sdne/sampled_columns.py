@@ -33,6 +33,7 @@ from scipy.sparse import csr_matrix
 from torch.nn.functional import embedding
 
 from pipeline.common.optimisers import Adam, RowAdam, by_rows_met
+from pipeline.common.sorted_unique import sorted_unique
 from pipeline.structure.sdne.network import Autoencoder, Losses, SparseAutoencoder, as_indices, by_items, first_order
 from pipeline.structure.sdne.reconstruction_error import block_error, edge_error
 
@@ -101,7 +102,7 @@ def sampled_losses(
         by_rows: the slopes of the two matrices are of the rows met alone.
     """
     rows = adjacency[batch]
-    items = np.union1d(rows.indices, columns)
+    items = sorted_unique(np.concatenate([rows.indices, columns]))
     met = as_indices(items, network.inputs.device)
     inputs, outputs = (
         embedding(met, table, sparse=True) if by_rows else table.index_select(0, met)

@@ -88,9 +88,9 @@ def _vectors(catalogue: Catalogue, kind: str) -> NDArray[np.float32]:
     if kind == TEXT:
         return vectors
     edges = EDGES.read(catalogue.dataset)
-    joined = np.union1d(edges["source"].to_numpy(), edges["target"].to_numpy())
+    joined = edges.select("source", "target").to_numpy().ravel()
     if catalogue.added is not None:
-        joined = np.union1d(joined, catalogue.added.edges["target"].to_numpy() + items)
+        joined = np.concatenate([joined, catalogue.added.edges["target"].to_numpy() + items])
     # The vector of an item without an edge says only that it has none: all such items would be alike.
     return np.where(np.isin(np.arange(len(vectors)), joined)[:, None], vectors, np.float32(0.0))
 
