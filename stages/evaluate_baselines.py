@@ -10,7 +10,7 @@ from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.common.settings import SeedConfig
 from pipeline.evaluation.baselines.choice import choose
 from pipeline.evaluation.baselines.registry import BaselineSettings
-from pipeline.evaluation.systems.system import evaluate_system
+from pipeline.evaluation.systems.system import evaluate_system, thresholds_of
 from pipeline.graph.matrices import incidence_of
 from stages.shared.data import DATA, read_data
 from stages.shared.engine import engine
@@ -37,8 +37,11 @@ def main(dataset: str, baseline: str, settings: Settings) -> None:
         say(dataset, "evaluate_baselines", f"{baseline} is left out: {why}")
         return
     chosen, tried = choose(data, baseline, grid, config.chosen_by, run.seed)
+    scorer, thresholds = chosen.scorer, thresholds_of(chosen.on_validation.scored)
+    # What else is known of validation is as large as what the test split takes.
+    del chosen
     with engine(settings, dataset, f"evaluate_baselines.{baseline}") as map_blocks:
-        tables = evaluate_system(baseline, chosen.scorer, data, chosen.on_validation, map_blocks)
+        tables = evaluate_system(baseline, scorer, data, thresholds, map_blocks)
     write_tables(tables, dataset, {"group": "baselines", "variant": baseline})
     CHOSEN_BASELINES.of(variant=baseline).write(pl.DataFrame([vars(each) for each in tried]), dataset)
     setting = next(each.setting for each in tried if each.chosen)

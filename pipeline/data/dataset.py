@@ -11,10 +11,13 @@ import numpy as np
 import polars as pl
 
 from pipeline.common.errors import InputError
+from pipeline.data.splits import SPLITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
+
+SPLIT = pl.Enum(SPLITS)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,12 @@ class Dataset:
                     )
         self.users, self.items, self.entities = users, items, entities
         self.evaluated = np.arange(users) if evaluated is None else evaluated
-        self._interactions, self._candidates, self._zeros = interactions, unrated_candidates, sampled_zeros
+        # A name takes 16 bytes in each row, its place one.
+        self._interactions, self._candidates = (
+            interactions.cast({"split": SPLIT}),
+            unrated_candidates.cast({"split": SPLIT}),
+        )
+        self._zeros = None if sampled_zeros is None else sampled_zeros.cast({"split": SPLIT})
 
     @property
     def sizes(self) -> str:
@@ -78,7 +86,7 @@ class Dataset:
     def all_in_training(self) -> Dataset:
         """The same ratings, every one of them in the training split."""
         return Dataset(
-            self._interactions.with_columns(split=pl.lit("train")),
+            self._interactions.with_columns(split=pl.lit("train", dtype=SPLIT)),
             self._candidates,
             self.users,
             self.items,
@@ -97,7 +105,7 @@ class Dataset:
         """What likes are told from in `impression`: dislikes, or the zeros of data whose zeros somebody drew."""
         if self._zeros is None or self._zeros.is_empty():
             return self.disliked(split)
-        return _pairs_of(self._zeros.filter(pl.col("split") == split))
+        return _pairs_of(self._zeros, pl.col("split") == split)
 
     def of_evaluated(self, pairs: Pairs) -> Pairs:
         """Those of the users of whom figures are."""
@@ -118,7 +126,7 @@ class Dataset:
 
     def unrated(self, split: str) -> Pairs:
         """The sampled candidates of the `ctr` protocol, of the users of whom figures are."""
-        return _pairs_of(self._candidates.filter(pl.col("split") == split))
+        return _pairs_of(self._candidates, pl.col("split") == split)
 
     @cached_property
     def train_likes(self) -> csr_matrix:
@@ -131,9 +139,11 @@ class Dataset:
     @cached_property
     def train_ratings(self) -> tuple[Pairs, NDArray[np.float64]]:
         """Rated pairs of the training split and their ratings; 1 and 0 for like and dislike where there are no ratings."""
-        frame = self._interactions.filter(pl.col("split") == "train")
-        ratings = frame.select(pl.coalesce(pl.col("rating").cast(pl.Float64), pl.col("like").cast(pl.Float64)))
-        return _pairs_of(frame), ratings.to_series().to_numpy()
+        is_train = pl.col("split") == "train"
+        ratings = self._interactions.select(
+            pl.coalesce(pl.col("rating").cast(pl.Float64), pl.col("like").cast(pl.Float64)).filter(is_train)
+        )
+        return self._pairs(is_train), ratings.to_series().to_numpy()
 
     @cached_property
     def train_counts(self) -> NDArray[np.float64]:
@@ -144,18 +154,28 @@ class Dataset:
         return counts
 
     def matrix(self, pairs: Pairs) -> csr_matrix:
+        """1 for each pair, (users, items).
+
+        Args:
+            pairs: each once, in the order of the interactions: by user, then by item.
+        """
+        assert (pairs.users[1:] >= pairs.users[:-1]).all(), "pairs are by user"
         ones = np.ones(len(pairs), dtype=np.float32)
+        starts = np.zeros(self.users + 1, dtype=np.int32)
+        np.cumsum(np.bincount(pairs.users, minlength=self.users), out=starts[1:])
         # Here, since checks of the settings import this module and would wait for scipy.
         from scipy.sparse import csr_matrix
 
-        return csr_matrix((ones, (pairs.users, pairs.items)), shape=(self.users, self.items))
+        return csr_matrix((ones, pairs.items.astype(np.int32), starts), shape=(self.users, self.items))
 
     def _pairs(self, condition: pl.Expr) -> Pairs:
-        return _pairs_of(self._interactions.filter(condition))
+        return _pairs_of(self._interactions, condition)
 
 
-def _pairs_of(frame: pl.DataFrame) -> Pairs:
-    return Pairs(frame["user"].to_numpy().astype(np.int64), frame["item"].to_numpy().astype(np.int64))
+def _pairs_of(frame: pl.DataFrame, condition: pl.Expr) -> Pairs:
+    """Of the rows for which it holds."""
+    found = frame.select(pl.col("user", "item").filter(condition).cast(pl.Int64))
+    return Pairs(found["user"].to_numpy(), found["item"].to_numpy())
 
 
 def evaluated_of(users: pl.DataFrame) -> NDArray[np.int64] | None:

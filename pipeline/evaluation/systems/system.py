@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,11 @@ import polars as pl
 
 from pipeline.common.blocks import MapBlocks, in_turn
 from pipeline.data.dataset import Dataset
-from pipeline.evaluation.metrics.evaluated import Evaluated, evaluate_split
+from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.registry import OF_CATALOGUE
 from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scorer
-from pipeline.evaluation.protocols.split import PerUser, ScoredPairs, ScoredSplit
+from pipeline.evaluation.protocols.split import PerUser, ScoredPairs, ScoredSplit, score_split
 from pipeline.evaluation.systems.slices import by_item, item_slices
 
 if TYPE_CHECKING:
@@ -46,16 +47,17 @@ def evaluate_system(
     name: str,
     scorer: Scorer,
     data: Dataset,
-    on_validation: Evaluated | None = None,
+    thresholds: Mapping[str, float] | None = None,
     map_blocks: MapBlocks = in_turn,
 ) -> SystemTables:
     """A system's tables of the test split.
 
     Args:
-        on_validation: what the system did there, if it is known already; the threshold of accuracy and F1 is chosen by it.
+        thresholds: of accuracy and F1, as `thresholds_of` validation has them, if the system was validated already.
         map_blocks: who scores blocks of users. The result does not depend on it.
     """
-    validated = on_validation or evaluate_split(scorer, data, "valid", map_blocks=map_blocks)
+    if thresholds is None:
+        thresholds = thresholds_of(score_split(scorer, data, "valid", map_blocks=map_blocks))
     slice_of = item_slices(data.train_likes.getnnz(axis=0))
     tested = evaluate_split(scorer, data, "test", slice_of, map_blocks)
     system = pl.lit(name, dtype=pl.String).alias("system")
@@ -70,9 +72,7 @@ def evaluate_system(
         for (_, slice_name, protocol, metric), values in by_item(tested.scored.ranking, slice_of).items()
     ]
     facts = {f"{metric.protocol} {metric.name}": metric.function(tested.scored, data) for metric in OF_CATALOGUE}
-    for protocol, pairs in (("ctr", validated.scored.ctr), ("impression", validated.scored.impression)):
-        if len(pairs.scores):
-            facts[THRESHOLD.format(protocol=protocol)] = best_threshold(pairs)
+    facts |= thresholds
     return SystemTables(
         pl.concat(per_user),
         pl.concat(
@@ -90,6 +90,15 @@ def evaluate_system(
         pl.DataFrame({"fact": list(facts), "value": list(facts.values())}).select(system, "fact", "value"),
         _lists(tested.scored).select(system, "user", "item"),
     )
+
+
+def thresholds_of(validated: ScoredSplit) -> dict[str, float]:
+    """By the name of the fact; none of a protocol that has no pairs."""
+    return {
+        THRESHOLD.format(protocol=protocol): best_threshold(pairs)
+        for protocol, pairs in (("ctr", validated.ctr), ("impression", validated.impression))
+        if len(pairs.scores)
+    }
 
 
 def per_user_of(frame: pl.DataFrame) -> dict[str, dict[tuple[str, str], PerUser]]:

@@ -14,8 +14,9 @@ from pipeline.evaluation.metrics.beyond_accuracy import gini, novelty
 from pipeline.evaluation.metrics.evaluated import evaluate_split
 from pipeline.evaluation.metrics.threshold import best_threshold
 from pipeline.evaluation.protocols.scores import Scores
+from pipeline.evaluation.protocols.split import score_split
 from pipeline.evaluation.systems.several import Systems
-from pipeline.evaluation.systems.system import SystemTables, evaluate_system, pairs_of, per_user_of
+from pipeline.evaluation.systems.system import SystemTables, evaluate_system, pairs_of, per_user_of, thresholds_of
 from tests.evaluation.worlds import (
     Fixed,
     dataset,
@@ -121,9 +122,9 @@ def test_slices_of_items_are_those_of_a_system_that_is_scored_for_them_alone(tmp
 
 def test_what_is_known_of_validation_is_not_scored_again() -> None:
     scorer = TwoAnswers()
-    validated = evaluate_split(scorer, DATA, "valid")
+    thresholds = thresholds_of(score_split(scorer, DATA, "valid"))
     scorer.asked = 0
-    known = evaluate_system("mine", scorer, DATA, validated)
+    known = evaluate_system("mine", scorer, DATA, thresholds)
     assert scorer.asked == USERS
     again = evaluate_system("mine", scorer, DATA)
     assert scorer.asked == 3 * USERS
