@@ -1,4 +1,4 @@
-"""The stage `evaluate_baselines` of every baseline, in one process: `python -m benchmarks.all_baselines --dataset KEY`."""
+"""The stage `evaluate_baselines` of several baselines, in one process: `python -m benchmarks.all_baselines --dataset KEY`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from stages.guard import guarded
 from stages.shared.stage import Settings
 
 
-def command(dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")]) -> None:
+def command(
+    dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")],
+    baseline: Annotated[list[str] | None, typer.Option(help="Baselines; all if not given.")] = None,
+) -> None:
     def run() -> None:
         settings = Settings(STAGE, dataset)
-        for name in GRIDS:
+        for name in baseline or GRIDS:
             main(dataset, name, settings)
 
     guarded(run)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -263,9 +264,13 @@ def make_tables(items: int, folder: Path) -> None:
     made.rename(folder / "tables")
 
 
-def run(name: str, items: int, folder: Path, limits: Limits) -> Taken:
-    """One stage in a process of its own, ended where it goes over a limit."""
-    arguments = ["--dataset", DATASET, *(["--variant", VARIANT] if STAGES[name].variant else [])]
+def run(name: str, items: int, folder: Path, limits: Limits, more: Sequence[str] = ()) -> Taken:
+    """One stage in a process of its own, ended where it goes over a limit.
+
+    Args:
+        more: arguments of it.
+    """
+    arguments = ["--dataset", DATASET, *(["--variant", VARIANT] if STAGES[name].variant else []), *more]
     load = os.getloadavg()[0]
     with tempfile.TemporaryFile("w+") as said:
         start = time.monotonic()
