@@ -301,13 +301,28 @@ class Ids(NamedTuple):
 def recommendation_table(found: Iterable[Recommended], ids: Ids) -> pl.DataFrame:
     """The rows of RECOMMENDATIONS: ids are the source's own, and the contributions to an item's score add up to it.
 
+    Texts in reasons are places in a list of names, an Enum, until they are written: a text takes 16 bytes, and there are five in each.
+
     Args:
         found: of one block of users at least.
     """
-    return pl.concat([_rows(one, ids) for one in found])
+    names = [_enumerated(each) for each in (pl.Series(KINDS), ids.items, pl.Series(PARTS), ids.relations, ids.entities)]
+    return pl.concat([_rows(one, ids, *names) for one in found])
 
 
-def _rows(found: Recommended, ids: Ids) -> pl.DataFrame:
+def _enumerated(names: pl.Series) -> pl.Series:
+    return names.cast(pl.Enum(names.unique(maintain_order=True)))
+
+
+def _rows(
+    found: Recommended,
+    ids: Ids,
+    kinds: pl.Series,
+    items: pl.Series,
+    parts: pl.Series,
+    relations: pl.Series,
+    entities: pl.Series,
+) -> pl.DataFrame:
     """Of one block; contributions of zero are left out."""
     causes = found.contributions.causes
     user, place = (found.items != NO_ITEM).nonzero()
@@ -318,12 +333,12 @@ def _rows(found: Recommended, ids: Ids) -> pl.DataFrame:
             "row": row,
             "reasons": pl.DataFrame(
                 {
-                    "kind": pl.Series(KINDS).gather(found.contributions.kinds[column]),
-                    "item_id": _ids(ids.items, found.contributions.items[user, place][row, column]),
+                    "kind": kinds.gather(found.contributions.kinds[column]),
+                    "item_id": _ids(items, found.contributions.items[user, place][row, column]),
                     "part": values[row, column],
-                    "by": _ids(pl.Series(PARTS), causes.part[user, place][row, column]),
-                    "relation": _ids(ids.relations, causes.relation[user, place][row, column]),
-                    "entity": _ids(ids.entities, causes.entity[user, place][row, column]),
+                    "by": _ids(parts, causes.part[user, place][row, column]),
+                    "relation": _ids(relations, causes.relation[user, place][row, column]),
+                    "entity": _ids(entities, causes.entity[user, place][row, column]),
                 }
             ).to_struct(),
         }

@@ -149,6 +149,32 @@ def test_a_table_written_in_pieces_is_the_table_in_order(
     assert not rows or "found a repeated key" in refusal(lambda: table.write(twice, "d", tmp_path))
 
 
+def test_texts_in_lists_may_be_an_enum_until_they_are_written_and_not_in_a_file(tmp_path: Path) -> None:
+    reason = {"kind": "like", "item_id": "b", "part": 0.5, "by": None, "relation": None, "entity": None}
+    rows = {
+        "user_id": ["u", "v"],
+        "rank": [1, 1],
+        "item_id": ["a", "b"],
+        "score": [1.0, 2.0],
+        "reasons": [[reason], []],
+    }
+    texts = pl.DataFrame(rows, schema=dict(RECOMMENDATIONS.columns))
+    kinds = pl.Enum(["dislike", "like"])
+    inner = [
+        pl.Field(each.name, kinds if each.name == "kind" else each.dtype)
+        for each in texts.schema["reasons"].inner.fields  # type: ignore[attr-defined]
+    ]
+    places = texts.cast({"reasons": pl.List(pl.Struct(inner))})
+    table = RECOMMENDATIONS.of(variant="v")
+    table.write(texts, "d", tmp_path)
+    content = table.at("d", tmp_path).read_bytes()
+    table.write(places, "d", tmp_path)
+    assert table.at("d", tmp_path).read_bytes() == content
+    assert table.read("d", tmp_path).equals(texts)
+    forge_table(table, places, "d", tmp_path)
+    assert "column reasons: found type" in refusal(lambda: table.read("d", tmp_path))
+
+
 def test_tensors_have_the_same_bytes_whatever_the_order_of_names_and_notes(tmp_path: Path) -> None:
     arrays = {name: MATRIX + index for index, name in enumerate("abcd")}
     WEIGHTS.write(arrays, "d", tmp_path / "a", about={"x": 1, "y": 2})

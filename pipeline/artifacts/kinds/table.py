@@ -39,6 +39,10 @@ class Table(Artifact):
     holds: Mapping[str, pl.Expr] = field(default_factory=dict)
 
     def write(self, frame: pl.DataFrame, dataset: str, root: Path = HERE) -> None:
+        """
+        Args:
+            frame: with Enums for texts within a list, if that saves memory.
+        """
         content, blank = self.encoded(frame, self.name(dataset), self.at(dataset, root))
         self._write_sealed(content, blank, dataset, root)
 
@@ -48,9 +52,10 @@ class Table(Artifact):
         # Not by `select`, which brings chunks of all columns in line, in a copy.
         kept = frame[names]
         order = key_order(kept, self.key)
-        self._check(kept, path, order.repeats)
+        types = {name: _stored(dtype) for name, dtype in kept.schema.items()}
+        self._check(kept, types, path, order.repeats)
         buffer, blank = io.BytesIO(), versions.blank(name)
-        _in_pieces(kept, order.rows).sink_parquet(
+        _in_pieces(kept, order.rows, types).sink_parquet(
             buffer, compression="zstd", statistics=True, row_group_size=ROW_GROUP, metadata={"seal": blank}
         )
         return buffer.getvalue(), blank
@@ -68,15 +73,15 @@ class Table(Artifact):
         # polars has no common base class for what a damaged file can raise
         except (Exception, pl.exceptions.PanicException) as error:
             raise InputError(f"{path}: not a readable Parquet file: {flat(error)}") from None
-        self._check(frame, path, bool(self.key) and has_repeats(frame, self.key))
+        self._check(frame, frame.schema, path, bool(self.key) and has_repeats(frame, self.key))
         return frame
 
-    def _check(self, frame: pl.DataFrame, path: Path, repeats: bool) -> None:
+    def _check(self, frame: pl.DataFrame, types: Mapping[str, pl.DataType], path: Path, repeats: bool) -> None:
         for name, dtype in self.columns.items():
             if name not in frame.columns:
                 raise InputError(f"{path}: column {name}: not found; expected columns: {', '.join(self.columns)}")
-            if frame.schema[name] != dtype:
-                raise InputError(f"{path}: column {name}: found type {frame.schema[name]}, expected {dtype}")
+            if types[name] != dtype:
+                raise InputError(f"{path}: column {name}: found type {types[name]}, expected {dtype}")
             _no_missing(frame[name], path, nulls=name in self.nullable)
         if not self.more and len(frame.columns) != len(self.columns):
             unknown = [name for name in frame.columns if name not in self.columns]
@@ -94,19 +99,31 @@ class Table(Artifact):
             raise InputError(f"{path}: found a repeated key, expected {', '.join(self.key)} to identify each row")
 
 
-def _in_pieces(frame: pl.DataFrame, rows: pl.Series | None) -> pl.LazyFrame:
+def _in_pieces(frame: pl.DataFrame, rows: pl.Series | None, types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
     """The rows in an order, so many at a time as are written together: a table in order would be there a second time.
 
     Args:
         rows: their order; None: as they are.
+        types: of all columns, that they are written with.
     """
 
     def pieces(*_: object) -> Iterator[pl.DataFrame]:
         for start in range(0, max(len(frame), 1), ROW_GROUP):
             end = start + ROW_GROUP
-            yield (frame[start:end] if rows is None else frame[rows[start:end]]).rechunk()
+            yield (frame[start:end] if rows is None else frame[rows[start:end]]).cast(dict(types)).rechunk()
 
-    return register_io_source(pieces, schema=frame.schema)
+    return register_io_source(pieces, schema=types)
+
+
+def _stored(dtype: pl.DataType) -> pl.DataType:
+    """The type that a column is written with: texts in a list may be an Enum before."""
+    if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct):
+        fields = [
+            pl.Field(each.name, pl.String() if isinstance(each.dtype, pl.Enum) else each.dtype)
+            for each in dtype.inner.fields
+        ]
+        return pl.List(pl.Struct(fields))
+    return dtype
 
 
 def _no_missing(column: pl.Series, path: Path, *, nulls: bool) -> None:
