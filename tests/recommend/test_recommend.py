@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,11 @@ def test_fewer_users_are_taken_at_once_where_much_is_asked_for(monkeypatch: pyte
     assert [len(one.users) for one in recommended(model, people, 400, 200)] == [1] * USERS
 
 
+def as_stored(table: pl.DataFrame) -> pl.DataFrame:
+    content, _ = RECOMMENDATIONS.encoded(table, "recommendations", Path())
+    return pl.read_parquet(content)
+
+
 def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> None:
     rows = random_rows(USERS, ITEMS, 0.5, 0)
     rows = [row for row in rows if row["user"] != 4]
@@ -205,7 +211,7 @@ def test_a_user_who_rated_everything_gets_nothing_and_the_others_theirs() -> Non
     (alone,) = recommended(trained("extended", data), everybody(data)[4:5], 3, 2)
     table = recommendation_table([alone], Ids(USER_IDS, ITEM_IDS))
     assert table.is_empty()
-    assert table.schema == dict(RECOMMENDATIONS.columns)
+    assert as_stored(table).schema == dict(RECOMMENDATIONS.columns)
 
 
 def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
@@ -240,7 +246,7 @@ def test_rows_of_the_table_have_the_parts_that_are_not_zero() -> None:
         None,
     )
     table = recommendation_table([first, second], Ids(USER_IDS, ITEM_IDS, RELATIONS, ENTITY_IDS))
-    assert table.schema == dict(RECOMMENDATIONS.columns)
+    assert as_stored(table).schema == dict(RECOMMENDATIONS.columns)
     assert table.select("user_id", "rank", "item_id", "score").rows() == [
         (USER_IDS[3], 1, ITEM_IDS[50], 0.0),
         (USER_IDS[3], 2, ITEM_IDS[51], 0.0),
@@ -271,7 +277,7 @@ def test_the_reasons_in_the_table_add_up_to_the_score(name: str, named: int) -> 
     model = trained(name, data)
     table = recommendation_table(recommended(model, everybody(data), 5, named), ids_of(model))
     assert len(table) == 5 * USERS
-    assert table.schema == dict(RECOMMENDATIONS.columns)
+    assert as_stored(table).schema == dict(RECOMMENDATIONS.columns)
     people = people_of(data, np.arange(USERS))
     for user_id, _, _, score, told in table.rows():
         assert sum(reason["part"] for reason in told) == pytest.approx(score, abs=1e-4)

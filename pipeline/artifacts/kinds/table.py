@@ -110,7 +110,7 @@ def _in_pieces(frame: pl.DataFrame, rows: pl.Series | None, types: Mapping[str, 
     def pieces(*_: object) -> Iterator[pl.DataFrame]:
         for start in range(0, max(len(frame), 1), ROW_GROUP):
             end = start + ROW_GROUP
-            yield (frame[start:end] if rows is None else frame[rows[start:end]]).cast(dict(types)).rechunk()
+            yield (frame[start:end] if rows is None else frame[rows[start:end]]).cast(pl.Schema(types)).rechunk()
 
     return register_io_source(pieces, schema=types)
 

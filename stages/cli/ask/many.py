@@ -148,7 +148,7 @@ def _as_stage(trained: Trained, found: People, count: int, rules: Rules) -> pl.D
         ENTITIES.read(trained.catalogue.dataset)["entity_id"],
     )
     rows = recommendation_table(recommended(trained.model, found.people, count, trained.nightly.reasons, rules), ids)
-    return in_key_order(rows.cast(dict(RECOMMENDATIONS.columns)), RECOMMENDATIONS.key)
+    return in_key_order(rows.cast(pl.Schema(RECOMMENDATIONS.columns)), RECOMMENDATIONS.key)
 
 
 def _as_verb(trained: Trained, found: People, path: Path, count: int, by: AskedRules) -> Answer:
