@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,13 +35,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: the file is missing, is not YAML, repeats a key, or is no mapping.
     """
     try:
-        # In pure Python: its errors are the same on every machine.
-        yaml = YAML(typ="safe", pure=True)
-        yaml.Constructor = _EachKeyOnce
-        with warnings.catch_warnings():
-            # In a dozen lines of its own, of an anchor that is set twice, which YAML allows.
-            warnings.simplefilter("ignore", ReusedAnchorWarning)
-            content = yaml.load(path.read_text(encoding="utf-8"))
+        content = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except OSError as error:
@@ -62,6 +58,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         found = "nothing" if content is None else _value(content)
         raise InputError(f"{path}: found {found}, expected a mapping of keys to values")
     return content
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """The content of a text, which takes a hundred times as long as a copy of it, and is asked for several times by one command."""
+    # In pure Python: its errors are the same on every machine.
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _EachKeyOnce
+    with warnings.catch_warnings():
+        # In a dozen lines of its own, of an anchor that is set twice, which YAML allows.
+        warnings.simplefilter("ignore", ReusedAnchorWarning)
+        return yaml.load(text)
 
 
 class _EachKeyOnce(SafeConstructor):

@@ -199,6 +199,14 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_trouble(tmp_path: Path) 
     assert read_yaml(path) == {"a": 1, "b": 2}
 
 
+def test_what_is_read_is_the_readers_own_and_that_of_the_file_as_it_is(tmp_path: Path) -> None:
+    path = written(tmp_path, "a: {b: [1]}\n")
+    read_yaml(path)["a"]["b"].append(2)
+    assert read_yaml(path) == {"a": {"b": [1]}}
+    path.write_text("a: {b: [3]}\n")
+    assert read_yaml(path) == {"a": {"b": [3]}}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
