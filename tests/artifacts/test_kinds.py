@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.graph import EDGES
+from pipeline.artifacts.graph import EDGES, ENTITIES
 from pipeline.artifacts.kinds import Curve, Lines, Numbers, Table, Tensors, Text, Vectors, only
+from pipeline.artifacts.kinds.table import ROW_GROUP
 from pipeline.artifacts.recommend import RECOMMENDATIONS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS, edges_of, structure_names
 from pipeline.common.errors import InputError
@@ -369,6 +370,18 @@ def test_structural_vectors_made_in_another_way_and_their_graph_have_places_of_t
     edges = edges_of("walks")
     assert edges.at("d") == Path("artifacts/d/structures/walks/edges.parquet")
     assert (edges.columns, edges.holds.keys()) == (EDGES.columns, EDGES.holds.keys())
+
+
+def test_a_rule_about_places_holds_beyond_the_first_rows_that_are_written_together(tmp_path: Path) -> None:
+    count = 2 * ROW_GROUP + 5
+    frame = pl.DataFrame({"entity": pl.Series(range(count), dtype=pl.Int32)}).with_columns(
+        entity_id=pl.format("e{}", "entity")
+    )
+    ENTITIES.write(frame, "d", tmp_path)
+    assert ENTITIES.read("d", tmp_path).equals(frame)
+    gap = frame.filter(pl.col("entity") != ROW_GROUP + 3)
+    with pytest.raises(InputError, match=f"row {ROW_GROUP + 3}: found .*expected numbers from 0 without a gap"):
+        ENTITIES.write(gap, "d", tmp_path)
 
 
 def test_a_table_that_may_be_empty_is_written_and_read_without_rows(tmp_path: Path) -> None:
