@@ -205,10 +205,9 @@ def _walked(
             first, edges = compiled_walk()(first, last, chunk, *of_rows, seen[chunk], sharing, most, pairs)
             pieces.append(pairs[:, :edges].copy())
     for level in range(1, LEVELS):
-        bits = np.unpackbits(
-            seen.reshape(chunks, LEVELS, WORDS)[:, level].copy().view(np.uint8), axis=-1, bitorder="little"
-        )
-        np.maximum(most, bits.reshape(-1)[:items].astype(counter) * counter(level), out=most)
+        words = seen.reshape(chunks, LEVELS, WORDS)[:, level].reshape(-1)[: -(-items // 64)]
+        bits = np.unpackbits(words.view(np.uint8), count=items, bitorder="little")
+        np.maximum(most, bits.astype(counter) * counter(level), out=most)
     return np.concatenate([np.empty((3, 0), dtype=np.int32), *pieces], axis=1), sharing, most
 
 

@@ -264,11 +264,11 @@ def test_what_a_data_set_changes_goes_over_every_variant_that_is_run_and_over_no
 def test_alignment_needs_two_modalities_of_equal_widths() -> None:
     refused(
         changed(("ablations", "aligned", "modalities"), ["text"]),
-        r"ablations\.aligned\.alignment_weight: found 0\.1 with the modalities \['text'\], expected two or more, or 0",
+        r"ablations\.aligned\.alignment_weight: found 0\.01 with the modalities \['text'\], expected two or more, or 0",
     )
     refused(
         changed(("ablations", "aligned", "fusion"), "concat"),
-        r"ablations\.aligned\.alignment_weight: found 0\.1 with fusion concat, expected average, linear or gated: .*",
+        r"ablations\.aligned\.alignment_weight: found 0\.01 with fusion concat, expected average, linear or gated: .*",
     )
 
 
