@@ -31,7 +31,7 @@ SHARES = (0.01, 0.5)
 PERMUTATIONS = 20
 # Agreement that could hardly be missed: a wrong link can lie above chance a little, since neighbouring ids are alike.
 FLOOR = 0.3
-# Of more items so many are drawn: a correlation of theirs is that of all to within .01.
+# Of more items so many are drawn: three standard errors of a correlation are then .01.
 MOST_ITEMS = 100_000
 # Cells of facts x categories that are held at once.
 BLOCK_CELLS = 10_000_000

@@ -90,7 +90,7 @@ def linked_triples(kg: pl.DataFrame, links: pl.DataFrame) -> LinkedTriples:
 def _codes(column: pl.Series, names: pl.Series) -> pl.Series:
     """Places in sorted names; none of a value that is not there.
 
-    By a join, and not as `pl.Enum`: that keeps each name by itself, and to free millions of them took minutes.
+    By a join, which takes half of the time of a cast to `pl.Enum`.
     """
     places = pl.DataFrame({"name": names, "place": pl.Series(range(len(names)), dtype=pl.UInt32)})
     return column.to_frame("name").join(places, on="name", how="left", maintain_order="left")["place"]
