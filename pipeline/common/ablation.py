@@ -22,7 +22,7 @@ class Ablation(Config):
     model_config = ConfigDict(extra="allow")
 
     of: str = Field(
-        description="The entry of `variants` from which an ablation takes every setting that it does not name"
+        description="The variant (an entry of `variants`) that an ablation takes all its other settings from"
     )
 
     @property

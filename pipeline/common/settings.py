@@ -14,7 +14,7 @@ class SeedConfig(Config):
 
 
 class DeviceConfig(Config):
-    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: the GPU where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: the GPU if there is one")
 
 
 class EngineConfig(Config):
@@ -24,18 +24,18 @@ class EngineConfig(Config):
     """
 
     engine: Literal["local", "ray"] = Field(
-        description="Who works on blocks of items and users: the cores of this machine, or the workers of a Ray cluster. "
-        "Results are the same, and nothing runs again when it changes",
+        description="What processes blocks of items and users: the cores of this machine (local), or the workers of a Ray cluster "
+        "(ray). Results are the same, and nothing reruns when it changes",
     )
     ray_address: str = Field(
         pattern=r"^(local|auto|[^\s/:]+:\d+|\[[0-9a-fA-F:]+\]:\d+)$",
-        description="The cluster of `engine: ray`. local: each stage starts one on this machine; auto: the one that runs on this machine; "
-        "or HOST:PORT",
+        description="The cluster for `engine: ray`. local: each stage starts one on this machine; auto: the one that already runs on "
+        "this machine; or HOST:PORT",
     )
     train_processes: int = Field(
         ge=1,
-        description="How many processes of this machine train a model of the users together: more than 1 for a GPU each, or for many "
-        "items. Nothing runs again when it changes; a model that is trained anew differs by rounding",
+        description="How many processes of this machine train a users' model together; use more than 1 for several GPUs (one each), "
+        "or for many items. Nothing reruns when it changes; a model that is trained again differs by rounding",
     )
 
 
@@ -48,6 +48,6 @@ Precision = Literal["float32", "bfloat16"]
 
 class TrainingRun(RunConfig):
     precision: Precision = Field(
-        description="Of matrix products where SDNE, the GAT and users are trained; bfloat16 is for GPUs that have it, "
-        "and weights stay float32. `embed_text` has its own"
+        description="Number format of matrix products in the training of SDNE, the GAT and the users' models. bfloat16 is for GPUs "
+        "that support it; weights stay float32. `embed_text` has a setting of its own"
     )

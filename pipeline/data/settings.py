@@ -12,24 +12,29 @@ from pipeline.data.feedback import Feedback
 
 class DatasetConfig(Config):
     like_threshold: float | None = Field(
-        description="A rating at or above it is a like; null where the table has `like`"
+        description="A rating at or above it is a like; null if the table has a column `like`"
     )
     feedback: Feedback = Field(
-        description="What is no like. rated: a dislike; liked: nothing, it is left out; sampled: a zero that somebody drew, against which "
-        "`impression` ranks likes, and nothing else"
+        description="What an interaction that is not a like means. rated: a dislike; liked: nothing, the row is dropped; sampled: a "
+        "zero, drawn from what the user never rated; only `impression` uses it, to rank likes against"
     )
-    min_user_interactions: int = Field(ge=1, description="Users with fewer are left out")
-    min_item_interactions: int = Field(ge=0, description="Items with fewer are left out; 0 keeps items nobody rated")
-    linked_items_only: bool = Field(description="Leave out items without an entity in the knowledge graph")
+    min_user_interactions: int = Field(ge=1, description="Users with fewer interactions are dropped")
+    min_item_interactions: int = Field(
+        ge=0, description="Items with fewer interactions are dropped; 0 keeps items that nobody rated"
+    )
+    linked_items_only: bool = Field(description="Drop items that have no entity in the knowledge graph")
     split: Literal["random", "temporal", "temporal-per-user", "given"] = Field(
-        description="Random over interactions; the oldest interactions train, over all users or within each; or given by the column "
-        "`split` of the interactions, where train is cut by seed if there is no valid"
+        description="random: over all interactions; temporal: the oldest interactions are for training; temporal-per-user: the same "
+        "within each user; given: by the column `split` of the interactions (if none of them is valid, validation is "
+        "drawn from train by seed)"
     )
-    split_fractions: list[float] = Field(min_length=3, max_length=3, description="Training, validation, test")
+    split_fractions: list[float] = Field(
+        min_length=3, max_length=3, description="Shares of training, validation and test"
+    )
     evaluated_users: int = Field(
         ge=0,
-        description="Figures of validation and test are of so many users, drawn by seed among those with a like there; 0: of all. Every "
-        "system is evaluated on the same ones; the splits stay as they are",
+        description="Validation and test figures are computed for this many users, drawn by seed from those with a like in that "
+        "split; 0: for all. Every system is evaluated on the same users, and the splits stay as they are",
     )
 
     @model_validator(mode="after")

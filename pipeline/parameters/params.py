@@ -66,7 +66,8 @@ class DatasetEntry(SourceConfig, DatasetConfig, TextTemplateConfig, ItemGraphCon
     init_sdne: Change
     train_gat: Change
     train_users: dict[str, object] | None = Field(
-        description="Changes to every variant for this data set, e.g. `{epochs: 5}`; under a variant's name to it alone; null: none"
+        description="Changes to every variant for this data set, e.g. `{epochs: 5}`; changes under a variant's name apply to that "
+        "variant only; null: none"
     )
     baselines: Change
     compare: Change

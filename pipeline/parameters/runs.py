@@ -40,7 +40,7 @@ class RunSystems(RunVariants):
 class RunAblations(RunVariants):
     ablations: dict[str, Ablation] = Field(
         min_length=1,
-        description="What `make ablations` trains and compares with `run_variants`, by name; in `ablations/params.yaml`",
+        description="Ablations that `make ablations` trains and compares with `run_variants`, by name; in `ablations/params.yaml`",
     )
 
 

@@ -19,31 +19,33 @@ class RulesConfig(Config):
     # With defaults: a params.yaml that is older than rules has none of them, and goes by none.
     only: list[ItemId] = Field(
         default=[],
-        description="Nothing but these items: ids, or files in `rules/` with an id on each line; `[]`: all items",
+        description="Recommend only these items: ids, or files in `rules/` with one id per line; `[]`: all items",
     )
     without: list[ItemId] = Field(
-        default=[], description="Without these items: ids, or files in `rules/` with an id on each line"
+        default=[], description="Never recommend these items: ids, or files in `rules/` with one id per line"
     )
     where: str = Field(
         default="",
-        description="Items of which a condition on their columns holds, such as `year >= 1990 AND genres CONTAINS Comedy`; empty: all",
+        description="Recommend only items whose columns meet a condition, such as `year >= 1990 AND genres CONTAINS Comedy`; empty: "
+        "all items",
     )
     at_most: int = Field(
         default=0,
         ge=0,
-        description="At most so many items of a list with the same value of the column `per`; 0: any number",
+        description="At most this many items in a list may have the same value in the column `per`; 0: any number",
     )
     per: str = Field(
         default="",
-        description="That column; of lists each element counts. An item without a value is never too many",
+        description="The column that `at_most` counts by. If it holds lists, each element counts. Items without a value are not "
+        "limited",
     )
     diversity: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="How much it counts beside the score that items of a list are unlike one another (MMR over the item vectors)",
+        description="How much variety within a list counts, relative to the score: 0 is the score alone (MMR over the item vectors)",
     )
-    seen: bool = Field(default=False, description="Recommend what somebody has rated, too")
+    seen: bool = Field(default=False, description="Also recommend items that the user has already rated")
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> RulesConfig:
@@ -63,19 +65,21 @@ class RecommendConfig(RulesConfig):
     top: int = Field(ge=1, le=10_000, description="At most this many items are recommended to each user")
     users: int = Field(
         ge=0,
-        description="To so many users, by equal steps through their ids; 0: to all. `crmman recommend FILE` makes lists for a file's",
+        description="How many users get a list, picked at equal steps through their ids; 0: all. `crmman recommend FILE` makes lists "
+        "for the users in a file",
     )
     reasons: int = Field(
         ge=0,
         le=1_000,
-        description="Likes and as many dislikes named for each item, at most; the rest of them is one number each",
+        description="At most this many likes, and as many dislikes, are named for each item; the contributions of all others are "
+        "added up to one number for likes and one for dislikes",
     )
 
 
 class RefitConfig(Config):
     refit: dict[str, str] = Field(
-        description="Data set to the variant of `run_variants` that is trained once more on all of its ratings, for `recommend` and "
-        "`crmman` alone; a data set without one is recommended by the models that were evaluated"
+        description="Data set: a variant from `run_variants` that is trained once more on all ratings of that data set. Only "
+        "`recommend` and `crmman` use it. For other data sets, the evaluated models recommend"
     )
 
     def answers(self, dataset: str, variant: str) -> bool:

@@ -30,11 +30,11 @@ KARATECLUB_METHODS = (
 
 class StructureConfig(SdneConfig):
     method: str = Field(
-        min_length=1, description="sdne, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk"
+        min_length=1, description="`sdne`, or a class of karateclub.node_embedding.neighbourhood such as DeepWalk"
     )
     dimensions: int = Field(ge=1, le=4096, description="Width of the vectors")
     karateclub_options: dict[str, bool | int | float | str | list[float]] = Field(
-        description="Further arguments for the karateclub class; sdne ignores them"
+        description="Further arguments for the karateclub class; ignored by sdne"
     )
 
     @field_validator("karateclub_options")
@@ -56,4 +56,4 @@ class StructureConfig(SdneConfig):
 class StructureEntry(DerivedGraphConfig):
     """An entry of `structures`: another way to make structural vectors."""
 
-    init_sdne: dict[str, object] = Field(description="Changes to the settings of that stage")
+    init_sdne: dict[str, object] = Field(description="Changes to the settings of the stage `init_sdne`")

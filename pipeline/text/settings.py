@@ -16,7 +16,8 @@ PACKAGED = "packaged-minilm"
 
 class TextTemplateConfig(Config):
     text_template: str | None = Field(
-        description="The text BERT reads, item columns in braces, missing ones left out cleanly; null: items have no text"
+        description="The text of an item that BERT reads. Item columns are in braces; missing values are left out cleanly. null: "
+        "items have no text"
     )
 
     @field_validator("text_template")
@@ -30,13 +31,15 @@ class TextTemplateConfig(Config):
 class TextConfig(Config):
     encoder: str = Field(min_length=1, description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id")
     pooling: Literal["cls", "mean"] = Field(
-        description="cls: the method; mean: over all tokens, as sentence-transformers are trained"
+        description="cls: the vector of [CLS], as in the method; mean: the mean over all tokens, as sentence-transformers are trained"
     )
-    max_tokens: int = Field(ge=3, le=8192, description="Longer texts are cut; no more than the encoder's own limit")
+    max_tokens: int = Field(ge=3, le=8192, description="Longer texts are cut; at most the encoder's own limit")
     batch_tokens: int = Field(
         ge=64,
-        description="Tokens in a batch, padding included; bounds memory. A CPU is fastest with what its cache holds, a GPU with more",
+        description="Tokens in a batch, including padding; limits memory. A CPU is fastest with what fits into its cache, a GPU with "
+        "more",
     )
     precision: Precision = Field(
-        description="Of the encoder's arithmetic; bfloat16 is faster where the processor has it. Vectors are kept in float32"
+        description="Number format of the encoder's arithmetic; bfloat16 is faster if the processor supports it. Vectors are stored "
+        "in float32"
     )

@@ -32,176 +32,200 @@ class VariantConfig(Config):
 
     modalities: Annotated[list[Modality], Field(min_length=1)] = Field(
         default=["text", "structure"],
-        description="What items are known by: `text`, `structure`, `id`, `entities` (learned vectors of the graph's entities around an "
-        "item), `image`, or a name in `source.vectors`; `vectors` stands for all of these. What a data set lacks is left out",
+        description="What the model knows of an item: `text`, `structure`, `id`, `entities` (learned vectors of the graph's entities "
+        "around the item), `image`, or a name from `source.vectors`; `vectors` stands for all of those. Modalities that "
+        "a data set lacks are left out",
     )
     structure: Literal["gat", "initial"] = Field(
-        default="gat", description="The structural vector: p'' of the GAT, or P before it"
+        default="gat", description="Which structural vector: p'' of the GAT, or P, the initial one"
     )
     structure_source: str = Field(
         default="",
         pattern=r"^[\w-]*$",
-        description="Empty, or a name of `structures`: structural vectors made in another way",
+        description="A name from `structures`, for structural vectors made in another way; empty: the usual ones",
     )
     finetune_gat: bool = Field(
-        default=False, description="Go on training the GAT with the users, instead of taking p'' as it is"
+        default=False, description="Keep training the GAT together with the users' model instead of taking p'' as it is"
     )
     fusion: Fusion = Field(
         default="concat",
-        description="concat: s || p''; average: (s + p'')/2, which needs equal widths; linear: concat and a linear layer; "
-        "gated: linear, each modality weighted for each item",
+        description="concat: s || p''; average: (s + p'')/2, which needs equal widths; linear: concat, then a linear layer; gated: "
+        "linear, with a weight for each modality of each item",
     )
     width: int = Field(
         default=64,
         ge=1,
         le=4096,
-        description="d_h of the projected text vector (concat, average), or of the item vector (linear, gated)",
+        description="Width d_h of the projected text vector (concat, average), or of the item vector (linear, gated)",
     )
     alignment: Alignment = Field(
         default="pairs",
-        description="What a loss that draws an item's modalities towards each other asks, with alignment_weight. pairs: which of the "
-        "step's items another modality is of; queue: which of these and of earlier ones; codebook: to which of the prototypes that all "
-        "share it is assigned",
+        description="The form of the loss that pulls the modalities of an item together (see alignment_weight). pairs: find the "
+        "item, among those of the step, that a vector of another modality belongs to; queue: the same among these and "
+        "items of earlier steps; codebook: find which of the prototypes, shared by all modalities, it is assigned to",
     )
-    alignment_weight: float = Field(default=0.0, ge=0, le=100, description="Of that loss; 0: none")
-    alignment_temperature: float = Field(default=0.1, gt=0, le=10, description="Of its cosines")
+    alignment_weight: float = Field(
+        default=0.0, ge=0, le=100, description="Weight of the alignment loss; 0: no alignment"
+    )
+    alignment_temperature: float = Field(
+        default=0.1, gt=0, le=10, description="Temperature of the cosines in the alignment loss"
+    )
     alignment_items: int = Field(
         default=256,
         ge=2,
         le=100_000,
-        description="Items of a step that are aligned, drawn evenly; fewer where there are not so many",
+        description="Items aligned in each step, drawn uniformly; fewer if there are not that many",
     )
     alignment_queue: int = Field(
-        default=1024, ge=1, le=1_000_000, description="Of `queue`: items of earlier steps that are kept"
+        default=1024, ge=1, le=1_000_000, description="For `queue`: how many items of earlier steps are kept"
     )
     alignment_momentum: float = Field(
-        default=0.99, ge=0, lt=1, description="Of `queue`: how much the weights that make its keys keep in each step"
+        default=0.99,
+        ge=0,
+        lt=1,
+        description="For `queue`: the share of their old value that the weights which make its keys keep in each step",
     )
-    alignment_prototypes: int = Field(default=64, ge=2, le=100_000, description="Of `codebook`: how many")
+    alignment_prototypes: int = Field(default=64, ge=2, le=100_000, description="For `codebook`: number of prototypes")
     views: Views = Field(
         default="both",
-        description="both: likes and dislikes apart; likes: these alone; merged: one view of everything rated",
+        description="both: likes and dislikes in separate views; likes: likes only; merged: one view of everything rated",
     )
     attention: Attention = Field(
         default="self",
-        description="none: a sum; self: between the items of a history; candidate: from each candidate to the history",
+        description="none: a plain sum; self: between the items of a history; candidate: from each candidate to the history",
     )
     attention_heads: int = Field(
-        default=4, ge=1, le=64, description="Of each view; must divide the item vector's width"
+        default=4, ge=1, le=64, description="Attention heads of each view; must divide the item vector's width"
     )
     pooling_exponent: float = Field(
-        default=0.0, ge=0, le=1, description="A history of n items counts as n^exponent times its mean; 0 is the mean"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="A history of n items counts as n^exponent times its mean; 0: the mean itself",
     )
-    learn_exponent: bool = Field(default=False, description="Learn the exponent, from pooling_exponent on")
+    learn_exponent: bool = Field(default=False, description="Learn the exponent, starting from pooling_exponent")
     heads: Annotated[list[Head], Field(min_length=1)] = Field(
         default=["click"],
-        description="click, or of like (liked, of all items), meet (rated, of all items), judge (liked, of those rated)",
+        description="Either click alone, or some of like (liked, out of all items), meet (rated, out of all items) and judge (liked, "
+        "out of those rated)",
     )
     co_rating_l2: float = Field(
         default=0.0,
         ge=0,
-        description="Penalty of EASE's item-to-item weights, which count beside the heads where all items are ranked; it is at most 7 "
-        "times the ratings that an item has on average. 0: no such weights, nor beyond 8,000 items, if there are no terms",
+        description="Penalty on EASE's item-to-item weights, whose scores are added to those of the heads when all items are ranked; "
+        "limited to 7 times the mean number of ratings per item. 0: no such weights. There are none beyond 8,000 items "
+        "either, unless there are terms",
     )
     co_rating_graph: float = Field(
         default=0.0,
         ge=0,
         le=1000,
-        description="Weight of what the graph has around items, which item-to-item weights must explain as well; 0: ratings alone",
+        description="Weight of the graph's entities around items, which the item-to-item weights must also explain; 0: ratings only",
     )
     co_rating_share: float = Field(
-        default=8.0, ge=0, le=1000, description="How much the scores by item-to-item weights count beside the heads"
+        default=8.0, ge=0, le=1000, description="Weight of the item-to-item scores relative to the heads"
     )
     judge_share: float = Field(
         default=0.4,
         ge=0,
         le=10,
-        description="Weight of judge beside meet when all items are ranked; ignored with click or like",
+        description="Weight of judge relative to meet when all items are ranked; ignored with click or like",
     )
     ranking_share: float = Field(
-        default=0.0, ge=0, le=10, description="Weight of meet, or like, beside judge when what was rated is told apart"
+        default=0.0, ge=0, le=10, description="Weight of meet, or like, relative to judge when rated items are ranked"
     )
     find_shares: bool = Field(
         default=False,
-        description="Once the epoch is chosen, find co_rating_share, judge_share and ranking_share by the validation figures that they "
-        "change; the last two not where nothing is disliked",
+        description="After the epoch is chosen, find the values of co_rating_share, judge_share and ranking_share that give the best "
+        "validation figures; judge_share and ranking_share stay as they are if the data has no dislikes",
     )
     terms: list[Term] = Field(
         default=[],
-        description="What a view also reads a history by: overlap in the knowledge graph, how often items were together in a history, "
-        "popularity of both",
+        description="What a view reads from a history besides the item vectors: overlap with the candidate in the knowledge graph, "
+        "how often items occur together in histories, and the popularity of both",
     )
     count_biases: bool = Field(
         default=False,
-        description="With biases: an item's are a learned function of its counts, and of those around it in the graph, without the "
-        "rating that is predicted; otherwise free parameters",
+        description="Needs biases. true: an item's biases are a learned function of its counts and of those around it in the graph, "
+        "excluding the rating that is predicted; false: they are free parameters",
     )
     sparse_up_to: float = Field(
         default=30.0,
         ge=0,
-        description="Mean ratings of a user in training up to which terms, count_biases and targets: left_out count, and with terms "
-        "vectors are at most 64 wide; beyond, free parameters know as much, and train faster",
+        description="Terms, count_biases and `targets: left_out` are used up to this many training ratings per user on average, and "
+        "vectors beside terms are at most 64 wide. With more ratings, free parameters learn the same and train faster",
     )
-    biases: bool = Field(default=False, description="A bias for each item and head, and for each user in `judge`")
+    biases: bool = Field(default=False, description="A bias for each item in each head, and for each user in `judge`")
     negatives: Literal["disliked", "unseen", "mixed", "all"] = Field(
-        default="all", description="all: softmax over the whole catalogue"
+        default="all", description="What likes are compared with in training; all: softmax over the whole catalogue"
     )
     catalogue_sample: int = Field(
         default=0,
         ge=0,
-        description="0: that softmax is over all items, or of more than 8,000 (2,000 where there are terms) over 1,000; otherwise over "
-        "about this many of them, "
-        "drawn by popularity in each step, "
-        "and weighted so that its sum is on average that over all",
+        description="For the softmax of `negatives: all`. 0: over all items, but over a sample of 1,000 if there are more than 8,000 "
+        "items (2,000 with terms). Otherwise over about this many items, drawn by popularity in each step and weighted "
+        "so that their sum equals the sum over all items on average",
     )
-    negatives_per_like: int = Field(default=50, ge=1, le=10_000, description="R; not used by `all`")
+    negatives_per_like: int = Field(
+        default=50, ge=1, le=10_000, description="R, the negatives for each like; not used by `all`"
+    )
     disliked_share: float = Field(
-        default=0.2, ge=0, le=1, description="Of `mixed`: the share of negatives from the user's dislikes"
+        default=0.2, ge=0, le=1, description="For `mixed`: the share of negatives that come from the user's dislikes"
     )
-    leave_one_out: bool = Field(default=True, description="Score an item of the history by the history without it")
+    leave_one_out: bool = Field(
+        default=True, description="Score an item of the history by the history without that item"
+    )
     targets: Literal["all", "left_out"] = Field(
         default="all",
-        description="With history_dropout. all: every rating of a user is a target, scored without itself; left_out: those that the step "
-        "leaves out of the history, so that a target and its negatives are scored by one history",
+        description="With history_dropout. all: every rating of a user is a target, scored without itself; left_out: only the "
+        "ratings that the step drops from the history, so that a target and its negatives are scored by the same history",
     )
     history_dropout: bool = Field(
         default=False,
-        description="In each step each user's history keeps a share of its items that is drawn from 0 to 1; "
-        "`targets` says which ratings are predicted",
+        description="In each step, keep a random share (0 to 1) of each user's history; `targets` says which ratings are predicted",
     )
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="On item vectors")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout on item vectors")
     modality_dropout: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="The share of items that a step shows without a modality, drawn for each by itself; of those that an item has one "
-        "stays. So the model learns to do without",
+        description="In each step, hide each modality for this share of the items, drawn separately for each modality; every item "
+        "keeps at least one. The model thus learns to do without",
     )
     max_history: int = Field(
-        default=200, ge=2, description="Longer histories are cut to a fresh random sample in every training step"
+        default=200, ge=2, description="Longer histories are cut to a new random sample in every training step"
     )
     max_targets: int = Field(
-        default=200, ge=1, description="Users with more ratings have a random part of about this size as targets"
+        default=200,
+        ge=1,
+        description="Users with more ratings than this have a random sample of about this many as targets",
     )
     damping: float = Field(
         default=0.0,
         ge=0,
-        description="Of learned vectors, by id and of entities: one with n ratings counts n / (n + damping), so that what few have "
-        "rated is known by all else; 0: none",
+        description="For the learned vectors of ids and entities: the vector of one with n ratings is multiplied by n / (n + "
+        "damping), so that what few people rated is known mostly by its other modalities; 0: no damping",
     )
     learning_rate: float = Field(
-        default=0.002, gt=0, le=1, description="Of AdamW at its highest: one epoch of warm-up, then linear to a tenth"
+        default=0.002,
+        gt=0,
+        le=1,
+        description="Highest learning rate of AdamW: one epoch of warm-up, then a linear fall to a tenth of it",
     )
-    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Of AdamW")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Weight decay of AdamW")
     batch_users: int = Field(default=256, ge=1, description="Users per step; small batches overfit")
-    epochs: int = Field(default=60, ge=1, description="At most this many; the learning rate falls linearly over them")
-    validate_every: int = Field(default=1, ge=1, description="Evaluate on the validation split every so many epochs")
-    patience: int = Field(default=10, ge=1, description="Epochs without a better validation figure before stopping")
+    epochs: int = Field(
+        default=60, ge=1, description="At most this many epochs; the learning rate falls linearly over them"
+    )
+    validate_every: int = Field(default=1, ge=1, description="Evaluate on the validation split every this many epochs")
+    patience: int = Field(
+        default=10, ge=1, description="Stop after this many epochs without a better validation figure"
+    )
     training_seed: int = Field(
         default=0, ge=0, lt=1000, description="Change it for another training run on the same split and structure"
     )
     early_stopping_by: Annotated[list[Figure], Field(min_length=1)] = Field(
-        default=["ranking.ndcg@10"], description="Validation figures whose sum picks the epoch"
+        default=["ranking.ndcg@10"], description="Validation figures whose sum chooses the epoch"
     )
 
     def item_width(self, structural: int) -> int:

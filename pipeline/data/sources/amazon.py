@@ -56,9 +56,9 @@ LATEST = 1e11
 
 
 class AmazonSource(FilesSource):
-    type: Literal["amazon"] = Field(description="Amazon Reviews of 2014, 2018 or 2023, one category in a folder")
+    type: Literal["amazon"] = Field(description="Amazon Reviews of 2014, 2018 or 2023: one category in a folder")
     unrated: Literal["drop", "keep"] = Field(
-        default="drop", description="Products of the metadata that nobody rated: left out, or items like others"
+        default="drop", description="Products in the metadata that nobody rated: dropped, or kept like other items"
     )
 
     def read(self) -> TidyTables:

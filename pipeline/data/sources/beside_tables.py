@@ -48,16 +48,16 @@ class BesideTables(Config):
     path: str
     vectors: list[Annotated[str, Field(pattern=NAME)]] = Field(
         default_factory=list,
-        description="Vectors of the items that lie in the folder of `path`, by name: `[audio]` is `audio.parquet` (item_id, and a list "
-        "of numbers), or `audio.npy` (the ids in `audio.txt`, or in the order of the items). Each is a modality",
+        description="Names of item vectors in the folder of `path`: `[audio]` is `audio.parquet` (item_id and a list of numbers) or "
+        "`audio.npy` (with the ids in `audio.txt`, or in the order of the items). Each is a modality",
     )
     image: str | None = Field(
         default=None,
-        description="How the image of an item is called, columns of the items in braces: `{item_id}.jpg`, `{poster}`; null: there are none",
+        description="File name of an item's image, with item columns in braces: `{item_id}.jpg`, `{poster}`; null: no images",
     )
     images: str = Field(
         default="",
-        description="The folder or zip with the images, in that of `path`; empty where they lie in that itself",
+        description="The folder or zip with the images, inside the folder of `path`; empty if they lie directly in that folder",
     )
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ TWICE_ENCODED = re.compile("([ÂÃ])(?:\\?Â)?([\x80-\xbf])")
 BROKEN_SHARE = 0.01
 
 Implicit = Literal["drop", "like"]
-IMPLICIT_MEANING = "Ratings of 0 in Book-Crossing: left out, or read as the highest rating, which is 10"
+IMPLICIT_MEANING = "Ratings of 0 in Book-Crossing: dropped, or counted as the highest rating, 10"
 
 
 class BookCrossingSource(FilesSource):

@@ -18,9 +18,7 @@ from pipeline.data.sources.json_lines import read_json_lines
 from pipeline.data.sources.parquet import read_parquet, read_parts
 from pipeline.data.sources.tidy import RawTable
 
-RENAME_MEANING = (
-    "Column names in the files to names the pipeline knows; `TABLE.COLUMN`, such as `items.id`, for one table alone"
-)
+RENAME_MEANING = "Maps column names in the files to names that the pipeline knows; `TABLE.COLUMN`, such as `items.id`, for one table only"
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # Where one of the first three is there, the others beside it are not read.
 PLAIN = (".parquet", *SEPARATORS)

@@ -18,7 +18,7 @@ from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.elements import as_texts, elements_of, numbers_of, one_each, trimmed
 from pipeline.data.sources.tidy import NO_TRIPLES, RawTable, read_ids
 
-FACTS_MEANING = "Columns of items whose values make the graph, in place of the tables kg and item_entities"
+FACTS_MEANING = "Item columns whose values make the graph, instead of the tables kg and item_entities"
 # Different numbers from which on a column is one of amounts, of which two are hardly ever the same.
 FEW_NUMBERS = 20
 RANGES = 10

@@ -61,17 +61,18 @@ class FilesSource(BesideTables):
     type: str
     path: str = Field(
         min_length=1,
-        description="A folder or zip with the files, or its address in a store (`s3://`); DVC watches it. With `url`: "
-        "`downloads`, or a folder with files of your own",
+        description="A folder or zip with the files, or its address in a store (`s3://`); DVC watches it. With `url`: `downloads`, "
+        "or a folder with your own files",
     )
     url: str | None = Field(
-        default=None, pattern=r"^(https?|file)://\S+$", description="A zip, downloaded once into `downloads/`"
+        default=None, pattern=r"^(https?|file)://\S+$", description="A zip that is downloaded once into `downloads/`"
     )
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Checksum of what `url` gives")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Checksum of the file at `url`")
     largest_ratio: int = Field(
         default=LARGEST_RATIO,
         ge=1,
-        description="A file in a zip may unpack to so many times its size there; one of less than 100 MB to anything",
+        description="A file in a zip may unpack to at most this many times its packed size; files that unpack to less than 100 MB "
+        "have no such limit",
     )
 
     @model_validator(mode="after")

@@ -48,9 +48,9 @@ class GoodreadsSource(FilesSource):
     type: Literal["goodreads"] = Field(description="goodbooks-10k: books of Goodreads")
     to_read: Literal["drop", "like"] = Field(
         default="drop",
-        description="Books of to_read.csv, which somebody wants to read: left out, or read as a rating of 5",
+        description="Books in to_read.csv, which somebody wants to read: dropped, or counted as a rating of 5",
     )
-    min_tag_count: int = Field(default=100, ge=1, description="A book has a tag if at least so many people gave it")
+    min_tag_count: int = Field(default=100, ge=1, description="A book has a tag if at least this many people gave it")
 
     def read(self) -> TidyTables:
         """Read and check the data set.

@@ -48,12 +48,12 @@ YEARS = range(1, 2100)
 
 
 class GoodreadsUcsdSource(FilesSource):
-    type: Literal["goodreads-ucsd"] = Field(description="UCSD's book graph of Goodreads, whole or a genre of it")
+    type: Literal["goodreads-ucsd"] = Field(description="UCSD's book graph of Goodreads: all of it, or one genre")
     implicit: Implicit = Field(
-        default="drop", description="Books on shelves that have no rating (0): left out, or read as a rating of 5"
+        default="drop", description="Books on shelves that have no rating (0): dropped, or counted as a rating of 5"
     )
     min_shelf_count: int = Field(
-        default=10, ge=1, description="A book has a shelf if at least so many people put it there"
+        default=10, ge=1, description="A book has a shelf if at least this many people put it there"
     )
 
     def read(self) -> TidyTables:

@@ -25,9 +25,9 @@ TAGS_IN_TEXT = 5
 
 class HetrecLastfmSource(FilesSource):
     type: Literal["hetrec-lastfm"] = Field(description="HetRec 2011 Last.fm 2K")
-    min_plays: int = Field(default=1, ge=1, description="Plays of an artist from which on it counts as liked")
+    min_plays: int = Field(default=1, ge=1, description="An artist with at least this many plays is liked")
     fewer_plays: Literal["drop", "dislike"] = Field(
-        default="drop", description="What fewer plays are: nothing, or a dislike"
+        default="drop", description="Artists with fewer plays: dropped, or disliked"
     )
     min_taggers: int = Field(default=2, ge=1, description="An artist has a tag if at least this many people gave it")
 

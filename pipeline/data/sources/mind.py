@@ -43,13 +43,14 @@ Parts = Literal["both", "train", "dev"]
 
 
 class MindSource(FilesSource):
-    type: Literal["mind"] = Field(description="MIND, news that were shown and clicked, of any size")
+    type: Literal["mind"] = Field(description="MIND of any size: news that was shown, and whether it was clicked")
     parts: Parts = Field(
         default="both",
-        description="Of folders called ..._train and ..._dev: one, or both, where dev is the test split (`split: given`)",
+        description="Which of the folders ..._train and ..._dev to read: one of them, or both, with dev as the test split (`split: "
+        "given`)",
     )
     not_clicked: Literal["dislike", "drop"] = Field(
-        default="dislike", description="News that were shown and not clicked: disliked, or left out"
+        default="dislike", description="News that was shown but not clicked: disliked, or dropped"
     )
 
     def read(self) -> TidyTables:

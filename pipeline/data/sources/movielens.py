@@ -40,7 +40,7 @@ class MovieLensSource(FilesSource):
     type: Literal["movielens"] = Field(description="MovieLens of any size, as GroupLens publishes it")
     kg_triples: str | None = Field(
         default=None,
-        description="A table of head, relation, tail in the folder (or a RecBole .kg), in place of genres and years",
+        description="A table of head, relation, tail in the folder (or a RecBole .kg), used instead of genres and years",
     )
     kg_links: str | None = Field(
         default=None, description="A table of item_id, entity_id in the folder (or a RecBole .link), with `kg_triples`"

@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.common.errors import InputError
 from pipeline.data.sources.tidy import RawTable
 
-NOT_RATED_MEANING = "Ratings that say that nobody rated, such as -1: their rows are left out"
+NOT_RATED_MEANING = "Codes such as -1 that mean 'not rated': their rows are dropped"
 
 
 def only_rated(interactions: RawTable, not_rated: Sequence[float]) -> tuple[RawTable, list[str]]:

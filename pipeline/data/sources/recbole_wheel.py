@@ -28,7 +28,7 @@ INSIDE = "recbole/dataset_example/ml-100k/ml-100k"
 
 
 class RecboleWheelSource(Config):
-    type: Literal["recbole-wheel"] = Field(description="The MovieLens-100K of the recbole package")
+    type: Literal["recbole-wheel"] = Field(description="MovieLens-100K from the recbole package")
     version: str = Field(pattern=r"^\d+(\.\d+)*$", description="Version of the recbole package")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Checksum of the wheel")
     path: str = Field(min_length=1, description="The corrected item-to-entity table; DVC watches it")

@@ -10,7 +10,7 @@ from pipeline.common.errors import InputError
 from pipeline.data.sources.tidy import RawTable
 
 ROWS_ARE_LIKES_MEANING = (
-    "There is no column rating or like: each row is a like, such as a purchase or a click; each pair counts once"
+    "There is no column rating or like: each row, such as a purchase or a click, is a like; repeated pairs count once"
 )
 KEY = ("user_id", "item_id")
 

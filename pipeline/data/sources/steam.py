@@ -43,12 +43,12 @@ class SteamSource(FilesSource):
     type: Literal["steam"] = Field(
         description="Hours of play on Steam: steam-200k.csv, or UCSD's users_items.json or steam_reviews.json"
     )
-    min_hours: float = Field(default=1.0, gt=0, description="Hours of play from which on a game is liked")
+    min_hours: float = Field(default=1.0, gt=0, description="A game played for at least this many hours is liked")
     fewer_hours: Literal["drop", "dislike"] = Field(
-        default="drop", description="What fewer hours are: nothing, or a dislike"
+        default="drop", description="Games played for fewer hours: dropped, or disliked"
     )
     never_played: Treated = Field(
-        default="drop", description="Games that somebody owns and never played: left out, liked or disliked"
+        default="drop", description="Games that somebody owns but never played: dropped, liked or disliked"
     )
 
     def read(self) -> TidyTables:

@@ -33,7 +33,7 @@ NO_LINKS = pl.DataFrame(schema=dict.fromkeys(("item_id", "entity_id"), pl.String
 IMAGE_COLUMNS = dict.fromkeys(("item_id", "path", "inside", "sha256"), pl.String)
 TEXT_TYPES = (pl.String, pl.Null)
 GRAPH = ("kg", "item_entities")
-GRAPH_MEANING = "false: there is no knowledge graph, and no tables of one are read"
+GRAPH_MEANING = "false: there is no knowledge graph, and its tables are not read"
 KG, LINKS = ("head", "relation", "tail"), ("item_id", "entity_id")
 
 

@@ -106,7 +106,7 @@ def _ridge(
 class BiasedMfGrid(Grid):
     learns_from_dislikes = True
 
-    factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the factors of ratings")
+    factors: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Widths of the rating factors")
     regularization: list[Annotated[float, Field(gt=0)]] = Field(
         min_length=1, description="Penalty on the squared factors and biases"
     )

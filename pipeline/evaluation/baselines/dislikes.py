@@ -35,8 +35,8 @@ class WeightedGrid(Grid):
 
     dislike_weight: list[Annotated[float, Field(ge=-1, le=1)]] = Field(
         min_length=1,
-        description="Weights of a dislike, where a like has 1. The first is tried with all other settings; the others with "
-        "the best of those",
+        description="Weights of a dislike; a like has 1. The first is tried with all other settings, the others only with the best "
+        "of those",
     )
 
     @abstractmethod

@@ -144,20 +144,21 @@ class EaseGrid(WeightedGrid):
     l2: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Penalty on the squared weights")
     graph: list[Annotated[float, Field(ge=0)]] = Field(
         min_length=1,
-        description="Weights of what the knowledge graph has around items, stacked under the ratings; 0: none. The first is tried with "
-        "every l2, the others with the best of those",
+        description="Weights of the graph's entities around items, which are stacked under the ratings; 0: none. The first is tried "
+        "with every l2, the others only with the best of those",
     )
     max_items: int = Field(
         ge=1,
-        description="EASE inverts an items x items matrix; beyond this many rated items, each has weights of its neighbours alone",
+        description="EASE inverts an items x items matrix. With more than this many rated items, each item has weights only for its "
+        "neighbours",
     )
     neighbours: int = Field(
-        ge=1, description="How many neighbours an item has then: those most often rated by the same users"
+        ge=1, description="The number of neighbours in that case: the items most often rated by the same users"
     )
     max_pairs: int = Field(
         ge=1,
-        description="All pairs of items that a user rated are counted then; with more of them, over all users, EASE is left out; with "
-        "more pairs that share an entity, the graph is",
+        description="In that case, all pairs of items rated by the same user are counted. If there are more than this many over all "
+        "users, EASE is left out; if more pairs share an entity, its graph is",
     )
 
     def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:

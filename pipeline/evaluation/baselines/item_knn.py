@@ -52,7 +52,7 @@ class ItemKnn:
 
 class ItemKnnGrid(WeightedGrid):
     neighbours: list[Annotated[int, Field(ge=1)]] = Field(
-        min_length=1, description="Similar items that count for an item"
+        min_length=1, description="How many similar items count for an item"
     )
 
     def fits(self, seed: int, threads: int) -> Mapping[str, WeightedFit]:

@@ -36,7 +36,7 @@ class ItemMeanGrid(Grid):
     learns_from_dislikes = True
 
     damping: list[Annotated[float, Field(ge=0)]] = Field(
-        min_length=1, description="How many ratings of the global mean every item starts with"
+        min_length=1, description="How many ratings equal to the global mean each item starts with"
     )
 
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:

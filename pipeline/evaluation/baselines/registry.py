@@ -51,8 +51,8 @@ _fields: dict[str, Any] = {
     "chosen_by": (
         Literal[FIGURES],
         Field(
-            description="Validation figure by which a baseline's setting is chosen; item-mean and biased-mf, which "
-            "learn from dislikes, are chosen by impression.ndcg@10 where the data set has it"
+            description="Validation figure that chooses a baseline's setting; item-mean and biased-mf, which learn from dislikes, "
+            "are chosen by impression.ndcg@10 if the data set has it"
         ),
     ),
     **{name: (grid, ...) for name, grid in GRIDS.items()},

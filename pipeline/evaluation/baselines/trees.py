@@ -219,13 +219,12 @@ class TreesGrid(Grid):
     reads_graph: ClassVar[bool] = True
 
     iterations: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Numbers of trees")
-    leaves: list[Annotated[int, Field(ge=2)]] = Field(min_length=1, description="Most leaves of a tree")
+    leaves: list[Annotated[int, Field(ge=2)]] = Field(min_length=1, description="Maximum number of leaves of a tree")
     learning_rate: list[Annotated[float, Field(gt=0)]] = Field(min_length=1, description="Weight of each tree")
-    negatives: list[Annotated[int, Field(ge=1)]] = Field(
-        min_length=1, description="Unrated items that are drawn for each like"
-    )
+    negatives: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Unrated items drawn for each like")
     max_pairs: int = Field(
-        ge=1, description="Each pair of user and item costs some microseconds; beyond this many trees are left out"
+        ge=1,
+        description="Each pair of user and item costs some microseconds; with more pairs than this, trees are left out",
     )
 
     def settings(self, seed: int, threads: int) -> Mapping[str, Fit]:

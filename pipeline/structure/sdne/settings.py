@@ -14,12 +14,13 @@ class SdneConfig(Config):
         description="Layers between the adjacency row and the code; the decoder mirrors them"
     )
     activation: str = Field(
-        pattern="^(tanh|sigmoid|relu)$", description="tanh; sigmoid collapses (every cosine near 1)"
+        pattern="^(tanh|sigmoid|relu)$",
+        description="Activation function; use tanh: sigmoid collapses (every cosine near 1)",
     )
     alpha: float = Field(ge=0, description="Weight of the first-order term")
-    beta: float = Field(ge=1, description="Weight of reconstructing an edge against a non-edge")
+    beta: float = Field(ge=1, description="Weight of reconstructing an edge, relative to a non-edge")
     nu: float = Field(ge=0, description="Weight of the L2 term")
-    learning_rate: float = Field(gt=0, le=1, description="Of Adam")
+    learning_rate: float = Field(gt=0, le=1, description="Learning rate of Adam")
     batch_size: int = Field(ge=1, description="Adjacency rows per step")
     epochs: int = Field(ge=1, description="At most this many passes over all rows")
     tolerance: float = Field(
@@ -27,7 +28,7 @@ class SdneConfig(Config):
     )
     sampled_columns: int = Field(
         ge=0,
-        description="0: each row is reconstructed whole; otherwise in its edges, and in this many columns, drawn for each batch, "
-        "that stand for all the others: memory then grows with the edges and not with the square of the items, "
-        "and so does cost but for a small part",
+        description="0: each row is reconstructed whole. Otherwise only its edges and this many columns are reconstructed; the "
+        "columns are drawn for each batch and stand for all the others. Memory, and almost all of the cost, then grow "
+        "with the edges instead of the square of the items",
     )
