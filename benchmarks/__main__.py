@@ -18,9 +18,11 @@ from stages.guard import guarded
 
 
 def command(
-    only: Annotated[list[str] | None, typer.Option(help="Files of benchmarks/rows to run; all if not given.")] = None,
-    task: Annotated[str, typer.Option(help="Only work whose description has this in it.")] = "",
-    runs: Annotated[int | None, typer.Option(min=1, help="Runs of every way, in place of what each case says.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Files in benchmarks/rows to run; all if not given.")] = None,
+    task: Annotated[str, typer.Option(help="Run only tasks whose description contains this.")] = "",
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Runs of each alternative, instead of what each case says.")
+    ] = None,
 ) -> None:
     guarded(lambda: bench(only or list(ROWS), task, runs))
 

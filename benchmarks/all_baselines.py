@@ -14,7 +14,7 @@ from stages.shared.stage import Settings
 
 def command(
     dataset: Annotated[str, typer.Option(help="A key of `datasets` in params.yaml.")],
-    baseline: Annotated[list[str] | None, typer.Option(help="Baselines; all if not given.")] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="Baselines; all if not given. Can be repeated.")] = None,
 ) -> None:
     def run() -> None:
         settings = Settings(STAGE, dataset)

@@ -73,7 +73,7 @@ class Taken:
 
 
 def command(
-    tests: Annotated[bool, typer.Option(help="Run the tests that need a GPU first")] = True,
+    tests: Annotated[bool, typer.Option(help="First run the tests that need a GPU.")] = True,
     other: Annotated[
         str, typer.Option(help="What stands in for the GPU where the script itself is tried", hidden=True)
     ] = "cuda",

@@ -168,15 +168,19 @@ def params(items: int) -> dict[str, Any]:
 
 
 def command(
-    items: Annotated[list[int] | None, typer.Option(help="Sizes; 1,000 to 1,000,000 if not given.")] = None,
-    stage: Annotated[list[str] | None, typer.Option(help="Stages, in their order; all if not given.")] = None,
-    folder: Annotated[Path, typer.Option(help="Where data sets and artifacts go; some 5 GB at 100,000 items.")] = Path(
-        ".growth"
-    ),
-    seconds: Annotated[float, typer.Option(help="A stage that takes more is ended.")] = 3600,
-    mebibytes: Annotated[int, typer.Option(help="A stage that holds more is ended.")] = 24 * 1024,
-    again: Annotated[bool, typer.Option(help="Measure what was measured before, too.")] = False,
-    write: Annotated[bool, typer.Option(help="Write the figures into growth.json and the document.")] = True,
+    items: Annotated[
+        list[int] | None, typer.Option(help="Numbers of items; 1,000 to 1,000,000 if not given. Can be repeated.")
+    ] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Stages, in pipeline order; all if not given. Can be repeated.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Folder for data sets and artifacts; some 5 GB at 100,000 items.")
+    ] = Path(".growth"),
+    seconds: Annotated[float, typer.Option(help="Stop a stage that takes longer.")] = 3600,
+    mebibytes: Annotated[int, typer.Option(help="Stop a stage that uses more memory.")] = 24 * 1024,
+    again: Annotated[bool, typer.Option(help="Also measure again what was measured before.")] = False,
+    write: Annotated[bool, typer.Option(help="Write the figures into growth.json and the docs page.")] = True,
 ) -> None:
     guarded(
         lambda: grow(

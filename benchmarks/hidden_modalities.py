@@ -90,10 +90,10 @@ def measure(dataset: str, variant: str) -> None:
 
 
 def command(
-    dataset: Annotated[str, typer.Option(help="Data set.")] = "ml-100k",
-    variant: Annotated[list[str] | None, typer.Option(help="Trained models. Can be repeated.")] = None,
+    dataset: Annotated[str, typer.Option(help="A data set in params.yaml.")] = "ml-100k",
+    variant: Annotated[list[str] | None, typer.Option(help="A trained model. Can be repeated.")] = None,
 ) -> None:
-    """Hide each modality of trained models on the test split, and print what is left of their figures."""
+    """Hide each modality of trained models on the test split, and print the resulting figures."""
 
     def body() -> None:
         for name in variant or ["recommended"]:

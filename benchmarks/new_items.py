@@ -175,10 +175,10 @@ def popularity_around(asked: Asked, order: list[str], added: list[str]) -> NDArr
 
 
 def command(
-    seed: Annotated[int, typer.Option(help="Draws what is held out.")] = 42,
-    variant: Annotated[list[str] | None, typer.Option(help="Models, of run_variants. Can be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed by which the held-out items are drawn.")] = 42,
+    variant: Annotated[list[str] | None, typer.Option(help="A model in run_variants. Can be repeated.")] = None,
 ) -> None:
-    """Hold out items of MovieLens-100K, train without them, add them, and print how they are ranked."""
+    """Hold out items of MovieLens-100K, train without them, add them, and print how well they are ranked."""
 
     def body() -> None:
         with tempfile.TemporaryDirectory() as name:

@@ -129,12 +129,12 @@ def write(tables: dict[str, pl.DataFrame], folder: Path) -> None:
 
 
 def command(
-    folder: Annotated[Path, typer.Option(help="Where the four tables go.")],
+    folder: Annotated[Path, typer.Option(help="Folder for the four tables.")],
     users: Annotated[int, typer.Option(help="Number of users.")] = 6_000,
     items: Annotated[int, typer.Option(help="Number of items.")] = 4_000,
     interactions: Annotated[int, typer.Option(help="Number of interactions.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="The same seed, the same data set.")] = 0,
-    titled: Annotated[float, typer.Option(help="The share of the items that have a title.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same data set.")] = 0,
+    titled: Annotated[float, typer.Option(help="Share of items that have a title.")] = 1.0,
 ) -> None:
     """Make a synthetic data set."""
     guarded(lambda: write(generate(users, items, interactions, seed, titled), folder))

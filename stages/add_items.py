@@ -1,4 +1,4 @@
-"""Items that were added after training: their text vectors, their places in the graph and its structure, without training anything."""
+"""Compute text vectors, places in the graph and structural vectors of items that were added after training, without training anything."""
 
 from __future__ import annotations
 

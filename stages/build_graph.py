@@ -1,4 +1,4 @@
-"""From the knowledge graph to the item graph, by the overlap threshold S_m (`pipeline.graph`)."""
+"""Build the item graph from the knowledge graph, by the overlap threshold S_m (`pipeline.graph`)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Read the data set's tables and try all that is done with them, before any output is replaced: `pipeline.data`, `pipeline.text`, and the
-rules of `pipeline.recommend`.
+"""Read the data set's tables and check that all later steps can use them, before any output is replaced: `pipeline.data`,
+`pipeline.text`, and the rules of `pipeline.recommend`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lay all systems side by side: figures, intervals, paired differences, slices and warnings (`pipeline.evaluation`)."""
+"""Compare all systems: figures, intervals, paired differences, slices and warnings (`pipeline.evaluation`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lay ablations beside the variants that they are ablations of: what does each part contribute? (`pipeline.evaluation`)"""
+"""Compare ablations with the variants that they change, to see what each part contributes (`pipeline.evaluation`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The item graph that another way to make structural vectors starts from: the same, rewired, or by rarity (`pipeline.graph`)."""
+"""Make the item graph for another way to make structural vectors: the same, rewired, or by rarity (`pipeline.graph`)."""
 
 from __future__ import annotations
 

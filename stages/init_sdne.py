@@ -1,4 +1,4 @@
-"""Initial structural vectors of the items: SDNE, or an embedding of karateclub in its place (`pipeline.structure`)."""
+"""Train the initial structural vectors of the items: by SDNE, or by an embedding of karateclub instead (`pipeline.structure`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Likes and dislikes, filters, dense indices, splits, and the unrated candidates of the ctr protocol (`pipeline.data`)."""
+"""Make likes and dislikes, dense indices, splits and the unrated candidates of the ctr protocol, after the filters (`pipeline.data`)."""
 
 from __future__ import annotations
 

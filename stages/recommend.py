@@ -1,4 +1,4 @@
-"""Recommend to every user what they have not rated, with the reasons; vectors whose inner products are the scores; what is shown of it."""
+"""Recommend unrated items to every user, with reasons; write vectors whose inner products are the scores, and what the report shows."""
 
 from __future__ import annotations
 

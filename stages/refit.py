@@ -1,4 +1,4 @@
-"""Train a variant once more, on all ratings, for as many epochs as validation chose: to recommend by, and never evaluated."""
+"""Train a variant once more on all ratings, for as many epochs as validation chose; it recommends and is never evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTML file about a data set and its models: charts, figures, recommendations with reasons, and a model to try."""
+"""Write one HTML file about a data set and its models: charts, figures, recommendations with reasons, and a model to try."""
 
 from __future__ import annotations
 

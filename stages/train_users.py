@@ -1,4 +1,4 @@
-"""Train one variant of the user model: item vectors, two views, heads; pick the epoch by validation (`pipeline.users`)."""
+"""Train one variant of the users' model: item vectors, views and heads; validation chooses the epoch (`pipeline.users`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check the whole of params.yaml, and the ablations beside it, before a stage starts and any output is replaced (`pipeline.parameters`)."""
+"""Check the whole of params.yaml and ablations/params.yaml, before a stage starts and any output is replaced (`pipeline.parameters`)."""
 
 from __future__ import annotations
 

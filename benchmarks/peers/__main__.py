@@ -21,11 +21,13 @@ from stages.shared.stage import say
 
 
 def command(
-    dataset: Annotated[str, typer.Option(help="A data set whose artifacts are there.")],
-    model: Annotated[list[str] | None, typer.Option(help="Models to run; all if not given.")] = None,
-    minutes: Annotated[float, typer.Option(help="CPU minutes that a model may train, validation included.")] = 4,
-    learning_rate: Annotated[list[float] | None, typer.Option(help="To choose from on validation.")] = None,
-    seed: Annotated[int, typer.Option(help="Of initial weights, batches and negatives.")] = 42,
+    dataset: Annotated[str, typer.Option(help="A data set in params.yaml whose artifacts exist.")],
+    model: Annotated[list[str] | None, typer.Option(help="Models to run; all if not given. Can be repeated.")] = None,
+    minutes: Annotated[float, typer.Option(help="CPU minutes that each model may train, including validation.")] = 4,
+    learning_rate: Annotated[
+        list[float] | None, typer.Option(help="Learning rates, of which validation chooses. Can be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of initial weights, batches and negatives.")] = 42,
 ) -> None:
     guarded(lambda: measure(dataset, model or list(MODELS), learning_rate or [0.001, 0.005], minutes, seed))
 

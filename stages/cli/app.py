@@ -32,47 +32,45 @@ OF_THE_PIPELINE = tuple(
 )
 Form = Literal["table", "json", "csv", "parquet"]
 DatasetOption = Annotated[
-    str | None, typer.Option("--dataset", help="A data set of params.yaml; by default the first.")
+    str | None, typer.Option("--dataset", help="A data set in params.yaml; by default the first one.")
 ]
 VariantOption = Annotated[
     str | None,
-    typer.Option(
-        "--variant", help="A model; by default the first one of `run_variants` in params.yaml that is trained."
-    ),
+    typer.Option("--variant", help="A model; by default the first trained one in `run_variants` of params.yaml."),
 ]
-UserOption = Annotated[str | None, typer.Option("--user", help="The id of a user of the data set.")]
+UserOption = Annotated[str | None, typer.Option("--user", help="The id of a user in the data set.")]
 LikeOption = Annotated[
-    list[str] | None, typer.Option("--like", help="Title or id of an item that somebody likes. Can be repeated.")
+    list[str] | None, typer.Option("--like", help="Title or id of an item that the person likes. Can be repeated.")
 ]
 DislikeOption = Annotated[
-    list[str] | None, typer.Option("--dislike", help="Title or id of an item that they dislike. Can be repeated.")
+    list[str] | None,
+    typer.Option("--dislike", help="Title or id of an item that the person dislikes. Can be repeated."),
 ]
 HistoriesOption = Annotated[
     str | None,
     typer.Option(
         "--histories",
         metavar="FILE",
-        help="A table with user_id, item_id, and like or rating (.parquet, .csv, .tsv, .jsonl): a list for each of its people, without "
-        "training. "
-        "Ratings of a user whom the data set knows are added to theirs; where both are about an item, the file's counts.",
+        help="A table with user_id, item_id, and like or rating (.parquet, .csv, .tsv, .jsonl). Everybody in it gets a list, without "
+        "training. For known users, its ratings are added to theirs, or replace them.",
     ),
 ]
 UnknownOption = Annotated[
     Literal["skip", "refuse"],
     typer.Option(
         "--unknown-items",
-        help="Of --histories, what becomes of rows about items that the model does not know: left out and counted in a note, or an error. "
-        "More than half of the rows are an error in any case.",
+        help="With --histories: leave out rows with unknown items and say so in a note (skip), or give an error (refuse). "
+        "If they are more than half of the rows, it is always an error.",
     ),
 ]
 ItemOption = Annotated[str, typer.Option("--item", help="Title or id of an item.")]
-CountOption = Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, help="How many items.")]
+CountOption = Annotated[int, typer.Option("-k", "--count", min=1, max=10_000, help="Number of items.")]
 OnlyOption = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
         metavar="ID|FILE",
-        help="Nothing but these items: an id, or a file with an id on each line. Can be repeated.",
+        help="Recommend only these items: an id, or a file with one id per line. Can be repeated.",
     ),
 ]
 WithoutOption = Annotated[
@@ -80,7 +78,7 @@ WithoutOption = Annotated[
     typer.Option(
         "--without",
         metavar="ID|FILE",
-        help="Without these items: an id, or a file with an id on each line. Can be repeated.",
+        help="Do not recommend these items: an id, or a file with one id per line. Can be repeated.",
     ),
 ]
 WhereOption = Annotated[
@@ -88,17 +86,22 @@ WhereOption = Annotated[
     typer.Option(
         "--where",
         metavar="CONDITION",
-        help="Items of which a condition on their columns holds: comparisons, IN, BETWEEN, LIKE, CONTAINS, IS NULL, AND, OR, NOT.",
+        help="Recommend only items whose columns meet this condition: comparisons, IN, BETWEEN, LIKE, CONTAINS, IS NULL, AND, OR, NOT.",
     ),
 ]
 AtMostOption = Annotated[
     int | None,
     typer.Option(
-        "--at-most", min=0, help="At most so many items with the same value of the column --per; 0: any number."
+        "--at-most", min=0, help="At most this many items may have the same value in the column --per; 0: any number."
     ),
 ]
 PerOption = Annotated[
-    str | None, typer.Option("--per", metavar="COLUMN", help="That column of the items; of lists each element counts.")
+    str | None,
+    typer.Option(
+        "--per",
+        metavar="COLUMN",
+        help="The item column that --at-most counts by. If it holds lists, each element counts.",
+    ),
 ]
 DiversityOption = Annotated[
     float | None,
@@ -106,31 +109,34 @@ DiversityOption = Annotated[
         "--diversity",
         min=0,
         max=1,
-        help="How much it counts, beside the score, that the items of a list are unlike one another.",
+        help="How much variety within a list counts, relative to the score; 0: not at all.",
     ),
 ]
 SeenOption = Annotated[
     bool | None,
-    typer.Option("--seen/--unseen", help="Recommend what they have rated, too, or not.", show_default=False),
+    typer.Option(
+        "--seen/--unseen", help="Whether to recommend items that the person has already rated.", show_default=False
+    ),
 ]
 RulesOption = Annotated[
     bool,
     typer.Option(
         "--rules/--no-rules",
-        help="Go by the rules of `recommend` in params.yaml where no option says otherwise, or leave them aside.",
+        help="Whether to apply the rules in `recommend` of params.yaml. Options override single rules.",
     ),
 ]
 FormatOption = Annotated[
-    Form | None, typer.Option("--format", help="By default a table, or what the ending of --output says.")
+    Form | None,
+    typer.Option("--format", help="By default the format given by the ending of --output, or else a table."),
 ]
 OutputOption = Annotated[
     str | None,
-    typer.Option("--output", help="A file to write; the ending .json, .csv or .parquet chooses the format."),
+    typer.Option("--output", help="A file to write; the ending .json, .csv or .parquet sets the format."),
 ]
 QuoteOption = Annotated[
     bool,
     typer.Option(
-        help="In CSV, put a quote before texts that a spreadsheet would compute: those that start with =, +, - or @."
+        help="In CSV, put a quote before text that a spreadsheet would take for a formula (it starts with =, +, - or @)."
     ),
 ]
 
@@ -179,11 +185,11 @@ def recommend(
     output: OutputOption = None,
     quote_formulas: QuoteOption = True,
 ) -> None:
-    """Recommend items to a user, to anybody whose likes you name, or to all people of a file of ratings. Each item comes with its score and
+    """Recommend items to a user, to anybody whose likes you name, or to everybody in a file of ratings. Each item comes with its score and
     the reasons for it.
 
-    With --histories a Parquet file has the columns of the nightly table (user_id, rank, item_id, score, reasons), and is the quickest for
-    many people; CSV and JSON have a sentence in place of the list of reasons.
+    With --histories, Parquet output has the columns of the nightly table (user_id, rank, item_id, score, reasons) and is the fastest for
+    many people; CSV and JSON have a sentence instead of the list of reasons.
     """
     from stages.cli.ask.rules import RuleOptions
 
@@ -227,8 +233,8 @@ def explain(
         typer.Option(
             "--why-not",
             metavar="ITEM",
-            help="In place of --item: why this item is not in their list, by the options of `recommend`: a rule, a rating of theirs, or "
-            "its score, beside that of the last item of the list.",
+            help="Instead of --item: say why this item is not in the list that `recommend` gives with these options: because of a rule, of "
+            "an earlier rating, or of its score, which is compared with that of the last item in the list.",
         ),
     ] = None,
     dataset: DatasetOption = None,
@@ -242,17 +248,18 @@ def explain(
         typer.Option(
             "--paths",
             min=0,
-            help="For how many of these items to show what the knowledge graph has in common with ITEM.",
+            help="For how many of these items to show what they share with ITEM in the knowledge graph.",
         ),
     ] = 3,
     entities: Annotated[
         bool,
         typer.Option(
-            "--entities", help="The same sum by what ITEM shares with the history in the graph: a line for each entity."
+            "--entities",
+            help="Split the same score by what ITEM shares with the history in the graph: one line per entity.",
         ),
     ] = False,
     count: Annotated[
-        int, typer.Option("-k", "--count", min=1, max=10_000, help="Of --why-not, items of the list.")
+        int, typer.Option("-k", "--count", min=1, max=10_000, help="With --why-not: number of items in the list.")
     ] = 10,
     only: OnlyOption = None,
     without: WithoutOption = None,
@@ -266,8 +273,8 @@ def explain(
     output: OutputOption = None,
     quote_formulas: QuoteOption = True,
 ) -> None:
-    """Explain an item's score: everything that adds up to it, and what connects the item to the history in the knowledge graph; or say
-    why an item is not in a list.
+    """Explain an item's score: every contribution to it, and how the item is connected to the history in the knowledge graph. Or say why
+    an item is not in a list.
     """
     asked = dataset, variant, user, like or [], dislike or []
     if item is None:
@@ -299,7 +306,7 @@ def similar(
     dataset: DatasetOption = None,
     by: Annotated[
         Literal["text", "structure", "both"],
-        typer.Option("--by", help="Compare by text, by place in the graph, or by both."),
+        typer.Option("--by", help="Compare by text, by place in the graph (structure), or by both."),
     ] = "both",
     count: CountOption = 10,
     form: FormatOption = None,
@@ -314,28 +321,32 @@ def similar(
 
 @app.command(epilog=examples("tune --dataset ml-100k --trials 30", "tune --dataset ml-100k --system als --trials 30"))
 def tune(
-    dataset: Annotated[str, typer.Option("--dataset", help="A data set of params.yaml.")],
+    dataset: Annotated[str, typer.Option("--dataset", help="A data set in params.yaml.")],
     system: Annotated[
         str | None,
         typer.Option(
-            "--system", help="A variant or a baseline; by default the first of `run_variants` in params.yaml."
+            "--system", help="A variant or a baseline; by default the first in `run_variants` of params.yaml."
         ),
     ] = None,
     trials: Annotated[
         int,
-        typer.Option("--trials", min=1, help="How many in all, with those of earlier runs; the first is the default."),
+        typer.Option(
+            "--trials",
+            min=1,
+            help="Number of trials in all, including earlier runs; the first one is the default settings.",
+        ),
     ] = 30,
     at_once: Annotated[
         int,
         typer.Option(
             "--at-once",
             min=1,
-            help="Settings that are drawn before any of them was tried: with `engine: ray` as many workers try them. "
-            "What is found depends on it.",
+            help="How many settings are drawn before any of them is tried; with `engine: ray` this many workers try them. "
+            "The result depends on this number.",
         ),
     ] = 1,
 ) -> None:
-    """Search better settings of a system for a data set, by the validation split alone, and write them into params.yaml."""
+    """Search for better settings of a system on a data set, using only the validation split, and write them into params.yaml."""
     from stages.cli.tune import tune
 
     tune(dataset, system, trials, at_once)

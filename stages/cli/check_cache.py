@@ -1,4 +1,4 @@
-"""Remove what is damaged in DVC's cache, so that `dvc repro` makes it again. Not a DVC stage: `make check-cache`."""
+"""Remove damaged files from DVC's cache, so that `dvc repro` makes them again. Not a DVC stage: `make check-cache`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def main() -> None:
         raise InputError(f"dvc cache dir: {asked.stderr or asked.stdout}")
     objects, damaged = check(Path(asked.stdout.strip()))
     for path in damaged:
-        show(f"removed {path}: its content is not what its name says")
-    show(f"{len(objects)} files in DVC's cache, {len(damaged)} damaged; `dvc repro` makes again what is needed of them")
+        show(f"removed {path}: its content does not match its name")
+    show(f"{len(objects)} files in DVC's cache, {len(damaged)} damaged; `dvc repro` makes again those it needs")
 
 
 def check(cache: Path) -> tuple[list[Path], list[Path]]:

@@ -46,47 +46,51 @@ FolderArgument = Annotated[
     ),
 ]
 ThresholdOption = Annotated[
-    float | None, typer.Option(help="The lowest rating that is a like. Suggested if not given.")
+    float | None, typer.Option(help="The lowest rating that counts as a like. Suggested if not given.")
 ]
 SmOption = Annotated[
     int | None,
-    typer.Option(min=0, help="Items are joined when they share more than this many entities. Suggested if not given."),
+    typer.Option(min=0, help="Items are joined if they share more than this many entities. Suggested if not given."),
 ]
 TemplateOption = Annotated[
     str | None, typer.Option(help='The text of an item, such as "{title} ({year}). {genres}". Suggested if not given.')
 ]
-UserOption = Annotated[int | None, typer.Option(min=1, help="Leave out users with fewer interactions than this.")]
-LinkedOption = Annotated[bool, typer.Option("--linked-items-only", help="Leave out items that have no entity.")]
+UserOption = Annotated[int | None, typer.Option(min=1, help="Drop users with fewer interactions than this.")]
+LinkedOption = Annotated[
+    bool, typer.Option("--linked-items-only", help="Drop items that have no entity in the knowledge graph.")
+]
 SplitOption = Annotated[
     str | None,
     typer.Option(
-        help="How ratings are split: random, temporal, temporal-per-user, or given by the column split. "
-        "given, if not said and there is such a column."
+        help="How ratings are split: random, temporal, temporal-per-user, or given (by the column split). "
+        "By default given if there is such a column."
     ),
 ]
 FeedbackOption = Annotated[
     str | None,
     typer.Option(
-        help="What is no like: rated (dislikes), liked (nothing is known of it) or sampled (zeros that somebody drew). "
-        "Told by the tables if not given."
+        help="What rows that are not likes mean: rated (dislikes), liked (nothing; they are dropped) or sampled (zeros drawn from "
+        "unrated items). Taken from the tables if not given."
     ),
 ]
 RenameOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="THEIRS=OURS",
-        help="Rename a column; items.id=item_id renames that of one table alone. Can be repeated.",
+        help="Rename a column; items.id=item_id renames it in that table only. Can be repeated.",
     ),
 ]
 NotRatedOption = Annotated[
     list[float] | None,
-    typer.Option(metavar="RATING", help="A rating that says that nobody rated, such as -1: left out. Can be repeated."),
+    typer.Option(
+        metavar="RATING", help="A code such as -1 that means 'not rated'; its rows are dropped. Can be repeated."
+    ),
 ]
 FactsOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="COLUMN",
-        help="A column of items, such as genres or author, that the graph is made of, in place of kg and item_entities. Can be repeated.",
+        help="An item column, such as genres or author, to make the graph from, instead of kg and item_entities. Can be repeated.",
     ),
 ]
 
@@ -120,18 +124,20 @@ def check(
     rename: RenameOption = None,
     not_rated: NotRatedOption = None,
     facts: FactsOption = None,
-    output: Annotated[Literal["text", "json"], typer.Option("--format", help="For people or for programs.")] = "text",
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")
+    ] = "text",
 ) -> None:
-    """Report what a folder's tables hold, what is wrong with them, and which settings suit them.
+    """Report what the tables in a folder contain, what is wrong with them, and which settings suit them.
 
-    The folder has interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text columns), kg (head,
-    relation, tail) and item_entities (item_id, entity_id), each as .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl,
-    the last three also with .gz; kg also as RDF (.nt, .ttl, .rdf); columns of items can stand for the last two (--facts). Only
-    interactions are needed: the models do without what is not there. Vectors of the items may lie beside them (NAME.parquet with item_id
-    and lists of numbers, NAME.npy). Or it is in RecBole's format, or a published
-    data set (MovieLens, Amazon, Goodreads, MIND, Steam, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
+    The folder has four tables: interactions (user_id, item_id, rating or like; split if you have one), items (item_id and any text
+    columns), kg (head, relation, tail) and item_entities (item_id, entity_id). Only interactions are required; the models do without the
+    others. Each table is .parquet (a file, or a folder of parts), .csv, .tsv or .jsonl, the last three also with .gz; kg can also be RDF
+    (.nt, .ttl, .rdf). Item columns can replace kg and item_entities (--facts). Item vectors can be in the same folder (NAME.parquet with
+    item_id and lists of numbers, or NAME.npy). The folder can also be in RecBole's format, or a published data set (MovieLens, Amazon,
+    Goodreads, MIND, Steam, Book-Crossing, Last.fm). The exit code is 2 if it cannot be used.
 
-    Of a folder that a data set of params.yaml was made of it also says how much has come since, and whether a rerun is due.
+    If a data set in params.yaml was made from the folder, it also says how much is new since then, and whether a rerun is due.
     """
     from pipeline.data.sources.remote import written
 
@@ -164,7 +170,9 @@ def check(
 def add(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="Its name in params.yaml: letters, digits, - and _.", show_default=False),
+        typer.Argument(
+            metavar="NAME", help="The data set's name in params.yaml: letters, digits, - and _.", show_default=False
+        ),
     ],
     folder: FolderArgument,
     like_threshold: ThresholdOption = None,
@@ -180,12 +188,12 @@ def add(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="A key of `profiles`: large for a large catalogue, which one of more than 8,000 items gets if nothing is said; "
-            "fast to see within a minute whether it works."
+            help="A key of `profiles` in params.yaml: large for large catalogues (the default above 8,000 items); "
+            "fast to see within a minute whether everything works."
         ),
     ] = None,
 ) -> None:
-    """Check a folder, and add it to params.yaml as a data set. Nothing else there changes."""
+    """Check a folder and add it to params.yaml as a data set. Nothing else in params.yaml changes."""
     from pipeline.common.files import one_at_a_time, write_users_file
     from pipeline.data.sources.remote import written
     from pipeline.parameters.params import read_parameters
@@ -210,7 +218,7 @@ def add(
     items = found.counts.items if found.counts else 0
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
         run = profiles["large"]
-        show(f"{items:,} items: with the profile large")
+        show(f"{items:,} items: using the profile large")
     with one_at_a_time(PARAMS.parent):
         text, added = _edited(name, found.settings() | filters | run, found.reasons())
         write_users_file(PARAMS, text.encode())
@@ -268,7 +276,7 @@ def _wishes(
         raise InputError(f"--like-threshold: found {like_threshold}, expected a number that a rating can reach")
     for code in not_rated or []:
         if not math.isfinite(code):
-            raise InputError(f"--not-rated: found {code}, expected a number that stands for no rating, such as -1")
+            raise InputError(f"--not-rated: found {code}, expected a number that means 'not rated', such as -1")
     names = {}
     for pair in rename or []:
         theirs, equals, ours = pair.rpartition("=")

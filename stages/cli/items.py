@@ -16,7 +16,7 @@ from stages.guard import show
 items_app = typer.Typer(rich_markup_mode=None)
 
 DatasetOption = Annotated[
-    str | None, typer.Option("--dataset", help="A data set of params.yaml; by default the first.")
+    str | None, typer.Option("--dataset", help="A data set in params.yaml; by default the first one.")
 ]
 
 
@@ -24,7 +24,7 @@ DatasetOption = Annotated[
     invoke_without_command=True, epilog=examples("items add new-books", "items list", "items remove b17")
 )
 def items(context: typer.Context) -> None:
-    """Items that came after training: add them, and they are recommended and explained at once."""
+    """Items that came after training: once added, they are recommended and explained at once."""
     if context.invoked_subcommand is None:
         show(context.get_help())
 
@@ -36,15 +36,15 @@ def add(
     ],
     dataset: DatasetOption = None,
 ) -> None:
-    """Add items that the models were not trained on. Nothing is trained, and all verbs know them from now on.
+    """Add items that the models were not trained on. Nothing is trained; all commands know the items from now on.
 
-    The folder has items (item_id and the columns of the data set's items), and, if there is something to say, kg (head, relation, tail) and
-    item_entities (item_id, entity_id), in any form that a data set's tables may have. Of a data set whose graph is made out of columns
-    (facts) the items are enough. Vectors that the data set has (source.vectors) may lie beside them under the same names. An item that
-    was added before is replaced; one that the data set has is an error.
+    The folder has the table items (item_id and the columns of the data set's items) and, if you have them, kg (head, relation, tail) and
+    item_entities (item_id, entity_id), in any format that a data set's tables may have. If the data set's graph is made from columns
+    (facts), items is enough. If the data set has vectors (source.vectors), those of the new items can be in the folder under the same
+    names. An item that was added before is replaced; an item that the data set already has is an error.
 
-    The next `dvc repro` recommends them to everybody as well. Once they are in the data set's own tables and it has been trained on them,
-    they are no added ones any more.
+    The next `dvc repro` also recommends the items to everybody. Once they are in the data set's own tables and `dvc repro` has trained on
+    them, they no longer count as added.
     """
     from stages.cli.added.add import add_items
 
@@ -53,7 +53,7 @@ def add(
 
 @items_app.command("list", epilog=examples("items list"))
 def listed(dataset: DatasetOption = None) -> None:
-    """List the items that were added."""
+    """List the added items."""
     from stages.cli.added.add import list_items
 
     list_items(dataset)
@@ -61,12 +61,10 @@ def listed(dataset: DatasetOption = None) -> None:
 
 @items_app.command("remove", epilog=examples("items remove b17 b18"))
 def remove(
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids of items that were added.", show_default=False)
-    ],
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of added items.", show_default=False)],
     dataset: DatasetOption = None,
 ) -> None:
-    """Take back items that were added."""
+    """Remove added items."""
     from stages.cli.added.add import remove_items
 
     remove_items(dataset, ids)

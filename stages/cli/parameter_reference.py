@@ -21,9 +21,9 @@ from stages.guard import show
 
 HEAD = """# Parameters
 
-Every key of `params.yaml`, and of `ablations/params.yaml` with the ablations and structures. Made by
-`python -m stages.cli.parameter_reference` from the models that check these files: a key that is not here is refused, and so is a value
-out of its range, in one line and before anything runs.
+Every key of `params.yaml`, and of `ablations/params.yaml`, which has the ablations and structures. This page is made by
+`python -m stages.cli.parameter_reference` from the models that check these files. An unknown key, or a value out of its range, is an error:
+you get one line, before anything runs.
 """
 BOUNDS = {
     "minimum": "≥ {}",
@@ -40,7 +40,7 @@ def reference() -> str:
         "Top level",
         "",
         TrainingRun,
-        "Besides the sections described below.",
+        "Keys outside the sections that are described below.",
     )
     parts += _rows("", EngineConfig)
     parts += _field_rows("", Parameters, "run_variants", "refit", "run_baselines", "ablations", "profiles")
@@ -48,7 +48,7 @@ def reference() -> str:
         "Data sets",
         "datasets.NAME.",
         TextTemplateConfig,
-        "One entry for each data set. What they share is in `dataset_defaults`, merged in by `<<: *dataset`.",
+        "Each data set has an entry. What they share is in `dataset_defaults`, which `<<: *dataset` merges in.",
     )
     parts += _rows("datasets.NAME.", DatasetConfig)
     parts += _rows("datasets.NAME.", ItemGraphConfig)
@@ -60,21 +60,21 @@ def reference() -> str:
         "Variants",
         "variants.NAME.",
         VariantConfig,
-        "Models of the users. `run_variants` says which of them are trained; `datasets.NAME.train_users` changes settings in all "
-        "of these and in the ablations, for one data set.",
+        "Models of the users. `run_variants` says which of them are trained; `datasets.NAME.train_users` changes settings of all "
+        "of them, and of the ablations, for one data set.",
     )
     parts += _section(
         "Ablations",
         "ablations.NAME.",
         Ablation,
-        "In `ablations/params.yaml`. Besides `of`, any setting of a variant that differs. `ablations/dvc.yaml` lists the "
-        "variants that ablations are of; an ablation of another one needs a line there.",
+        "In `ablations/params.yaml`. Besides `of`, an ablation has the settings in which it differs from its variant. "
+        "`ablations/dvc.yaml` lists the variants that have ablations; for another variant, add a line there.",
     )
     parts += _section(
         "Structures",
         "structures.NAME.",
         StructureEntry,
-        "In `ablations/params.yaml`. Other ways to make structural vectors, for the ablations, whose `structure_source` names one.",
+        "In `ablations/params.yaml`. Other ways to make structural vectors; an ablation uses one by its `structure_source`.",
     )
     for stage, field in StageSettings.model_fields.items():
         assert isinstance(field.annotation, type)
@@ -83,11 +83,11 @@ def reference() -> str:
             f"{stage}.",
             field.annotation,
             (
-                "Grids, a key for each baseline; `popularity` has nothing to try, and is `{}`. "
+                "Values to try, with a key for each baseline; `popularity` has nothing to try and is `{}`. "
                 if stage == "baselines"
                 else ""
             )
-            + f"`datasets.NAME.{stage}` changes some of them for a data set.",
+            + f"`datasets.NAME.{stage}` changes some of these settings for a data set.",
         )
     return "\n".join(parts) + "\n"
 

@@ -1,4 +1,4 @@
-"""Write the tables of docs/quality.md and of the README from what the comparisons left. Not a DVC stage: `make quality`."""
+"""Write the tables of docs/quality.md and of the README from the results of the comparisons. Not a DVC stage: `make quality`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run took, stage by stage, and where its figures are. Not a DVC stage: `make repro` calls it at the end."""
+"""Show how long a run took, stage by stage, and where its figures are. Not a DVC stage: `make repro` calls it at the end."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def main() -> None:
         seconds = {name: float(path.read_text()) for name in names if (path := TIMINGS / f"{dataset}.{name}").is_file()}
         if seconds:
             show(
-                "\nseconds when last run: "
+                "\nseconds in the last run: "
                 + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
-                + f"; together {sum(seconds.values()):.1f}"
+                + f"; total {sum(seconds.values()):.1f}"
             )
 
 

@@ -199,10 +199,11 @@ DatasetOption = Annotated[str, typer.Option(help="A key of `datasets` in params.
 VariantOption = Annotated[
     str, typer.Option(help="A key of `variants` in params.yaml, or of `ablations` in ablations/params.yaml.")
 ]
-BaselineOption = Annotated[str, typer.Option(help="A baseline, by its key in `baselines` of params.yaml.")]
-GroupOption = Annotated[str, typer.Option(help="Where the evaluation is kept: variants, or ablations.")]
+BaselineOption = Annotated[str, typer.Option(help="A baseline: a key of `baselines` in params.yaml.")]
+GroupOption = Annotated[str, typer.Option(help="Where the evaluation is stored: variants, or ablations.")]
 StructureOption = Annotated[
-    str | None, typer.Option(help="A key of `structures` in ablations/params.yaml: make structural vectors its way.")
+    str | None,
+    typer.Option(help="A key of `structures` in ablations/params.yaml: another way to make structural vectors."),
 ]
 
 

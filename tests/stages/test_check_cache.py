@@ -73,14 +73,12 @@ def test_a_damaged_object_is_found_by_whoever_reads_it_and_what_the_line_says_br
     )
     path.unlink()
     out = dvc(tmp_path, "stages.cli.check_cache")
-    assert f"removed {kept}: its content is not what its name says\n" in out
-    assert out.endswith("1 damaged; `dvc repro` makes again what is needed of them\n")
+    assert f"removed {kept}: its content does not match its name\n" in out
+    assert out.endswith("1 damaged; `dvc repro` makes again those it needs\n")
     dvc(tmp_path, "dvc", "repro", "--quiet")
     assert path.read_bytes() == whole
     assert ITEMS.read(KEY, tmp_path)["item_id"].to_list() == ["a"]
-    assert dvc(tmp_path, "stages.cli.check_cache").endswith(
-        " 0 damaged; `dvc repro` makes again what is needed of them\n"
-    )
+    assert dvc(tmp_path, "stages.cli.check_cache").endswith(" 0 damaged; `dvc repro` makes again those it needs\n")
 
 
 def test_a_cache_that_is_not_there_has_nothing(tmp_path: Path) -> None:

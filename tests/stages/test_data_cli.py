@@ -122,7 +122,7 @@ def test_a_large_catalogue_gets_the_profile_for_it(
 ) -> None:
     monkeypatch.setattr("pipeline.users.settings.LARGE_CATALOGUE", limit)
     result = run(project, "data", "add", "recipes", "my recipes")
-    assert (result.code, "200 items: with the profile large" in result.out) == (0, large)
+    assert (result.code, "200 items: using the profile large" in result.out) == (0, large)
     entry = (project / "params.yaml").read_text().split("  recipes:\n")[1].split("\n# Models")[0]
     assert ("init_sdne:\n      sampled_columns: 2000\n" in entry) == large
 
