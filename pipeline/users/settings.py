@@ -271,7 +271,8 @@ class VariantConfig(Config):
         items drawn of all that a user did not rate. For a large catalogue there are item-to-item weights of EASE beside terms
         alone, and the softmax is over a sample of the items. Where users have many ratings, vectors and biases of an item learn what
         terms and counts know before; where they have few, vectors beside terms are narrow. What would read texts or a graph where there
-        are none is left out; where no modality is left items are known by `id`.
+        are none is left out; where no modality is left items are known by `id`. Of one modality alone nothing is aligned or hidden, and
+        without `structure` no GAT is trained on. So an ablation may be without what its variant has been changed to do.
 
         Args:
             items: of the data set.
@@ -285,10 +286,11 @@ class VariantConfig(Config):
         there = {"id", *given, *(["text"] if texts else []), *(["structure", "entities"] if graph else [])}
         modalities = [name for name in self.with_given(given).modalities if name in there] or ["id"]
         if modalities != self.modalities:
-            changes |= {"modalities": modalities, "finetune_gat": self.finetune_gat and graph}
-            lonely = {"alignment": "pairs", "alignment_weight": 0.0, "modality_dropout": 0.0}
-            changes |= {} if len(modalities) > 1 else lonely
-            changes |= {} if "structure" in modalities else {"structure_source": ""}
+            changes |= {"modalities": modalities}
+        if "structure" not in modalities:
+            changes |= {"structure_source": "", "finetune_gat": False}
+        if len(modalities) == 1:
+            changes |= {"alignment": "pairs", "alignment_weight": 0.0, "modality_dropout": 0.0}
         if ratings_per_user > self.sparse_up_to:
             changes |= {"terms": [], "count_biases": False, "targets": "all"}
         else:
@@ -357,19 +359,13 @@ class VariantConfig(Config):
             raise ValueError(
                 f"alignment: found {self.alignment} with alignment_weight 0, which aligns nothing; expected a weight above 0"
             )
-        for name in ("alignment_weight", "modality_dropout"):
-            # A data set may have several vectors of its own.
-            if getattr(self, name) and len(self.modalities) == 1 and self.modalities != [ALL_GIVEN]:
-                raise ValueError(
-                    f"{name}: found {getattr(self, name):g} with the modalities {self.modalities}, expected two or more, or 0"
-                )
         if self.alignment_weight and self.fusion == "concat":
             raise ValueError(
                 f"alignment_weight: found {self.alignment_weight:g} with fusion concat, expected average, linear or gated: "
                 "vectors to be aligned are equally wide"
             )
-        if self.finetune_gat and ("structure" not in self.modalities or self.structure != "gat"):
-            raise ValueError("finetune_gat: found true, expected structure among the modalities, and structure: gat")
+        if self.finetune_gat and self.structure != "gat":
+            raise ValueError(f"finetune_gat: found true with structure: {self.structure}, expected structure: gat")
         if self.attention != "none" and self.fusion != "concat":
             check_heads(self.attention_heads, self.width)
         return self
