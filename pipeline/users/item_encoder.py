@@ -40,13 +40,18 @@ class ItemEncoder(nn.Module):
         super().__init__()
         self.fusion = fusion
         made = modalities_of(modalities, inputs, width, added=fusion in ADDING)
-        self.modalities = nn.ModuleDict({name: made[name] for name in modalities})
+        # Not by their names: a ModuleDict takes none that it has a method of, such as `values` or `train`.
+        self.made, self._names = nn.ModuleList(made[name] for name in modalities), tuple(modalities)
         widths = {name: made[name].width for name in modalities}
         if fusion == "average":
             check_average(width, widths.get("structure", width))
         if fusion == "gated":
             self.gates = nn.Parameter(torch.zeros(len(widths), width))
         self.width = sum(widths.values()) if fusion == "concat" else width
+
+    @property
+    def modalities(self) -> dict[str, ModalityVectors]:
+        return dict(zip(self._names, self.made, strict=True))  # type: ignore[arg-type]
 
     def forward(self) -> torch.Tensor:
         return self.fuse(self.parts())
@@ -87,32 +92,27 @@ class ItemEncoder(nn.Module):
         found = dict(parts)
         for name, hides in hidden.items():
             where = placed(hides, found[name].device).unsqueeze(1)
-            found[name] = torch.where(where, self._of(name).nothing().to(found[name]), found[name])
+            found[name] = torch.where(where, self.modalities[name].nothing().to(found[name]), found[name])
         return found
 
     def has(self, modality: str) -> NDArray[np.bool_]:
         """Which items have it, (M,)."""
-        return self._of(modality).has
-
-    def _of(self, modality: str) -> ModalityVectors:
-        found = self.modalities[modality]
-        assert isinstance(found, ModalityVectors)
-        return found
+        return self.modalities[modality].has
 
     def projections(self) -> list[nn.Parameter]:
         """Weights that read what is fixed, where vectors are added up; none where they are not."""
         if self.fusion not in ADDING:
             return []
-        return [value for name, value in self.modalities.named_parameters() if "projection" in name]
+        return [value for name, value in self.made.named_parameters() if "projection" in name]
 
     def tables(self) -> list[nn.Parameter]:
         """Learned vectors of items and of entities, a row for each."""
-        return [table for name in self.modalities for table in self._of(name).tables()]
+        return [table for vectors in self.modalities.values() for table in vectors.tables()]
 
     def learn_by_rows(self) -> None:
         """Of some items, give the slopes of `tables` for the rows that these meet alone."""
-        for name in self.modalities:
-            self._of(name).by_rows = True
+        for vectors in self.modalities.values():
+            vectors.by_rows = True
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All that is learned, by the names that stored models have: a weight's own, without its modality's before it."""

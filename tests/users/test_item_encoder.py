@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import replace
 from itertools import combinations
@@ -159,6 +160,14 @@ def test_weights_are_drawn_in_one_order_and_stored_without_the_modalities_names(
     names = {"gates", "projection.weight", "structure_projection", "own", "entity", "audio_projection"}
     assert set(drawn[0]) == set(drawn[1]) == names
     assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in names)
+
+
+def test_vectors_may_be_called_as_a_method_of_a_module_is() -> None:
+    names = [name for name in dir(torch.nn.ModuleDict()) if name[0].isalpha()] + ["gates", "own", "vectors_"]
+    given = dict.fromkeys(names, inputs().given["audio"])
+    encoder = ItemEncoder(dataclasses.replace(inputs(), given=given), ["id", *names], "gated", 4)
+    assert list(encoder.parts()) == ["id", *names]
+    assert set(encoder.weights()) == {"gates", "own", *(f"{name}_projection" for name in names)}
 
 
 def test_gates_that_have_learned_nothing_leave_the_linear_fusion() -> None:

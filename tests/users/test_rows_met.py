@@ -119,4 +119,4 @@ def test_it_is_for_many_vectors_of_which_a_step_meets_some(
     for not_for in ({"catalogue_sample": 0}, {"weight_decay": 0.1}, {"modalities": ["text", "structure"]}):
         trainer = trainer_of(inputs, data, **SAMPLED | not_for)
         assert trainer.of_tables is None
-        assert not any(trainer.items._of(name).by_rows for name in trainer.items.modalities)
+        assert not any(vectors.by_rows for vectors in trainer.items.modalities.values())

@@ -312,8 +312,8 @@ def test_what_all_items_have_in_common_learns_quickly_and_is_not_decayed_and_pro
     assert trainer.biases is not None
     common = [*trainer.scorer.terms.parameters(), *trainer.biases.parameters()]
     assert {id(one) for one in quick["params"]} == {id(one) for one in common}
-    weights = dict(trainer.items.named_parameters())
-    projections = [weights["modalities.text.projection.weight"], weights["modalities.structure.structure_projection"]]
+    parts = trainer.items.modalities
+    projections = [parts["text"].get_parameter("projection.weight"), parts["structure"].structure_projection]
     assert {id(one) for one in slow["params"]} == {id(one) for one in projections}
     others = {id(one) for module in (trainer.items, trainer.scorer) for one in module.parameters()}
     biases = {id(one) for one in trainer.scorer.item_bias.values()}

@@ -43,9 +43,8 @@ class Queue(Alignment):
     def __init__(self, encoder: ItemEncoder, temperature: float, most: int, length: int, momentum: float) -> None:
         super().__init__(encoder, temperature, most)
         self.momentum = momentum
-        self._names = [name for name, _ in encoder.modalities.named_parameters()]
         self.following = nn.ParameterList(
-            nn.Parameter(value.detach().clone(), requires_grad=False) for value in encoder.modalities.parameters()
+            nn.Parameter(value.detach().clone(), requires_grad=False) for value in encoder.made.parameters()
         )
         self.register_buffer("keys", torch.zeros(len(encoder.modalities), length, encoder.width))
         # Which items they are of.
@@ -85,12 +84,11 @@ class Queue(Alignment):
     @torch.no_grad()
     def _keys(self, step: Step) -> dict[str, torch.Tensor]:
         """Of the items of the step by the weights that follow, after these have followed by one step more."""
-        for slow, value in zip(self.following, step.encoder.modalities.parameters(), strict=True):
+        for slow, value in zip(self.following, step.encoder.made.parameters(), strict=True):
             slow.lerp_(value, 1 - self.momentum)
-        weights = dict(zip(self._names, self.following, strict=True))
-        found = {}
+        following, found = iter(self.following), {}
         for name, module in step.encoder.modalities.items():
-            own = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
+            own = {key: next(following) for key, _ in module.named_parameters()}
             found[name] = normalize(functional_call(module, own, (step.items,)), dim=1)
         return found
 
