@@ -16,6 +16,8 @@ import polars as pl
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.common.memory import refuse_beyond_memory
 from pipeline.data.sources.delimited import read_table
+from pipeline.data.sources.files import DataFile
+from pipeline.data.sources.lines import read_lines
 from pipeline.data.sources.tidy import RawTable, read_ids
 
 if TYPE_CHECKING:
@@ -35,11 +37,11 @@ def vectors_in(folder: Path, names: Sequence[str], ids: pl.Series) -> tuple[pl.D
         ids: of the items, in the order of their table.
 
     Returns:
-        item_id and a column of float32 vectors for each name, null where an item has none, of items that have any; and what was counted.
+        item_id and a column of float32 vectors for each name, null where an item has none or zeros, of items that have any; and counts.
 
     Raises:
         InputError: a file is not there, twice there, or cannot be read; a vector has another width than the first, or a number that is
-            none; an item has two; or no item of the data set has one.
+            none; an item has two; or no item of the data set has one that is not of zeros.
     """
     if not names:
         return NO_VECTORS, []
@@ -72,7 +74,7 @@ def read_vectors(file: Path, name: str, ids: pl.Series) -> tuple[pl.DataFrame, l
     read = read_ids(table, "item_id")
     if read.bad.any():
         raise InputError(
-            f"{file}: column item_id, row {row[int(read.bad.arg_true()[0])]}: found no value, expected an id"
+            f"{table.file}: column item_id, row {row[int(read.bad.arg_true()[0])]}: found no value, expected an id"
         )
     again = ~read.values.is_first_distinct()
     if again.any():
@@ -84,13 +86,17 @@ def read_vectors(file: Path, name: str, ids: pl.Series) -> tuple[pl.DataFrame, l
     if not known.any():
         first = f"the first is {quoted(read.values[0])}" if len(read.values) else "and no rows at all"
         raise InputError(f"{file}: found no item of the data set, {first}; expected ids as in the table of items")
-    column = pl.Series(name, vectors[known.to_numpy()], dtype=pl.Array(pl.Float32, vectors.shape[1]))
+    # Of zeros a vector says nothing: a model knows it as that of an item that has none.
+    there = known & pl.Series(vectors.any(axis=1))
+    if not there.any():
+        raise InputError(f"{file}: found zeros alone, which stand for no vector; expected numbers, or no such file")
+    column = pl.Series(name, vectors[there.to_numpy()], dtype=pl.Array(pl.Float32, vectors.shape[1]))
     remarks = []
     if not known.all():
         remarks.append(f"{file}: {int((~known).sum()):,} vectors of items that are not in the data set are left out")
-    if (without := len(ids) - int(known.sum())) > 0:
+    if (without := len(ids) - int(there.sum())) > 0:
         remarks.append(f"{file}: {without:,} of {len(ids):,} items have no vector, and so nothing that is known by it")
-    return pl.DataFrame([read.values.filter(known).alias("item_id"), column]), remarks
+    return pl.DataFrame([read.values.filter(there).alias("item_id"), column]), remarks
 
 
 def lying_in(folder: Path, names: Sequence[str]) -> list[str]:
@@ -163,14 +169,11 @@ def _of_npy(file: Path, ids: pl.Series) -> tuple[RawTable, NDArray[Any], Sequenc
     refuse_beyond_memory(str(file), MEMORY_PER_NUMBER * matrix.size)
     beside = file.with_suffix(IDS)
     if beside.is_file():
-        try:
-            names = beside.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise InputError(f"{beside}: not UTF-8 text (byte {error.start})") from None
-        said = pl.Series("item_id", names, dtype=pl.String)
-        expected = f"one for each of the {len(said):,} ids in {beside}"
+        said = pl.Series("item_id", read_lines(DataFile(beside, beside.name), "utf-8"), dtype=pl.String)
+        said_in, expected = beside, f"one for each of the {len(said):,} ids in {beside}"
     else:
-        said, expected = ids, f"one for each of the {len(ids):,} items, or the ids of these rows in {beside.name}"
+        said, said_in = ids, file
+        expected = f"one for each of the {len(ids):,} items, or the ids of these rows in {beside.name}"
     if len(said) != len(matrix):
         raise InputError(f"{file}: found {len(matrix):,} rows, expected {expected}")
-    return RawTable(said.to_frame("item_id"), str(file)), np.asarray(matrix), range(len(matrix))
+    return RawTable(said.to_frame("item_id"), str(said_in)), np.asarray(matrix), range(len(matrix))

@@ -111,6 +111,31 @@ def test_what_is_wrong_in_npy_is_one_line(tmp_path: Path) -> None:
         vectors_in(tmp_path, ["mine"], IDS)
 
 
+def test_a_vector_of_zeros_is_none_and_counted_as_such(tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.array([[1.0, 0.0], [0.0, 0.0], [1e-60, 0.0], [0.0, 2.0]]))
+    table, said = vectors_in(tmp_path, ["mine"], IDS)
+    assert table["item_id"].to_list() == [IDS[0], IDS[3]]
+    assert said == [f"{tmp_path}/mine.npy: 2 of 4 items have no vector, and so nothing that is known by it"]
+    np.save(tmp_path / "mine.npy", np.zeros((4, 2)))
+    with pytest.raises(InputError, match="found zeros alone, which stand for no vector; expected numbers"):
+        vectors_in(tmp_path, ["mine"], IDS)
+
+
+def test_ids_beside_an_array_are_lines_of_text_as_editors_write_them(tmp_path: Path) -> None:
+    ids = pl.Series("item_id", ["i0", "a\u2028b", "i2"])
+    np.save(tmp_path / "mine.npy", np.ones((3, 2)))
+    (tmp_path / "mine.txt").write_bytes("\ufeffi0\r\na\u2028b\r\ni2\r\n\r\n".encode())
+    table, said = vectors_in(tmp_path, ["mine"], ids)
+    assert table["item_id"].to_list() == ids.to_list()
+    assert said == []
+    (tmp_path / "mine.txt").write_text("i0\n\ni2\n")
+    with pytest.raises(InputError, match=r"mine\.txt: column item_id, row 1: found no value, expected an id"):
+        vectors_in(tmp_path, ["mine"], ids)
+    (tmp_path / "mine.txt").write_bytes(b"i0\n\xe9\ni2\n")
+    with pytest.raises(InputError, match=r"mine\.txt: line 2: not UTF-8 text"):
+        vectors_in(tmp_path, ["mine"], ids)
+
+
 def test_a_name_stands_for_one_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found neither, expected one of audio\.parquet and audio\.npy there"):
         vectors_in(tmp_path, ["audio"], IDS)
