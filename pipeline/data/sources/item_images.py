@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources.beside_tables import columns_named
 from pipeline.data.sources.files import BOUNDED, UNREADABLE
 from pipeline.data.sources.tidy import IMAGE_COLUMNS
@@ -39,7 +39,7 @@ def images_in(folder: Path, place: str, template: str, items: pl.DataFrame) -> t
         item_id, path and inside (empty but in a zip), sha256, of items that have one; and what was counted.
 
     Raises:
-        InputError: no such folder or zip, a column that the items lack, a name that leads elsewhere, or no image at all.
+        InputError: no such folder or zip, a column that the items lack, or no image at all.
     """
     for column in columns_named(template):
         if column not in items.columns:
@@ -53,22 +53,20 @@ def images_in(folder: Path, place: str, template: str, items: pl.DataFrame) -> t
     rows, without, unread = [], list[str](), list[str]()
     with ImageFiles(folder / place) as files:
         for item, name in zip(items["item_id"], names_of_files(template, items), strict=True):
-            found = files.of(name) if name else None
+            found = files.of(name)
             if found is None:
-                without.append(f"{name or 'no name'} of item {item}")
+                without.append(shortened(f"{name or 'no name'} of item {item}"))
                 continue
             try:
-                if files.size(found) > LARGEST:
-                    raise InputError(f"{name}: found more than {LARGEST / 1e6:.0f} MB")
                 rows.append((item, *files.where(found), hashlib.sha256(files.read(found)).hexdigest()))
             except InputError as error:
-                unread.append(str(error))
+                unread.append(f"{found}: {error}")
     if not rows:
         raise InputError(f"{folder / place}: found none of the images, such as {[*without, *unread][0]}; expected some")
     remarks = []
     if without:
         remarks.append(
-            f"{folder / place}: {len(without):,} of {len(items):,} items have no image, such as {shortened(without[0])}"
+            f"{folder / place}: {len(without):,} of {len(items):,} items have no image, such as {without[0]}"
         )
     if unread:
         remarks.append(f"{folder / place}: {len(unread):,} images cannot be read, such as {unread[0]}")
@@ -130,41 +128,38 @@ class ImageFiles:
             yield from (path.name for path in sorted(self._path.iterdir()) if path.is_file())
 
     def of(self, name: str) -> str | None:
-        """The file that is called so; None where there is none.
-
-        Raises:
-            InputError: the name leads out of the folder.
-        """
+        """The file that is called so; None where there is none, and of a name that leads out of the folder."""
         pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
-            raise InputError(
-                f"{self._path}: found the name {quoted(name)}, which leads elsewhere; expected a file there"
-            )
+        if pure.is_absolute() or ".." in pure.parts:
+            return None
         if self._zip is not None:
             return name if name in self._entries else self._short.get(name)
-        return name if (self._path / name).is_file() else None
+        try:
+            return name if (self._path / name).is_file() else None
+        except OSError:
+            # Longer than the name of a file can be, or in a folder that cannot be looked into.
+            return None
 
     def where(self, name: str) -> tuple[str, str]:
         """The path of a file, or of the zip and the name in it."""
         return (str(self._path), name) if self._zip is not None else (str(self._path / name), "")
 
-    def size(self, name: str) -> int:
-        """In bytes, unpacked."""
-        return self._entries[name].file_size if self._zip is not None else (self._path / name).stat().st_size
-
     def read(self, name: str) -> bytes:
         """
         Raises:
-            InputError: it cannot be read; the line is about the file by its name alone.
+            InputError: it cannot be read; the line does not name it.
         """
         try:
+            size = (self._path / name).stat().st_size if self._zip is None else self._entries[name].file_size
+            if size > LARGEST:
+                raise ValueError(f"found more than {LARGEST / 1e6:.0f} MB")
             if self._zip is None:
                 return (self._path / name).read_bytes()
             if self._entries[name].compress_type not in BOUNDED:
                 raise ValueError("packed in an unusual way")
             return self._zip.read(name)
         except UNREADABLE as error:
-            raise InputError(f"{name}: {' '.join(str(error).split())[:160]}") from None
+            raise InputError(" ".join(str(error).split())[:160]) from None
 
 
 def _by_short_names(entries: Mapping[str, object]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def found_images(folder: Path, items: pl.DataFrame) -> tuple[FoundImages | None,
                 continue
             endings = sorted({Path(name).suffix for name in there})
             for template in (*(f"{{{name}}}" for name in named), *(f"{{item_id}}{ending}" for ending in endings)):
-                count = sum(1 for name in names_of_files(template, items) if _found(files, name))
+                count = sum(1 for name in names_of_files(template, items) if files.of(name))
                 if count >= LEAST * min(len(items), len(there)) and count > (best[0] if best else 0):
                     best = count, place, template
     if best is None:
@@ -99,13 +99,6 @@ def _names_images(column: pl.Series) -> bool:
     return len(values) > 0 and int(values.str.contains(NAME_OF_IMAGE).sum()) >= MOST_VALUES * len(values)
 
 
-def _found(files: ImageFiles, name: str) -> str | None:
-    try:
-        return files.of(name) if name else None
-    except InputError:
-        return None
-
-
 def _nowhere(column: pl.Series) -> Finding:
     value = column.drop_nulls()[0]
     what, put = (
@@ -121,7 +114,7 @@ def _looked_into(path: Path, template: str, items: pl.DataFrame) -> tuple[int, l
     """How many images were opened, and those that cannot be read, with the reason."""
     damaged = []
     with ImageFiles(path) as files:
-        names = [found for name in names_of_files(template, items) if (found := _found(files, name)) is not None]
+        names = [found for name in names_of_files(template, items) if (found := files.of(name)) is not None]
         places = np.linspace(0, len(names) - 1, min(OPENED, len(names))).astype(int).tolist()
         for place in places:
             try:

@@ -45,7 +45,8 @@ def found_vectors(folder: Path, ids: pl.Series) -> tuple[dict[str, FoundVectors]
         if not re.fullmatch(NAME, name) or name in TAKEN:
             warnings.append(
                 Finding(
-                    f"found vectors called {quoted(name)}, expected a letter of a-z, then letters, digits and _, and none of {', '.join(TAKEN)}",
+                    f"found vectors called {quoted(name)}, expected a letter of a-z, then letters, digits and _, and none of "
+                    + ", ".join(TAKEN),
                     "rename it to use them; else they are not read",
                     str(file),
                 )

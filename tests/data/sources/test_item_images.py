@@ -117,12 +117,28 @@ def test_what_is_wrong_is_one_line(folder: Path, place: str, template: str, said
         images_in(folder, place, template, ITEMS)
 
 
-@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/passwd", "sub/../../secret.jpg"])
-def test_a_name_that_leads_elsewhere_is_not_followed(folder: Path, name: str) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    ["../secret.jpg", "/etc/passwd", "sub/../../secret.jpg", "a\0.png", "x" * 300 + ".png", "http://h/" + "x" * 300],
+)
+def test_a_name_that_can_be_no_file_here_is_counted_and_not_followed(folder: Path, name: str, *, packed: bool) -> None:
     (folder / "secret.jpg").write_bytes(b"secret")
-    items = pl.DataFrame({"item_id": ["1"], "poster": [name]})
-    with pytest.raises(InputError, match="which leads elsewhere; expected a file there"):
-        images_in(folder, "posters", "{poster}", items)
+    place = "z.zip" if packed else "posters"
+    with zipfile.ZipFile(folder / "z.zip", "w") as archive:
+        archive.writestr("a.png", b"a.png")
+        archive.writestr("../secret.jpg", b"secret")
+    items = pl.DataFrame({"item_id": ["1", "2"], "poster": [name, "a.png"]})
+    found, (said,) = images_in(folder, place, "{poster}", items)
+    assert found["item_id"].to_list() == ["2"]
+    assert f"{place}: 1 of 2 items have no image, such as " in said
+    assert len(said) < 300 + len(str(folder))
+    with pytest.raises(InputError, match="found none of the images, such as ") as error:
+        images_in(folder, place, "{poster}", items[:1])
+    assert len(str(error.value)) < 300 + len(str(folder))
+
+
+def test_a_column_of_lists_names_no_files(folder: Path) -> None:
     with pytest.raises(InputError, match="column poster: found type List"):
         images_in(folder, "posters", "{poster}", pl.DataFrame({"item_id": ["1"], "poster": [["a"]]}))
 

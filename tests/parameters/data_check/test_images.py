@@ -6,7 +6,9 @@ import zipfile
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from pipeline.data.sources import item_images
 from pipeline.parameters.data_check.images import FoundImages
 from pipeline.parameters.data_check.text import shown_check
 from tests.image.images import file_of, noise
@@ -42,6 +44,20 @@ def test_files_named_by_a_column_are_found_in_a_zip(tmp_path: Path) -> None:
             archive.writestr(f"covers/p{item}.JPG", file_of(noise(item), "JPEG"))
     found = checked(folder)
     assert found.images == FoundImages("covers.zip", "{cover}", 9, 9, 0)
+
+
+def test_what_fetch_would_not_unpack_is_not_unpacked_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "d")
+    with zipfile.ZipFile(folder / "covers.zip", "w") as archive:
+        for item in range(8):
+            archive.writestr(f"{item}.png", file_of(noise(item), "PNG"))
+        archive.writestr("8.png", bytes(100_001), zipfile.ZIP_DEFLATED)
+        archive.writestr("9.png", b"", zipfile.ZIP_LZMA)
+    monkeypatch.setattr(item_images, "LARGEST", 100_000)
+    found = checked(folder)
+    assert found.images == FoundImages("covers.zip", "{item_id}.png", 10, 10, 2)
+    (said,) = [finding.problem for finding in found.warnings if "images" in finding.problem]
+    assert said == "found 2 of 10 images that cannot be read, the first is '8.png': found more than 0 MB"
 
 
 def test_names_without_files_are_a_warning(tmp_path: Path) -> None:
