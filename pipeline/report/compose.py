@@ -120,6 +120,15 @@ def compose(
         charts[name] = slices_chart(panel.of(tables.slices), panel.slices, panel.metric, colours)
     playable = next((name for name in names if not variants[name].about["refused"]), None)
     model = variants[playable] if playable else None
+    portraits = portraits_of(
+        shown.recommendations,
+        shown.reasons,
+        tables.interactions,
+        tables.users,
+        labels,
+        graph.names(shown.reasons["entity"].drop_nulls().unique().to_list()),
+        shown.about["merged"],
+    )
     return Report(
         dataset=dataset,
         like_threshold=like_threshold,
@@ -146,15 +155,7 @@ def compose(
         panels=[(name, f"{panel.title}: {panel.metric}") for name, panel in panels.items()],
         findings=findings(tables.slices, names[0], baseline),
         warnings=tables.warnings,
-        portraits=portraits_of(
-            shown.recommendations,
-            shown.reasons,
-            tables.interactions,
-            tables.users,
-            labels,
-            graph.names(shown.reasons["entity"].drop_nulls().unique().to_list()),
-            shown.about["merged"],
-        ),
+        portraits=portraits,
         playable=playable,
         refused={
             name: variant.about["refused"]
@@ -166,7 +167,13 @@ def compose(
         )
         if model
         else {},
-        posters=posters_of(thumbnails or {}, shown.recommendations["item"].unique().to_list(), ratings, posters_limit),
+        posters=posters_of(
+            thumbnails or {},
+            [pick.item for portrait in portraits for pick in portrait.picks],
+            ratings,
+            posters_limit,
+            playable=model is not None,
+        ),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import numpy as np
 import pytest
 
+from pipeline.report.page.render import render
 from pipeline.report.posters import posters_of
 from tests.report.test_page import Page
 from tests.report.world import HOSTILE, ITEMS, items, page, page_with_posters, report, thumbnails
@@ -18,14 +20,26 @@ LENGTH = len("data:image/webp;base64,") + 40
 
 
 def test_what_is_recommended_comes_first_and_then_what_is_rated_most() -> None:
-    assert list(posters_of(SMALL, [4, 2], RATINGS, 1e6)) == [4, 1, 3, 0]
-    found = posters_of(SMALL, [], RATINGS, 1e6)
+    assert list(posters_of(SMALL, [4, 2], RATINGS, 1e6, playable=True)) == [4, 1, 3, 0]
+    assert list(posters_of(SMALL, [4, 2], RATINGS, 1e6, playable=False)) == [4]
+    found = posters_of(SMALL, [], RATINGS, 1e6, playable=True)
     assert base64.b64decode(found[3].removeprefix("data:image/webp;base64,")) == SMALL[3]
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(0, []), (LENGTH - 1, []), (LENGTH, [4]), (2 * LENGTH + 1, [4, 1])])
-def test_the_page_holds_no_more_of_them_than_it_may(limit: float, expected: list[int]) -> None:
-    assert list(posters_of(SMALL, [4], RATINGS, limit)) == expected
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(0, []), (3 * LENGTH - 1, []), (3 * LENGTH, [4]), (4 * LENGTH - 1, [4]), (4 * LENGTH, [4, 1])],
+)
+def test_each_counts_as_often_as_it_is_in_the_page(limit: float, expected: list[int]) -> None:
+    assert list(posters_of(SMALL, [4, 4], RATINGS, limit, playable=True)) == expected
+
+
+@pytest.mark.parametrize("limit", [0, 400, 1_500, 3_000, 1e6])
+def test_the_page_holds_no_more_of_them_than_it_may(limit: float) -> None:
+    found = report("plain", posters_limit=limit)
+    images = re.findall(r"data:image/webp;base64,[\w+/=]+", render(found))
+    assert sum(map(len, images)) <= limit
+    assert set(images) == set(found.posters.values())
 
 
 def test_each_stands_beside_its_title_in_the_page() -> None:
