@@ -28,8 +28,9 @@ def columns_named(template: str) -> list[str]:
     except ValueError as error:
         raise ValueError(f"image: found {quoted(template)}: {error}; expected column names in braces") from None
     found = [name for _, name, _, _ in parts if name is not None]
+    # No place in a list, part of a value, or way to write one.
     plain = all(
-        name.replace(" ", "_").isidentifier() and not form and not way
+        name.strip() and not name.isdigit() and not set(name) & set(".[]") and not form and not way
         for _, name, form, way in parts
         if name is not None
     )

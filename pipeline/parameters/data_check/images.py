@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
+from pipeline.data.sources.beside_tables import columns_named
 from pipeline.data.sources.item_images import ENDINGS, ImageFiles, names_of_files
 from pipeline.image.reading import UnreadableImageError, decoded
 from pipeline.parameters.data_check.findings import Finding
@@ -92,11 +93,18 @@ def _places(folder: Path) -> Iterator[str]:
 
 
 def _names_images(column: pl.Series) -> bool:
-    if column.dtype != pl.String or not column.name.replace(" ", "_").isidentifier():
+    if column.dtype != pl.String or not _can_be_named(column.name):
         return False
     values = column.drop_nulls()
     values = values.filter(values.str.strip_chars() != "").str.replace(r"[?#].*$", "")
     return len(values) > 0 and int(values.str.contains(NAME_OF_IMAGE).sum()) >= MOST_VALUES * len(values)
+
+
+def _can_be_named(column: str) -> bool:
+    try:
+        return columns_named(f"{{{column}}}") == [column]
+    except ValueError:
+        return False
 
 
 def _nowhere(column: pl.Series) -> Finding:

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.data.sources import item_images
+from pipeline.common.config import validated
+from pipeline.data.sources import SourceConfig, item_images
 from pipeline.parameters.data_check.images import FoundImages
 from pipeline.parameters.data_check.text import shown_check
 from tests.image.images import file_of, noise
@@ -33,8 +34,30 @@ def test_files_called_by_ids_are_proposed_and_damaged_ones_told(tmp_path: Path) 
     assert said.endswith("posters: found 1 of 8 images that cannot be read, the first is '5.png': not a readable image")
 
 
-def with_column(values: list[str | None]) -> dict[str, pl.DataFrame]:
-    return {"items": tables()["items"].with_columns(cover=pl.Series(values, dtype=pl.String))}
+def with_column(values: list[str | None], name: str = "cover") -> dict[str, pl.DataFrame]:
+    return {"items": tables()["items"].with_columns(pl.Series(name, values, dtype=pl.String))}
+
+
+@pytest.mark.parametrize(
+    ("column", "template"),
+    [
+        ("Image-URL-M", "{Image-URL-M}"),
+        ("the cover", "{the cover}"),
+        ("größe/€", "{größe/€}"),
+        *((name, None) for name in ("0", "a.b", "a[0]", "a}", "a{", "a!r", "a:9")),
+    ],
+)
+def test_a_column_is_proposed_by_any_name_that_a_template_can_have(
+    tmp_path: Path, column: str, template: str | None
+) -> None:
+    folder = write(tmp_path / "d", with_column([f"p{item}.png" for item in range(10)], column))
+    (folder / "covers").mkdir()
+    for item in range(10):
+        (folder / "covers" / f"p{item}.png").write_bytes(file_of(noise(item), "PNG"))
+    found = checked(folder)
+    assert (found.images.template if found.images else None) == template
+    source = found.settings()["source"]
+    assert len(validated(SourceConfig, {"source": source}, "").read().images) == (10 if template else 0)
 
 
 def test_files_named_by_a_column_are_found_in_a_zip(tmp_path: Path) -> None:
