@@ -32,7 +32,7 @@ class HubEncoder(ImageEncoder):
         name: a folder or a hub id.
 
     Raises:
-        InputError: it cannot be loaded, or reads no images.
+        InputError: it cannot be loaded, or makes no vectors of images.
     """
 
     least = 1024
@@ -48,7 +48,25 @@ class HubEncoder(ImageEncoder):
         self._has_class = any(
             name.endswith(("cls_token", "class_embedding")) for name, _ in self.model.named_parameters()
         )
-        self.width = len(self.encode([Image.new("RGB", (32, 32))])[0])
+        self.width = self._tried()
+
+    def _tried(self) -> int:
+        """The width of a vector.
+
+        Raises:
+            InputError: an image gives none, or not of finite numbers.
+        """
+        try:
+            (vector,) = self.encode([Image.new("RGB", (32, 32))])
+            if not np.isfinite(vector).all():
+                raise ValueError("its numbers are not finite")
+        # Each model has its own words for pixels that a processor made for another one.
+        except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+            raise InputError(
+                f"encoder: found {self.name!r}, which makes no vector of an image: {' '.join(str(error).split())[:160]}; expected a vision "
+                "model with the processor that belongs to it"
+            ) from None
+        return len(vector)
 
     def encode(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         read = self.processor(images=[_no_longer(image) for image in images], return_tensors="pt")

@@ -107,6 +107,19 @@ def test_what_is_no_vision_model_is_one_line(tmp_path: Path) -> None:
         HubEncoder(str(folder), "cpu")
 
 
+def test_a_model_that_makes_no_vector_is_one_line(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "vit", ViTModel(VIT))
+    ViTImageProcessorPil(size={"height": 2 * SIDE, "width": SIDE}).save_pretrained(folder)
+    with pytest.raises(
+        InputError, match=r"which makes no vector of an image: Input image size .* expected a vision model"
+    ):
+        HubEncoder(str(folder), "cpu")
+    model = ViTModel(VIT)
+    torch.nn.init.constant_(model.layernorm.bias, torch.nan)
+    with pytest.raises(InputError, match="which makes no vector of an image: its numbers are not finite; expected"):
+        HubEncoder(str(saved(tmp_path / "nan", model)), "cpu")
+
+
 def test_weights_that_are_not_there_are_not_drawn(tmp_path: Path) -> None:
     folder = saved(tmp_path / "vit", ViTModel(VIT, add_pooling_layer=False))
     # A pooler is no part of what is read.
