@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -23,6 +23,11 @@ from pipeline.data.sources.tidy import IMAGE_COLUMNS
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 # In bytes: what is larger is no image for a shop.
 LARGEST = 100_000_000
+# It follows links to files, and a link that is a data set's folder itself.
+UNWATCHED = (
+    "found a link to a folder, behind which DVC does not look: nothing would run again when images change there; expected the folder "
+    "itself, links to its files, or a zip"
+)
 NO_IMAGES = pl.DataFrame(schema=IMAGE_COLUMNS)
 
 
@@ -39,7 +44,7 @@ def images_in(folder: Path, place: str, template: str, items: pl.DataFrame) -> t
         item_id, path and inside (empty but in a zip), sha256, of items that have one; and what was counted.
 
     Raises:
-        InputError: no such folder or zip, a column that the items lack, or no image at all.
+        InputError: no such folder or zip, one that DVC does not watch, a column that the items lack, or no image at all.
     """
     for column in columns_named(template):
         if column not in items.columns:
@@ -63,6 +68,8 @@ def images_in(folder: Path, place: str, template: str, items: pl.DataFrame) -> t
                 unread.append(f"{found}: {error}")
     if not rows:
         raise InputError(f"{folder / place}: found none of the images, such as {[*without, *unread][0]}; expected some")
+    if link := behind_a_link(folder, [row[1] for row in rows]):
+        raise InputError(f"{link}: {UNWATCHED}")
     remarks = []
     if without:
         remarks.append(
@@ -71,6 +78,16 @@ def images_in(folder: Path, place: str, template: str, items: pl.DataFrame) -> t
     if unread:
         remarks.append(f"{folder / place}: {len(unread):,} images cannot be read, such as {unread[0]}")
     return pl.DataFrame(rows, schema=IMAGE_COLUMNS, orient="row"), remarks
+
+
+def behind_a_link(folder: Path, files: Iterable[str]) -> Path | None:
+    """A link to a folder on the way to one of the files, if there is any."""
+    for parent in sorted({Path(file).parent for file in files}):
+        below = parent.relative_to(folder)
+        for each in (below, *below.parents):
+            if each != Path() and (folder / each).is_symlink():
+                return folder / each
+    return None
 
 
 def names_of_files(template: str, items: pl.DataFrame) -> Iterator[str]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources.beside_tables import columns_named
-from pipeline.data.sources.item_images import ENDINGS, ImageFiles, names_of_files
+from pipeline.data.sources.item_images import ENDINGS, UNWATCHED, ImageFiles, behind_a_link, names_of_files
 from pipeline.image.reading import UnreadableImageError, decoded
 from pipeline.parameters.data_check.findings import Finding
 
@@ -65,6 +65,8 @@ def found_images(folder: Path, items: pl.DataFrame) -> tuple[FoundImages | None,
     if best is None:
         return None, [_nowhere(items[name]) for name in named]
     count, place, template = best
+    if link := _link_to(folder, place, template, items):
+        return None, [Finding(UNWATCHED, "the data set goes without images until then", str(link))]
     opened, damaged = _looked_into(folder / place, template, items)
     warnings = []
     if damaged:
@@ -116,6 +118,13 @@ def _nowhere(column: pl.Series) -> Finding:
         f"items: column {column.name}: found {what} of images, such as {quoted(value)}, and no folder or zip here that has them",
         f"{put} to have items known by them",
     )
+
+
+def _link_to(folder: Path, place: str, template: str, items: pl.DataFrame) -> Path | None:
+    with ImageFiles(folder / place) as files:
+        return behind_a_link(
+            folder, (files.where(name)[0] for name in names_of_files(template, items) if files.of(name))
+        )
 
 
 def _looked_into(path: Path, template: str, items: pl.DataFrame) -> tuple[int, list[tuple[str, str]]]:

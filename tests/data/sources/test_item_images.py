@@ -138,6 +138,24 @@ def test_a_name_that_can_be_no_file_here_is_counted_and_not_followed(folder: Pat
     assert len(str(error.value)) < 300 + len(str(folder))
 
 
+def test_a_link_to_a_folder_is_refused_which_dvc_does_not_look_behind(folder: Path, tmp_path: Path) -> None:
+    """It looks into the files that links lead to, and behind a link that is the data set's folder itself."""
+    data = tmp_path / "data"
+    (data / "linked").mkdir(parents=True)
+    (data / "posters").symlink_to(folder / "posters")
+    (data / "linked" / "sub").symlink_to(folder / "posters" / "sub")
+    (data / "linked" / "1.jpg").symlink_to(folder / "posters" / "1.jpg")
+    with zipfile.ZipFile(tmp_path / "real.zip", "w") as archive:
+        archive.writestr("1.jpg", b"one")
+    (data / "z.zip").symlink_to(tmp_path / "real.zip")
+    (tmp_path / "all").symlink_to(data)
+    for place, template, link in (("posters", "{item_id}.jpg", "posters"), ("linked", "{poster}", "linked/sub")):
+        with pytest.raises(InputError, match=re.escape(f"{data / link}: found a link to a folder, behind which DVC")):
+            images_in(data, place, template, ITEMS)
+    for way, place in ((data, "linked"), (data, "z.zip"), (tmp_path / "all", "linked")):
+        assert images_in(way, place, "{item_id}.jpg", ITEMS)[0]["item_id"].to_list() == ["1"]
+
+
 def test_a_column_of_lists_names_no_files(folder: Path) -> None:
     with pytest.raises(InputError, match="column poster: found type List"):
         images_in(folder, "posters", "{poster}", pl.DataFrame({"item_id": ["1"], "poster": [["a"]]}))

@@ -83,6 +83,19 @@ def test_what_fetch_would_not_unpack_is_not_unpacked_here(tmp_path: Path, monkey
     assert said == "found 2 of 10 images that cannot be read, the first is '8.png': found more than 0 MB"
 
 
+def test_a_link_to_a_folder_is_told_and_not_proposed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d")
+    (tmp_path / "posters").mkdir()
+    for item in range(10):
+        (tmp_path / "posters" / f"{item}.png").write_bytes(file_of(noise(item), "PNG"))
+    (folder / "posters").symlink_to(tmp_path / "posters")
+    found = checked(folder)
+    assert found.images is None
+    assert "image" not in found.settings()["source"]
+    (said,) = [finding.sentence() for finding in found.warnings if "images" in finding.problem]
+    assert said.startswith(f"{folder}/posters: found a link to a folder, behind which DVC does not look")
+
+
 def test_names_without_files_are_a_warning(tmp_path: Path) -> None:
     for values, said in (
         (
