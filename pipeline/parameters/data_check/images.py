@@ -78,6 +78,13 @@ def found_images(folder: Path, items: pl.DataFrame) -> tuple[FoundImages | None,
                 str(folder / place),
             )
         )
+    lost = sorted(path for path in (folder / place).rglob("*") if path.is_symlink() and not path.exists())
+    if lost:
+        warnings.append(
+            Finding(
+                f"found {len(lost):,} links that lead nowhere", "remove them: `dvc repro` stops at one", str(lost[0])
+            )
+        )
     return FoundImages(place, template, count, opened, len(damaged)), warnings
 
 

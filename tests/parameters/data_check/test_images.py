@@ -96,6 +96,19 @@ def test_a_link_to_a_folder_is_told_and_not_proposed(tmp_path: Path) -> None:
     assert said.startswith(f"{folder}/posters: found a link to a folder, behind which DVC does not look")
 
 
+def test_a_link_that_leads_nowhere_is_told_at_which_dvc_would_stop(tmp_path: Path) -> None:
+    folder = write(tmp_path / "d")
+    (folder / "posters").mkdir()
+    for item in range(8):
+        (folder / "posters" / f"{item}.png").write_bytes(file_of(noise(item), "PNG"))
+    (folder / "posters" / "8.png").symlink_to("gone.png")
+    (folder / "posters" / "9.png").symlink_to("9.png")
+    found = checked(folder)
+    assert found.images == FoundImages("posters", "{item_id}.png", 8, 8, 0)
+    (said,) = [finding.sentence() for finding in found.warnings if "links" in finding.problem]
+    assert said == f"{folder}/posters/8.png: found 2 links that lead nowhere"
+
+
 def test_names_without_files_are_a_warning(tmp_path: Path) -> None:
     for values, said in (
         (
