@@ -211,7 +211,7 @@ def table(of_cpu: Mapping[str, Taken], of_other: Mapping[str, Taken], name: str)
 
 
 def card(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else f"{device} in place of a GPU"
+    return torch.cuda.get_device_name() if device == "cuda" else f"{device} instead of a GPU"
 
 
 def _shown(figures: Mapping[str, float]) -> str:

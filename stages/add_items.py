@@ -132,7 +132,7 @@ def _added(dataset: str) -> tuple[Tables, int]:
         say(
             dataset,
             "add_items",
-            f"{int(by_now.sum())} of {len(items)} added items are in the data set by now, and are no added ones any more",
+            f"{int(by_now.sum())} of {len(items)} added items are now in the data set and no longer count as added",
         )
         items = items.filter(~by_now)
         links = links.filter(pl.col("item_id").is_in(items["item_id"].implode()))
@@ -170,7 +170,7 @@ def _given(dataset: str, ids: pl.Series) -> dict[str, NDArray[np.float32]]:
     for name, kind in table.drop("item_id").schema.items():
         if name in known and kind != known[name]:
             raise InputError(
-                f"{ADDED_VECTORS.at(dataset)}: column {name}: found {kind}, expected {known[name]} as the items of {dataset} have by now; "
+                f"{ADDED_VECTORS.at(dataset)}: column {name}: found {kind}, expected {known[name]}, as the items of {dataset} now have; "
                 "add these items again"
             )
     return {f"given.{name}": rows for name, rows in rows_of_items(ids, table).items() if name in known}
@@ -220,7 +220,7 @@ def _tell(
             dataset,
             "add_items",
             [
-                f"{len(nothing)} of {count} added items have neither text nor entities, such as {names}: nothing is known of them"
+                f"{len(nothing)} of {count} added items have neither text nor entities, such as {names}: nothing is known about them"
             ],
         )
 

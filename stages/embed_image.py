@@ -111,7 +111,7 @@ class Contents:
             raise InputError(f"{shown_file(path, inside)}: cannot be read: {error}; run `dvc repro`") from None
         if hashlib.sha256(content).hexdigest() != sha256:
             raise InputError(
-                f"{shown_file(path, inside)}: found another image than `fetch` has found; run `dvc repro`, which looks at all of them again"
+                f"{shown_file(path, inside)}: found another image than `fetch` did; run `dvc repro`, which reads all of them again"
             )
         return content
 

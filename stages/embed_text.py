@@ -39,9 +39,7 @@ def main(dataset: str, settings: Settings) -> None:
         say(dataset, "embed_text", f"bfloat16: {agreement(texts, vectors, config, device).in_words()}")
     without = texts.count("")
     if 0 < without < len(texts):
-        warn(
-            dataset, "embed_text", [f"{without} of {len(texts)} items have no text; they are known by the graph alone"]
-        )
+        warn(dataset, "embed_text", [f"{without} of {len(texts)} items have no text; they are known only by the graph"])
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def end_with_dvc(name: str) -> None:
         while os.getppid() == PARENT and _started_by() == by:
             time.sleep(LOOK_EVERY_SECONDS)
         with suppress(OSError, ValueError):
-            show(f"{name}: stopped, as DVC, which started it, has ended", error=True)
+            show(f"{name}: stopped, because DVC, which started it, has ended", error=True)
         os._exit(INTERRUPTED)
 
     threading.Thread(target=look, daemon=True).start()
@@ -173,7 +173,7 @@ def said(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, OSError) and error.errno is not None:
         return _of_a_file(error), USER_MISTAKE if error.errno in OF_A_PATH and error.filename else FAILED
     if isinstance(error, MemoryError) or _is_torch_without_memory(error):
-        return f"not enough memory: {str(error) or 'no more to be had'}", FAILED
+        return f"not enough memory: {str(error) or 'no more available'}", FAILED
     if isinstance(error, zipfile.BadZipFile | zlib.error | lzma.LZMAError | EOFError):
         return f"a compressed file is damaged: {error}", USER_MISTAKE
     if isinstance(error, YAMLError):
@@ -217,7 +217,7 @@ def of_a_bug(error: Exception) -> str:
     except OSError:
         traceback.print_exception(error)
         name = "what is printed above"
-    return f"this is a bug: {found}; please report it to those whom you have crmman from, with {name}"
+    return f"this is a bug: {found}; please report it to whoever gave you crmman, with {name}"
 
 
 def _speak_utf8() -> None:

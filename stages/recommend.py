@@ -103,7 +103,7 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
         say(
             dataset,
             "recommend",
-            f"{variant}: {of_added} of them are of the {len(added)} items that were added after training",
+            f"{variant}: {of_added} of them are among the {len(added)} items that were added after training",
         )
     say(
         dataset,

@@ -41,7 +41,7 @@ def refit(dataset: str, variant: str, settings: Settings, processes: Processes) 
     key = the_same(checkpoint_key(dataset, run, config, evaluated, processes=processes.number), processes)
     checkpoint = CHECKPOINTS / dataset / f"{variant}.refit" / f"{key}.pt"
     if checkpoint.is_file():
-        say(dataset, "refit", f"{variant}: going on from the last epoch of a run that was stopped")
+        say(dataset, "refit", f"{variant}: continuing from the last epoch of a run that was stopped")
     with TrainingBar(f"{variant}, all ratings", trainer, epochs) as bar:
         trainer.refit_epochs(epochs, checkpoint, bar.show_loss, lambda text: warn(dataset, "refit", [text]))
     if processes.place:
@@ -54,7 +54,7 @@ def refit(dataset: str, variant: str, settings: Settings, processes: Processes) 
     say(
         dataset,
         "refit",
-        f"{variant}: trained on all {ratings} ratings in place of {before}, for {epochs} of {config.epochs} epochs, as validation chose",
+        f"{variant}: trained on all {ratings} ratings instead of {before}, for {epochs} of {config.epochs} epochs, as validation chose",
     )
 
 

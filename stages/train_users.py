@@ -42,7 +42,7 @@ def train(dataset: str, variant: str, settings: Settings, processes: Processes) 
     config = asked.for_data(data.items, dislikes, ratings / data.users, data.judged("valid"), **known._asdict())
     taken = asked.with_given(known.given)
     if config != taken:
-        found = f"{data.items} items, {ratings / data.users:.1f} ratings a user and {dislikes} dislikes in training"
+        found = f"{data.items} items, {ratings / data.users:.1f} ratings per user and {dislikes} dislikes in training"
         lacking = " and ".join(known.lacking(asked))
         found += f", {lacking}" if lacking else ""
         say(dataset, "train_users", f"{variant}: for {found}: {shown_changes(taken, config)}")
@@ -53,7 +53,7 @@ def train(dataset: str, variant: str, settings: Settings, processes: Processes) 
     key = the_same(checkpoint_key(dataset, run, config, processes=processes.number), processes)
     checkpoint = CHECKPOINTS / dataset / variant / f"{key}.pt"
     if checkpoint.is_file():
-        say(dataset, "train_users", f"{variant}: going on from the last epoch of a run that was stopped")
+        say(dataset, "train_users", f"{variant}: continuing from the last epoch of a run that was stopped")
     with TrainingBar(variant, trainer, config.epochs, lambda row: show_epoch(dataset, row)) as bar:
         trainer.run_epochs(checkpoint, bar.show_row, bar.show_loss, lambda text: warn(dataset, "train_users", [text]))
     if processes.place:
@@ -79,7 +79,7 @@ def train(dataset: str, variant: str, settings: Settings, processes: Processes) 
 def shown_changes(asked: VariantConfig, config: VariantConfig) -> str:
     before, after = asked.model_dump(), config.model_dump()
     changes = [name for name in before if before[name] != after[name]]
-    return ", ".join(f"{name} {_shown(after[name])} in place of {_shown(before[name])}" for name in changes)
+    return ", ".join(f"{name} {_shown(after[name])} instead of {_shown(before[name])}" for name in changes)
 
 
 def _shown(value: object) -> str:

@@ -35,7 +35,7 @@ def read_added_items(dataset: str, known: pl.DataFrame) -> pl.DataFrame:
     items = ADDED_ITEMS.read(dataset)
     if dict(items.schema) != dict(known.schema):
         raise InputError(
-            f"{path}: found other columns than the items of {dataset} have by now; remove {path.parent} and add the items again"
+            f"{path}: found other columns than the items of {dataset} now have; remove {path.parent} and add the items again"
         )
     return items
 

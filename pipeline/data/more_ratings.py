@@ -82,7 +82,7 @@ def read_more_ratings(
     rated = interactions["like"].null_count() > 0
     if rated and config.like_threshold is None:
         raise InputError(
-            f"{table.file}: column rating: the data set has likes and no like_threshold, expected a column like in its place"
+            f"{table.file}: column rating: the data set has likes and no like_threshold, expected a column like instead"
         )
     like = pl.col("rating") >= config.like_threshold if rated else pl.col("like")
     rows = interactions.select("user_id", "item_id", like=like)
@@ -90,7 +90,7 @@ def read_more_ratings(
         liked = rows.filter("like")
         if len(liked) < len(rows):
             remarks.append(
-                f"{table.file}: {len(rows) - len(liked)} of {len(rows)} rows are no likes and say nothing (feedback: {config.feedback})"
+                f"{table.file}: {len(rows) - len(liked)} of {len(rows)} rows are not likes and do not count (feedback: {config.feedback})"
             )
         rows = liked
     users = interactions["user_id"].unique(maintain_order=True).to_list()

@@ -81,7 +81,7 @@ def prepare(
         if left < of_test:
             remarks.append(
                 f"{of_test - left} of the {of_test} test interactions of the given split are left out by these filters: "
-                "figures do not compare with others' on the whole of it"
+                "figures are not comparable with others' on the whole split"
             )
 
     items = _in_natural_order(items, "item_id").with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))
@@ -102,7 +102,7 @@ def prepare(
         remarks.append(f"{len(users) - len(kept)} of {len(users)} users have no like in training and are dropped")
     if len(trained) < len(kept):
         remarks.append(
-            f"{len(kept) - len(trained)} of {len(kept)} users have no like in training; they stay, as the split was given, and are "
+            f"{len(kept) - len(trained)} of {len(kept)} users have no like in training; they stay, because the split was given, and are "
             "scored by what holds for anybody"
         )
     kept = kept.with_row_index("user").with_columns(pl.col("user").cast(pl.Int32))
@@ -183,7 +183,7 @@ def _by_feedback(rated: pl.DataFrame, config: DatasetConfig, remarks: list[str])
     if config.feedback == "sampled":
         return likes, zeros
     if len(zeros):
-        remarks.append(f"{len(zeros)} of {len(rated)} interactions are no likes and are left out (feedback: liked)")
+        remarks.append(f"{len(zeros)} of {len(rated)} interactions are not likes and are left out (feedback: liked)")
     return likes, zeros.clear()
 
 
@@ -195,8 +195,8 @@ def _without_zeros(table: pl.DataFrame, config: DatasetConfig, remarks: list[str
     zeros = table.filter(~pl.col("like")).select(columns)
     kept = zeros.filter(pl.col("split") != "train")
     remarks.append(
-        f"{len(zeros)} zeros were drawn and are no dislikes (feedback: sampled): {len(kept)} of validation and test are ranked against "
-        f"in `impression`, {len(zeros) - len(kept)} of training are left out"
+        f"{len(zeros)} zeros were sampled and are not dislikes (feedback: sampled): {len(kept)} of validation and test are what "
+        f"`impression` ranks likes against, {len(zeros) - len(kept)} of training are left out"
     )
     return table.filter("like"), kept
 
@@ -299,7 +299,7 @@ def _with_valid(given: pl.DataFrame, kept: float, seed: int, remarks: list[str])
     place = stream(seed, "split").permutation(len(training))
     cut = training[place >= np.rint(len(training) * kept)]
     remarks.append(
-        f"the given split has no valid: {len(cut)} of its {len(training)} training interactions, drawn by seed, are it"
+        f"the given split has no valid: {len(cut)} of its {len(training)} training interactions were drawn by seed for it"
     )
     is_cut = pl.Series(np.isin(np.arange(len(given)), cut))
     return given.with_columns(split=pl.when(is_cut).then(pl.lit("valid")).otherwise("split"))
@@ -358,7 +358,7 @@ def _with_evaluated(
     for part in SPLITS[1:]:
         if not held_out.filter(pl.col("split") == part)["user"].is_in(drawn.tolist()).any():
             raise InputError(
-                f"evaluated_users: found {count}, of whom none has a like in the {part} split; expected more, or 0 for all"
+                f"evaluated_users: found {count}, none of whom has a like in the {part} split; expected more, or 0 for all"
             )
     is_drawn = pl.col("user").is_in(drawn.tolist())
     return users.with_columns(evaluated=is_drawn), candidates.filter(is_drawn)

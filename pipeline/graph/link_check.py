@@ -56,7 +56,7 @@ class LinkEvidence:
         if self.best >= FLOOR and self.best > self.by_chance:
             return []
         return [
-            f"item_entities: no fact of the knowledge graph goes along with any category of the items: the best is "
+            f"item_entities: no fact of the knowledge graph correlates with any category of the items: the best is "
             f"{self.fact} with {self.category}, correlation {self.best:.2f}, links drawn at random reach {self.by_chance:.2f} "
             f"(below {max(FLOOR, self.by_chance):.2f}); is the link keyed by the ids of another data set?"
         ]

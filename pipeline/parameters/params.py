@@ -196,7 +196,7 @@ class Parameters(StageSettings, RefitConfig, RunAblations, RunSystems, EngineCon
             if variant.structure_source and name in self.run_variants:
                 raise ValueError(
                     f"run_variants: found {name!r}, whose structure_source {variant.structure_source!r} is made for "
-                    "ablations alone; expected variants with structure_source ''"
+                    "ablations only; expected variants with structure_source ''"
                 )
             _check_widths(variant, stages, initial[variant.structure_source], f"{kind}.{name}", who)
 

@@ -64,7 +64,7 @@ def runs_of(ablations: Mapping[str, Ablation], variant: str) -> dict[str, list[s
         system = next((known for known, theirs in settings.items() if theirs == changes), name)
         if seed in seeds.setdefault(system, []) or (system == variant and seed is None):
             raise InputError(
-                f"ablations.{name}: found the settings of {system} once more, expected others or another training_seed"
+                f"ablations.{name}: found the settings of {system} again, expected other settings or another training_seed"
             )
         found.setdefault(system, []).append(name)
         settings[system] = changes

@@ -92,7 +92,7 @@ def holds_of(condition: str, items: pl.DataFrame) -> NDArray[np.bool_]:
         )
     if found.dtype != pl.Boolean or len(found) != len(items):
         raise InputError(
-            f"found {quoted(condition)}, expected what is true or false of each item, such as {EXAMPLE}; columns: {reader.known}"
+            f"found {quoted(condition)}, expected what is true or false for each item, such as {EXAMPLE}; columns: {reader.known}"
         )
     holds: NDArray[np.bool_] = found.fill_null(False).to_numpy()
     return holds
@@ -178,7 +178,7 @@ class _Reader:
             else:
                 raise InputError(
                     f"found {quoted(token.text)} in {quoted(self._condition)}, expected columns, numbers, texts in single quotes, "
-                    f"and what puts them together, such as {EXAMPLE}"
+                    f"and operators, such as {EXAMPLE}"
                 )
             place += 1
         return " ".join(written)

@@ -83,7 +83,7 @@ def rules_of(
     left = len(items) if rules.allowed is None else int(rules.allowed.sum())
     if not left:
         alone = ", ".join(f"{called(setting)} leaves {int(mask.sum()):,}" for setting, mask in allow.items())
-        raise InputError(f"found no item that the rules leave, expected some of {len(items):,}: {alone}")
+        raise InputError(f"found no item that the rules allow, expected some of {len(items):,}: {alone}")
     words = _in_words(config, {setting: int(mask.sum()) for setting, mask in allow.items()}, left, len(items))
     return Rules(allow, rules.at_most, rules.diversity, rules.seen, words, tuple(remarks))
 
@@ -105,7 +105,7 @@ def shortfall(found: pl.Series, people: int, top: int) -> list[str]:
         if people == 1
         else f"{fewer:,} of {people:,} people get fewer than {top:,} items, and {people - len(counts):,} none"
     )
-    return [f"{said}: the rules, and what they have rated, leave no more"]
+    return [f"{said}: the rules and their own ratings leave no more"]
 
 
 def _at_most(config: RulesConfig, items: pl.DataFrame, called: Callable[[str], str]) -> AtMost | None:
@@ -147,7 +147,7 @@ def _named(entries: Sequence[str | int], ids: pl.Series, anywhere: bool) -> tupl
             )
         if len(known) < len(listed):
             remarks.append(
-                f"{path}: {len(listed) - len(known):,} of {len(listed):,} ids are none of an item, and change nothing"
+                f"{path}: {len(listed) - len(known):,} of {len(listed):,} ids are not ids of items and change nothing"
             )
         named[known] = True
     return named, remarks

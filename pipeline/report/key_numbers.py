@@ -63,4 +63,4 @@ def split_sentence(interactions: pl.DataFrame, users: pl.DataFrame) -> str:
     )
     if "evaluated" not in users.columns:
         return kept
-    return f"{kept} Settings are chosen by, and figures are of, {users['evaluated'].sum():,} users who were drawn by chance."
+    return f"{kept} Settings and figures are based on {users['evaluated'].sum():,} users drawn at random."

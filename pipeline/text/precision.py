@@ -58,4 +58,4 @@ def without_instructions(device: torch.device | str) -> list[str]:
         has, what = any(there for name, there in capabilities.items() if "bf16" in name), "processor"
     if has:
         return []
-    return [f"precision: this {what} has no bfloat16 instructions: it works, more slowly than float32"]
+    return [f"precision: this {what} has no bfloat16 instructions: it works, but more slowly than float32"]

@@ -45,7 +45,7 @@ def why_no_vectors(model: Model) -> str | None:
         reason = next((view.why_no_vectors for view in views.values() if view.why_no_vectors), "")
     if not reason:
         return None
-    return f"no vectors: {reason}; in place of an index take the table of recommendations, or `crmman recommend`"
+    return f"no vectors: {reason}; instead of an index use the table of recommendations, or `crmman recommend`"
 
 
 def item_bias(model: Model, shares: Mapping[str, float]) -> torch.Tensor:

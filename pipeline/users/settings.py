@@ -337,7 +337,7 @@ class VariantConfig(Config):
         if "click" in self.heads and len(self.heads) > 1:
             raise ValueError(f"heads: found {self.heads}, expected click alone or some of like, meet, judge")
         if self.heads == ["judge"]:
-            raise ValueError("heads: found judge alone, expected like or meet beside it: judge cannot rank a catalogue")
+            raise ValueError("heads: found judge alone, expected like or meet as well: judge cannot rank a catalogue")
         if "click" not in self.heads and self.negatives != "all":
             raise ValueError(f"negatives: found {self.negatives}, expected all: like and meet are asked of all items")
         if self.catalogue_sample and self.negatives != "all":
@@ -345,9 +345,7 @@ class VariantConfig(Config):
                 f"catalogue_sample: found {self.catalogue_sample} with negatives {self.negatives}, expected 0: only all is sampled"
             )
         if self.targets == "left_out" and not self.history_dropout:
-            raise ValueError(
-                "targets: found left_out without history_dropout, which leaves something out; expected all"
-            )
+            raise ValueError("targets: found left_out without history_dropout, so nothing is left out; expected all")
         if self.count_biases and not self.biases:
             raise ValueError("count_biases: found true without biases, expected biases: true")
         if self.patience < self.validate_every:
@@ -362,7 +360,7 @@ class VariantConfig(Config):
         if self.alignment_weight and self.fusion == "concat":
             raise ValueError(
                 f"alignment_weight: found {self.alignment_weight:g} with fusion concat, expected average, linear or gated: "
-                "vectors to be aligned are equally wide"
+                "aligned vectors must be equally wide"
             )
         if self.finetune_gat and self.structure != "gat":
             raise ValueError(f"finetune_gat: found true with structure: {self.structure}, expected structure: gat")

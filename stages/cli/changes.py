@@ -41,7 +41,7 @@ def note_changes(dataset: str, entry: DatasetEntry) -> None:
         return
     if size > QUICKLY_READ:
         show(
-            f"note: {dataset}: {path} is newer than the models; `crmman data check {path}` says how much has come",
+            f"note: {dataset}: {path} is newer than the models; `crmman data check {path}` says how much is new",
             error=True,
         )
         return

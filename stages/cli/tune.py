@@ -277,7 +277,7 @@ def _alone(path: Path, dataset: str, name: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(
-                f"{path}: found another `crmman tune` of {name} on {dataset} at work, expected none"
+                f"{path}: found another `crmman tune` of {name} on {dataset} running, expected none"
             ) from None
         yield
 
@@ -318,7 +318,7 @@ def _search(
         study.tell(left.number, state=TrialState.FAIL)
     done = len(_finished(study))
     if done:
-        show(f"going on after {done} trials of an earlier run")
+        show(f"continuing after {done} trials of an earlier run")
     while done < trials:
         # By the number of finished trials, so that a run that was killed draws what one that was not draws.
         numbers = range(done, min(done + at_once, trials))
@@ -452,5 +452,5 @@ def _conclude(study: Study, subject: Subject, dataset: str, name: str) -> None:
         write_users_file(PARAMS, text.encode())
     show(f"written to {PARAMS}:\n")
     show("\n".join(added))
-    show("\nOn the test split expect less of a gain: the best of many trials on validation is in part the luckiest.")
+    show("\nExpect a smaller gain on the test split: the best of many trials on validation is in part the luckiest.")
     show(f"next: dvc repro compare@{dataset}")

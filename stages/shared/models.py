@@ -41,5 +41,5 @@ def trained_as(dataset: str, stored: Tensors) -> tuple[VariantConfig, int]:
     try:
         config = validated(VariantConfig, about.get("variant"), f"{stored.at(dataset)}: variant.")
     except InputError as error:
-        raise InputError(f"{error}; another version trained it, and `dvc repro` trains it anew") from None
+        raise InputError(f"{error}; another version trained it; `dvc repro` trains it again") from None
     return config, int(about["best_epoch"])

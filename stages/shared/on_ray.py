@@ -232,7 +232,9 @@ class _Cluster:
         except exceptions.RayTaskError as error:
             raise _of_task(error) from None
         except exceptions.OutOfMemoryError as error:
-            raise _LostError(f"its worker was stopped, as its machine is out of memory: {_first_line(error)}") from None
+            raise _LostError(
+                f"its worker was stopped, because its machine is out of memory: {_first_line(error)}"
+            ) from None
         except (exceptions.WorkerCrashedError, exceptions.NodeDiedError):
             raise _LostError("its worker has died") from None
         except exceptions.ObjectLostError:
@@ -260,10 +262,10 @@ def _of_task(error: Any) -> Exception:
     if isinstance(cause, exceptions.ObjectLostError):
         return MachineError(f"Ray: what all blocks share was lost: {_first_line(cause)}")
     if isinstance(cause, MemoryError):
-        return MachineError(f"a worker of Ray has not enough memory: {_first_line(cause)}")
+        return MachineError(f"a Ray worker does not have enough memory: {_first_line(cause)}")
     if isinstance(cause, ModuleNotFoundError):
         return MachineError(
-            f"a worker of Ray lacks a package: {_first_line(cause)}; expected on each machine what is installed on this one"
+            f"a Ray worker lacks a package: {_first_line(cause)}; expected the same packages on each machine as on this one"
         )
     return cause
 
@@ -277,7 +279,7 @@ def _done(given: Sequence[Any], code: str, blocks: Sequence[Any]) -> list[Any]:
     """
     if _code() != code:
         raise MachineError(
-            f"a worker of Ray on {socket.gethostname()} has other code of crmman in {Path(pipeline.__file__).parent} than this machine; "
+            f"a Ray worker on {socket.gethostname()} has other code of crmman in {Path(pipeline.__file__).parent} than this machine; "
             "expected the same version on each"
         )
     work, shared = _shared(given[0])

@@ -78,7 +78,7 @@ def _start(number: int, name: str) -> None:
             return
         if not left:
             raise MachineError(f"{lost}, and all {number} were started {TRIED_AGAIN} times again")
-        again = f"all start again from the last epoch that was kept ({TRIED_AGAIN + 1 - left} of {TRIED_AGAIN} times)"
+        again = f"all start again from the last epoch that was saved ({TRIED_AGAIN + 1 - left} of {TRIED_AGAIN} times)"
         show(f"{name}: {lost}; {again}", error=True)
 
 
@@ -107,7 +107,7 @@ def _run(number: int, folder: Path) -> str | None:
         raise (InputError if code == USER_MISTAKE else MachineError)(text)
     failed = {place: code for place, code in enumerate(codes) if code not in (0, None, LOST)}
     if not failed:
-        return None if not any(codes) else "processes of the training have lost one another"
+        return None if not any(codes) else "processes of the training have lost contact"
     place, code = next(iter(failed.items()))
     who = f"process {place + 1} of {number}"
     if code > 0:

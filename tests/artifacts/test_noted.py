@@ -62,7 +62,7 @@ def test_what_is_not_as_noted_is_refused_until_it_is_written(tmp_path: Path) -> 
             NOTES.read("d", tmp_path)
         assert str(error.value) == (
             f"{NOTES.at('d', tmp_path)}: found another version than ablations/dvc.lock has of it; run `dvc repro`, which makes "
-            "it anew, or `dvc commit ablations/dvc.yaml:write@d` to keep this one"
+            "it again, or `dvc commit ablations/dvc.yaml:write@d` to keep this one"
         )
         NOTES.write(["three"], "d", tmp_path)
         assert NOTES.read("d", tmp_path) == ["three"]

@@ -165,7 +165,7 @@ def test_what_is_made_of_older_things_is_refused_in_whichever_order_it_is_read(t
     make(tmp_path, [1, 2, 3], notes=False)
     new = MADE.at("d", tmp_path).read_bytes()
     MADE.at("d", tmp_path).write_bytes(old)
-    again = "; run `dvc repro`, which makes it anew"
+    again = "; run `dvc repro`, which makes it again"
     message = f"out/d/made.safetensors: made of another out/d/things.parquet than is there now{again}"
     assert stale(THINGS, MADE, root=tmp_path) == message
     assert stale(MADE, THINGS, root=tmp_path) == message
@@ -188,7 +188,7 @@ def test_two_that_are_made_of_different_things_are_refused_without_the_things(tm
         other.write(["b"], "d", tmp_path)
     assert stale(NOTES, other, root=tmp_path) == (
         "out/d/other.txt: made of another out/d/things.parquet than out/d/notes.txt is made of; "
-        "run `dvc repro`, which makes it anew"
+        "run `dvc repro`, which makes it again"
     )
 
 

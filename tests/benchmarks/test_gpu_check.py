@@ -38,7 +38,7 @@ def test_figures_are_too_far_apart_beyond_their_tolerance(value: float, far: boo
 
 def test_each_stage_is_a_row_with_both_devices_and_the_card_above() -> None:
     head, _, names, _, *rows = table({"evaluate": taken()}, {"evaluate": taken()}, card("cpu"))
-    assert "cpu in place of a GPU" in head
+    assert "cpu instead of a GPU" in head
     figures = "ctr user_auc 0.9000, ranking ndcg@10 0.3000"
     assert rows == [f"| evaluate | 2.0 | 2.0 | 300 | 300 | 20 | {figures} | {figures} |"]
     assert names.count("|") == rows[0].count("|")

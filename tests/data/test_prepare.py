@@ -292,7 +292,7 @@ def test_without_a_valid_it_is_cut_from_train_by_seed_and_test_stays() -> None:
     valid = {pair for pair, at in zip(training, place, strict=True) if at >= np.rint(len(training) * 0.5 / 0.8)}
     assert {pair for pair, part in found.items() if part == "valid"} == valid
     assert (
-        f"the given split has no valid: {len(valid)} of its {len(training)} training interactions, drawn by seed, are it"
+        f"the given split has no valid: {len(valid)} of its {len(training)} training interactions were drawn by seed for it"
         in result.remarks
     )
     assert splits_of(prepared(interactions.reverse(), split="given", split_fractions=[0.5, 0.3, 0.2])) == found
@@ -336,7 +336,7 @@ def test_everybody_of_a_given_split_stays_whatever_they_like_in_training() -> No
     without = 14 - len(set(likes_in(result, "train")["user"]))
     assert without >= 2
     assert any(
-        remark.startswith(f"{without} of 14 users have no like in training; they stay, as the split was given")
+        remark.startswith(f"{without} of 14 users have no like in training; they stay, because the split was given")
         for remark in result.remarks
     )
 
@@ -563,7 +563,7 @@ def test_zeros_that_somebody_drew_are_negatives_of_validation_and_test_and_nothi
     assert sampled.interactions["like"].all()
     of_training = 12 * 8 - len(sampled.sampled_zeros)
     assert any(
-        remark.startswith(f"{12 * 8} zeros were drawn") and f"{of_training} of training are left out" in remark
+        remark.startswith(f"{12 * 8} zeros were sampled") and f"{of_training} of training are left out" in remark
         for remark in sampled.remarks
     )
     assert len(rated.sampled_zeros) == 0
@@ -575,7 +575,7 @@ def test_where_likes_alone_were_given_the_rest_is_left_out() -> None:
     liked = prepared(interactions, like_threshold=None, feedback="liked")
     assert splits_of(liked) == splits_of(prepared(interactions.filter("like"), like_threshold=None))
     assert len(liked.sampled_zeros) == 0
-    assert "96 of 192 interactions are no likes and are left out (feedback: liked)" in liked.remarks
+    assert "96 of 192 interactions are not likes and are left out (feedback: liked)" in liked.remarks
     # Of ratings, those below the threshold.
     rated = prepared(world(), feedback="liked")
     assert {row["rating"] for row in rated.interactions.iter_rows(named=True)} == {4.0, 5.0}
@@ -668,6 +668,6 @@ def test_drawn_users_without_a_like_in_a_split_are_refused() -> None:
         }
     )
     with pytest.raises(
-        InputError, match=r"evaluated_users: found 1, of whom none has a like in the (valid|test) split"
+        InputError, match=r"evaluated_users: found 1, none of whom has a like in the (valid|test) split"
     ):
         prepared(given_split, split="given", evaluated_users=1)

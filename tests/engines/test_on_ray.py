@@ -122,8 +122,8 @@ def lost(block: str) -> None:
     [
         (lost, MachineError, "Ray: what all blocks share was lost: Failed to retrieve object 000", 1),
         (mistaken, InputError, "block 0: found a mistake", 2),
-        (without_memory, MachineError, "a worker of Ray has not enough memory: Unable to allocate 8.00 TiB", 1),
-        (lacks, MachineError, "a worker of Ray lacks a package: No module named 'torch'", 1),
+        (without_memory, MachineError, "a Ray worker does not have enough memory: Unable to allocate 8.00 TiB", 1),
+        (lacks, MachineError, "a Ray worker lacks a package: No module named 'torch'", 1),
         (dies, MachineError, "Ray: block 1 of 1 was tried 2 times: its worker has died", 1),
     ],
 )

@@ -75,8 +75,8 @@ def test_all_start_again_when_one_was_killed_and_a_line_says_so(
     out, err = capsys.readouterr()
     assert out == f"{NAME}: by 3 processes on this machine\n"
     assert err.splitlines() == [
-        f"{NAME}: process 2 of 3 was killed (SIGKILL); all start again from the last epoch that was kept (1 of 3 times)",
-        f"{NAME}: processes of the training have lost one another; all start again from the last epoch that was kept (2 of 3 times)",
+        f"{NAME}: process 2 of 3 was killed (SIGKILL); all start again from the last epoch that was saved (1 of 3 times)",
+        f"{NAME}: processes of the training have lost contact; all start again from the last epoch that was saved (2 of 3 times)",
     ]
     assert len(started) == 9
     assert all(one.returncode is not None for one in started)

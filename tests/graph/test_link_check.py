@@ -67,7 +67,7 @@ def test_a_right_link_passes_whatever_parts_the_categories_and_whichever_way_fac
 def test_a_link_of_other_ids_is_warned_of(seed) -> None:
     kg, links, items = world(800, seed=seed)
     (warning,) = link_warnings(kg, wrong(links, seed), items, 1)
-    assert warning.startswith("item_entities: no fact of the knowledge graph goes along with any category")
+    assert warning.startswith("item_entities: no fact of the knowledge graph correlates with any category")
     assert "below 0.30" in warning
     assert "\n" not in warning
 

@@ -165,7 +165,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         (
             (*RECOMMENDED, "heads"),
             ["judge"],
-            "judge alone, expected like or meet beside it: judge cannot rank a catalogue",
+            "judge alone, expected like or meet as well: judge cannot rank a catalogue",
         ),
         ((*RECOMMENDED, "early_stopping_by"), ["ranking.ndcg@10"] * 2, "expected each at most once"),
         ((*RECOMMENDED, "early_stopping_by"), [], r"\[\], expected at least 1 entry"),
@@ -195,7 +195,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
         ((*NO_ID, "of"), ["crmman"], r"\['crmman'\], expected a valid string"),
         ((*NO_ID, "dropuot"), 0.1, r"an unknown key, .*\(did you mean dropout\?\)$"),
         ((*NO_ID, "dropout"), 1.0, "1.0, expected less than 1$"),
-        ((*NO_ID, "heads"), ["judge"], "judge alone, expected like or meet beside it: judge cannot rank a catalogue$"),
+        ((*NO_ID, "heads"), ["judge"], "judge alone, expected like or meet as well: judge cannot rank a catalogue$"),
         ((*NO_ID, "structure_source"), "walks", "'walks', expected one of: random-graph, rarity-graph, deepwalk, ''"),
         (("ablations", "crmman"), {"of": "recommended"}, "the name of a variant, expected another: both name folders$"),
         (("structures",), None, "null, expected a mapping"),
@@ -217,7 +217,7 @@ def test_dvc_can_set_each_setting_by_itself() -> None:
             ["text", "genre"],
             "'genre', expected some of: text, structure, id, entities, image, vectors; or vectors that",
         ),
-        ((*OVERRIDES, "heads"), ["judge"], r"judge alone, expected like or meet beside it: .* \(variant crmman\)"),
+        ((*OVERRIDES, "heads"), ["judge"], r"judge alone, expected like or meet as well: .* \(variant crmman\)"),
         (
             (*OVERRIDES, "negatives"),
             "unseen",
@@ -365,7 +365,7 @@ def test_a_variant_whose_vectors_the_ablations_make_is_no_variant_to_run() -> No
     values["variants"]["walks"] = values["variants"]["recommended"] | {"structure_source": "deepwalk"}
     refused(
         values,
-        "run_variants: found 'walks', whose structure_source 'deepwalk' is made for ablations alone; "
+        "run_variants: found 'walks', whose structure_source 'deepwalk' is made for ablations only; "
         "expected variants with structure_source ''",
     )
     refused(

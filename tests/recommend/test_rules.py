@@ -74,7 +74,7 @@ def test_a_file_has_an_id_on_each_line(tmp_path: Path, monkeypatch: pytest.Monke
     file.write_text("11\n99\n98\n")
     rules = shop_rules(anywhere=False, without=["rules/sold-out.txt"])
     assert left(rules) == [0, 2, 3]
-    assert rules.remarks == ("rules/sold-out.txt: 2 of 3 ids are none of an item, and change nothing",)
+    assert rules.remarks == ("rules/sold-out.txt: 2 of 3 ids are not ids of items and change nothing",)
     # Nothing is sold out today.
     file.write_text("\n")
     assert left(shop_rules(anywhere=False, without=["rules/sold-out.txt"])) == [0, 1, 2, 3]
@@ -101,14 +101,14 @@ def test_a_file_has_an_id_on_each_line(tmp_path: Path, monkeypatch: pytest.Monke
             "--only: rules/titles.txt: line 1: found 'Alien', expected the id of an item; of 2 found none that is one",
         ),
         ({"only": ["rules/latin.txt"]}, "--only: rules/latin.txt: not UTF-8 text; expected an id on each line"),
-        ({"only": ["rules/empty.txt"]}, "found no item that the rules leave, expected some of 4: --only leaves 0"),
+        ({"only": ["rules/empty.txt"]}, "found no item that the rules allow, expected some of 4: --only leaves 0"),
         (
             {"where": "yaer > 1"},
             "--where: found 'yaer' in 'yaer > 1', expected a text in single quotes or one of the columns",
         ),
         (
             {"only": ["10"], "where": "year > 1990"},
-            "found no item that the rules leave, expected some of 4: --only leaves 1, --where leaves 2",
+            "found no item that the rules allow, expected some of 4: --only leaves 1, --where leaves 2",
         ),
         (
             {"at_most": 1, "per": "writer"},
@@ -148,9 +148,9 @@ def test_elements_are_counted_as_facts_are_read() -> None:
 def test_what_is_left_too_little_of_is_counted() -> None:
     people = pl.Series(["a", "a", "b", "d", "d"])
     assert shortfall(people, 4, 2) == [
-        "2 of 4 people get fewer than 2 items, and 1 none: the rules, and what they have rated, leave no more"
+        "2 of 4 people get fewer than 2 items, and 1 none: the rules and their own ratings leave no more"
     ]
-    assert shortfall(people, 1, 10) == ["found 5 of 10 items: the rules, and what they have rated, leave no more"]
+    assert shortfall(people, 1, 10) == ["found 5 of 10 items: the rules and their own ratings leave no more"]
     assert shortfall(pl.Series(["a", "a"]), 1, 2) == []
 
 

@@ -93,7 +93,7 @@ def test_facts_count_what_is_there() -> None:
     )
     drawn = users.with_columns(evaluated=pl.Series([True, False]))
     assert split_sentence(interactions, drawn) == (
-        f"{split_sentence(interactions, users)} Settings are chosen by, and figures are of, 1 users who were drawn by chance."
+        f"{split_sentence(interactions, users)} Settings and figures are based on 1 users drawn at random."
     )
 
 

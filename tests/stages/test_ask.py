@@ -340,7 +340,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "output of stages": (
         ["recommend", "--user", "u1", "--output", "plots/../artifacts/small/mine.csv"],
-        "--output plots/../artifacts/small/mine.csv: found a path in artifacts/, which is for stages alone",
+        "--output plots/../artifacts/small/mine.csv: found a path in artifacts/, which only stages write to",
     ),
     "output among the tables": (
         ["similar", "--item", "i1", "--output", "plots/../tables/lists.csv"],

@@ -108,7 +108,10 @@ def test_what_the_advice_says_is_taken_into_the_parameters(project: Path) -> Non
     fetched = run(project, "--dataset", "recipes", module="stages.fetch")
     assert fetched.code == 0, fetched.err
     left_out = int((rated["rating"] == -1).sum())
-    assert f"{left_out} of {len(rated)} interactions are left out, as their rating -1 says" in fetched.out + fetched.err
+    assert (
+        f"{left_out} of {len(rated)} interactions are left out, because their rating -1 says"
+        in fetched.out + fetched.err
+    )
     stored = pl.read_parquet(project / "artifacts/recipes/source/interactions.parquet")
     assert len(stored) == len(rated) - left_out
     assert_a_mistake_in_one_line(

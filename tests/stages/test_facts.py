@@ -24,7 +24,7 @@ def test_columns_are_enough_in_three_commands(tmp_path: Path) -> None:
     makers.write_csv(tmp_path / NAME / "items.csv")
     checked = run_module("stages.cli", "data", "check", NAME, folder=tmp_path)
     assert checked.code == 0, checked.out
-    (advice,) = [line for line in checked.out.splitlines() if "make it out of columns of the items" in line]
+    (advice,) = [line for line in checked.out.splitlines() if "make it from columns of the items" in line]
     columns = ("genre", "cast", "year")
     assert all(f"--facts {name}" in advice for name in columns)
     facts = [option for name in columns for option in ("--facts", name)]

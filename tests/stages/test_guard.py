@@ -96,7 +96,7 @@ def test_memory(stopped: Stopped) -> None:
         code, line = stopped(action)
         assert code == 1
         assert line.startswith("error: not enough memory: ")
-    assert stopped(raises(MemoryError()))[1] == "error: not enough memory: no more to be had\n"
+    assert stopped(raises(MemoryError()))[1] == "error: not enough memory: no more available\n"
     assert said(torch.OutOfMemoryError("CUDA out of memory")) == ("not enough memory: CUDA out of memory", 1)
 
 
@@ -309,7 +309,7 @@ def test_a_stage_ends_with_the_dvc_that_started_it(by_dvc: bool, how: str) -> No
         parent.wait()
         if by_dvc:
             # Ends when the stage does, which has it too.
-            assert parent.stderr.read() == "[d] stage: stopped, as DVC, which started it, has ended\n"
+            assert parent.stderr.read() == "[d] stage: stopped, because DVC, which started it, has ended\n"
         else:
             time.sleep(3 * LOOK_EVERY_SECONDS)
             os.kill(stage, signal.SIGKILL)

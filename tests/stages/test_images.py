@@ -106,7 +106,7 @@ def test_what_is_not_what_was_found_is_one_line(pictured: Workspace, tmp_path: P
     before = copy.files()
     (copy.root / NAME / "posters" / "i0.png").write_bytes(file_of(noise(99), "PNG"))
     assert_a_mistake_in_one_line(
-        copy.run("embed_image", NAME), "posters/i0.png: found another image than `fetch` has found; run `dvc repro`"
+        copy.run("embed_image", NAME), "posters/i0.png: found another image than `fetch` did; run `dvc repro`"
     )
     (copy.root / NAME / "posters" / "i0.png").unlink()
     assert_a_mistake_in_one_line(copy.run("embed_image", NAME), "posters/i0.png: cannot be read: ")

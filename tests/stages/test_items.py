@@ -153,7 +153,7 @@ def test_one_after_the_other_is_the_same_as_all_at_once_and_what_is_taken_back_i
     assert bytes_of(copy.root, (*ADDED, *MORE)) == at_once
     assert ask("items", "list", workspace=copy).out == "n1  Brand new n1\nn2  Brand new n2\n"
     again = ask("items", "add", str(tmp_path / "second"), workspace=copy)
-    assert f"added 1 item to {KEY}, 1 of them once more: 2 in all" in again.out
+    assert f"added 1 item to {KEY}, 1 of them replaced: 2 in all" in again.out
     assert bytes_of(copy.root, (*ADDED, *MORE)) == at_once
     assert ask("items", "remove", "n1", "n2", workspace=copy).code == 0
     left = MORE_ITEMS.read(KEY, copy.root)
@@ -196,7 +196,7 @@ def test_the_nightly_stage_recommends_them_and_the_report_shows_the_evaluated_mo
     table = RECOMMENDATIONS.of(variant=variant).read(KEY, copy.root)
     of_added = table.filter(pl.col("item_id").str.starts_with("n"))
     assert len(of_added) > 10
-    assert f"{len(of_added)} of them are of the 30 items that were added after training" in result.out
+    assert f"{len(of_added)} of them are among the 30 items that were added after training" in result.out
     user = of_added["user_id"][0]
     asked = told(ask("recommend", "--user", user, "-k", "20", "--variant", variant, "--format", "json", workspace=copy))
     mine = table.filter(pl.col("user_id") == user).sort("rank")
@@ -218,9 +218,9 @@ def test_once_they_are_in_the_data_set_they_are_no_added_ones(copy: Workspace, a
         assert copy.run(run).code == 0
     result = copy.run("add_items")
     assert result.code == 0, result.err
-    assert "1 of 2 added items are in the data set by now" in result.out
+    assert "1 of 2 added items are now in the data set" in result.out
     assert MORE_ITEMS.read(KEY, copy.root)["item_id"].to_list() == ["n2"]
-    assert ask("items", "list", workspace=copy).out == "n1  Brand new n1  (in the data set by now)\nn2  Brand new n2\n"
+    assert ask("items", "list", workspace=copy).out == "n1  Brand new n1  (now in the data set)\nn2  Brand new n2\n"
     assert_a_mistake_in_one_line(
         ask("items", "add", str(tmp_path / "new"), workspace=copy),
         "line 2: found 'n1', which is an item of small already; expected new ones",
@@ -330,7 +330,7 @@ def test_a_graph_of_columns_takes_items_alone(copy: Workspace, ask: Ask, tmp_pat
     assert {entity["entity"] for path in found["paths"] for entity in path["shared"]} <= {"comedy"}
     result = ask("items", "add", write(tmp_path / "more", **ONE), workspace=copy)
     assert_a_mistake_in_one_line(
-        result, "found a table for a data set whose graph is made of the columns genre; expected items alone"
+        result, "found this table, but the data set's graph is made from the columns genre; expected items only"
     )
 
 
@@ -372,7 +372,7 @@ def test_where_every_item_has_many_ratings_it_is_said_that_none_is_like_no_other
     monkeypatch.setattr(add, "trained_as", lambda *_: (config.model_copy(update={"count_biases": True}), epoch))
     said = ask("items", "add", tables, workspace=copy).err
     assert said.startswith(
-        f"note: every item of training has at least {rated.min()} ratings, and the models never saw one without"
+        f"note: every training item has at least {rated.min()} ratings, and the models never saw one without"
     )
     monkeypatch.setattr(add, "MANY_RATINGS", rated.min() + 1)
     assert ask("items", "add", tables, workspace=copy).err == ""

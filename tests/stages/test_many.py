@@ -112,7 +112,7 @@ def test_rows_about_unknown_items_are_left_out_and_counted(many: Many) -> None:
     result = many(rows, "--format", "csv", "-k", "2")
     assert result.code == 0
     assert "found 1 of 4 rows about one item that the model does not know: 'x'; left out" in result.err
-    assert "1 of them has no item that the model knows: recommended is what holds for anybody" in result.err
+    assert "1 of them has no item that the model knows: recommendations are those for anybody" in result.err
     found = pl.read_csv(io.StringIO(result.out))
     assert found["user_id"].to_list() == ["a", "a", "b", "b", "c", "c"]
     of_nobody = found.filter(pl.col("user_id") == "b")
@@ -196,7 +196,7 @@ def test_whom_the_settings_leave_out_of_training_is_not_new(finished: Finished, 
     SOURCE_INTERACTIONS.write(pl.concat([table, rows.cast({"rating": pl.Float32})], how="diagonal"), KEY, copy.root)
     result = ask("recommend", "--histories", "more.csv", workspace=copy)
     assert (
-        "30 ratings of 1 people, 1 of whom the models were not trained on, 1 of these left out of it by settings of the data set\n"
+        "30 ratings of 1 people, 1 of whom the models were not trained on, 1 of them left out by settings of the data set\n"
         in result.err
     )
     assert "0 new users (0.0%), 0 new items (0.0%), 0 new ratings (0.0%) since the models were trained" in result.err
@@ -255,9 +255,7 @@ def test_for_one_person_too_what_has_come_is_said(
     line = f"note: {KEY}: 1 new users (2.5%), 0 new items (0.0%), 3 new ratings ({3 / ratings:.1%}) since the models were trained; "
     assert said() == f"{line}no rerun is due\n"
     monkeypatch.setattr("stages.cli.changes.QUICKLY_READ", 10)
-    assert (
-        said() == f"note: {KEY}: tables is newer than the models; `crmman data check tables` says how much has come\n"
-    )
+    assert said() == f"note: {KEY}: tables is newer than the models; `crmman data check tables` says how much is new\n"
     monkeypatch.undo()
     # What cannot be read is for `data check` and for the next run.
     copy.change_table("interactions", lambda frame: frame.drop("rating"))

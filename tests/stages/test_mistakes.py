@@ -284,7 +284,7 @@ def test_a_model_of_another_version_is_said_with_what_trains_it_anew(finished: F
     line = f"{model.at(KEY)}: variant.of_old: "
     results: dict[str, Result] = copy.run_all(["evaluate.crmman", "recommend.crmman"])
     for result in results.values():
-        assert_a_mistake_in_one_line(result, line, "another version trained it, and `dvc repro` trains it anew")
+        assert_a_mistake_in_one_line(result, line, "another version trained it; `dvc repro` trains it again")
 
 
 def test_a_model_that_was_stored_before_a_setting_came_is_read(finished: Finished, tmp_path) -> None:
@@ -368,7 +368,7 @@ def test_a_file_that_goes_with_the_others_but_is_not_what_its_stage_wrote_last_i
         assert_a_mistake_in_one_line(
             copy.run(reader),
             f"error: {of.at(KEY)}: found another version than dvc.lock has of it; "
-            f"run `dvc repro`, which makes it anew, or `dvc commit of@{KEY}` to keep this one",
+            f"run `dvc repro`, which makes it again, or `dvc commit of@{KEY}` to keep this one",
         )
         assert copy.files() == before
         path.write_bytes(content)

@@ -65,7 +65,7 @@ def test_a_variant_may_name_one_of_them_and_hears_of_one_that_is_not_there(plant
     copy.change_params(lambda values: values["variants"]["recommended"].update(modalities=["audio", "gone", "id"]))
     result = copy.run("train_users.recommended", NAME)
     assert result.code == 0, result.err
-    assert "no vectors gone: modalities audio + id in place of audio + gone + id" in result.out
+    assert "no vectors gone: modalities audio + id instead of audio + gone + id" in result.out
     about = MODEL.of(variant="recommended").about(NAME, copy.root)["variant"]
     assert about["modalities"] == ["audio", "id"]
 
@@ -95,7 +95,7 @@ def test_an_added_item_brings_its_own_or_has_none(planted: Workspace, tmp_path: 
     assert ask("items", "remove", "n2").code == 0
     assert "given.audio" not in MORE_VECTORS.read(NAME, copy.root)
     assert_a_mistake_in_one_line(
-        ask("items", "add", str(tmp_path / "fourth")), "column audio: found", "as the items of added have by now"
+        ask("items", "add", str(tmp_path / "fourth")), "column audio: found", "as the items of added now have"
     )
     assert ask("items", "list").out.startswith("n1  Brand new n1\nn3")
 
@@ -124,7 +124,8 @@ def test_a_mistake_in_them_stops_before_any_output_is_replaced(planted: Workspac
     np.save(copy.root / NAME / "mine.npy", np.full((60, 3), np.nan))
     before = copy.files()
     assert_a_mistake_in_one_line(
-        copy.run("check_tables", NAME), "mine.npy: row 0: found nan (and 59 more rows), expected finite numbers"
+        copy.run("check_tables", NAME),
+        "mine.npy: row 0: found nan (and 59 more rows), expected only finite float32 numbers",
     )
     assert copy.files() == before
     (copy.root / NAME / "mine.npy").unlink()

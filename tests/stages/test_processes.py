@@ -112,10 +112,10 @@ def test_two_processes_train_what_one_does_though_one_of_them_is_killed_and_torc
     killed = untrained(finished, tmp_path / "killed", processes=2)
     out, err = with_the_last_one_killed(killed)
     name = f"[{KEY}] train_users.{VARIANT}"
-    again = "process 2 of 2 was killed (SIGKILL); all start again from the last epoch that was kept (1 of 3 times)"
+    again = "process 2 of 2 was killed (SIGKILL); all start again from the last epoch that was saved (1 of 3 times)"
     assert err == f"{name}: {again}\n"
     assert out.startswith(f"{name}: by 2 processes on this machine\n")
-    assert out.count(f"{VARIANT}: going on from the last epoch of a run that was stopped") == 1
+    assert out.count(f"{VARIANT}: continuing from the last epoch of a run that was stopped") == 1
     assert out.count(f"{name}: done in ") == 1
     # Nothing is left behind, and nothing is there that one process does not leave.
     assert list(temporary.iterdir()) == []

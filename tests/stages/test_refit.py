@@ -69,7 +69,7 @@ def test_a_refit_trains_as_validation_chose_on_every_rating(finished: Finished, 
     assert about == {name: chosen[name] for name in ("variant", "best_epoch")}
     interactions = INTERACTIONS.read(KEY, copy.root)
     trained = interactions.filter(split="train")
-    assert f"{REFITTED}: trained on all {len(interactions)} ratings in place of {len(trained)}, " in result.out
+    assert f"{REFITTED}: trained on all {len(interactions)} ratings instead of {len(trained)}, " in result.out
     assert f"for {chosen['best_epoch']} of 2 epochs, as validation chose" in result.out
     fits: list[Any] = []
     for stored, rows in ((MINE, trained), (ITS, interactions)):
@@ -165,7 +165,7 @@ def test_a_refit_that_was_stopped_goes_on_and_one_of_another_model_does_not(
     stop_refit(copy, monkeypatch)
     (checkpoint,) = (copy.root / ".checkpoints").rglob("*.pt")
     result = copy.run(f"refit.{REFITTED}")
-    assert f"{REFITTED}: going on from the last epoch of a run that was stopped" in result.out
+    assert f"{REFITTED}: continuing from the last epoch of a run that was stopped" in result.out
     assert not checkpoint.exists()
     assert copy.files() == finished.files
     # Of another model, with the same settings: its validation may have chosen another epoch.
@@ -174,7 +174,7 @@ def test_a_refit_that_was_stopped_goes_on_and_one_of_another_model_does_not(
     MINE.write(arrays, KEY, copy.root, about=MINE.about(KEY, copy.root))
     result = copy.run(f"refit.{REFITTED}")
     assert result.code == 0
-    assert "going on" not in result.out
+    assert "continuing" not in result.out
 
 
 def stop_refit(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

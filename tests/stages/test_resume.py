@@ -72,8 +72,8 @@ def test_a_training_that_was_ended_goes_on_and_ends_with_the_bytes_of_one_that_w
     resumed = copy.run(f"train_users.{variant}")
 
     assert resumed.code == 0, resumed.err
-    assert f"{variant}: going on from the last epoch of a run that was stopped" in resumed.out
-    assert "going on" not in finished.results[f"train_users.{variant}"].out
+    assert f"{variant}: continuing from the last epoch of a run that was stopped" in resumed.out
+    assert "continuing" not in finished.results[f"train_users.{variant}"].out
     assert checkpoints(copy) == []
     assert copy.files() == finished.files
 

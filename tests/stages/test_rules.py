@@ -94,7 +94,7 @@ def test_where_rules_leave_too_little_it_is_said(shop: Workspace) -> None:
         ({"where": "gerne = 'horror'"}, "recommend.where, data set small: found 'gerne'"),
         (
             {"where": "genre = 'musical'"},
-            "found no item that the rules leave, expected some of 60: params.yaml: recommend.where",
+            "found no item that the rules allow, expected some of 60: params.yaml: recommend.where",
         ),
         (
             {"without": ["/etc/passwd"]},
@@ -139,7 +139,7 @@ def test_what_was_added_before_the_items_had_another_column_is_one_line_before_a
     assert ask("items", "add", str(tmp_path / "new"), workspace=shop).code == 0
     shop.change_table("items", lambda frame: frame.with_columns(year=pl.lit("1990")))
     assert_a_mistake_in_one_line(
-        shop.run("check_tables"), "added/small/items.parquet: found other columns than the items of small have by now"
+        shop.run("check_tables"), "added/small/items.parquet: found other columns than the items of small now have"
     )
 
 
@@ -156,7 +156,7 @@ def test_a_params_file_that_is_older_than_rules_goes_by_none(finished: Finished,
     result = ask("recommend", "--user", USER, "--at-most", "1", "--per", "genre", workspace=shop)
     assert (result.code, result.err) == (
         0,
-        "note: found 3 of 10 items: the rules, and what they have rated, leave no more\n",
+        "note: found 3 of 10 items: the rules and their own ratings leave no more\n",
     )
 
 
@@ -209,7 +209,7 @@ def test_the_table_says_by_which_rules_and_a_note_where_they_leave_little(ask: A
     result = ask("recommend", "--user", USER, "-k", "4", *(text for item in unrated for text in ("--only", item)))
     assert result.code == 0
     assert result.out.splitlines()[1] == "by rules: 2 of 60 items (only 2)"
-    assert result.err == "note: found 2 of 4 items: the rules, and what they have rated, leave no more\n"
+    assert result.err == "note: found 2 of 4 items: the rules and their own ratings leave no more\n"
 
 
 def test_everybody_in_a_file_gets_lists_by_the_same_rules(shop: Workspace, ask: Ask, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_everybody_in_a_file_gets_lists_by_the_same_rules(shop: Workspace, ask: 
             "--per: found 'author', expected a column of the items: item_id, title, genre",
         ),
         (["--diversity", "1.5"], "'--diversity'"),
-        (["--where", "genre = 'musical'"], "found no item that the rules leave, expected some of 60: --where leaves 0"),
+        (["--where", "genre = 'musical'"], "found no item that the rules allow, expected some of 60: --where leaves 0"),
     ],
 )
 def test_an_option_that_cannot_be_followed_is_one_line(ask: Ask, options: list[str], said: str) -> None:

@@ -66,13 +66,13 @@ def test_every_stage_runs_and_says_what_became_of_the_zeros(ran: tuple[Workspace
     source = pl.read_csv(workspace.root / "tables" / "interactions.csv")
     zeros = source.filter(pl.col("like") == 0)
     drawn, kept = len(zeros), len(zeros.filter(pl.col("split") != "train"))
-    assert f"{drawn} zeros were drawn and are no dislikes (feedback: sampled): {kept} of" in results["prepare"].out
+    assert f"{drawn} zeros were sampled and are not dislikes (feedback: sampled): {kept} of" in results["prepare"].out
     assert len(SAMPLED_ZEROS.read(KEY, workspace.root)) == kept
     assert INTERACTIONS.read(KEY, workspace.root)["like"].all()
     training = INTERACTIONS.read(KEY, workspace.root).filter(pl.col("split") == "train")
     mean = len(training) / len(USERS.read(KEY, workspace.root))
-    found = f"for {ITEMS} items, {mean:.1f} ratings a user and 0 dislikes in training: views likes in place of both"
-    said = f"recommended: {found}, heads like + judge in place of meet + judge\n"
+    found = f"for {ITEMS} items, {mean:.1f} ratings per user and 0 dislikes in training: views likes instead of both"
+    said = f"recommended: {found}, heads like + judge instead of meet + judge\n"
     assert said in results["train_users.recommended"].out
     assert f"crmman: {found}\n" in results["train_users.crmman"].out
     about = MODEL.of(variant="recommended").about(KEY, workspace.root)["variant"]

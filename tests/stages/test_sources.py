@@ -183,7 +183,7 @@ def test_a_source_with_an_unknown_option_or_without_a_checksum_is_refused(ran: R
     assert_a_mistake_in_one_line(copy.run("validate"), message, "(did you mean min_plays?)")
     copy.change_params(lambda values: values["datasets"]["lastfm"]["source"].pop("min_play"))
     copy.change_params(lambda values: values["datasets"]["movielens"]["source"].pop("sha256"))
-    message = "params.yaml: datasets.movielens.source.sha256: found nothing, expected the checksum of what url gives"
+    message = "params.yaml: datasets.movielens.source.sha256: found nothing, expected the checksum of the file at url"
     assert_a_mistake_in_one_line(copy.run("validate"), message)
 
 

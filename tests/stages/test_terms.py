@@ -58,7 +58,7 @@ def test_a_model_with_terms_is_stored_with_what_it_knows(knowing: Workspace) -> 
     width = arrays["items"].shape[1]
     assert VECTORS.of(variant=VARIANT).read(KEY, knowing.root) == (
         f"no vectors: terms (overlap, popularity, together) give every pair of items a weight of its own, which vectors of {width} "
-        "numbers would leave out of the score; in place of an index take the table of recommendations, or `crmman recommend`"
+        "numbers would leave out of the score; instead of an index use the table of recommendations, or `crmman recommend`"
     )
 
 
@@ -189,4 +189,4 @@ def test_a_model_that_reads_no_entities_says_so(knowing: Workspace, monkeypatch,
     with pytest.raises(SystemExit):
         main(["explain", "--user", "u7", "--item", "i3", "--variant", "crmman", "--entities"])
     out, _ = capsys.readouterr()
-    assert "crmman has no term `overlap`, so that no part of the score is of an entity." in out
+    assert "crmman has no term `overlap`, so no part of the score comes from an entity." in out

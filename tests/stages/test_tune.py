@@ -89,7 +89,7 @@ def test_a_search_that_was_killed_goes_on_as_one_that_was_not(
     assert killed.code not in (0, 2)
     assert values_of(killed.out) == values_of(whole.out)[:2]
     resumed = tune(workspace, "--dataset", KEY, "--trials", "4")
-    assert "going on after 2 trials of an earlier run" in resumed.out
+    assert "continuing after 2 trials of an earlier run" in resumed.out
     assert values_of(resumed.out) == values_of(whole.out)[2:]
     assert (workspace.root / "params.yaml").read_text() == (other.root / "params.yaml").read_text()
     plot = Path("plots") / KEY / "tune" / f"{SYSTEM}.svg"

@@ -82,7 +82,7 @@ def test_what_they_have_rated_and_what_rules_leave_out_is_said(finished: Finishe
         return [reason["code"] for reason in found["reasons"]]
 
     liked = answer("explain", "--user", USER, "--why-not", f"id:{likes[0]}")
-    assert liked["reasons"][0]["words"].startswith("They liked it, and what somebody has rated is left out")
+    assert liked["reasons"][0]["words"].startswith("They liked it, and rated items are left out")
     assert codes(dislikes[0]) == ["rated"]
     assert codes(likes[0], "--seen", "-k", "60") == ["listed"]
     best = listed(answer)[0]["item_id"]
@@ -116,5 +116,5 @@ def test_the_place_among_what_rules_leave_is_said_beside_the_place_among_all(fin
     left = [item for item in unrated(finished) if GENRE[item] != FAVOURITE]
     worst = min(left, key=lambda item: scores[item])
     out = ask("explain", "--user", USER, "--why-not", worst, "--where", f"genre <> '{FAVOURITE}'", "-k", "2").out
-    assert f"\nRank {len(left)} of the {len(left)} that the rules leave and they have not rated.\n" in out
+    assert f"\nRank {len(left)} of the {len(left)} that the rules allow and they have not rated.\n" in out
     assert "\nby rules: 40 of 60 items (where genre <> " in out

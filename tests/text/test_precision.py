@@ -89,5 +89,5 @@ def test_a_processor_without_bfloat16_is_said_in_one_line(
 def test_a_gpu_is_asked_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
     assert without_instructions("cuda") == [
-        "precision: this GPU has no bfloat16 instructions: it works, more slowly than float32"
+        "precision: this GPU has no bfloat16 instructions: it works, but more slowly than float32"
     ]

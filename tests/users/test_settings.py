@@ -216,7 +216,7 @@ def test_settings_stored_before_a_field_came_are_read_with_its_default(later: st
         (
             EXTENDED,
             {"heads": ["judge"]},
-            "heads: found judge alone, expected like or meet beside it: judge cannot rank a catalogue",
+            "heads: found judge alone, expected like or meet as well: judge cannot rank a catalogue",
         ),
         (
             EXTENDED,
@@ -243,7 +243,7 @@ def test_settings_stored_before_a_field_came_are_read_with_its_default(later: st
             METHOD,
             {"alignment_weight": 0.1},
             "alignment_weight: found 0.1 with fusion concat, expected average, linear or gated: "
-            "vectors to be aligned are equally wide",
+            "aligned vectors must be equally wide",
         ),
         (
             EXTENDED,

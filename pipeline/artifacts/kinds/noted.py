@@ -63,7 +63,7 @@ def check(name: str, content: bytes, path: Path) -> None:
     note = (_notes.get() or {}).get(name)
     if note and hashlib.md5(content, usedforsecurity=False).hexdigest() != note.md5:
         raise InputError(
-            f"{path}: found another version than {note.lock} has of it; run `dvc repro`, which makes it anew, "
+            f"{path}: found another version than {note.lock} has of it; run `dvc repro`, which makes it again, "
             f"or `dvc commit {note.stage}` to keep this one"
         )
 

@@ -86,12 +86,12 @@ class AmazonSource(FilesSource):
         if parts:
             names = [str(PART.fullmatch(file.name)[1]).lower() for file in parts]  # type: ignore[index]
             if len(set(names)) < len(names):
-                raise InputError(f"{self.path}: found {_names(parts)}, expected one category; let path name its folder")
+                raise InputError(f"{self.path}: found {_names(parts)}, expected one category; set path to its folder")
             read = [read_table(file).with_columns(split=pl.lit(part)) for part, file in zip(names, parts, strict=True)]
             return RawTable(pl.concat(read), str(parts[0]))
         tables = [file for file in files if TABLE.fullmatch(file.name) and is_ratings(file)]
         if len(tables) > 1:
-            raise InputError(f"{self.path}: found {_names(tables)}, expected one of them; let path name its folder")
+            raise InputError(f"{self.path}: found {_names(tables)}, expected one of them; set path to its folder")
         if tables:
             return RawTable(read_table(tables[0], None if meta is None else _asins(meta)), str(tables[0]))
         reviews = files.only(REVIEWS, "category")

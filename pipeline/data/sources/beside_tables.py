@@ -75,7 +75,7 @@ class BesideTables(Config):
         if self.image is not None:
             columns_named(self.image)
         elif self.images:
-            raise ValueError("image: found nothing, expected how the files in images are called, such as {item_id}.jpg")
+            raise ValueError("image: found nothing, expected the names of the files in images, such as {item_id}.jpg")
         place = PurePosixPath(self.images)
         if place.is_absolute() or ".." in place.parts:
             raise ValueError(

@@ -118,7 +118,7 @@ def read_books(files: Files, remarks: list[str]) -> RawTable:
     if len(broken) > BROKEN_SHARE * (len(books) + len(broken)):
         raise InputError(f"{file}: line {broken[0]}: found no row of a book, expected {', '.join(BOOK_HEADER)}")
     if broken:
-        remarks.append(f"{file}: {len(broken)} lines that are no row of a book are left out (first: line {broken[0]})")
+        remarks.append(f"{file}: {len(broken)} lines that are not book rows are left out (first: line {broken[0]})")
     schema = {"item_id": pl.String, "title": pl.String, "author": pl.String, "year": pl.Int32, "publisher": pl.String}
     return RawTable(pl.DataFrame(books, schema=schema, orient="row"), str(file), 2, lines)
 

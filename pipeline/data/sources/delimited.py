@@ -50,7 +50,7 @@ def read_delimited(content: bytes, file: str, separator: str, *, quoted: bool | 
     if "\r\r\n" in text:
         line = text.split("\r\r\n", 1)[0].count("\n") + 1
         raise InputError(
-            f"{file}: line {line}: found it to end in \\r\\r\\n, expected \\n or \\r\\n; a program that writes CSV should open the file "
+            f"{file}: line {line}: found the line ending \\r\\r\\n, expected \\n or \\r\\n; a program that writes CSV should open the file "
             "without translating line ends (Python: newline='')"
         )
     text = text.rstrip("\r\n")
@@ -109,9 +109,7 @@ def _of_unquoted(text: str, file: str, separator: str) -> RawTable:
     except InputError as error:
         if '"' not in text:
             raise
-        raise InputError(
-            f"{error}; quotes are read as they are, since not all of them end a field that one begins"
-        ) from None
+        raise InputError(f"{error}; quotes are read as plain characters, because not all of them are closed") from None
 
 
 def _frame_of(rows: Iterator[tuple[int, list[str]]]) -> pl.DataFrame:
@@ -129,7 +127,7 @@ def _refuse_another_separator(text: str, file: str, separator: str) -> None:
     header = text.split("\n", 1)[0].removesuffix("\r")
     if SAYS_SEPARATOR.fullmatch(header):
         raise InputError(
-            f"{file}: line 1: found {quoted_text(header)}, which is for spreadsheets alone, expected the header"
+            f"{file}: line 1: found {quoted_text(header)}, which is for spreadsheets only, expected the header"
         )
     if separator in header:
         return
@@ -247,7 +245,7 @@ def all_renamed(
             for name, table in tables.items()
         }
     except InputError as error:
-        raise InputError(f"{error}; items.id, say, renames the column id of the items alone") from None
+        raise InputError(f"{error}; items.id, for example, renames the column id of the items only") from None
 
 
 def names_for(name: str, table: RawTable, columns: Mapping[str, str]) -> dict[str, str]:

@@ -78,9 +78,9 @@ class FilesSource(BesideTables):
     @model_validator(mode="after")
     def _a_url_has_a_checksum(self) -> FilesSource:
         if self.url is not None and self.sha256 is None:
-            raise ValueError("sha256: found nothing, expected the checksum of what url gives")
+            raise ValueError("sha256: found nothing, expected the checksum of the file at url")
         if self.url is None and self.sha256 is not None:
-            raise ValueError("url: found nothing, expected the address of the zip that sha256 is of")
+            raise ValueError("url: found nothing, expected the address of the zip that sha256 belongs to")
         return self
 
     def files(self) -> Files:
@@ -187,7 +187,7 @@ class DataFile:
             if self.zipped:
                 archive = stack.enter_context(zipfile.ZipFile(self.path))
                 if archive.getinfo(self.inside).compress_type not in BOUNDED:
-                    raise ValueError("a zip packed in an unusual way: unpack it and let path name its folder")
+                    raise ValueError("a zip packed in an unusual way: unpack it and set path to its folder")
                 file: Any = stack.enter_context(archive.open(self.inside))
             else:
                 file = stack.enter_context(self.path.open("rb"))
@@ -198,12 +198,12 @@ class DataFile:
         if entry.compress_type not in BOUNDED:
             raise InputError(
                 f"{self}: found a zip packed in an unusual way (method {entry.compress_type}), expected the usual one (deflate): its size "
-                "cannot be known before it is unpacked; unpack it and let path name its folder"
+                "cannot be known before it is unpacked; unpack it and set path to its folder"
             )
         if entry.file_size > MUCH and entry.file_size > self.largest_ratio * entry.compress_size:
             raise InputError(
                 f"{self}: found {entry.file_size / 1e6:.0f} MB in {entry.compress_size / 1e6:.1f} MB of the zip, expected at most "
-                f"{self.largest_ratio} times as much; if that is no mistake, unpack it and let path name its folder, or raise "
+                f"{self.largest_ratio} times as much; if that is right, unpack it and set path to its folder, or raise "
                 "source.largest_ratio"
             )
         refuse_beyond_memory(str(self), MEMORY_PER_BYTE * entry.file_size)
@@ -229,7 +229,7 @@ class Files:
             least = [file for file in found if file.depth == min(each.depth for each in found)]
             if len(least) > 1:
                 what = " and ".join(sorted(file.inside for file in least))
-                raise InputError(f"{self._where}: found {what}, expected one {name}; let path name its folder")
+                raise InputError(f"{self._where}: found {what}, expected one {name}; set path to its folder")
             if least:
                 return least[0]
         return None
@@ -257,7 +257,7 @@ class Files:
         found = [file for file in self._files if pattern.fullmatch(file.name)]
         if len(found) > 1:
             what = shortened(" and ".join(sorted(file.name for file in found)), 200)
-            raise InputError(f"{self._where}: found {what}, expected one {kind}; let path name its folder")
+            raise InputError(f"{self._where}: found {what}, expected one {kind}; set path to its folder")
         return found[0] if found else None
 
     def named(self) -> str:
@@ -364,7 +364,7 @@ def _unpacked(path: Path) -> bytes:
                 if size > max(MUCH, LARGEST_RATIO * taken):
                     raise InputError(
                         f"{path}: found more than {size / 1e6:.0f} MB in {taken / 1e6:.1f} MB, expected at most {LARGEST_RATIO} times as "
-                        "much; if that is no mistake, unpack it"
+                        "much; if that is right, unpack it"
                     )
                 refuse_beyond_memory(str(path), MEMORY_PER_BYTE * size)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -92,7 +92,7 @@ class GoodreadsUcsdSource(FilesSource):
             done = "left out" if self.implicit == "drop" else f"read as ratings of {HIGHEST_RATING:g}"
             remarks.append(f"{file}: {count} books on shelves that have no rating (implicit) are {done}")
         if frame.is_empty():
-            raise InputError(f"{file}: found no rating, expected some; or say implicit: like")
+            raise InputError(f"{file}: found no rating, expected some; or set implicit: like")
         times = frame["added"].str.to_datetime(DATE, strict=False).dt.epoch("s").cast(pl.Float64)
         frame = frame.drop("added")
         # All or none, or a temporal split would go by what is not there.

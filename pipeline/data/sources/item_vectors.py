@@ -70,7 +70,7 @@ def read_vectors(file: Path, name: str, ids: pl.Series) -> tuple[pl.DataFrame, l
         place = int(bad[0])
         number = matrix[place][~np.isfinite(vectors[place])][0]
         more = f" (and {len(bad) - 1} more rows)" if len(bad) > 1 else ""
-        raise InputError(f"{file}: row {row[place]}: found {number}{more}, expected finite numbers of float32 alone")
+        raise InputError(f"{file}: row {row[place]}: found {number}{more}, expected only finite float32 numbers")
     read = read_ids(table, "item_id")
     if read.bad.any():
         raise InputError(
@@ -95,7 +95,7 @@ def read_vectors(file: Path, name: str, ids: pl.Series) -> tuple[pl.DataFrame, l
     if not known.all():
         remarks.append(f"{file}: {int((~known).sum()):,} vectors of items that are not in the data set are left out")
     if (without := len(ids) - int(there.sum())) > 0:
-        remarks.append(f"{file}: {without:,} of {len(ids):,} items have no vector, and so nothing that is known by it")
+        remarks.append(f"{file}: {without:,} of {len(ids):,} items have no vector, and are not known by it")
     return pl.DataFrame([read.values.filter(there).alias("item_id"), column]), remarks
 
 
@@ -143,7 +143,7 @@ def _of_parquet(file: Path) -> tuple[RawTable, NDArray[Any], Sequence[int]]:
     if numbers.has_nulls():
         place = int(numbers.is_null().arg_true()[0]) // width
         raise InputError(
-            f"{file}: column {column}, row {row[place]}: found no value in a vector, expected numbers alone"
+            f"{file}: column {column}, row {row[place]}: found no value in a vector, expected only numbers"
         )
     return RawTable(frame, str(file)), numbers.to_numpy().reshape(-1, width), row
 

@@ -36,7 +36,9 @@ def read_json_lines(content: bytes, file: str) -> RawTable:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         _refuse_first_that_is_none(lines, file)
         what = shortened(" ".join(str(error).split()))
-        raise InputError(f"{file}: the lines make no table: {what}; expected values of one type for each key") from None
+        raise InputError(
+            f"{file}: the lines do not make a table: {what}; expected values of one type for each key"
+        ) from None
     _refuse_what_polars_takes_without_a_word(lines, frame.columns, file)
     filled = [number for number, line in enumerate(lines, start=1) if line.strip()]
     return RawTable(frame, file, first_row=1, lines=filled if len(filled) < len(lines) else ())

@@ -81,7 +81,7 @@ class KgcnSource(FilesSource):
         zeros = int((ratings.frame["like"] == 0).sum())
         if zeros:
             remarks.append(
-                f"{ratings.file}: {zeros} zeros were drawn by its publisher: `feedback: sampled` is what they are"
+                f"{ratings.file}: {zeros} zeros were sampled by its publisher: they need `feedback: sampled`"
             )
         kg = read_columns(files.get("kg_final.txt"), "\t", TRIPLES)
         link_file = files.find(*LINK_FILES)
@@ -114,7 +114,7 @@ def _with_titles(items: RawTable, files: Files, remarks: list[str]) -> RawTable:
     elif files.find("artists.dat"):
         described = read_artists(files)
     else:
-        remarks.append(f"{items.file}: no file of titles lies beside it: items are known by their graph alone")
+        remarks.append(f"{items.file}: there is no file of titles next to it: items are known only by their graph")
         return items
     known = described.frame.unique("item_id", keep="first", maintain_order=True)
     joined = items.frame.join(known, on="item_id", how="left", maintain_order="left")

@@ -121,7 +121,7 @@ class MindSource(FilesSource):
         files = [file for _, (_, file) in read]
         if len(once) < len(rated):
             remarks.append(
-                f"{files[0]}: {len(rated) - len(once)} of {len(rated)} clicks and impressions are of a news that the same user had "
+                f"{files[0]}: {len(rated) - len(once)} of {len(rated)} clicks and impressions are of news that the same user had "
                 "already: each pair counts once, as clicked if it ever was"
             )
         columns = ["user_id", "item_id", "like", "timestamp"]
@@ -162,8 +162,8 @@ def read_behaviors(file: DataFile) -> tuple[pl.DataFrame, str]:
     if len(bad):
         found, row = bad["shown"][0], bad["row"][0]
         raise InputError(
-            f"{file}: line {row}: found {quoted(found)}, expected news with what became of them, such as N1-1 (clicked) or N2-0; the "
-            "published test set does not say it"
+            f"{file}: line {row}: found {quoted(found)}, expected news with the outcome, such as N1-1 (clicked) or N2-0; the "
+            "published test set does not have it"
         )
     impressions = shown.select(
         "user_id",

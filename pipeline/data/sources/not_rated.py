@@ -41,7 +41,7 @@ def only_rated(interactions: RawTable, not_rated: Sequence[float]) -> tuple[RawT
     rated = ~numbers.is_in(pl.Series(not_rated, dtype=pl.Float32).implode()).fill_null(False)
     lines = [interactions.line(index) for index in rated.arg_true()] if interactions.first_row else ()
     remark = (
-        f"{interactions.file}: {int((~rated).sum())} of {len(frame)} interactions are left out, as their rating {codes} says that "
+        f"{interactions.file}: {int((~rated).sum())} of {len(frame)} interactions are left out, because their rating {codes} says that "
         "nobody rated (not_rated)"
     )
     return replace(interactions, frame=frame.filter(rated), lines=lines), [remark]

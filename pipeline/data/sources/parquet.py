@@ -19,8 +19,8 @@ from pipeline.data.sources.tidy import RawTable
 MEMORY_PER_CELL = 40
 # What in a folder of parts says that the parts are not the table, and how it becomes one.
 OTHER_FOLDERS = {
-    "_delta_log": "parts that a Delta table no longer has may lie there, too; write it as plain Parquet",
-    "_temporary": "the program that writes it has not come to its end; wait, or write it again",
+    "_delta_log": "it may have parts that the Delta table no longer has; write it as plain Parquet",
+    "_temporary": "the program that writes it has not finished; wait, or write it again",
 }
 
 
@@ -40,12 +40,12 @@ def read_parts(folder: Path) -> RawTable:
     """
     for name, advice in OTHER_FOLDERS.items():
         if (folder / name).exists():
-            raise InputError(f"{folder}: found {name}, expected parts alone: {advice}")
+            raise InputError(f"{folder}: found {name}, expected only parts: {advice}")
     meant = [path for path in folder.iterdir() if not path.name.startswith((".", "_"))]
     folders = sorted(path.name for path in meant if path.is_dir())
     if folders:
         raise InputError(
-            f"{folder}: found the folder {shortened(folders[0])}, expected parts alone; write it without partitions (Spark: no "
+            f"{folder}: found the folder {shortened(folders[0])}, expected only parts; write it without partitions (Spark: no "
             "partitionBy; Dask: no partition_on)"
         )
     parts = sorted((path for path in meant if path.suffix == ".parquet"), key=_by_numbers)

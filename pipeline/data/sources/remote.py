@@ -41,10 +41,10 @@ class Store:
 STORES = {
     "s3": Store(
         "pip install '.[s3]'",
-        "AWS_PROFILE and ~/.aws, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_ENDPOINT_URL where it is not Amazon's",
+        "AWS_PROFILE and ~/.aws, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_ENDPOINT_URL if it is not Amazon's",
     ),
     "gs": Store("pip install '.[gs]'", "GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login"),
-    "hdfs": Store("pip install dvc-hdfs, beside Java and Hadoop", "HADOOP_HOME, JAVA_HOME and CLASSPATH"),
+    "hdfs": Store("pip install dvc-hdfs, plus Java and Hadoop", "HADOOP_HOME, JAVA_HOME and CLASSPATH"),
 }
 
 
@@ -87,7 +87,7 @@ def here(path: str) -> Path:
         if isinstance(error, OSError) and error.filename is not None:
             raise
         said = " ".join(without_secrets(str(error)).split())[:200]
-        raise InputError(f"{path}: cannot be read: {said}; it is looked for by {store.access}") from None
+        raise InputError(f"{path}: cannot be read: {said}; access is set by {store.access}") from None
 
 
 def _copied(path: str, place: Path) -> Path:
@@ -101,7 +101,7 @@ def _copied(path: str, place: Path) -> Path:
     there = _listed(files, root)
     if not there:
         raise InputError(
-            f"{path}: found nothing there, expected a file, or a folder with files; is the bucket called so?"
+            f"{path}: found nothing there, expected a file, or a folder with files; is the name of the bucket right?"
         )
     places = {name: place / _inside(path, root, name) for name in there}
     _clear(COPIES / place, {COPIES / each for each in places.values()})
@@ -116,7 +116,7 @@ def _copied(path: str, place: Path) -> Path:
     if old and {name: _version(info) for name, info in _listed(files, root).items()} != {
         name: _version(info) for name, info in there.items()
     }:
-        raise InputError(f"{path}: found other files than before they were copied; run again when nobody writes there")
+        raise InputError(f"{path}: found files that changed while they were copied; run again when nobody writes there")
     return COPIES / place
 
 

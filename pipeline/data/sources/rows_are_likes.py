@@ -37,6 +37,6 @@ def with_each_row_a_like(interactions: RawTable) -> tuple[RawTable, list[str]]:
     if kept.all():
         return replace(interactions, frame=frame), []
     lines = [interactions.line(index) for index in kept.arg_true()] if interactions.first_row else ()
-    again = f"{int((~kept).sum())} of {len(frame)} rows are of a pair that a later row has again"
+    again = f"{int((~kept).sum())} of {len(frame)} rows have a pair that a later row repeats"
     remark = f"{interactions.file}: {again}: each pair counts once"
     return replace(interactions, frame=frame.filter(kept), lines=lines), [remark]

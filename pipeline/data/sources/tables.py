@@ -160,7 +160,7 @@ def _is_there(path: Path) -> bool:
         what = (
             "a link that leads nowhere"
             if path.is_symlink() and not path.exists()
-            else "what is no file, such as a device"
+            else "something that is not a file, such as a device"
         )
         raise InputError(f"{path}: found {what}, expected a table or nothing")
     return there

@@ -63,7 +63,7 @@ def cautions_of_capitals(ids: Mapping[str, pl.Series]) -> list[Finding]:
         if len(alike):
             found.append(
                 Finding(
-                    f"{len(alike):,} ids of {of} differ from another one in capitals alone, such as {quoted(alike['id'][0])} and "
+                    f"{len(alike):,} ids of {of} differ from another one only in capitals, such as {quoted(alike['id'][0])} and "
                     f"{quoted(alike['id'][1])}: they count as different {of}",
                     "write them alike if they mean the same",
                 )
@@ -92,7 +92,7 @@ def cautions_of_ratings(
     if config.feedback != "rated":
         found.append(
             Finding(
-                "interactions: found no dislikes: the models have one view, of likes, and the one question what will be liked",
+                "interactions: found no dislikes: the models have one view (likes) and one question (what will be liked)",
                 "add dislikes if there are any"
                 + (", or raise the like threshold" if scale is not None and not counted else ""),
             )
@@ -131,7 +131,7 @@ def caution_of_counts(ratings: pl.Series, as_ratings: float, config: DatasetConf
     )
     return Finding(
         f"interactions: the ratings look like counts: {ratings.n_unique():,} different ones, half of them up to {middle:g}, the highest "
-        f"{high:g}; a low count is no dislike, so {taken}",
+        f"{high:g}; a low count is not a dislike, so {taken}",
         f"if they are ratings, --like-threshold {as_ratings:g} --feedback rated",
     )
 
@@ -153,7 +153,7 @@ def cautions_of_codes(
         found.append(
             Finding(
                 f"interactions: {count:,} of {len(ratings):,} ratings are {code:g}, apart from the scale of the others, {scale.low:g} "
-                f"to {scale.high:g}: they look like no ratings, and count as {taken}",
+                f"to {scale.high:g}: they look like codes for 'not rated', and count as {taken}",
                 f"if {code:g} means that somebody did not rate, --not-rated {code:g} leaves them out",
             )
         )
@@ -202,7 +202,7 @@ def cautions_of_graph(with_entity: int, joining: Joining, doubts: Sequence[str])
         found.append(
             Finding(
                 f"item graph: s_m {joining.s_m}: {joining.sentence()}; "
-                "good are 1-10% of the pairs and under 30% of the items",
+                "good values are 1-10% of the pairs and under 30% of the items",
                 "" if joining.why == ASKED else joining.why,
             )
         )

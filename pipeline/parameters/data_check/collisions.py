@@ -85,7 +85,7 @@ def _as_item(relation: str, tails: pl.DataFrame, links: pl.DataFrame, kg_file: s
     item = links.filter(pl.col("entity_id") == shared[0])["item_id"][0]
     return Finding(
         f"{len(shared):,} of the {len(here):,} numbers that relation {quoted(relation)} leads to are the entity of an item as well, such "
-        f"as {quoted(shared[0])} of item {quoted(item)}: to the graph they are one",
+        f"as {quoted(shared[0])} of item {quoted(item)}: the graph takes them for one",
         f"if they are not, write items as {quoted(f'item {shared[0]}')} in kg and item_entities (entity_id), or the number as "
         f"{quoted(f'{relation} {shared[0]}')}",
         kg_file,
@@ -111,7 +111,7 @@ def _of_two_relations(tails: pl.DataFrame, kg_file: str, *, numbered: bool) -> l
     return [
         Finding(
             f"relations {quoted(first)} and {quoted(second)} lead to the same {count:,} {'number' if count == 1 else 'numbers'}, such as "
-            f"{quoted(example)}: to the graph they are one{more}",
+            f"{quoted(example)}: the graph takes them for one{more}",
             f"if they are not, write {quoted(f'{first} {example}')} and {quoted(f'{second} {example}')}",
             kg_file,
             "tail",

@@ -212,7 +212,7 @@ class _TableCheck:
             return "fill it in, or remove these rows"
         texts = self.table.frame[name].filter(column.bad).cast(pl.String, strict=False).drop_nulls()
         if len(texts) and texts.str.contains(r"^\s*-?\d+,\d+\s*$").all():
-            return "write a point and not a comma before the decimals"
+            return "write decimals with a point, not a comma"
         if name == "timestamp":
             return "write all of them as seconds since 1970 or as such dates, or leave the column out (only a temporal split reads it)"
         return "correct it, or remove these rows"
@@ -221,7 +221,7 @@ class _TableCheck:
         numbers = self.table.frame["like"].filter(column.bad).cast(pl.Float64, strict=False)
         if not numbers.has_nulls() and "rating" not in self.table.frame.columns:
             renaming = _quoted(self._renaming("like", "rating"))
-            return f"if they are numbers of which the high ones are likes, --rename {renaming}; otherwise write 0 or 1"
+            return f"if they are numbers and the high ones are likes, --rename {renaming}; otherwise write 0 or 1"
         return "fill it in, or remove these rows"
 
     def _untrimmed(self, name: str, column: ReadColumn) -> None:
@@ -389,11 +389,11 @@ class _TableCheck:
                 if name != self.name and theirs is not None and names.get("item_id") == theirs
             ]
             options = " ".join(f"--rename {_quoted(pair)}" for pair in taken)
-            instead = f" in place of --rename {_quoted(f'{theirs}=item_id')}" if theirs else ""
+            instead = f" instead of --rename {_quoted(f'{theirs}=item_id')}" if theirs else ""
             advice = f"if {quoted(other)} is the item, {options}{instead}"
         self.warnings.append(
             Finding(
-                f"found every item exactly once, {len(frame):,} items in as many rows: are these numbers of the rows?",
+                f"found every item exactly once, {len(frame):,} items in as many rows: are these row numbers?",
                 advice,
                 self.table.file,
                 "item_id",

@@ -52,7 +52,7 @@ OTHER_NAMES = {
 WHAT_FOR = {
     "interactions": "columns user_id, item_id and rating or like",
     "items": "columns item_id and any text columns",
-    "kg": "the item graph is made of it: columns head, relation, tail, one row for each fact, which may be the items' own "
+    "kg": "the item graph is made from it: columns head, relation, tail, one row for each fact, which may be the items' own "
     "categories, such as (item id, 'genre', 'Comedy')",
     "item_entities": "which entity of kg an item is: columns item_id, entity_id; the same id twice where kg has the items' ids",
 }
@@ -61,7 +61,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".r
 # JSON lines under other endings, which may as well be other JSON.
 OTHER_ENDINGS = {".ndjson": ".jsonl", ".json": ".jsonl", ".ndjson.gz": ".jsonl.gz", ".json.gz": ".jsonl.gz"}
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
-MAKE_IT = "make it out of columns of the items"
+MAKE_IT = "make it from columns of the items"
 # So many file names in a line.
 SHOWN = 6
 
@@ -268,7 +268,7 @@ def _names_meant(entities: RawTable) -> str:
 
 def _without_items(folder: Path) -> Finding:
     return Finding(
-        "there is no table items: the items are those that somebody rated, and go by their ids", "", str(folder)
+        "there is no table items: the items are those that have ratings, shown by their ids", "", str(folder)
     )
 
 
@@ -285,7 +285,7 @@ def _or_facts(error: Finding, asked: str) -> Finding:
     """What else can be done where a table of the graph is missing."""
     if not error.problem.startswith("table kg: found nothing"):
         return error
-    return replace(error, advice=f"{error.advice}; or make the graph out of columns of the items: {asked}")
+    return replace(error, advice=f"{error.advice}; or make the graph from columns of the items: {asked}")
 
 
 def layout(folder: Path) -> str:
@@ -324,7 +324,7 @@ def _unlike(folder: Path) -> str:
 def _unknown_zip(path: Path) -> str:
     names = sorted(file.inside for file in FilesSource(type="any", path=str(path)).files())
     return (
-        f"{path}: found a zip of no published data set, with {_some(names)}; expected a folder for tables of your own; "
+        f"{path}: found a zip that is no known data set, with {_some(names)}; expected a folder for tables of your own; "
         f"unpack it and name the folder: unzip {shlex.quote(str(path))} -d {shlex.quote(path.stem)}"
     )
 
@@ -423,7 +423,7 @@ def _unreadable(error: InputError | OSError, path: Path) -> Finding:
             problem, "remove the line if it is empty, or write the header's separator between its fields", str(path)
         )
     if "fields, expected" in problem:
-        return Finding(problem, "a text that holds the separator goes into double quotes", str(path))
+        return Finding(problem, "put text that contains the separator into double quotes", str(path))
     if "not a readable table" in problem:
         return Finding(problem, "a quote inside a quoted text is written twice", str(path))
     return Finding(problem, file=str(path))
@@ -438,6 +438,6 @@ def _separated_otherwise(path: Path, problem: str) -> str:
         if f"separated by {separator!r}" in problem:
             return f"rename it {path.name.removesuffix(whole)}{right}{whole.removeprefix(ending)}"
     return (
-        "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point before "
+        "save the file with commas as .csv, or with tabs as .tsv, text that contains the separator in double quotes, and a point before "
         "decimals"
     )

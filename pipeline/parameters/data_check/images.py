@@ -74,7 +74,7 @@ def found_images(folder: Path, items: pl.DataFrame) -> tuple[FoundImages | None,
         warnings.append(
             Finding(
                 f"found {len(damaged):,} of {opened:,} images that cannot be read, the first is {quoted(name)}: {shortened(why)}",
-                "their items are known by all else; save them anew if you can",
+                "their items are known by everything else; save the images again if you can",
                 str(folder / place),
             )
         )

@@ -86,4 +86,4 @@ def like_of_counts(ratings: pl.Series) -> Threshold:
     """Every count is a like: from 1 on, or from the lowest above 0 where they are no whole numbers (hours)."""
     positive = ratings.filter(ratings > 0)
     whole = bool((positive == positive.round()).all())
-    return Threshold(1.0 if whole else shortest(float(positive.min())), "a count, of which each is a like")  # type: ignore[arg-type]
+    return Threshold(1.0 if whole else shortest(float(positive.min())), "a count; each row is a like")  # type: ignore[arg-type]

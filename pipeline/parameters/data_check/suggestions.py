@@ -119,11 +119,11 @@ def told_feedback(rated: pl.DataFrame) -> Told:
         rated: user_id and like of every interaction.
     """
     if rated["like"].all():
-        return Told("liked", "there are likes alone")
+        return Told("liked", "there are only likes")
     of_users = rated.group_by("user_id").agg(balance=pl.col("like").cast(pl.Int32).sum() * 2 - pl.len().cast(pl.Int32))
     share = int((of_users["balance"] == 0).sum()) / len(of_users)
     if share >= DRAWN_SHARE and len(of_users) >= FEWEST_USERS:
-        return Told("sampled", f"as many zeros as likes for {share:.1%} of the users: somebody drew them")
+        return Told("sampled", f"as many zeros as likes for {share:.1%} of the users: they were sampled")
     return Told("rated", "likes and dislikes were given")
 
 

@@ -15,7 +15,7 @@ from pipeline.data.sources.item_vectors import NPY, PARQUET, vector_columns, vec
 from pipeline.data.sources.tables import ENTITY_NAMES, NAMES
 from pipeline.parameters.data_check.findings import Finding
 
-DO_WITHOUT = "correct it and run this again; else these vectors are not read"
+DO_WITHOUT = "correct it and run this again; otherwise these vectors are not read"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def found_vectors(folder: Path, ids: pl.Series) -> tuple[dict[str, FoundVectors]
                 Finding(
                     f"found vectors called {quoted(name)}, expected a letter of a-z, then letters, digits and _, and none of "
                     + ", ".join(TAKEN),
-                    "rename it to use them; else they are not read",
+                    "rename it to use them; otherwise they are not read",
                     str(file),
                 )
             )

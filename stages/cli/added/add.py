@@ -74,7 +74,7 @@ def add_items(dataset: str | None, folder: Path) -> None:
     neighbours = dict(edges.iter_rows())
     for item in added["item_id"].is_in(items["item_id"].implode()).arg_true().to_list():
         show(f"  {titles.ids[item]}  {titles.shown(item)}: joined to {neighbours.get(item, 0):,} items of the graph")
-    again = f", {replaced} of them once more" if replaced else ""
+    again = f", {replaced} of them replaced" if replaced else ""
     show(f"added {len(items)} {'item' if len(items) == 1 else 'items'} to {name}{again}: {len(added)} in all")
     _note_what_no_model_saw(name, parameters.run_variants)
 
@@ -88,7 +88,7 @@ def _note_what_no_model_saw(dataset: str, variants: Sequence[str]) -> None:
     )
     if counts.min() >= MANY_RATINGS:
         show(
-            f"note: every item of training has at least {counts.min():,} ratings, and the models never saw one without: what is added may "
+            f"note: every training item has at least {counts.min():,} ratings, and the models never saw one without: what is added may "
             "rank far lower or higher than it will after `dvc repro`",
             error=True,
         )
@@ -113,7 +113,7 @@ def list_items(dataset: str | None) -> None:
     titles = Titles.of(items.with_row_index("item"))
     by_now = items["item_id"].is_in(known["item_id"].implode())
     for item, known_by_now in enumerate(by_now):
-        show(f"{titles.ids[item]}  {titles.shown(item)}{'  (in the data set by now)' if known_by_now else ''}")
+        show(f"{titles.ids[item]}  {titles.shown(item)}{'  (now in the data set)' if known_by_now else ''}")
 
 
 def remove_items(dataset: str | None, ids: Sequence[str]) -> None:
@@ -140,7 +140,7 @@ def _read(folder: Path, rename: Mapping[str, str], facts: Sequence[str]) -> dict
     """items, and of kg and item_entities those that are there."""
     if not folder.is_dir():
         raise InputError(
-            f"{folder}: folder not found; expected one with items, and kg and item_entities if there is something to say"
+            f"{folder}: folder not found; expected one with items, and kg and item_entities if you have them"
         )
     found = {}
     for name in NAMES[1:]:
@@ -148,12 +148,12 @@ def _read(folder: Path, rename: Mapping[str, str], facts: Sequence[str]) -> dict
         if file is None:
             if name == "items":
                 raise InputError(
-                    f"{folder}: table items: found nothing, expected items.csv, items.parquet or another of its forms"
+                    f"{folder}: table items: found nothing, expected items.csv, items.parquet or another format"
                 )
             continue
         if facts and name != "items":
             raise InputError(
-                f"{file}: found a table for a data set whose graph is made of the columns {', '.join(facts)}; expected items alone"
+                f"{file}: found this table, but the data set's graph is made from the columns {', '.join(facts)}; expected items only"
             )
         table = read_table(file)
         found[name] = renamed(table, {column: rename[way] for column, way in names_for(name, table, rename).items()})
@@ -166,7 +166,7 @@ def _refuse_known(table: RawTable, ids: pl.Series, known: pl.Series, dataset: st
         more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
         raise InputError(
             f"{table.file}: column item_id, {table.row(int(places[0]))}: found {quoted(ids[int(places[0])])}, which is an item of "
-            f"{dataset} already{more}; expected new ones. What has changed about an item counts after `dvc repro`"
+            f"{dataset} already{more}; expected new ones. Changes to a known item count after `dvc repro`"
         )
 
 
@@ -189,7 +189,7 @@ def _with_more_vectors(before: pl.DataFrame, more: pl.DataFrame, folder: Path) -
     for name, kind in more.schema.items():
         if name in before.schema and before.schema[name] != kind:
             raise InputError(
-                f"{folder}: vectors {name}: found {kind}, expected {before.schema[name]} as of the items that were added before"
+                f"{folder}: vectors {name}: found {kind}, expected {before.schema[name]} as for the items that were added before"
             )
     return pl.concat([before, more], how="diagonal")
 

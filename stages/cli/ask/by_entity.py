@@ -62,7 +62,7 @@ def explain_by_entity(
         nothing = (
             "It shares nothing in the graph with what they have rated."
             if reads
-            else f"{trained.variant} has no term `overlap`, so that no part of the score is of an entity."
+            else f"{trained.variant} has no term `overlap`, so no part of the score comes from an entity."
         )
     text = [*heading(trained, asked, candidate, place), *([nothing] if nothing else []), ""]
     text += _lines(groups.shared, groups.rest, score, shown, trained, told, person)
@@ -99,7 +99,7 @@ def _lines(
     if others:
         rows.append((f"  … and {len(others)} more", signed(printed[-1], digits)))
         beside.append("")
-    rows += [("not of the graph", signed(of_rest, digits)), ("score", signed(score, digits))]
+    rows += [("outside the graph", signed(of_rest, digits)), ("score", signed(score, digits))]
     return [f"{line}  {more}".rstrip() for line, more in zip(columns(rows), [*beside, "", ""], strict=True)]
 
 

@@ -117,7 +117,7 @@ def _counted(more: MoreRatings, trained_on: pl.Series, known: pl.Series) -> str:
     people = pl.Series(more.users)
     others = people.filter(~people.is_in(trained_on.implode()))
     left_out = int(others.is_in(known.unique().implode()).sum())
-    why = f", {left_out:,} of these left out of it by settings of the data set" if left_out else ""
+    why = f", {left_out:,} of them left out by settings of the data set" if left_out else ""
     return f"{len(more.rows):,} ratings of {len(more.users):,} people, {len(others):,} of whom the models were not trained on{why}"
 
 
@@ -128,10 +128,10 @@ def _with_something_to_go_by(trained: Trained, found: People) -> People:
         return found
     says = "1 of them has" if len(empty) == 1 else f"{len(empty):,} of them have"
     if len(trained.model.scorer.item_bias):
-        show(f"note: {says} no item that the model knows: recommended is what holds for anybody", error=True)
+        show(f"note: {says} no item that the model knows: recommendations are those for anybody", error=True)
         return found
     show(
-        f"note: {says} no item that the model knows, which leaves {trained.variant} nothing to go by: no list",
+        f"note: {says} no item that the model knows, so {trained.variant} has nothing to go by: no list",
         error=True,
     )
     kept = sorted({*range(len(found.ids))} - {*empty})

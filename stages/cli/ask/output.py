@@ -91,13 +91,13 @@ def _refuse_what_dvc_watches(output: Path) -> None:
     for folder in OF_STAGES:
         if Path(folder).resolve() in written.parents:
             raise InputError(
-                f"--output {output}: found a path in {folder}/, which is for stages alone; expected one elsewhere"
+                f"--output {output}: found a path in {folder}/, which only stages write to; expected one elsewhere"
             )
     for name, entry in read_parameters(PARAMS).datasets.items():
         source = Path(os.path.realpath(entry.source.path))
         if source == written or source in written.parents:
             raise InputError(
-                f"--output {output}: found a path in {entry.source.path}, where the tables of {name} lie; expected one elsewhere"
+                f"--output {output}: found a path in {entry.source.path}, where the tables of {name} are; expected one elsewhere"
             )
 
 

@@ -36,9 +36,7 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
         InputError: neither a user nor any like or dislike, or both; an unknown user or item; an item both liked and disliked.
     """
     if user is not None and (likes or dislikes):
-        raise InputError(
-            "found --user and --like or --dislike, expected either a user, or what somebody likes and dislikes"
-        )
+        raise InputError("found --user and --like or --dislike, expected either a user, or likes and dislikes")
     if user is not None:
         person = trained.person_of(user)
         counts = ", ".join(

@@ -53,7 +53,7 @@ def heading(trained: Trained, asked: Asked, candidate: int, place: Placed) -> li
         lines.append(
             f"They {place.rated} it: it is left out of their history here, so that it does not explain itself."
         )
-        lines.append(f"Rank {place.rank:,} beside the {place.among - 1:,} items that they have not rated.")
+        lines.append(f"Rank {place.rank:,} among it and the {place.among - 1:,} items that they have not rated.")
     else:
         lines.append(f"Rank {place.rank:,} of {place.among:,} items that they have not rated.")
     return lines

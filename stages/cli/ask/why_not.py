@@ -126,7 +126,7 @@ def _by(trained: Trained, asked: Asked, candidate: int, by: AskedRules) -> list[
     place = placed(trained, asked, candidate, allowed)
     return [
         by.heading.rstrip(),
-        f"Rank {place.rank:,} of the {place.among:,} that the rules leave and they have not rated.",
+        f"Rank {place.rank:,} of the {place.among:,} that the rules allow and they have not rated.",
     ]
 
 
@@ -140,9 +140,7 @@ def _reasons(
         return [Reason("listed", f"It is in the list, at place {at} of {len(listed)}: `--item` explains its score.")]
     found = []
     if place.rated and not rules.seen:
-        found.append(
-            Reason("rated", f"They {place.rated} it, and what somebody has rated is left out (--seen leaves it in).")
-        )
+        found.append(Reason("rated", f"They {place.rated} it, and rated items are left out (--seen keeps them)."))
     for setting, mask in rules.allow.items():
         if not mask[candidate]:
             others = int((~mask).sum()) - 1
@@ -161,7 +159,9 @@ def _reasons(
         )
         if full:
             names = ", ".join(titles.short(one) for one in same)
-            found.append(Reason("at_most", f"The list has as many of its kind as the rule `at_most` lets in: {names}."))
+            found.append(
+                Reason("at_most", f"The list already has as many of its kind as the rule `at_most` allows: {names}.")
+            )
     if rules.diversity and enough and not found:
         diversity = Diversity(rules.diversity, trained.model.items.float().cpu().numpy())
         near = diversity.units(listed) @ diversity.units([candidate])[0]
@@ -169,7 +169,7 @@ def _reasons(
         found.append(
             Reason(
                 "diversity",
-                "Its score would do; by the rule `diversity` others come before it. Of the list it is most like "
+                "Its score is high enough, but the rule `diversity` puts others before it. In the list it is most like "
                 f"{titles.short(listed[most])} (cosine {float(near[most]):.2f}).",
             )
         )
@@ -178,7 +178,7 @@ def _reasons(
         found.append(
             Reason(
                 "score",
-                f"Its score is too low: the lowest of the list, {titles.short(listed[least])}, has "
+                f"Its score is too low: the lowest in the list, {titles.short(listed[least])}, has "
                 f"{float(scores[least]) - score:.{digits_for([score, float(scores[least])])}f} more.",
             )
         )
@@ -202,7 +202,7 @@ def _beside(parts: Sequence[Compared], item: str, last: str, length: int, digits
         [words, signed(value, digits), signed(other, digits), signed(value - other, digits)]
         for words, value, other in rows
     ]
-    headings = [f"beside {last}, the last of {length}", "it", "the last", "difference"]
+    headings = [f"versus {last}, the last of {length}", "it", "the last", "difference"]
     return table(headings, cells, right=headings[1:])
 
 

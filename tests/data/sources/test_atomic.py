@@ -105,7 +105,7 @@ def test_ratings_that_are_none_are_left_out_with_a_remark(tmp_path: Path) -> Non
     tables = AtomicSource(type="atomic", path=str(folder), not_rated=[2]).read()
     assert tables.interactions["rating"].to_list() == [4.0]
     assert tables.remarks == [
-        f"{folder}/films.inter: 1 of 2 interactions are left out, as their rating 2 says that nobody rated (not_rated)"
+        f"{folder}/films.inter: 1 of 2 interactions are left out, because their rating 2 says that nobody rated (not_rated)"
     ]
 
 

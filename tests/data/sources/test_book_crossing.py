@@ -199,7 +199,7 @@ def test_a_few_lines_that_are_no_book_are_left_out_and_many_are_a_mistake(tmp_pa
     more = [f'"b{number}";"T";"A";"2000";"P"' for number in range(200)]
     tables = read(published(tmp_path, *more[:100], broken, *more[100:]))
     assert len(tables.items) == 203
-    assert tables.remarks[1].endswith("BX-Books.csv: 1 lines that are no row of a book are left out (first: line 105)")
+    assert tables.remarks[1].endswith("BX-Books.csv: 1 lines that are not book rows are left out (first: line 105)")
     message = (
         "BX-Books.csv: line 5: found no row of a book, expected ISBN, Book-Title, Book-Author, Year-Of-Publication"
     )

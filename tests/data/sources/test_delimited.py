@@ -158,7 +158,7 @@ def test_line_ends_that_a_program_wrote_twice_are_named(quoted: bool, separator:
         [separator.join("ab"), separator.join("12"), separator.join("34") + "\r\r", separator.join("56")]
     )
     message = refused(content.encode(), quoted=quoted)
-    assert message.startswith(r"f: line 3: found it to end in \r\r\n, expected \n or \r\n; ")
+    assert message.startswith(r"f: line 3: found the line ending \r\r\n, expected \n or \r\n; ")
 
 
 def test_a_column_of_one_table_alone_is_renamed() -> None:
@@ -175,7 +175,9 @@ def test_a_column_of_one_table_alone_is_renamed() -> None:
         InputError, match=r"^source\.rename: found 'items\.movie_id', expected some of the files' columns"
     ):
         all_renamed(tables, {"items.movie_id": "item_id"})
-    with pytest.raises(InputError, match=r"twice after renaming, expected once; items\.id, say, renames the column id"):
+    with pytest.raises(
+        InputError, match=r"twice after renaming, expected once; items\.id, for example, renames the column id"
+    ):
         all_renamed(tables, {"id": "item_id", "movie_id": "item_id"})
 
 
@@ -244,7 +246,7 @@ def test_quotes_of_a_tsv_that_do_not_work_out_are_said(tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             read_table(path)
         assert str(error.value) == (
-            f"{path}: {found} as in the header; quotes are read as they are, since not all of them end a field that one begins"
+            f"{path}: {found} as in the header; quotes are read as plain characters, because not all of them are closed"
         )
 
 

@@ -117,7 +117,7 @@ def test_hidden_files_are_not_meant(tmp_path: Path) -> None:
 def test_two_files_equally_deep_are_named(tmp_path: Path) -> None:
     path = zip_of(tmp_path / "all.zip", **{"data/book/kg": "1", "data/movie/kg": "2"})
     with pytest.raises(
-        InputError, match=r"all\.zip: found data/book/kg and data/movie/kg, expected one kg; let path name its folder$"
+        InputError, match=r"all\.zip: found data/book/kg and data/movie/kg, expected one kg; set path to its folder$"
     ):
         source(path).files().get("kg")
 
@@ -205,8 +205,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_url_and_its_checksum_go_together() -> None:
     assert validated(FilesSource, MINE, "").url is None
     cases = [
-        ({"url": "https://x/y.zip"}, "p: sha256: found nothing, expected the checksum of what url gives"),
-        ({"sha256": "0" * 64}, "p: url: found nothing, expected the address of the zip that sha256 is of"),
+        ({"url": "https://x/y.zip"}, "p: sha256: found nothing, expected the checksum of the file at url"),
+        ({"sha256": "0" * 64}, "p: url: found nothing, expected the address of the zip that sha256 belongs to"),
         ({"url": "ftp://x/y.zip", "sha256": "0" * 64}, "p: url: found 'ftp://x/y.zip', expected a string that matches"),
         ({"url": "https://x/y.zip", "sha256": "0"}, "p: sha256: found '0', expected a string that matches"),
     ]
@@ -256,7 +256,7 @@ def test_a_packed_file_that_unpacks_to_far_more_than_it_takes_is_not_read_to_its
     with pytest.raises(InputError) as error:
         content_of(path)
     assert str(error.value) == (
-        f"{path}: found more than 0 MB in 0.0 MB, expected at most 100 times as much; if that is no mistake, unpack it"
+        f"{path}: found more than 0 MB in 0.0 MB, expected at most 100 times as much; if that is right, unpack it"
     )
     for content in (b"", bytes(50_000), np.random.default_rng(0).bytes(60_000)):
         # In two members, as `cat` of two packed files gives them.

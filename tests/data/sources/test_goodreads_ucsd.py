@@ -165,7 +165,7 @@ def test_what_is_not_there_need_not_be(tmp_path: Path) -> None:
         ([interaction(ONE, "1", 6)], "line 1: key rating: found 6, expected a number from 0 to 5"),
         ([interaction(ONE, "1", 5), interaction(ONE, "", 5)], "line 2: key book_id: found '', expected a text"),
         ([{"user_id": ONE, "book_id": "1"}], "line 1: key rating: found None, expected a number"),
-        ([interaction(ONE, "1", 0)], "found no rating, expected some; or say implicit: like"),
+        ([interaction(ONE, "1", 0)], "found no rating, expected some; or set implicit: like"),
     ],
 )
 def test_a_line_that_cannot_be_is_named(rows: list[dict[str, Any]], said: str, tmp_path: Path) -> None:
@@ -176,9 +176,7 @@ def test_a_line_that_cannot_be_is_named(rows: list[dict[str, Any]], said: str, t
 
 def test_two_genres_in_a_folder_and_none_are_one_line(tmp_path: Path) -> None:
     two = write(published(tmp_path / "two"), goodreads_interactions_comics_graphic=INTERACTIONS)
-    with pytest.raises(
-        InputError, match=r"interactions_poetry\.json\.gz, expected one genre; let path name its folder"
-    ):
+    with pytest.raises(InputError, match=r"interactions_poetry\.json\.gz, expected one genre; set path to its folder"):
         read(two)
     with pytest.raises(InputError, match=r"found goodreads_books\.json\.gz; expected goodreads_interactions"):
         read(write(tmp_path / "none", goodreads_books=BOOKS))

@@ -171,7 +171,7 @@ def test_a_column_of_lists_names_no_files(folder: Path) -> None:
         ({"image": "{item_id:>9}.jpg"}, "image: found '{item_id:>9}.jpg', expected the name of a file"),
         ({"image": "{item_id.__class__}"}, "expected the name of a file"),
         ({"image": "{item_id"}, "image: found '{item_id': expected '}' before end of string; expected column names"),
-        ({"images": "posters"}, "image: found nothing, expected how the files in images are called"),
+        ({"images": "posters"}, "image: found nothing, expected the names of the files in images"),
         (
             {"images": "../posters", "image": "{item_id}.jpg"},
             "images: found '../posters', expected a folder or zip in that",

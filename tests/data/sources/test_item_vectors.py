@@ -32,7 +32,7 @@ def test_parquet_by_ids(tmp_path: Path, kind: pl.DataType) -> None:
     assert table.schema["audio"] == pl.Array(pl.Float32, 2)
     assert [re.sub("^.*: ", "", remark) for remark in remarks] == [
         "1 vectors of items that are not in the data set are left out",
-        "1 of 4 items have no vector, and so nothing that is known by it",
+        "1 of 4 items have no vector, and are not known by it",
     ]
     rows = rows_of_items(pl.Series(["i1", "i0", "i2"]), table)["audio"]
     assert rows.dtype == np.float32
@@ -63,8 +63,12 @@ def test_several_kinds_stand_side_by_side_of_items_that_have_any(tmp_path: Path)
     ("ids", "rows", "said"),
     [
         (["i0", "i1"], [[1.0, 2.0], [3.0]], "column vector, row 1: found 1 numbers, expected 2 as in the first row"),
-        (["i0", "i1"], [[1.0, 2.0], [3.0, float("nan")]], "row 1: found nan, expected finite numbers of float32 alone"),
-        (["i0", "i1"], [[1e39, 2.0], [3.0, -1e39]], "row 0: found 1e+39 (and 1 more rows), expected finite numbers"),
+        (["i0", "i1"], [[1.0, 2.0], [3.0, float("nan")]], "row 1: found nan, expected only finite float32 numbers"),
+        (
+            ["i0", "i1"],
+            [[1e39, 2.0], [3.0, -1e39]],
+            "row 0: found 1e+39 (and 1 more rows), expected only finite float32 numbers",
+        ),
         (["i0", "i1"], [[1.0, 2.0], [None, 3.0]], "column vector, row 1: found no value in a vector"),
         (["i0", "i0"], [[1.0], [2.0]], "row 1: found item 'i0' a second time, expected it once"),
         (["i0", None], [[1.0], [2.0]], "column item_id, row 1: found no value, expected an id"),

@@ -43,7 +43,7 @@ def test_empty_lines_are_left_out_and_counted() -> None:
         (b"null\n", "f.jsonl: line 1: found null, expected an object in each line"),
         (b'{"a": 1}\n{"a": NaN}\n', "f.jsonl: line 2: not JSON: found NaN, expected null where there is no number"),
         (b'{"a": 1}\n{"a": "caf\xe9"}\n', "f.jsonl: line 2: not UTF-8 text; expected the file in UTF-8"),
-        (b'{"a": true}\n{"a": 1}\n', "f.jsonl: the lines make no table: cannot parse 'true' (bool) as Int64"),
+        (b'{"a": true}\n{"a": 1}\n', "f.jsonl: the lines do not make a table: cannot parse 'true' (bool) as Int64"),
         (b"a,b\n1,2\n", "f.jsonl: line 1: not JSON: "),
         (b'{"a": 1}\n\n{"a": 2, "a": 3}\n', "f.jsonl: line 3: found the key 'a' twice, expected it once"),
         (

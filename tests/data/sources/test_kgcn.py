@@ -49,7 +49,7 @@ def test_every_kind_of_ratings_goes_with_links_and_triples(tmp_path: Path, name:
     assert tables.item_entities.rows() == [("10", "0"), ("20", "1"), ("30", "2")]
     assert tables.kg.rows() == TRIPLES
     assert any("1 of 3 interactions with items that" in remark for remark in tables.remarks)
-    assert any("no file of titles lies beside it" in remark for remark in tables.remarks)
+    assert any("no file of titles next to it" in remark for remark in tables.remarks)
     assert tables.feedback == ("liked" if name == "user_artists__dat" else "rated")
 
 
@@ -109,7 +109,7 @@ def test_the_files_that_their_programs_write_have_items_that_are_entities(tmp_pa
     assert tables.item_entities.rows() == [("0", "0"), ("1", "1"), ("2", "2")]
     assert tables.kg.rows() == [("0", "0", "7"), ("1", "0", "7"), ("2", "1", "8")]
     assert tables.remarks == [
-        f"{folder}/ratings_final.txt: 2 zeros were drawn by its publisher: `feedback: sampled` is what they are"
+        f"{folder}/ratings_final.txt: 2 zeros were sampled by its publisher: they need `feedback: sampled`"
     ]
     assert tables.feedback == "sampled"
 

@@ -71,7 +71,7 @@ def test_what_was_clicked_is_liked_and_what_was_not_is_disliked(tmp_path: Path) 
     (remark,) = tables.remarks
     # U2: N2 in its history and again, N1 and N2 once more.
     assert remark.endswith(
-        "3 of 10 clicks and impressions are of a news that the same user had already: each pair counts once, as clicked if it ever was"
+        "3 of 10 clicks and impressions are of news that the same user had already: each pair counts once, as clicked if it ever was"
     )
 
 
@@ -127,7 +127,7 @@ def test_what_was_not_clicked_may_be_left_out(tmp_path: Path) -> None:
         (
             NEWS,
             "1\tU1\t11/11/2019 9:05:58 AM\tN1\tN3 N4\n",
-            "behaviors.tsv: line 1: found 'N3', expected news with what",
+            "behaviors.tsv: line 1: found 'N3', expected news with the outcome",
         ),
         (NEWS, f"{BEHAVIORS}4\tU1\tyesterday\tN1\tN3-1\n", "column time, line 4: found no such value"),
         (NEWS, f"{BEHAVIORS}4\tU1\n", "behaviors.tsv: "),

@@ -62,13 +62,13 @@ def test_a_folder_that_is_more_than_parts_is_refused(tmp_path: Path) -> None:
     by_rating = folder_of(tmp_path / "a.parquet", part)
     folder_of(by_rating / "rating=4", part)
     assert refused(by_rating) == (
-        f"{by_rating}: found the folder rating=4, expected parts alone; write it without partitions (Spark: no partitionBy; Dask: no "
+        f"{by_rating}: found the folder rating=4, expected only parts; write it without partitions (Spark: no partitionBy; Dask: no "
         "partition_on)"
     )
     for name in ("_delta_log", "_temporary"):
         folder = folder_of(tmp_path / f"{name}.parquet", part)
         (folder / name).mkdir()
-        assert refused(folder).startswith(f"{folder}: found {name}, expected parts alone: ")
+        assert refused(folder).startswith(f"{folder}: found {name}, expected only parts: ")
 
 
 def test_a_folder_without_parts_or_with_a_damaged_one_is_refused(tmp_path: Path) -> None:

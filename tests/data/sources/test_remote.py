@@ -163,7 +163,7 @@ def test_no_credentials(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(
-        InputError, match=r"s3://shop/tables: cannot be read: .*credentials; it is looked for by AWS_PROFILE"
+        InputError, match=r"s3://shop/tables: cannot be read: .*credentials; access is set by AWS_PROFILE"
     ):
         here(ADDRESS)
 
@@ -171,7 +171,7 @@ def test_no_credentials(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_way_there(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(
-        InputError, match=r"s3://shop/tables: cannot be read: Could not connect .*; it is looked for by"
+        InputError, match=r"s3://shop/tables: cannot be read: Could not connect .*; access is set by"
     ) as said:
         here(ADDRESS)
     assert SECRET not in str(said.value)
@@ -194,7 +194,7 @@ def test_it_changes_while_it_is_copied(bucket: Bucket, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patched:
         patched.setattr("shutil.copyfileobj", and_then)
-        with pytest.raises(InputError, match="s3://shop/tables: found other files than before they were copied"):
+        with pytest.raises(InputError, match="s3://shop/tables: found files that changed while they were copied"):
             here(ADDRESS)
     assert (here(ADDRESS) / "kg.csv").read_bytes() == b"another\n"
 

@@ -173,7 +173,9 @@ def test_facts_stand_for_the_tables_of_the_graph(tmp_path: Path) -> None:
         facts.model_copy(update={"facts": ["year"]}).read()
 
 
-@pytest.mark.parametrize(("kind", "what"), [("link", "a link that leads nowhere"), ("pipe", "what is no file")])
+@pytest.mark.parametrize(
+    ("kind", "what"), [("link", "a link that leads nowhere"), ("pipe", "something that is not a file")]
+)
 @pytest.mark.parametrize("name", ["kg.csv", "items.jsonl.gz", "interactions.csv"])
 def test_a_table_that_is_no_file_is_no_missing_table(tmp_path: Path, name: str, kind: str, what: str) -> None:
     """Else the graph of a disk that is not there would be none."""

@@ -225,8 +225,8 @@ CAUTIONS: dict[str, tuple[Callable[[Tables], Tables], str]] = {
     "half without text": (half_without_text, "100 of 200 have no text"),
     "bad name": (bad_name, "column my-tags: found a name that cannot be used in a text template"),
     "two bad names": (two_bad_names, "columns my-tags and a.b: found names that cannot be used in a text template"),
-    "capitals": (capitals, "2 ids of users differ from another one in capitals alone, such as 'USER "),
-    "wrong links": (wrong_links, "no fact of the knowledge graph goes along with any category"),
+    "capitals": (capitals, "2 ids of users differ from another one only in capitals, such as 'USER "),
+    "wrong links": (wrong_links, "no fact of the knowledge graph correlates with any category"),
 }
 
 

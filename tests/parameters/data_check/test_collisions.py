@@ -1,4 +1,4 @@
-"""Whole numbers as ids of items beside whole numbers as facts: to the graph they are one entity."""
+"""Whole numbers as ids of items beside whole numbers as facts: the graph takes them for one entity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def world(folder: Path, triples: Sequence[Triple], items: Sequence[int] = ITEMS,
 
 def of_collisions(check: DataCheck) -> list[str]:
     assert check.usable
-    return [warning.problem for warning in check.warnings if "to the graph they are one" in warning.problem]
+    return [warning.problem for warning in check.warnings if "the graph takes them for one" in warning.problem]
 
 
 def of_each(relation: str, value: Callable[[int], int | str]) -> list[Triple]:
@@ -49,7 +49,7 @@ def test_a_year_that_is_an_item_is_named_and_both_remedies_work(tmp_path: Path) 
     found = checked(world(tmp_path / "as it is", YEARS))
     assert of_collisions(found) == [
         "20 of the 20 numbers that relation 'year' leads to are the entity of an item as well, such as '1920' of item '1920': "
-        "to the graph they are one"
+        "the graph takes them for one"
     ]
     (warning,) = [warning for warning in found.warnings if warning.problem in of_collisions(found)]
     assert warning.advice == (
@@ -96,7 +96,7 @@ def test_numbers_of_facts_are_told_from_other_items(
     found = of_collisions(checked(world(tmp_path, triples)))
     assert found == [
         f"{shares} numbers that relation '{relation}' leads to are the entity of an item as well, such as '{example}' of item "
-        f"'{example}': to the graph they are one"
+        f"'{example}': the graph takes them for one"
         for relation, shares, example in relations
     ]
 
@@ -108,7 +108,7 @@ def test_keys_out_of_a_database_that_mean_two_things_are_named(tmp_path: Path) -
     folder = world(tmp_path, keys, items)
     (found,) = of_collisions(checked(folder))
     assert found == (
-        "relations 'director_id' and 'genre_id' lead to the same 6 numbers, such as '1': to the graph they are one"
+        "relations 'director_id' and 'genre_id' lead to the same 6 numbers, such as '1': the graph takes them for one"
     )
     # The genres' names are none of it, and without them the graph is of numbers alone.
     kg = pl.read_csv(folder / "kg.csv").filter(pl.col("relation") != "genre")

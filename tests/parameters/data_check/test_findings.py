@@ -191,7 +191,7 @@ def test_ids_written_in_another_way_are_told_from_ids_of_something_else(
 
 def test_a_decimal_comma_is_recognised(tmp_path: Path) -> None:
     (found,) = errors_of(tmp_path, "interactions", put("rating", (0, "4,5"), (1, "3,0")))
-    assert "write a point and not a comma" in found.advice
+    assert "write decimals with a point, not a comma" in found.advice
 
 
 def test_a_column_with_another_name_is_proposed_and_can_be_renamed(tmp_path: Path) -> None:
@@ -236,11 +236,11 @@ def test_another_separator_is_told_by_the_header_also_where_values_have_commas(
         assert found.advice == "rename it interactions.tsv"
         path = path.rename(folder / "interactions.tsv")
         (found,) = checked(folder).errors
-        assert found.advice == "write a point and not a comma before the decimals"
+        assert found.advice == "write decimals with a point, not a comma"
         path.write_text(path.read_text().replace(",", "."))
     else:
         assert found.advice == (
-            "save the file with commas as .csv, or with tabs as .tsv, a text that holds the separator in double quotes, and a point "
+            "save the file with commas as .csv, or with tabs as .tsv, text that contains the separator in double quotes, and a point "
             "before decimals"
         )
         path.write_text(path.read_text().replace(",", ".").replace(mark, ","))
@@ -272,7 +272,7 @@ def test_a_line_that_tells_excel_the_separator_is_to_be_removed(line: str, tmp_p
     (folder / "items.csv").write_text(f"\ufeff{line}\r\n{text}", newline="")
     (found,) = checked(folder).errors
     assert "line 1: found 'sep=" in found.sentence().lower().replace('"', "")
-    assert found.problem.endswith("which is for spreadsheets alone, expected the header")
+    assert found.problem.endswith("which is for spreadsheets only, expected the header")
     assert found.advice == "remove this line"
 
 

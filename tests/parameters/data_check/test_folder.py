@@ -32,7 +32,7 @@ def test_interactions_are_enough(tmp_path: Path) -> None:
     check = checked(write(tmp_path / "alone", left_out=("items", "kg", "item_entities")))
     assert check.usable, check.errors
     problems = [finding.problem for finding in check.warnings]
-    assert problems[0] == "there is no table items: the items are those that somebody rated, and go by their ids"
+    assert problems[0] == "there is no table items: the items are those that have ratings, shown by their ids"
     assert problems[1] == "there is no knowledge graph (kg and item_entities)"
     assert problems[2] == "items: found no column of text: items are known only by their ratings"
     assert check.settings()["source"] == {"type": "tables", "path": check.source["path"], "graph": False}
@@ -309,7 +309,7 @@ def test_a_zip_with_common_names_and_other_columns_is_no_published_data_set(head
     folder.mkdir()
     (folder / "ratings.csv").write_text(header)
     (folder / "books.csv").write_text("book_id,title\n")
-    with pytest.raises(InputError, match=r"of no published data set, with books\.csv, ratings\.csv; expected"):
+    with pytest.raises(InputError, match=r"that is no known data set, with books\.csv, ratings\.csv; expected"):
         checked(zipped(folder, tmp_path / "a.zip"))
 
 
@@ -353,7 +353,7 @@ def test_a_zip_of_ones_own_tables_is_to_be_unpacked(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         checked(path)
     assert str(error.value) == (
-        f"{path}: found a zip of no published data set, with interactions.csv, item_entities.csv, items.csv, kg.csv; expected a folder "
+        f"{path}: found a zip that is no known data set, with interactions.csv, item_entities.csv, items.csv, kg.csv; expected a folder "
         f"for tables of your own; unpack it and name the folder: unzip '{path}' -d 'my archive'"
     )
     # What it says to do does it, also where everything lies in a folder of the zip.
@@ -374,7 +374,7 @@ def test_a_zip_of_a_published_data_set_is_read_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "expected"),
     [
-        ("empty.zip", b"PK\5\6" + bytes(18), "found a zip of no published data set, with nothing in it; expected"),
+        ("empty.zip", b"PK\5\6" + bytes(18), "found a zip that is no known data set, with nothing in it; expected"),
         ("page.zip", b"<html>", "not a readable zip: File is not a zip file; expected a folder or a zip"),
         (
             "all.tar.gz",
@@ -425,14 +425,14 @@ def test_columns_that_could_make_a_graph_are_proposed_where_there_is_none(tmp_pa
     check = checked(folder)
     assert check.usable, check.errors
     advice = {warning.problem: warning.advice for warning in check.warnings}
-    made = "make it out of columns of the items: --facts tags"
+    made = "make it from columns of the items: --facts tags"
     joining = checked(folder, Wishes(facts=["tags"])).joining
     assert joining is not None
     said = f"{made}; s_m is then {joining.s_m}: {joining.sentence()}"
     assert advice["there is no knowledge graph (kg and item_entities)"] == said
     # What looks like one is to be named so.
     (folder / "triples.csv").touch()
-    assert checked(folder).errors[0].advice.endswith("; or make the graph out of columns of the items: --facts tags")
+    assert checked(folder).errors[0].advice.endswith("; or make the graph from columns of the items: --facts tags")
     # Where half of it is there, the other half is missing.
     found = checked(write(tmp_path / "half", left_out=("kg",))).errors
     assert "--facts" not in found[0].advice

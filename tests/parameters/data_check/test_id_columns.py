@@ -111,24 +111,22 @@ def test_numbers_of_rows_as_items_are_doubted(rename: dict[str, str], advised: d
     more = pl.DataFrame({"id": range(rows + 1), "title": [f"Film {row}" for row in range(rows + 1)]})
     more.write_csv(made / "items.csv")
     check = checked(made, Wishes(rename=rename))
-    (found,) = [warning for warning in check.warnings if "numbers of the rows" in warning.problem]
-    assert (
-        found.problem == f"found every item exactly once, {rows} items in as many rows: are these numbers of the rows?"
-    )
+    (found,) = [warning for warning in check.warnings if "these row numbers" in warning.problem]
+    assert found.problem == f"found every item exactly once, {rows} items in as many rows: are these row numbers?"
     assert found.advice.startswith("if 'movie_id' is the item, --rename interactions.movie_id=item_id")
-    place = found.advice.index(" in place of --rename")
+    place = found.advice.index(" instead of --rename")
     assert dict(pair.split("=") for pair in found.advice[:place].split() if "=" in pair) == advised
     right = checked(made, Wishes(rename={"items.id": "item_id"} | advised))
     assert right.counts is not None
     assert right.counts.items_rated == 10
-    assert not any("numbers of the rows" in warning.problem for warning in right.warnings)
+    assert not any("these row numbers" in warning.problem for warning in right.warnings)
 
 
 def test_numbers_of_rows_under_our_own_name_are_doubted(tmp_path: Path) -> None:
     made = tables()["interactions"].rename({"item_id": "movie_id"}).with_row_index("item_id")
     items = pl.DataFrame({"item_id": range(len(made)), "title": ["Film"] * len(made)})
     folder = write(tmp_path, {"interactions": made, "items": items})
-    (found,) = [warning for warning in checked(folder).warnings if "numbers of the rows" in warning.problem]
+    (found,) = [warning for warning in checked(folder).warnings if "these row numbers" in warning.problem]
     rename = dict(pair.split("=") for pair in found.advice.split() if "=" in pair)
     right = checked(folder, Wishes(rename=rename))
     assert right.counts is not None

@@ -77,7 +77,11 @@ def with_ratings(folder: Path, code: float, share: int = 5) -> Path:
 
 
 def of_codes(check: DataCheck) -> list[str]:
-    return [f"{warning.problem} -> {warning.advice}" for warning in check.warnings if "no ratings" in warning.problem]
+    return [
+        f"{warning.problem} -> {warning.advice}"
+        for warning in check.warnings
+        if "codes for 'not rated'" in warning.problem
+    ]
 
 
 @pytest.mark.parametrize(("code", "taken"), [(-1, "dislikes"), (99, "likes"), (-9, "dislikes")])
@@ -85,8 +89,8 @@ def test_a_code_is_counted_and_the_advice_leaves_it_out(code: float, taken: str,
     folder = with_ratings(tmp_path, code)
     check = checked(folder)
     assert of_codes(check) == [
-        f"interactions: 21 of 104 ratings are {code}, apart from the scale of the others, 1 to 5: they look like no ratings, and count "
-        f"as {taken} -> if {code} means that somebody did not rate, --not-rated {code} leaves them out"
+        f"interactions: 21 of 104 ratings are {code}, apart from the scale of the others, 1 to 5: they look like codes for 'not rated', "
+        f"and count as {taken} -> if {code} means that somebody did not rate, --not-rated {code} leaves them out"
     ]
     assert check.scale is not None
     assert (check.scale.low, check.scale.high) == (1, 5)
@@ -180,13 +184,13 @@ def test_every_count_is_proposed_as_a_like(values: list[float], lowest: float, t
     check = checked(with_values(tmp_path, values))
     assert check.usable
     (found,) = [warning for warning in check.warnings if "look like counts" in warning.problem]
-    assert found.problem.endswith("a low count is no dislike, so each is a like")
+    assert found.problem.endswith("a low count is not a dislike, so each is a like")
     assert check.counts is not None
     assert (check.likes, check.zeros) == (check.counts.interactions, 0)
     settings = check.settings()
     assert settings["feedback"] == "liked"
     assert settings["like_threshold"] == pytest.approx(lowest)
-    assert "(a count, of which each is a like); 0 zeros\n" in shown_check(check)
+    assert "(a count; each row is a like); 0 zeros\n" in shown_check(check)
     # The advice, for whom they are ratings.
     words = found.advice.split()
     asked = Wishes(like_threshold=float(words[words.index("--like-threshold") + 1]), feedback=words[-1])
@@ -225,7 +229,7 @@ def test_counts_below_a_threshold_are_left_out_and_no_dislikes(tmp_path: Path) -
     assert check.settings()["feedback"] == "liked"
     (found,) = [warning for warning in check.warnings if "look like counts" in warning.problem]
     assert found.problem.endswith("so those below 5 are left out")
-    assert any("are no likes and are left out (feedback: liked)" in note for note in check.splits)
+    assert any("are not likes and are left out (feedback: liked)" in note for note in check.splits)
 
 
 def test_a_code_beside_counts_is_told_from_them(tmp_path: Path) -> None:
@@ -240,7 +244,7 @@ def test_likes_that_are_other_numbers_are_read_as_ratings_by_the_advice(tmp_path
     made = tables()["interactions"].with_columns(like=like).drop("rating")
     (found,) = checked(write(tmp_path, {"interactions": made})).errors
     assert found.advice == (
-        "if they are numbers of which the high ones are likes, --rename like=rating; otherwise write 0 or 1"
+        "if they are numbers and the high ones are likes, --rename like=rating; otherwise write 0 or 1"
     )
     check = checked(tmp_path, Wishes(rename={"like": "rating"}))
     assert check.usable
@@ -260,9 +264,7 @@ def test_rows_without_a_rating_are_likes_and_a_pair_counts_once(tmp_path: Path) 
     read = TablesSource(**source).read()
     assert read.interactions["like"].all()
     assert len(read.interactions) == len(made)
-    assert (
-        f"3 of {len(made) + 3} rows are of a pair that a later row has again: each pair counts once" in read.remarks[0]
-    )
+    assert f"3 of {len(made) + 3} rows have a pair that a later row repeats: each pair counts once" in read.remarks[0]
     # What could be a rating under another name is asked for.
     (found,) = checked(write(tmp_path, {"interactions": made.with_columns(hours=pl.lit(2.5))})).errors
     assert found.advice == "if that is it, --rename hours=rating"

@@ -44,7 +44,7 @@ def test_what_cannot_be_used_is_a_warning_and_the_data_set_goes_without(tmp_path
     assert found.usable
     assert found.vectors == {}
     said = [finding.sentence() for finding in found.warnings]
-    assert any("loud.parquet: row 1: found inf, expected finite numbers" in one for one in said)
+    assert any("loud.parquet: row 1: found inf, expected only finite float32 numbers" in one for one in said)
     assert any(
         "text.parquet: found vectors called 'text', expected a letter of a-z, then letters" in one for one in said
     )
