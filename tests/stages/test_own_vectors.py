@@ -90,7 +90,7 @@ def test_an_added_item_brings_its_own_or_has_none(planted: Workspace, tmp_path: 
     write(tmp_path / "fourth", **like_the_first("n4"))
     pl.DataFrame({"item_id": ["n4"], "sound": [[1.0]]}).write_parquet(tmp_path / "fourth" / "audio.parquet")
     assert_a_mistake_in_one_line(
-        ask("items", "add", str(tmp_path / "fourth")), "vectors audio: found", "as of the items that were added before"
+        ask("items", "add", str(tmp_path / "fourth")), "vectors audio: found", "as for the items that were added before"
     )
     assert ask("items", "remove", "n2").code == 0
     assert "given.audio" not in MORE_VECTORS.read(NAME, copy.root)

@@ -83,8 +83,8 @@ def test_where_rules_leave_too_little_it_is_said(shop: Workspace) -> None:
     none = USERS - found["user_id"].n_unique()
     assert USER not in set(found["user_id"])
     assert result.err == (
-        f"[{KEY}] recommend: warning: recommended: {USERS} of {USERS} people get fewer than 20 items, and {none} none: the rules, and what "
-        "they have rated, leave no more\n"
+        f"[{KEY}] recommend: warning: recommended: {USERS} of {USERS} people get fewer than 20 items, and {none} none: the rules and their "
+        "own ratings leave no more\n"
     )
 
 
