@@ -119,7 +119,7 @@ def test_a_vector_of_zeros_is_none_and_counted_as_such(tmp_path: Path) -> None:
     np.save(tmp_path / "mine.npy", np.array([[1.0, 0.0], [0.0, 0.0], [1e-60, 0.0], [0.0, 2.0]]))
     table, said = vectors_in(tmp_path, ["mine"], IDS)
     assert table["item_id"].to_list() == [IDS[0], IDS[3]]
-    assert said == [f"{tmp_path}/mine.npy: 2 of 4 items have no vector, and so nothing that is known by it"]
+    assert said == [f"{tmp_path}/mine.npy: 2 of 4 items have no vector, and are not known by it"]
     np.save(tmp_path / "mine.npy", np.zeros((4, 2)))
     with pytest.raises(InputError, match="found zeros alone, which stand for no vector; expected numbers"):
         vectors_in(tmp_path, ["mine"], IDS)
