@@ -344,7 +344,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "output among the tables": (
         ["similar", "--item", "i1", "--output", "plots/../tables/lists.csv"],
-        "--output plots/../tables/lists.csv: found a path in tables, where the tables of small lie",
+        "--output plots/../tables/lists.csv: found a path in tables, where the tables of small are",
     ),
     "output over params.yaml": (
         ["similar", "--item", "i1", "--output", "plots/../params.yaml"],
