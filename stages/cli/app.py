@@ -233,8 +233,8 @@ def explain(
         typer.Option(
             "--why-not",
             metavar="ITEM",
-            help="Instead of --item: say why this item is not in the list that `recommend` gives with these options: because of a rule, of "
-            "an earlier rating, or of its score, which is compared with that of the last item in the list.",
+            help="Instead of --item: say why this item is not in the list of `recommend` with these options: a rule, an earlier rating, "
+            "or its score, compared with that of the last item in the list.",
         ),
     ] = None,
     dataset: DatasetOption = None,

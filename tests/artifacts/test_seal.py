@@ -166,18 +166,18 @@ def test_what_is_made_of_older_things_is_refused_in_whichever_order_it_is_read(t
     new = MADE.at("d", tmp_path).read_bytes()
     MADE.at("d", tmp_path).write_bytes(old)
     again = "; run `dvc repro`, which makes it again"
-    message = f"out/d/made.safetensors: made of another out/d/things.parquet than is there now{again}"
+    message = f"out/d/made.safetensors: made from another version of out/d/things.parquet than the one there now{again}"
     assert stale(THINGS, MADE, root=tmp_path) == message
     assert stale(MADE, THINGS, root=tmp_path) == message
     with together():
         THINGS.read("d", tmp_path)
-        with pytest.raises(InputError, match="than is there now"):
+        with pytest.raises(InputError, match="than the one there now"):
             MADE.about("d", tmp_path)
     # The notes were not read beside the things themselves.
     MADE.at("d", tmp_path).write_bytes(new)
-    message = f"out/d/notes.txt: made of another out/d/things.parquet than is there now{again}"
+    message = f"out/d/notes.txt: made from another version of out/d/things.parquet than the one there now{again}"
     assert stale(THINGS, NOTES, root=tmp_path) == message
-    assert stale(MADE, NOTES, root=tmp_path).startswith("out/d/notes.txt: made of another out/d/")
+    assert stale(MADE, NOTES, root=tmp_path).startswith("out/d/notes.txt: made from another version of out/d/")
 
 
 def test_two_that_are_made_of_different_things_are_refused_without_the_things(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_two_that_are_made_of_different_things_are_refused_without_the_things(tm
         THINGS.write(pl.DataFrame({"item": [5]}), "d", tmp_path)
         other.write(["b"], "d", tmp_path)
     assert stale(NOTES, other, root=tmp_path) == (
-        "out/d/other.txt: made of another out/d/things.parquet than out/d/notes.txt is made of; "
+        "out/d/other.txt: made from another version of out/d/things.parquet than out/d/notes.txt; "
         "run `dvc repro`, which makes it again"
     )
 

@@ -140,7 +140,7 @@ def of_another_version(world: World, draw: Draw) -> None:
         before = sandbox.workspace.files()
         assert before != world.files
         if not expect_well_or_one_line(result := sandbox.run(swap.run), 2):
-            expect("made of another" in result.err, result.err)
+            expect("made from another" in result.err, result.err)
         sandbox.expect_files(before)
 
 

@@ -51,7 +51,7 @@ def test_each_kind_of_file_is_refused_in_another_version(world: World, tmp_path:
                 shutil.copy(world.finished.root / each.file, tmp_path / each.file)
             swapped = tmp_path / swap.found.file
             swapped.write_bytes(another_version(swapped.read_bytes(), swap))
-            with pytest.raises(InputError, match="made of another"):
+            with pytest.raises(InputError, match="made from another"):
                 read_together(files, tmp_path)
 
 

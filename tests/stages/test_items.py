@@ -232,7 +232,7 @@ def test_what_was_made_of_another_graph_is_refused_and_made_anew(copy: Workspace
     copy.change_params(lambda values: values["datasets"][KEY].update(s_m=2))
     for run in ("build_graph", "init_sdne", "train_gat"):
         assert copy.run(run).code == 0
-    assert_a_mistake_in_one_line(ask("similar", "--item", "n1", workspace=copy), "made of another", "run `dvc repro`")
+    assert_a_mistake_in_one_line(ask("similar", "--item", "n1", workspace=copy), "made from another", "run `dvc repro`")
     assert copy.run("add_items").code == 0
     assert ask("similar", "--item", "n1", workspace=copy).code == 0
 

@@ -314,7 +314,7 @@ def test_what_was_made_of_another_split_is_refused_by_whoever_reads_both(finishe
         ("compare", "left_out.txt"),
     ):
         assert_a_mistake_in_one_line(
-            copy.run(stage), f"{old}: made of another {split} than is there now; run `dvc repro`"
+            copy.run(stage), f"{old}: made from another version of {split} than the one there now; run `dvc repro`"
         )
     assert copy.files() == before
     # Items are the same in every split.
@@ -326,7 +326,7 @@ def test_what_was_made_of_other_items_is_refused_by_whoever_reads_both(finished:
     copy.change_table("items", lambda items: items.with_columns(title=pl.col("title") + "!"))
     for stage in ("fetch", "prepare"):
         assert copy.run(stage).code == 0
-    old = f"{TEXT_VECTORS.at(KEY)}: made of another {ITEMS.at(KEY)} than is there now"
+    old = f"{TEXT_VECTORS.at(KEY)}: made from another version of {ITEMS.at(KEY)} than the one there now"
     assert_a_mistake_in_one_line(copy.run("train_users.crmman"), old)
     assert_a_mistake_in_one_line(run_module("stages.cli", "similar", "--item", "id:i9", folder=copy.root), old)
 
@@ -339,7 +339,7 @@ def test_structural_vectors_of_another_item_graph_are_refused_by_who_trains_with
     assert copy.run("build_graph").code == 0
     for variant in ("crmman", "recommended"):
         result = copy.run(f"train_users.{variant}")
-        assert_a_mistake_in_one_line(result, f"{INITIAL_VECTORS.at(KEY)}: made of another {EDGES.at(KEY)}")
+        assert_a_mistake_in_one_line(result, f"{INITIAL_VECTORS.at(KEY)}: made from another version of {EDGES.at(KEY)}")
 
 
 def test_a_file_that_goes_with_the_others_but_is_not_what_its_stage_wrote_last_is_refused(

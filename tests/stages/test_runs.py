@@ -185,7 +185,7 @@ def test_other_tables_of_the_graph_with_the_same_edges_leave_what_is_trained_on_
     cautions = GRAPH_CAUTIONS.at(KEY, copy.root)
     cautions.write_bytes(GRAPH_CAUTIONS.at(KEY, finished.workspace.root).read_bytes())
     for stage in ("train_users.crmman", "refit.recommended", "compare"):
-        assert_a_mistake_in_one_line(copy.run(stage), "made of another ", "; run `dvc repro`")
+        assert_a_mistake_in_one_line(copy.run(stage), "made from another ", "; run `dvc repro`")
 
 
 def test_embed_text_gives_a_vector_to_each_item(finished: Finished) -> None:
@@ -433,7 +433,7 @@ def test_the_summary_shows_the_stored_table_and_what_each_stage_took(finished: F
     took = result.out.splitlines()[-1]
     assert re.findall(r"([\w.-]+) \d+\.\d(?=[,;])", took) == list(RUNS)
     seconds = [float(text) for text in re.findall(r" (\d+\.\d)(?=[,;])", took)]
-    assert float(took.split("together ")[1]) == pytest.approx(sum(seconds), abs=0.1 * len(seconds))
+    assert float(took.split("total ")[1]) == pytest.approx(sum(seconds), abs=0.1 * len(seconds))
     assert finished.workspace.files() == finished.files
 
 

@@ -36,8 +36,10 @@ def check(name: str, seal: Seal, path: Path, traced: bool) -> None:
         there, said_by = known.setdefault(part, (digits, name))
         if digits != there:
             old = said_by if part == name else path
-            than = "is there now" if part in (name, said_by) else f"{said_by} is made of"
-            raise InputError(f"{old}: made of another {part} than {than}; run `dvc repro`, which makes it again")
+            than = "the one there now" if part in (name, said_by) else said_by
+            raise InputError(
+                f"{old}: made from another version of {part} than {than}; run `dvc repro`, which makes it again"
+            )
 
 
 def note(name: str, seal: Seal) -> None:
