@@ -76,10 +76,16 @@ class RecBoleScorer:
 
 
 def _mkr_scores(model: Any, users: torch.Tensor) -> torch.Tensor:
-    """`MKR.predict` for all items: the item side is the same for all users, and costs a 64 x 64 matrix for each pair."""
-    items = torch.arange(model.n_items)
-    vectors, _ = model.cc_unit([model.item_embeddings_lookup(items), model.entity_embeddings_lookup(items)])
-    scores: torch.Tensor = model.user_mlp(model.user_embeddings_lookup(users)) @ vectors.T
+    """`MKR.predict` for all items: the item side is the same for all users, and costs a 64 x 64 matrix for each item.
+
+    It is computed once for the weights of now, as RecBole's models do it that have such an attribute: see `forget`.
+    """
+    if getattr(model, "restore_item_e", None) is None:
+        items = torch.arange(model.n_items)
+        model.restore_item_e, _ = model.cc_unit(
+            [model.item_embeddings_lookup(items), model.entity_embeddings_lookup(items)]
+        )
+    scores: torch.Tensor = model.user_mlp(model.user_embeddings_lookup(users)) @ model.restore_item_e.T
     return scores
 
 
