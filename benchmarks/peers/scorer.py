@@ -78,7 +78,7 @@ class RecBoleScorer:
 def _mkr_scores(model: Any, users: torch.Tensor) -> torch.Tensor:
     """`MKR.predict` for all items: the item side is the same for all users, and costs a 64 x 64 matrix for each item.
 
-    It is computed once for the weights of now, as RecBole's models do it that have such an attribute: see `forget`.
+    It is kept until the weights change, under the name that RecBole's other models keep theirs under: see `forget`.
     """
     if getattr(model, "restore_item_e", None) is None:
         items = torch.arange(model.n_items)
