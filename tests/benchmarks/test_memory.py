@@ -16,8 +16,9 @@ from benchmarks.synthetic import generate, write
 from tests.repository import ROOT
 
 PAGE = ROOT / "docs/large_catalogues.md"
-# Of interactions as many as make a stage that takes half as much more for each of them go over its line.
-USERS, ITEMS, INTERACTIONS = 6_000, 10_000, 1_000_000
+# As many interactions as it takes for a stage that holds a second copy of them to go over its line: one run differs from the next by
+# up to a fifth, whatever their number.
+USERS, ITEMS, INTERACTIONS = 18_000, 30_000, 3_000_000
 SIZES = ("interactions", "items", "users", "triples")
 # What the system says of a process counts what the one was that began it, so that this one, which holds libraries, may not be it.
 APART = """
@@ -72,4 +73,4 @@ def test_a_stage_holds_no_more_than_its_formula(
     assert taken.whole, taken
     assert taken.mebibytes <= most
     # Else the line would hold nothing.
-    assert taken.mebibytes > 0.75 * most
+    assert taken.mebibytes > 0.5 * most
