@@ -40,7 +40,7 @@ HEAD = ["hidden", *(name.replace(".", " ") for name in OF_ALL), *(f"cold {' '.jo
 
 def hidings(modalities: list[str]) -> dict[str, list[str]]:
     """What is hidden, by what a row of the table is called: nothing, each, and all but each."""
-    found = {"nothing": [], **{name: [name] for name in modalities}}
+    found = {"(nothing)": [], **{name: [name] for name in modalities}}
     if len(modalities) > 2:
         found |= {f"all but {name}": [other for other in modalities if other != name] for name in modalities}
     return found

@@ -33,9 +33,9 @@ def world(inputs: ItemInputs, data: Dataset) -> tuple[Model, ItemEncoder, Datase
 
 
 def test_what_is_hidden() -> None:
-    assert hidings(["text", "id"]) == {"nothing": [], "text": ["text"], "id": ["id"]}
+    assert hidings(["text", "id"]) == {"(nothing)": [], "text": ["text"], "id": ["id"]}
     assert hidings(["text", "id", "image"]) == {
-        "nothing": [],
+        "(nothing)": [],
         "text": ["text"],
         "id": ["id"],
         "image": ["image"],
@@ -72,7 +72,7 @@ def test_hidden_modalities_cost_something_and_not_everything(world: tuple[Model,
     lines = table(found).splitlines()
     assert [line.split("|")[1].strip() for line in lines] == [HEAD[0], "---", *found]
     place = OF_ALL.index("impression.ndcg@5")
-    whole, floor = found["nothing"][place], found["(popularity)"][place]
+    whole, floor = found["(nothing)"][place], found["(popularity)"][place]
     assert floor == evaluate_split(Popularity.fit(data), data, "test").value("impression.ndcg@5")
     alone = [found[name][place] for name in encoder.modalities]
     # Each can be done without, and at least one of them is missed.

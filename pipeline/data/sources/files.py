@@ -51,6 +51,11 @@ UNREADABLE = (
 # Ways to pack of which no more is unpacked than was asked for; bzip2 and LZMA make gigabytes of some hundred bytes at once.
 BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LONGEST_HEADER = 10_000
+# DVC follows links to files, and a link that is a data set's folder itself.
+UNWATCHED = (
+    "found a link to a folder, behind which DVC does not look: nothing would run again when files change there; expected the folder "
+    "itself, or links to its files"
+)
 # In bytes: descriptions of items may be long.
 LONGEST_LINE = 10_000_000
 
@@ -139,8 +144,9 @@ class DataFile:
     def content(self) -> bytes:
         """
         Raises:
-            InputError: it cannot be read; a damaged zip.
+            InputError: it cannot be read; a damaged zip; a file behind a link to a folder.
         """
+        self._check_watched()
         try:
             if not self.zipped:
                 return content_of(self.path)
@@ -154,6 +160,7 @@ class DataFile:
 
     def first_line(self) -> bytes:
         """Of a file that may be large; what comes after `LONGEST_HEADER` bytes is left out, and nothing said where it cannot be read."""
+        self._check_watched()
         try:
             with self._opened() as file:
                 return file.readline(LONGEST_HEADER)
@@ -164,8 +171,9 @@ class DataFile:
         """Line by line, for what is larger than what is made of it; unpacked where it ends in .gz.
 
         Raises:
-            InputError: it cannot be read, or a line is longer than `LONGEST_LINE`.
+            InputError: it cannot be read, lies behind a link to a folder, or a line is longer than `LONGEST_LINE`.
         """
+        self._check_watched()
         number = 0
         try:
             with self._opened() as file:
@@ -192,6 +200,10 @@ class DataFile:
             else:
                 file = stack.enter_context(self.path.open("rb"))
             yield stack.enter_context(gzip.open(file)) if self.name.endswith(PACKED) else file
+
+    def _check_watched(self) -> None:
+        if not self.zipped and self.depth > 1 and self.path.parent.is_symlink():
+            raise InputError(f"{self.path.parent}: {UNWATCHED}")
 
     def _check_size(self, entry: zipfile.ZipInfo) -> None:
         """No more than the declared size is read, and tables shrink to a tenth or so: what shrinks to next to nothing is no table."""

@@ -17,17 +17,12 @@ import polars as pl
 
 from pipeline.common.errors import InputError, shortened
 from pipeline.data.sources.beside_tables import columns_named
-from pipeline.data.sources.files import BOUNDED, UNREADABLE
+from pipeline.data.sources.files import BOUNDED, UNREADABLE, UNWATCHED
 from pipeline.data.sources.tidy import IMAGE_COLUMNS
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 # In bytes: what is larger is no image for a shop.
 LARGEST = 100_000_000
-# It follows links to files, and a link that is a data set's folder itself.
-UNWATCHED = (
-    "found a link to a folder, behind which DVC does not look: nothing would run again when images change there; expected the folder "
-    "itself, links to its files, or a zip"
-)
 NO_IMAGES = pl.DataFrame(schema=IMAGE_COLUMNS)
 
 

@@ -14,7 +14,7 @@ from pipeline.data.sources.beside_tables import BesideTables
 from pipeline.data.sources.delimited import ENDINGS, PLAIN, RENAME_MEANING, all_renamed, read_table
 from pipeline.data.sources.entity_names import with_names
 from pipeline.data.sources.facts import FACTS_MEANING, graph_of_facts
-from pipeline.data.sources.files import PACKED, content_of
+from pipeline.data.sources.files import PACKED, UNWATCHED, content_of
 from pipeline.data.sources.not_rated import NOT_RATED_MEANING, only_rated
 from pipeline.data.sources.rdf import FORMATS, read_rdf
 from pipeline.data.sources.remote import here
@@ -135,7 +135,7 @@ def table_file(folder: Path, name: str) -> Path:
     """The file of one of the four tables, or the folder with its parts.
 
     Raises:
-        InputError: there is none, or more than one.
+        InputError: there is none, or more than one; or a link to a folder.
     """
     found = [path for ending in PLAIN if (path := folder / f"{name}{ending}").is_file()]
     endings = ENDINGS_OF.get(name, ENDINGS)
@@ -146,6 +146,8 @@ def table_file(folder: Path, name: str) -> Path:
         raise InputError(
             f"{folder}: table {name}: found {what}, expected one of {plain}, or {', '.join(endings[len(PLAIN) :])}"
         )
+    if found[0].is_dir() and found[0].is_symlink():
+        raise InputError(f"{found[0]}: {UNWATCHED}")
     return found[0]
 
 

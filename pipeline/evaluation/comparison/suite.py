@@ -208,6 +208,8 @@ def table(
         "* best of its column; ± half of the 95% interval (bootstrap over users);",
         f"+ above {against}, - below, by a paired difference whose 95% interval excludes zero",
     ]
+    # A figure may be of more than one protocol.
+    untested = list(dict.fromkeys(untested))
     if untested:
         lines[-1] += ";"
         lines.append(f"no mark at all in {', '.join(untested)}: systems are not compared by {_them(untested)}")

@@ -373,6 +373,10 @@ def _published(folder: Path, kind: str) -> FolderTables:
 
 def _not_found(error: InputError, folder: Path, name: str, kind: str) -> Finding:
     problem = str(error).removeprefix(f"{folder}: ")
+    if problem == str(error):
+        # Of a file that is there.
+        file, _, problem = problem.partition(": ")
+        return Finding(problem, file=file)
     if "found nothing" not in problem and "found none" not in problem:
         return Finding(problem, "keep one of them there", str(folder))
     advice = f"it is needed: {WHAT_FOR[name]}"

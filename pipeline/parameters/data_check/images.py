@@ -11,7 +11,8 @@ import polars as pl
 
 from pipeline.common.errors import InputError, quoted, shortened
 from pipeline.data.sources.beside_tables import columns_named
-from pipeline.data.sources.item_images import ENDINGS, UNWATCHED, ImageFiles, behind_a_link, names_of_files
+from pipeline.data.sources.files import UNWATCHED
+from pipeline.data.sources.item_images import ENDINGS, ImageFiles, behind_a_link, names_of_files
 from pipeline.image.reading import UnreadableImageError, decoded
 from pipeline.parameters.data_check.findings import Finding
 

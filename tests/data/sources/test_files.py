@@ -25,6 +25,7 @@ from pipeline.data.sources.atomic import atomic_table
 from pipeline.data.sources.delimited import read_table
 from pipeline.data.sources.files import (
     DOWNLOADS,
+    UNWATCHED,
     DataFile,
     FilesSource,
     _request,
@@ -416,3 +417,22 @@ def test_the_memory_of_the_machine_is_that_of_the_container(tmp_path: Path, monk
     monkeypatch.setattr("os.sysconf", lambda name: 0)
     limits[1].unlink()
     assert memory_of_machine() is None
+
+
+def test_a_file_behind_a_link_to_a_folder_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    """DVC does not look there: a change of the file would run nothing again."""
+    data = tmp_path / "data"
+    (data / "real").mkdir(parents=True)
+    (data / "real" / "a.csv").write_text("a\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.csv").write_text("b\n")
+    (data / "linked").symlink_to(tmp_path / "elsewhere")
+    (data / "c.csv").symlink_to(tmp_path / "elsewhere" / "b.csv")
+    (tmp_path / "link").symlink_to(data)
+    files = source(tmp_path / "link").files()
+    assert [files.get(name).content() for name in ("a.csv", "c.csv")] == [b"a\n", b"b\n"]
+    behind = files.get("b.csv")
+    for read in (behind.content, behind.first_line, lambda: list(behind.lines())):
+        with pytest.raises(InputError) as error:
+            read()
+        assert str(error.value) == f"{tmp_path}/link/linked: {UNWATCHED}"

@@ -9,6 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipeline.common.errors import InputError
+from pipeline.data.sources.files import UNWATCHED
 from pipeline.data.sources.tables import TablesSource
 
 TABLES = {
@@ -186,3 +187,23 @@ def test_a_table_that_is_no_file_is_no_missing_table(tmp_path: Path, name: str, 
     with pytest.raises(InputError) as error:
         source(tmp_path).read()
     assert str(error.value).startswith(f"{tmp_path / name}: found {what}")
+
+
+def test_parts_behind_a_link_to_a_folder_are_refused(tmp_path: Path) -> None:
+    """DVC does not look there: a change of the parts would run nothing again."""
+    data = tmp_path / "data"
+    data.mkdir()
+    folder_of(data, ".parquet")
+    parts = tmp_path / "parts.parquet"
+    parts.mkdir()
+    (data / "interactions.parquet").rename(parts / "part.0.parquet")
+    (data / "interactions.parquet").symlink_to(parts)
+    with pytest.raises(InputError) as error:
+        source(data).read()
+    assert str(error.value) == f"{data}/interactions.parquet: {UNWATCHED}"
+    # DVC follows a link to a file, and the data set's folder may be a link.
+    (data / "interactions.parquet").unlink()
+    (data / "interactions.parquet").mkdir()
+    (data / "interactions.parquet" / "part.0.parquet").symlink_to(parts / "part.0.parquet")
+    (tmp_path / "link").symlink_to(data)
+    assert len(source(tmp_path / "link").read().interactions)

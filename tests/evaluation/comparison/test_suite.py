@@ -353,6 +353,9 @@ def test_a_column_without_a_test_has_no_mark_and_the_legend_names_it() -> None:
     assert text.splitlines()[1].split() == ["crmman", "*.9000", "±.055", ".8000"]
     assert text.splitlines()[-1] == "no mark at all in f1, coverage@10: systems are not compared by them"
     assert "no mark" not in table({"crmman": {"ctr": {"auc": 0.9}}}, INTERVALS, NONE)
+    # A figure of two protocols is named once.
+    both = table({"crmman": {"ctr": {"f1": 0.8}, "impression": {"f1": 0.8}}}, INTERVALS, NONE)
+    assert both.splitlines()[-1] == "no mark at all in f1: systems are not compared by it"
     # The zero of a ten is none before the point.
     text = table({"crmman": {"ranking": {"novelty@10": 10.25}}}, INTERVALS, NONE)
     assert text.splitlines()[1].split() == ["crmman", "10.2500"]

@@ -154,6 +154,16 @@ def test_a_table_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
     assert found.advice == "keep one of them there"
 
 
+def test_parts_behind_a_link_are_an_error_of_that_link(tmp_path: Path) -> None:
+    folder = write(tmp_path / "data")
+    (folder / "kg.csv").unlink()
+    (tmp_path / "parts").mkdir()
+    (folder / "kg.parquet").symlink_to(tmp_path / "parts")
+    (found,) = checked(folder).errors
+    assert found.sentence().startswith(f"{folder}/kg.parquet: found a link to a folder, behind which DVC does not look")
+    assert not found.advice
+
+
 def test_files_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
     folder = write(tmp_path)
     (folder / "items.csv").write_bytes("item_id,title\n1,Käse\n".encode("latin-1"))

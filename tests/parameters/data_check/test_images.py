@@ -92,7 +92,7 @@ def test_a_link_to_a_folder_is_told_and_not_proposed(tmp_path: Path) -> None:
     found = checked(folder)
     assert found.images is None
     assert "image" not in found.settings()["source"]
-    (said,) = [finding.sentence() for finding in found.warnings if "images" in finding.problem]
+    (said,) = [finding.sentence() for finding in found.warnings if "link" in finding.problem]
     assert said.startswith(f"{folder}/posters: found a link to a folder, behind which DVC does not look")
 
 
