@@ -32,7 +32,7 @@ TOGETHER, LOW = 8, 3
 # Sums that the low planes tell; larger ones are looked at one by one.
 LEVELS = 2**LOW
 
-ZERO, ONE, TWO, LAST = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(63)
+ZERO, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 ALTERNATE, PAIRS, NIBBLES = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 BYTES, FOUR, TOP_BYTE = np.uint64(0x0101010101010101), np.uint64(4), np.uint64(56)
 
@@ -220,10 +220,10 @@ def _walk(
             while level < levels and (group + TOGETHER - hub_starts[item]) >> level > 0:
                 _carry_on(planes[(level + 1) * WORDS : (level + 2) * WORDS], carry)
                 level += 1
-            used = max(used, level)
+            used = level
         if item >= low:  # pairs with itself and with those before it are none of its own
             word, bit = (item - low) >> 6, np.uint64((item - low) & 63)
-            later = ZERO if bit == LAST else ~((TWO << bit) - ONE)
+            later = ~((TWO << bit) - ONE)  # none for the last bit: what is shifted out is gone
             for place in range(used + 1):
                 planes[place * WORDS : place * WORDS + word] = ZERO
                 planes[place * WORDS + word] &= later
