@@ -9,14 +9,15 @@ import polars as pl
 
 TITLES = ("title", "name", "label", "headline", "titel", "nombre", "nom", "titulo", "titre")
 YEARS = ("year", "jahr", "released", "publicationyear", "releaseyear", "yearofpublication")
+# Who published something, where it is not its title.
+OF_MANY = ("label",)
 # Share of different values from which on a column can tell items apart.
 DIFFERENT = 0.5
 
 
 def title_column(items: pl.DataFrame, among: Sequence[str] | None = None) -> str | None:
-    """The column with the items' titles: the one called so (`TITLES`, the first of these words first); else one with such a word in
-    its name, or one that ends in "title" or "name"; else the text that tells the items best apart, the shorter of two; else none,
-    and items go by their ids.
+    """The column with the items' titles: the one called so (`called_title`); else the text that tells the items best apart, the
+    shorter of two; else any that is called so; else none, and items go by their ids.
 
     Args:
         items: item_id and any other columns.
@@ -27,25 +28,48 @@ def title_column(items: pl.DataFrame, among: Sequence[str] | None = None) -> str
         for name in (items.columns if among is None else among)
         if items.schema[name] in (pl.String, pl.Categorical, pl.Enum) and name != "item_id"
     ]
-    called = called_title(texts)
+    called = called_title(items, texts)
     if called is not None:
         return called
-    apart = {name: items[name].drop_nulls().n_unique() / max(len(items), 1) for name in texts}
+    apart = {name: _apart(items, name) for name in texts}
     telling = [name for name in texts if apart[name] >= DIFFERENT]
-    return max(telling, key=lambda name: (round(apart[name], 2), -mean_length(items[name])), default=None)
+    best = max(telling, key=lambda name: (round(apart[name], 2), -mean_length(items[name])), default=None)
+    return best or next(iter(_called(texts)), None)
 
 
-def called_title(names: Sequence[str]) -> str | None:
-    """The name among several that is one for titles, best first."""
-    for word in TITLES:
-        for name in names:
-            if _plain(name) == word:
-                return name
-    for word in TITLES:
-        for name in names:
-            if word in _words(name):
-                return name
-    return next((name for name in names if name.lower().endswith(("title", "name"))), None)
+def called_title(items: pl.DataFrame, names: Sequence[str]) -> str | None:
+    """The column that is called a title and tells items apart: the `label` or `artist_name` of an album does not, its `album_name`
+    does. Else the one that is called a title and nothing more, though many items have the same.
+
+    Args:
+        names: columns that can be it.
+    """
+    called = _called(names)
+    apart = {name: _apart(items, name) for name in called}
+    telling = [name for name in called if apart[name] >= DIFFERENT]
+    if telling:
+        # Of those that are called alike, such as artist_name and track_name, the one that tells most.
+        return min(telling, key=lambda name: (called[name], -apart[name]))
+    return next((name for name in called if _plain(name) in TITLES and _plain(name) not in OF_MANY), None)
+
+
+def _called(names: Sequence[str]) -> dict[str, int]:
+    """Those that are one for titles, best first, each with its place among the ways to be so: called a title (`TITLES`, the first of
+    these words first), with such a word in the name, ending in "title" or "name".
+    """
+    found = {}
+    for name in names:
+        plain, words = _plain(name), _words(name)
+        fits = [plain == word for word in TITLES] + [word in words for word in TITLES]
+        fits.append(name.lower().endswith(("title", "name")))
+        if any(fits):
+            found[name] = fits.index(True)
+    return dict(sorted(found.items(), key=lambda one: one[1]))
+
+
+def _apart(items: pl.DataFrame, name: str) -> float:
+    """Share of different values."""
+    return items[name].drop_nulls().n_unique() / max(len(items), 1)
 
 
 def year_column(items: pl.DataFrame, among: Sequence[str] | None = None) -> str | None:

@@ -22,6 +22,13 @@ from pipeline.text.title import title_column, year_column
         ({"maker": ["A", "B", "B"], "code": ["q", "r", "s"]}, "code"),
         ({"story": ["A long one", "And another"], "code": ["q", "r"]}, "code"),
         ({"titles": [["A"], ["B"]]}, None),
+        # Who published or made an album is not its title.
+        ({"album": ["A", "B", "C"], "label": ["x", "x", "x"]}, "album"),
+        ({"label": ["A", "B", "C"], "story": ["A long one", "And another", "And a third"]}, "label"),
+        ({"label": ["x", "x", "x"]}, "label"),
+        ({"artist_name": ["x", "x", "x"], "album": ["A", "B", "C"]}, "album"),
+        ({"artist_name": ["x", "x", "y"], "track_name": ["A", "B", "C"]}, "track_name"),
+        ({"title": ["A", "A", "A"], "story": ["x", "y", "z"]}, "title"),
         ({"class": ["x", "x", "x"], "price": [1, 2, 3]}, None),
         ({}, None),
     ],

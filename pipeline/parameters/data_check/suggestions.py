@@ -219,7 +219,7 @@ def suggested_template(items: pl.DataFrame) -> str | None:
     year = year_column(items, [name for name in items.columns if _filled(items[name]) and _may_be_named(name)])
     texts = [name for name in texts if name != year and not _is_dump(items[name])]
     telling = [name for name in texts if not _says_little(items[name])] or texts
-    called = called_title([name for name in texts if not items.schema[name].is_nested()])
+    called = called_title(items, [name for name in texts if not items.schema[name].is_nested()])
     title = called or title_column(items, telling)
     others = [name for name in telling if name != title and not _repeats(items, name, title)]
     others = _that_say_most(items, others, MOST_FIELDS - 2)
