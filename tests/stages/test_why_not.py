@@ -65,6 +65,18 @@ def test_what_is_printed_of_both_scores_adds_up_column_by_column(finished: Finis
     assert float(score[0]) == pytest.approx(found["score"], abs=0.5 * 10**-digits + 1e-9)
 
 
+def test_the_sentence_has_the_difference_that_the_table_has_and_names_nothing_that_is_zero(
+    finished: Finished, answer: Any, ask: Ask
+) -> None:
+    in_list = {row["item_id"] for row in listed(answer, "-k", "3")}
+    for item in [item for item in unrated(finished) if item not in in_list]:
+        text = ask("explain", "--user", USER, "--why-not", f"id:{item}", "-k", "3").out
+        (above,) = re.findall(r" has ([\d.]+) more\.", text)
+        *_, difference = re.findall(r"^score .* -?([\d.]+)$", text, re.MULTILINE)
+        assert above == difference
+        assert not re.search(r"\(0\.0+, ", text)
+
+
 def test_an_item_of_the_list_is_said_to_be_there(answer: Any, ask: Ask) -> None:
     second = listed(answer)[1]["item_id"]
     found = answer("explain", "--user", USER, "--why-not", f"id:{second}")

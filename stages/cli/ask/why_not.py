@@ -69,23 +69,24 @@ def why_not(
     (chosen,) = recommended_to(trained.model, [asked.person], count, rules=by.rules)
     found = contributions_of(trained.model, asked.person.without(candidate), np.array([candidate]))
     score = float(found.score[0])
-    reasons = _reasons(trained, by.rules, place, chosen, candidate, score, count)
-    listed = reasons[0].code == "listed"
     against = [
         one for one in by_size(found, asked.person.without(candidate), 0) if one.item is not None and one.value < 0
     ]
     against = sorted(against, key=lambda one: one.value)[:shown]
+    digits = digits_for([score, *(one.value for one in against)])
+    reasons = _reasons(trained, by.rules, place, chosen, candidate, score, count, digits)
+    listed = reasons[0].code == "listed"
     last = len(chosen.items) - 1
     beside = compared(found, 0, chosen.contributions, last) if last >= 0 and not listed else []
-    digits = digits_for([score, *(one.value for one in against)])
     text = [*heading(trained, asked, candidate, place), *_by(trained, asked, candidate, by), ""]
     text += [one.words for one in reasons]
-    if against and not listed:
-        names = ", ".join(
-            f"{titles.short(one.item)} ({signed(one.value, digits)}, {one.kind}d)"
-            for one in against
-            if one.item is not None
-        )
+    # What would be printed as zero says nothing.
+    names = ", ".join(
+        f"{titles.short(one.item)} ({signed(one.value, digits)}, {one.kind}d)"
+        for one in against
+        if one.item is not None and round(one.value, digits)
+    )
+    if names and not listed:
         text += ["", f"What speaks against it most: {names}."]
     elif not listed:
         text += ["", "Nothing that they have rated speaks against it."]
@@ -131,7 +132,7 @@ def _by(trained: Trained, asked: Asked, candidate: int, by: AskedRules) -> list[
 
 
 def _reasons(
-    trained: Trained, rules: Rules, place: Placed, chosen: ForOne, candidate: int, score: float, count: int
+    trained: Trained, rules: Rules, place: Placed, chosen: ForOne, candidate: int, score: float, count: int, digits: int
 ) -> list[Reason]:
     """Each that would do, the first that a list goes by first."""
     titles, listed = trained.catalogue.titles, chosen.items.tolist()
@@ -175,11 +176,12 @@ def _reasons(
         )
     if not found:
         least = int(scores.argmin())
+        # Of what is printed: the table below has the same difference.
+        above = round(float(scores[least]), digits) - round(score, digits)
         found.append(
             Reason(
                 "score",
-                f"Its score is too low: the lowest in the list, {titles.short(listed[least])}, has "
-                f"{float(scores[least]) - score:.{digits_for([score, float(scores[least])])}f} more.",
+                f"Its score is too low: the lowest in the list, {titles.short(listed[least])}, has {above:.{digits}f} more.",
             )
         )
     return found
