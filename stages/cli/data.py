@@ -6,7 +6,9 @@ This module imports nothing heavy: each verb loads what it needs when it runs, s
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -207,13 +209,13 @@ def add(
     # Before the tables are read: what is said of them is of no use for a name that cannot be.
     _edited(name, {"source": {"type": "tables", "path": folder}} | run)
     filters = _filters(min_user_interactions, linked_items_only)
-    found = _checked(
-        folder, _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts), filters
-    )
+    wishes = _wishes(like_threshold, s_m, text_template, split, feedback, rename, not_rated, facts)
+    found = _checked(folder, wishes, filters)
+    checking = _checking(folder, wishes, filters)
     if not found.usable:
         count = f"{len(found.errors)} errors, the first: " if len(found.errors) > 1 else ""
         raise InputError(
-            f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `crmman data check` to see what to do"
+            f"{folder}: cannot be used: {count}{found.errors[0].sentence()}; run `{checking}` to see what to do"
         )
     items = found.counts.items if found.counts else 0
     if profile is None and items > LARGE_CATALOGUE and "large" in profiles:
@@ -228,7 +230,7 @@ def add(
         show(f"\nnote: {lacking}")
     warnings = len(found.warnings)
     if warnings:
-        show(f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: run `crmman data check {folder}` to see them")
+        show(f"\n{warnings} {'warning' if warnings == 1 else 'warnings'}: run `{checking}` to see them")
     show(f"\nnext: dvc repro compare@{name}   (or `dvc repro` for all data sets)")
 
 
@@ -286,6 +288,21 @@ def _wishes(
     return Wishes(
         like_threshold, s_m, text_template, split, feedback, names, tuple(not_rated or ()), tuple(facts or ())
     )
+
+
+def _checking(folder: str, wishes: Wishes, filters: Mapping[str, Any]) -> str:
+    """The command that says everything about a folder under the same options: without them it might say something else."""
+    words = ["crmman", "data", "check", folder]
+    for name, value in {**asdict(wishes), **filters}.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif isinstance(value, Mapping):
+            words += [word for theirs, ours in value.items() for word in (option, f"{theirs}={ours}")]
+        else:
+            several = value if isinstance(value, tuple) else () if value is None else (value,)
+            words += [word for one in several for word in (option, str(one))]
+    return shlex.join(words)
 
 
 def _filters(min_user_interactions: int | None, linked_items_only: bool) -> dict[str, Any]:

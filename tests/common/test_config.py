@@ -228,7 +228,7 @@ def test_what_is_no_mapping_in_yaml_is_one_line_with_its_place(tmp_path: Path, t
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.yaml: file not found$"):
+    with pytest.raises(InputError, match=r"none\.yaml: file not found; run this in the folder that has it$"):
         read_yaml(tmp_path / "none.yaml")
     with pytest.raises(InputError, match=r": cannot be read: Is a directory$"):
         read_yaml(tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +119,25 @@ def test_what_the_advice_says_is_taken_into_the_parameters(project: Path) -> Non
     assert_a_mistake_in_one_line(
         run(project, "data", "check", "my recipes", "--not-rated", "nan"), "--not-rated: found nan, expected a number"
     )
+
+
+def test_the_check_that_add_advises_has_its_options_and_finds_what_it_counted(project: Path) -> None:
+    pl.read_csv(project / "my recipes/interactions.csv").rename({"user_id": "who"}).write_csv(
+        project / "my recipes/interactions.csv"
+    )
+    asked = ("--rename", "who=user_id", "--like-threshold", "1", "--min-user-interactions", "2", "--facts", "tags")
+    for name in ("kg", "item_entities"):
+        (file,) = (project / "my recipes").glob(f"{name}.*")
+        file.unlink()
+    result = run(project, "data", "add", "recipes", "my recipes", *asked, "--profile", "fast")
+    assert result.code == 0, result.err
+    (count, advised) = re.findall(r"^(\d+) warnings?: run `(.*)` to see them$", result.out, re.MULTILINE)[0]
+    command, *words = shlex.split(advised)
+    assert (command, words[:3]) == ("crmman", ["data", "check", "my recipes"])
+    checked = run(project, *words)
+    assert (checked.code, checked.out.count("warning: ")) == (0, int(count))
+    failed = run(project, "data", "add", "others", "my recipes", "--rename", "who=user_id", "--like-threshold", "9")
+    assert "crmman data check 'my recipes' --like-threshold 9.0 --rename who=user_id`" in failed.err
 
 
 @pytest.mark.parametrize(("limit", "large"), [(0, True), (10_000, False)])
