@@ -158,8 +158,9 @@ class DataCheck:
         assert self.likes is not None
         assert self.counts is not None
         likes = f"{self.likes / self.counts.interactions:.0%} of the ratings are likes"
+        by_column = "each row is a like" if self.source.get("rows_are_likes") else "interactions have `like`"
         return {
-            "like_threshold": "interactions have `like`" if self.threshold is None else likes,
+            "like_threshold": by_column if self.threshold is None else likes,
             "feedback": "" if self.feedback is None else self.feedback.why,
             "s_m": "" if self.joining is None else self.joining.sentence(),
             "split": "by the column split" if self.split == "given" else "",

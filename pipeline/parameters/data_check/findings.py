@@ -351,6 +351,9 @@ class _TableCheck:
             return ""
         if len(columns) == 1 and missing[0] in columns[0].split():
             return "the fields look separated by spaces: save the file with commas as .csv, or with tabs as .tsv"
+        if all(name in columns for name in missing):
+            by = {name: f"--rename {_quoted(self._renaming(name, f'no_{name}'))}" for name in missing}
+            return f"to go by the ratings, {by['like']}; to go by the likes, {by['rating']}"
         probably = [(near(name, self.name, self.raw), name) for name in missing]
         found = [f"--rename {_quoted(self._renaming(theirs, ours))}" for theirs, ours in probably if theirs is not None]
         if not found and "like" in missing:

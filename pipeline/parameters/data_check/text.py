@@ -65,11 +65,8 @@ def _rows(check: DataCheck, counts: Counts) -> Iterator[tuple[str, str, str]]:
         yield "ratings", f"{check.scale.low:g}-{check.scale.high:g}", _values(check.scale)
     if check.likes is not None:
         share = check.likes / counts.interactions
-        rule = (
-            "by the column like"
-            if check.threshold is None
-            else f"from {check.threshold.value:g} on ({check.threshold.why})"
-        )
+        by_column = "each row is a like" if check.source.get("rows_are_likes") else "by the column like"
+        rule = by_column if check.threshold is None else f"from {check.threshold.value:g} on ({check.threshold.why})"
         others = "dislikes" if check.feedback is None or check.feedback.value == "rated" else "zeros"
         yield "likes", f"{check.likes:,}", f"{share:.0%}, {rule}; {check.zeros:,} {others}"
     if check.feedback is not None:

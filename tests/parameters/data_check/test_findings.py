@@ -40,6 +40,17 @@ def test_tables_that_are_right_have_no_error(tmp_path: Path) -> None:
     assert check.usable
 
 
+def test_either_of_ratings_and_likes_can_be_gone_by_as_advised(tmp_path: Path) -> None:
+    rated = tables()["interactions"].with_columns(like=pl.lit(1))
+    folder = write(tmp_path, {"interactions": rated})
+    (error,) = checked(folder).errors
+    assert error.advice == "to go by the ratings, --rename like=no_like; to go by the likes, --rename rating=no_rating"
+    for theirs, threshold in (("like", True), ("rating", False)):
+        check = checked(folder, Wishes(rename={theirs: f"no_{theirs}"}))
+        assert check.usable
+        assert (check.threshold is not None) == threshold
+
+
 CASES: dict[str, tuple[str, Change, str, int]] = {
     "no user": (
         "interactions",

@@ -258,6 +258,8 @@ def test_rows_without_a_rating_are_likes_and_a_pair_counts_once(tmp_path: Path) 
     assert check.usable, check.errors
     assert "there is no column rating or like: each row is a like" in [found.problem for found in check.warnings]
     assert (check.likes, check.zeros) == (len(made), 0)
+    assert "  100%, each row is a like; 0 zeros\n" in shown_check(check)
+    assert check.reasons()["like_threshold"] == "each row is a like"
     assert check.settings()["feedback"] == "liked"
     source = check.settings()["source"]
     assert source["rows_are_likes"] is True
