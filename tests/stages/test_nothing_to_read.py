@@ -43,6 +43,7 @@ SAID = {
     "graph": ("no knowledge graph", "structure, entities"),
     "dislikes": ("no dislikes", "the view of dislikes"),
 }
+BY_NOTHING = "has no texts and no knowledge graph, so nothing can be similar by text or structure"
 # Those that read texts or the graph, beside the simplest.
 OF_ABLATIONS = [name for name in ABLATION_RUNS if not name.startswith("compare")]
 BASELINES = ("popularity", "ease", "trees")
@@ -100,8 +101,13 @@ def test_every_stage_runs_as_it_is_added(tmp_path: Path, *, texts: bool, graph: 
     by = " and ".join(what for what, is_there in (("text", texts), ("structure", graph)) if is_there)
     # By what there is; by nothing nothing is alike.
     assert alike.code == (0 if by else 2), alike.err
-    assert f", by {by}\n" in alike.out if by else f"{NAME} has no texts, so nothing can be similar by text" in alike.err
+    assert f", by {by}\n" in alike.out if by else f"{NAME} {BY_NOTHING}" in alike.err
+    asked = ("recommend", "--dataset", NAME, "--like", "id:i3", "--dislike", "id:i4", "-k", "1")
+    heard = run_module("stages.cli", *asked, folder=root)
+    assert heard.code == 0, heard.err
+    assert ("note: recommended reads likes alone here" in heard.err) == (not dislikes)
     page = (root / "artifacts" / NAME / "report.html").read_text()
+    assert ("It reads likes alone" in page) == (not dislikes)
     assert ('id="graph"' in page) == graph
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.common.errors import InputError
 from pipeline.users.people import Person
 from stages.cli.ask.trained import Trained
+from stages.guard import show
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def asked_for(trained: Trained, user: str | None, likes: Sequence[str], dislikes
     both = [item for item in liked if item in disliked]
     if both:
         raise InputError(f"found {catalogue.titles.shown(both[0])!r} both liked and disliked, expected one of the two")
+    views = trained.model.scorer.each_view()
+    if disliked and "dislikes" not in views and "rated" not in views:
+        show(
+            f"note: {trained.variant} reads likes alone here: what is disliked is left out of the list and changes no score",
+            error=True,
+        )
     names = {
         verb: " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
         for verb, items in (("liked", liked), ("disliked", disliked))

@@ -41,10 +41,12 @@ def similar(dataset: str | None, item: str, by: str, count: int) -> Answer:
     titles = catalogue.titles
     (asked,) = catalogue.find(item)
     vectors = {kind: _vectors(catalogue, kind) for kind in (TEXT, STRUCTURE) if by in (kind, "both")}
-    vectors = {kind: of_kind for kind, of_kind in vectors.items() if of_kind.any()} or vectors
+    missing = [kind for kind, of_kind in vectors.items() if not of_kind.any()]
+    if len(missing) == len(vectors):
+        lacks, kinds = " and ".join(NOT_THERE[kind] for kind in missing), " or ".join(missing)
+        raise InputError(f"--by {by}: {dataset} has {lacks}, so nothing can be similar by {kinds}")
+    vectors = {kind: of_kind for kind, of_kind in vectors.items() if kind not in missing}
     for kind, rows_of_kind in vectors.items():
-        if not rows_of_kind.any():
-            raise InputError(f"--by {by}: {dataset} has {NOT_THERE[kind]}, so nothing can be similar by {kind}")
         if not rows_of_kind[asked].any():
             raise InputError(
                 f"--by {by}: {titles.shown(asked)} has {NOTHING[kind]}, so nothing can be similar to it by {kind}"
