@@ -65,8 +65,8 @@ class RecommendConfig(RulesConfig):
     top: int = Field(ge=1, le=10_000, description="At most this many items are recommended to each user")
     users: int = Field(
         ge=0,
-        description="How many users get a list, picked at equal steps through their ids; 0: all. `crmman recommend FILE` makes lists "
-        "for the users in a file",
+        description="How many users get a list, picked at equal steps through their ids; 0: all. `crmman recommend --histories FILE` "
+        "makes lists for the users in a file",
     )
     reasons: int = Field(
         ge=0,
