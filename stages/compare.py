@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.evaluation import CAUTIONS, DIFFERENCES, INTERVALS, LEFT_OUT, METRICS, SLICES, WARNINGS
+from pipeline.artifacts.evaluation import (
+    CAUTIONS,
+    DIFFERENCES,
+    INTERVALS,
+    LEFT_OUT,
+    METRICS,
+    PER_USER,
+    SLICES,
+    WARNINGS,
+)
 from pipeline.artifacts.graph import GRAPH_CAUTIONS, NEIGHBOURS
 from pipeline.artifacts.structure import STRUCTURE_VECTORS
 from pipeline.artifacts.text import TEXT_VECTORS
@@ -14,6 +23,7 @@ from pipeline.parameters.runs import RunSystems
 from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.diversity import read_diversity
+from stages.shared.no_longer_run import clear_no_longer_run
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say, warn
 from stages.shared.tables import of_systems, read_tables
 
@@ -70,6 +80,8 @@ def main(dataset: str, settings: Settings) -> None:
         warnings += CAUTIONS.of(group="variants", variant=name).read(dataset)
     warnings += beaten_warnings(found.differences)
     WARNINGS.write(warnings, dataset)
+    for group, names in {"variants": variants, "baselines": run.run_baselines}.items():
+        clear_no_longer_run(dataset, "compare", PER_USER.of(group=group), names)
     warn(dataset, "compare", warnings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES
+from pipeline.artifacts.evaluation import ABLATION_DIFFERENCES, ABLATION_METRICS, ABLATION_SLICES, PER_USER
 from pipeline.artifacts.graph import NEIGHBOURS
 from pipeline.artifacts.text import TEXT_VECTORS
 from pipeline.evaluation.comparison.suite import (
@@ -18,6 +18,7 @@ from pipeline.parameters.runs import RunAblations, runs_of
 from stages.guard import show
 from stages.shared.data import DATA, read_data
 from stages.shared.diversity import read_diversity
+from stages.shared.no_longer_run import clear_no_longer_run
 from stages.shared.stage import Reads, Settings, Stage, run_stage
 from stages.shared.tables import of_systems, read_tables
 
@@ -46,6 +47,7 @@ def main(dataset: str, settings: Settings) -> None:
     ABLATION_METRICS.write(found.as_nested(), dataset)
     ABLATION_DIFFERENCES.write(found.differences, dataset)
     ABLATION_SLICES.write(found.slices, dataset)
+    clear_no_longer_run(dataset, "compare_ablations", PER_USER.of(group="ablations"), run.ablations)
     metrics = ABLATION_METRICS.read(dataset)
     show(f"\n{dataset}, test split: {data.sizes}\n")
     show(f"{table(metrics, found.intervals(), over_enough_runs(found.differences), 'the variant that is changed')}")

@@ -23,6 +23,7 @@ from pipeline.report.page.render import render
 from pipeline.report.plots import learning_curve_plot, thresholds_plot
 from pipeline.report.vega import start_bundling
 from pipeline.text.settings import TextTemplateConfig
+from stages.shared.no_longer_run import clear_no_longer_run
 from stages.shared.stage import Reads, Settings, Stage, run_stage, say
 
 
@@ -89,6 +90,7 @@ def main(dataset: str, settings: Settings) -> None:
         CURVE_PLOT.of(variant=name).write(learning_curve_plot(shown.curve, shown.about["best_epoch"]), dataset)
     page = render(report)
     REPORT.write(page, dataset)
+    clear_no_longer_run(dataset, "report", SHOWCASE_MODEL, run.run_variants)
     played = f"{report.playable} runs in it" if report.playable else "no model can run in it"
     if thumbnails:
         played += f"; {len(report.posters)} of {len(thumbnails)} images"

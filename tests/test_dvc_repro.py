@@ -322,6 +322,9 @@ def test_another_s_m_runs_the_graph_and_what_follows_but_not_the_text(first_run:
     assert len(EDGES.read("slice", first_run.folder)) > edges
     assert set(METRICS.read("slice", first_run.folder)) == {"recommended", *BASELINES}
     assert not any(line.startswith("crmman ") for line in output.splitlines())
+    # Folders that a stage reads as a whole have what another clone would get, which runs nothing.
+    for whole in ("evaluation/variants", "showcase"):
+        assert [path.name for path in (first_run.folder / "artifacts/slice" / whole).iterdir()] == ["recommended"]
     difference = first_run.run("dvc", "metrics", "diff")
     assert "recommended.ranking.ndcg@10" in difference
     assert "edges" in difference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,23 @@ def test_stages_run_again_leave_the_same_bytes(finished: Finished, tmp_path) -> 
     names = ["validate", *(name for name in RUNS if not name.startswith("train_users"))]
     names += [f"derive_graph.{STRUCTURE}", f"evaluate.{ABLATION}", "compare_ablations"]
     assert {name: result.code for name, result in copy.run_all(names).items()} == dict.fromkeys(names, 0)
+    assert copy.files() == finished.files
+
+
+def test_what_is_no_longer_run_leaves_the_folders_that_a_stage_reads_as_a_whole(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    folders = {
+        "evaluation/variants": VARIANTS[0],
+        "evaluation/baselines": BASELINES[0],
+        "evaluation/ablations": ABLATION,
+        "showcase": VARIANTS[0],
+    }
+    for folder, name in folders.items():
+        there = copy.root / "artifacts" / KEY / folder
+        shutil.copytree(there / name, there / "renamed")
+    said = "".join(result.out for result in copy.run_all(("compare", "compare_ablations", "report")).values())
+    for folder in folders:
+        assert f"removed artifacts/{KEY}/{folder}/renamed: renamed is no longer run" in said
     assert copy.files() == finished.files
 
 
