@@ -13,7 +13,8 @@ PACKAGED = "packaged-efficientnet-lite0"
 class ImageConfig(Config):
     encoder: str = Field(
         min_length=1,
-        description=f"`{PACKAGED}`, a folder with a vision model for transformers (CLIP, SigLIP, ViT, DINO, ...), or a hub id",
+        description=f"`{PACKAGED}`, a folder with a vision model for transformers (CLIP, SigLIP, ViT, DINO, ...), or a hub id. "
+        "DVC notes this name and not the weights: give other weights another name",
     )
     batch_images: int = Field(
         ge=1, le=4096, description="Images in a batch; limits memory. A CPU is fastest with a few, a GPU with more"

@@ -29,7 +29,11 @@ class TextTemplateConfig(Config):
 
 
 class TextConfig(Config):
-    encoder: str = Field(min_length=1, description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id")
+    encoder: str = Field(
+        min_length=1,
+        description=f"`{PACKAGED}`, a folder with a BERT-family model, or a hub id. DVC notes this name and not the weights: give other "
+        "weights another name",
+    )
     pooling: Literal["cls", "mean"] = Field(
         description="cls: the vector of [CLS], as in the method; mean: the mean over all tokens, as sentence-transformers are trained"
     )
