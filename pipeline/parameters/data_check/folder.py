@@ -217,8 +217,10 @@ def read_folder(
         except InputError as error:
             problem = str(error).removeprefix(f"{entities.file}: ")
             errors.append(Finding(problem, _names_meant(entities), entities.file))
-    if "items" in absent and "interactions" in raw and "item_id" in raw["interactions"].frame.columns:
-        raw["items"] = items_of(raw["interactions"])
+    rated = raw.get("interactions")
+    # Without a row there is one mistake, not one for each table.
+    if "items" in absent and rated is not None and "item_id" in rated.frame.columns and len(rated.frame):
+        raw["items"] = items_of(rated)
     # Items without an id are an error of their own, with what to do about it.
     if facts and "items" in raw and "item_id" in raw["items"].frame.columns:
         raw["kg"], raw["item_entities"] = graph_of_facts(raw["items"], facts)

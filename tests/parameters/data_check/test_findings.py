@@ -40,6 +40,12 @@ def test_tables_that_are_right_have_no_error(tmp_path: Path) -> None:
     assert check.usable
 
 
+def test_a_header_without_rows_is_one_mistake(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text("user_id,item_id,rating\n")
+    (error,) = checked(tmp_path).errors
+    assert error.sentence() == f"{tmp_path}/interactions.csv: found no rows, expected at least one"
+
+
 def test_either_of_ratings_and_likes_can_be_gone_by_as_advised(tmp_path: Path) -> None:
     rated = tables()["interactions"].with_columns(like=pl.lit(1))
     folder = write(tmp_path, {"interactions": rated})
