@@ -13,7 +13,17 @@ from pipeline.common.errors import InputError
 from pipeline.evaluation.comparison.markdown import systems_table
 from pipeline.evaluation.comparison.suite import unchanged
 from stages.cli import quality
-from stages.cli.quality import evaluated_runs, figures, headline, marker, measured_elsewhere, replaced, run_ablations
+from stages.cli.quality import (
+    ablations,
+    evaluated_runs,
+    figures,
+    headline,
+    marker,
+    measured_elsewhere,
+    replaced,
+    run_ablations,
+    systems,
+)
 from tests.repository import ROOT
 
 VALUES = read_all(ROOT / "params.yaml")
@@ -29,6 +39,19 @@ def test_what_stands_between_markers_is_replaced_and_nothing_else() -> None:
 def test_a_document_without_the_markers_is_one_line() -> None:
     with pytest.raises(InputError, match="markers of 'y' not found"):
         replaced("<!-- x: written by stages.cli.quality -->", "y", "")
+
+
+def test_a_variant_that_was_not_run_yet_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    run = VALUES | {"run_variants": ["new"], "ablations": {"a": {"of": "new", "width": 1}}}
+    with pytest.raises(InputError, match=r"metrics/ml-100k\.json: found no figures of 'new'.*run `dvc repro` first"):
+        systems("ml-100k", ["new"])
+    with pytest.raises(
+        InputError, match=r"metrics/ablations/ml-100k\.json: found no figures of 'new'.*`make ablations`"
+    ):
+        ablations("ml-100k", run_ablations(run))
+    # Of data that are not here the table has what there is.
+    assert "recommended" in figures("ml-100k", run_ablations(run))
 
 
 def test_an_ablation_that_was_not_evaluated_is_not_shown() -> None:

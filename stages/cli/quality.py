@@ -15,9 +15,10 @@ from pipeline.artifacts.evaluation import (
     SLICES,
     WARNINGS,
 )
+from pipeline.artifacts.kinds import Numbers
 from pipeline.common.ablation import read_all, validated_in_files
 from pipeline.common.config import look_up
-from pipeline.common.errors import InputError
+from pipeline.common.errors import InputError, quoted
 from pipeline.common.files import write_users_file
 from pipeline.evaluation.comparison.markdown import (
     SHOWN_OF_PUBLISHED,
@@ -58,8 +59,28 @@ def main() -> None:
     for dataset in values["datasets"]:
         name = f"{dataset} headline"
         if marker(name) in readme:
-            readme = replaced(readme, name, headline(METRICS.read(dataset), run.run_variants), README)
+            readme = replaced(
+                readme, name, headline(figures_of(METRICS, dataset, run.run_variants), run.run_variants), README
+            )
     write_users_file(README, readme.encode())
+
+
+def figures_of(kind: Numbers, dataset: str, variants: Sequence[str]) -> Metrics:
+    """
+    Args:
+        kind: METRICS or ABLATION_METRICS.
+
+    Raises:
+        InputError: one of the variants has no figures there.
+    """
+    metrics: Metrics = kind.read(dataset)
+    for name in variants:
+        if name not in metrics:
+            first = "dvc repro" if kind is METRICS else "make ablations"
+            raise InputError(
+                f"{kind.at(dataset)}: found no figures of {quoted(name)}, expected those of run_variants; run `{first}` first"
+            )
+    return metrics
 
 
 def headline(metrics: Metrics, variants: Sequence[str]) -> str:
@@ -87,7 +108,9 @@ def figures(dataset: str, run: RunAblations) -> str:
         found = ABLATION_METRICS.read(dataset)
         base = run.run_variants[0]
         runs = evaluated_runs(run, base, found)
-        seeds = runs.pop(base)
+        # Of a variant that was not run there nothing was changed.
+        seeds = runs.pop(base, [])
+        runs = runs if seeds else {}
         if len(seeds) > 1:
             parts += [
                 "Training runs that differ in nothing but the seed, mean and standard deviation:",
@@ -112,7 +135,7 @@ def run_ablations(values: Mapping[str, Any]) -> RunAblations:
 
 
 def systems(dataset: str, variants: list[str]) -> str:
-    metrics, differences = METRICS.read(dataset), DIFFERENCES.read(dataset)
+    metrics, differences = figures_of(METRICS, dataset, variants), DIFFERENCES.read(dataset)
     order = list(dict.fromkeys([*variants, *metrics]))
     slices = SLICES.read(dataset)
     best = [name for name in STRONGEST if name in metrics]
@@ -131,7 +154,7 @@ def systems(dataset: str, variants: list[str]) -> str:
 
 
 def ablations(dataset: str, run: RunAblations) -> str:
-    metrics, differences = ABLATION_METRICS.read(dataset), ABLATION_DIFFERENCES.read(dataset)
+    metrics, differences = figures_of(ABLATION_METRICS, dataset, run.run_variants), ABLATION_DIFFERENCES.read(dataset)
     cold = ABLATION_SLICES.read(dataset).filter(slice="cold")
     seeds = {}
     parts = []
