@@ -16,6 +16,7 @@ from pipeline.artifacts.recommend import (
     SHOWCASE_RECOMMENDATIONS,
 )
 from pipeline.artifacts.report import CURVE_PLOT, REPORT, THRESHOLDS_PLOT
+from pipeline.common.errors import InputError, quoted
 from pipeline.image.settings import ImageConfig
 from pipeline.parameters.runs import RunVariants
 from pipeline.report.compose import Shown, Tables, compose
@@ -73,6 +74,12 @@ def main(dataset: str, settings: Settings) -> None:
         warnings=WARNINGS.read(dataset),
     )
     variants = {name: read_shown(dataset, name) for name in run.run_variants}
+    compared = tables.intervals["system"].unique()
+    for name in run.run_variants:
+        if name not in compared:
+            raise InputError(
+                f"{INTERVALS.at(dataset)}: found no figures of {quoted(name)}, expected those of run_variants; `dvc repro` compares them"
+            )
     thumbnails = dict(THUMBNAILS.read(dataset).iter_rows())
     report = compose(
         dataset,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts import data as data_artifacts
-from pipeline.artifacts.evaluation import METRICS, WARNINGS
+from pipeline.artifacts.evaluation import INTERVALS, METRICS, WARNINGS
 from pipeline.artifacts.graph import GRAPH_FIGURES
 from pipeline.artifacts.recommend import SHOWCASE_MODEL
 from pipeline.artifacts.report import REPORT
@@ -92,4 +92,14 @@ def test_a_variant_that_was_not_shown_is_named(finished: Finished, tmp_path) -> 
     before = copy.files()
     missing = SHOWCASE_MODEL.of(variant="random-graph").at(KEY)
     assert_a_mistake_in_one_line(copy.run("report"), f"{missing}: artifact not found")
+    assert copy.files() == before
+
+
+def test_a_variant_that_was_not_compared_is_named(finished: Finished, tmp_path) -> None:
+    copy = finished.workspace.copy(tmp_path / "copy")
+    copy.change_params(lambda values: values.update(run_variants=[VARIANTS[0]]))
+    assert copy.run("compare").code == 0
+    copy.change_params(lambda values: values.update(run_variants=list(VARIANTS)))
+    before = copy.files()
+    assert_a_mistake_in_one_line(copy.run("report"), f"{INTERVALS.at(KEY)}: found no figures of '{VARIANTS[1]}'")
     assert copy.files() == before
