@@ -27,6 +27,7 @@ from stages.shared.added_models import read_model_with
 from stages.shared.data import DATA, read_data
 from stages.shared.engine import engine
 from stages.shared.models import read_model
+from stages.shared.no_longer_run import clear_former
 from stages.shared.showcase import write_showcase
 from stages.shared.stage import Reads, Settings, Stage, run_variant_stage, say, warn
 
@@ -114,6 +115,8 @@ def main(dataset: str, variant: str, settings: Settings) -> None:
     evaluated = read_model(dataset, variant, data.items, device) if refit or added is not None else model
     shown = write_showcase(dataset, variant, data, evaluated, ids.entities)
     say(dataset, "recommend", f"{variant}, shown in the report: {shown}")
+    if not refit:
+        clear_former(dataset, "recommend", REFIT.of(variant=variant))
 
 
 if __name__ == "__main__":

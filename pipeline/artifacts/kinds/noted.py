@@ -68,6 +68,11 @@ def check(name: str, content: bytes, path: Path) -> None:
         )
 
 
+def has(name: str) -> bool:
+    """Whether DVC has noted a file, of which its cache then has a copy."""
+    return name in (_notes.get() or {})
+
+
 def forget(name: str) -> None:
     """What is written now is another version, and the right one."""
     (_notes.get() or {}).pop(name, None)
