@@ -33,7 +33,9 @@ BEFORE_BOTH := build_graph
 OF_MODELS := embed_text embed_image init_sdne train_gat train_users
 OF_BASELINES := evaluate_baselines
 
+# What DVC says of an unpacked archive has no advice.
 repro: setup
+	@test -e .git || grep -qsE 'no_scm *= *true' .dvc/config.local || { echo "error: .git: found none here, as in an unpacked archive; expected a clone, or first: $(BIN)/dvc config --local core.no_scm true" >&2; exit 2; }
 	@start=$$(date +%s); $(RUN) dvc repro $(BEFORE_BOTH) \
 		&& $(MAKE) --no-print-directory --jobs=2 repro-models repro-baselines \
 		&& $(RUN) dvc repro && $(RUN) python -m stages.cli.summary \
