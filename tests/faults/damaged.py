@@ -148,7 +148,8 @@ def not_as_noted(world: World, draw: Draw) -> None:
     """The same of files of which nothing else tells that they are of another version, where DVC has noted what their stages wrote."""
     run, found = draw(st.sampled_from(world.once(told_by_a_note_alone)))
     sandbox = world.sandbox("noted")
-    note_all(sandbox.root)
+    # `recommend` removes what is noted of a refit that is no longer run, and none is run here.
+    note_all(sandbox.root, but=Path(REFIT.path).name)
     with sandbox.trial():
         path = sandbox.root / found.file
         path.write_bytes(another_version(path.read_bytes(), Swap(run, found, None)))

@@ -12,9 +12,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 
-def note_all(root: Path, stage: str = "all@small") -> Path:
-    """Write the lock that one stage would have that had written every artifact that is there."""
-    paths = sorted(path for path in (root / "artifacts").rglob("*") if path.is_file())
+def note_all(root: Path, stage: str = "all@small", but: str = "") -> Path:
+    """Write the lock that one stage would have that had written every artifact that is there, but for files of one name."""
+    paths = sorted(path for path in (root / "artifacts").rglob("*") if path.is_file() and path.name != but)
     outs = [
         {
             "path": path.relative_to(root).as_posix(),
