@@ -90,6 +90,9 @@ def guarded(action: Callable[[], Any]) -> None:
         show("stopped", error=True)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
+        if _is_over_ctrl_c(error):
+            show("stopped", error=True)
+            raise SystemExit(INTERRUPTED) from None
         if isinstance(error, OSError) and error.filename is None:
             # It may have been stdout, and Python would try and fail once more when it exits.
             _give_up_stdout()
@@ -100,6 +103,13 @@ def guarded(action: Callable[[], Any]) -> None:
             text = of_a_bug(error)
         show(f"error: {one_line(text)}", error=True)
         raise SystemExit(code) from None
+
+
+def _is_over_ctrl_c(error: BaseException | None) -> bool:
+    """Whether Ctrl-C was the first thing to stop it: PyTorch's writer, which is stopped so, raises that its file is not whole."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def run_app(app: typer.Typer, name: str | None = None, arguments: Sequence[str] | None = None) -> NoReturn:

@@ -44,7 +44,9 @@ def written_out(values: Mapping[str, Any], name: str, where: str) -> dict[str, A
     ablation = validated(Ablation, entry, f"{where}ablations.{name}.")
     variants = values["variants"]
     if ablation.of not in variants:
-        raise InputError(f"{where}ablations.{name}.of: found {ablation.of!r}, expected one of: {', '.join(variants)}")
+        raise InputError(
+            f"{where}ablations.{name}.of: found {ablation.of!r}, expected one of: {', '.join(map(str, variants))}"
+        )
     return dict(variants[ablation.of] | ablation.changes)
 
 

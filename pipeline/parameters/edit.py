@@ -45,7 +45,7 @@ def with_dataset(text: str, name: str, settings: Sequence[Setting], file: str) -
     """
     before = YAML(typ="safe", pure=True).load(text)
     if name in before["datasets"]:
-        known = ", ".join(before["datasets"])
+        known = ", ".join(map(str, before["datasets"]))
         raise InputError(
             f"{file}: datasets.{name}: found a name that is already in use, expected one other than: {known}"
         )

@@ -139,15 +139,15 @@ def test_which_variant_it_is_of_is_no_change() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"of": "b"}, r"p: ablations\.x\.of: found 'b', expected one of: a"),
-        ({"of": "x"}, r"p: ablations\.x\.of: found 'x', expected one of: a"),
+        ({"of": "b"}, r"p: ablations\.x\.of: found 'b', expected one of: a, 1"),
+        ({"of": "x"}, r"p: ablations\.x\.of: found 'x', expected one of: a, 1"),
         ({"of": None}, r"p: ablations\.x\.of: found null, expected a valid string"),
         ({"width": 1}, r"p: ablations\.x\.of: found nothing, expected this key"),
     ],
 )
 def test_an_ablation_of_nothing_is_one_line(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"^{message}$"):
-        written_out({"variants": {"a": {}}, "ablations": {"x": entry}}, "x", "p: ")
+        written_out({"variants": {"a": {}, 1: {}}, "ablations": {"x": entry}}, "x", "p: ")
 
 
 def test_a_stage_meets_an_ablation_by_its_name_as_it_does_a_variant(tmp_path: Path) -> None:

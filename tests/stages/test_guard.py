@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import lzma
 import os
 import signal
@@ -13,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +117,19 @@ def test_damaged_compression_numbers_and_yaml(stopped: Stopped) -> None:
 
 def test_the_keyboard(stopped: Stopped) -> None:
     assert stopped(raises(KeyboardInterrupt())) == (130, "stopped\n")
+
+
+def test_ctrl_c_while_pytorch_writes_is_no_bug_of_its_own(stopped: Stopped) -> None:
+    class Stops(io.BytesIO):
+        def write(self, content: Any, /) -> int:
+            if self.tell() > 10_000:
+                raise KeyboardInterrupt
+            return super().write(content)
+
+    # PyTorch closes its archive on the way out, and raises that it is not whole.
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        torch.save(torch.zeros(10_000), Stops())
+    assert stopped(lambda: torch.save(torch.zeros(10_000), Stops())) == (130, "stopped\n")
 
 
 def test_a_bug_says_that_it_is_one_and_where_its_traceback_is(stopped: Stopped, tmp_path: Path) -> None:
